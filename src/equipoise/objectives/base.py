@@ -1,0 +1,105 @@
+"""What an objective is: the value both players fight over, and what the generator minimises.
+
+Every objective here has the shape
+
+    V = E_{x~p}[a(m_real)] + E_{y~q}[b(m_fake)],
+
+where the margins `m` are the logits themselves (`separable`), the difference of a real and a fake
+logit that share a pair (`pairing`), or each logit against the other side's mean (`averaging`).
+The discriminator maximises V; its loss is -V.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+import torch
+
+from equipoise.shapes import Logits, PerSample, Scalar
+
+Form = Literal["separable", "pairing", "averaging"]
+LogitMeaning = Literal["log_odds", "log_odds_up_to_a_constant", "other"]
+Term = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The two losses of a game, with the facts that theory states about them.
+
+    Attributes:
+        name: as written in a configuration.
+        form: how margins are made of logits.
+        real_term: `a`, elementwise.
+        fake_term: `b`, elementwise; `None` for `pairing`, whose single expectation is over pairs.
+        generator_fake_term: what the generator minimises on its own samples, elementwise in the margin.
+        generator_real_term: the part of the generator's loss on real margins; `None` when it has none.
+        best_logits: best logit as a function of log(p/q), elementwise; `None` without a closed form.
+        equilibrium_value: V at p = q with the best discriminator, in nats or the objective's own unit.
+        divergence: what sup V measures, in words with its formula.
+        logit_meaning: whether sigmoid(logit) is a probability of being real.
+        finite_range: largest |logit| at which values and gradients stay finite in float32.
+        is_zero_sum: whether the generator's loss is V up to a term that does not depend on the generator.
+        needs_lipschitz_control: whether the value is unbounded unless the discriminator's slope is controlled.
+        source: paper and equation.
+    """
+
+    name: str
+    form: Form
+    real_term: Term
+    fake_term: Term | None
+    generator_fake_term: Term
+    generator_real_term: Term | None
+    best_logits: Term | None
+    equilibrium_value: float
+    divergence: str
+    logit_meaning: LogitMeaning
+    finite_range: float
+    is_zero_sum: bool
+    source: str
+    needs_lipschitz_control: bool = False
+
+    def value(self, real_logits: Logits, fake_logits: Logits) -> Scalar:
+        """The estimate of V from one batch: a mean over each side (over pairs for `pairing`).
+
+        Args:
+            real_logits: shape `(batch,)`.
+            fake_logits: shape `(batch,)`; lengths may differ unless the form is `pairing`.
+
+        Returns:
+            A scalar; float32 at least, whatever the precision of the logits.
+        """
+        real_margins, fake_margins = self.margins(real_logits, fake_logits)
+        value = self.real_term(real_margins).mean()
+        return value if self.fake_term is None else value + self.fake_term(fake_margins).mean()
+
+    def discriminator_loss(self, real_logits: Logits, fake_logits: Logits) -> Scalar:
+        """-V: what the discriminator minimises."""
+        return -self.value(real_logits, fake_logits)
+
+    def generator_loss(self, real_logits: Logits, fake_logits: Logits) -> Scalar:
+        """What the generator minimises; `real_logits` matter only where `generator_uses_real` is true."""
+        real_margins, fake_margins = self.margins(real_logits, fake_logits)
+        loss = self.generator_fake_term(fake_margins).mean()
+        return loss if self.generator_real_term is None else loss + self.generator_real_term(real_margins).mean()
+
+    def margins(self, real_logits: Logits, fake_logits: Logits) -> tuple[PerSample, PerSample]:
+        """The numbers that the terms are functions of, per sample, in float32 at least."""
+        real, fake = precise(real_logits), precise(fake_logits)
+        if self.form == "pairing":
+            return real - fake, fake - real
+        if self.form == "averaging":
+            return real - fake.mean(), fake - real.mean()
+        return real, fake
+
+    @property
+    def generator_uses_real(self) -> bool:
+        """Whether the generator's loss depends on real logits."""
+        return self.form != "separable" or self.generator_real_term is not None
+
+
+def precise(logits: Tensor) -> Tensor:
+    """Logits in float32 at least: sums of bf16 numbers lose digits that gradients need."""
+    return logits if logits.dtype == torch.float64 else logits.float()
