@@ -4,7 +4,7 @@
 
     config.yaml        the complete configuration; trained again it gives the same run
     data.json          fingerprint, split, what one sample is, how it is encoded
-    environment.json   versions, device, threads
+    run.json           what was built: versions, device, threads, facts of the objective, sizes of the networks
     status.json        state, step, trend, last verdict; rewritten whole
     metrics.jsonl      one JSON object per measured step
     verdicts.jsonl     one JSON object per look of the referee
@@ -45,8 +45,8 @@ class RunFolder:
         return self.path / "data.json"
 
     @property
-    def environment(self) -> Path:
-        return self.path / "environment.json"
+    def facts(self) -> Path:
+        return self.path / "run.json"
 
     @property
     def status(self) -> Path:
