@@ -1,0 +1,56 @@
+# Two commands for a fresh clone, with nothing but Python 3.11 or later, make and pip:
+#   make demo    install, train on scikit-learn's handwritten digits, end with pictures and a report
+#   make test    install, run the tests
+# Both keep what they installed in .venv, and start at once the second time. Another Python: make PYTHON=python3.12 demo
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_MINUTES ?= 2.5
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help demo test lint dist clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '2,4s/^# *//p' Makefile
+	@echo "  make lint    check the style;  make dist: wheel and sdist into dist/;  make clean: remove .venv and build files"
+
+# The training takes DEMO_MINUTES whatever the machine; each call makes a run folder of its own below runs/.
+demo: $(VENV)/core.installed
+	$(BIN)/equipoise train digits --minutes $(DEMO_MINUTES)
+
+test: $(VENV)/test.installed
+	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
+
+lint: $(VENV)/lint.installed
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+
+dist: $(VENV)/test.installed
+	$(BIN)/python -m build --outdir dist .
+
+# runs/ is somebody's work: it is never removed from here.
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/created:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	  echo "equipoise needs Python 3.11 to 3.13, and '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "  Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The stamps are older than these files after a pull that changed what is needed; then pip runs again.
+$(VENV)/core.installed: $(VENV)/created pyproject.toml constraints.txt
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/test.installed: $(VENV)/core.installed
+	$(PIP_INSTALL) --editable '.[data,tensorboard,test]'
+	@touch $@
+
+$(VENV)/lint.installed: $(VENV)/core.installed
+	$(PIP_INSTALL) ruff
+	@touch $@
