@@ -1,0 +1,60 @@
+"""`equipoise judge`: can anybody still tell real from generated?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.options import AsJson, Confidence, Margin, positive, probability
+from equipoise.cli.terminal import print_json
+from equipoise.errors import InputError
+
+
+def judge(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="RUN | REAL FAKE", help="A run folder, or two sets of data of any origin.")
+    ],
+    confidence: Confidence = 0.95,
+    margin: Margin = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the referee's splits and samples.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether real and generated can be told apart.
+
+    Fresh discriminators are asked, on samples that neither they nor the run were fitted to.
+
+    \b
+    Example: a run against its held-out data; two folders, whoever made the second one.
+      equipoise judge runs/digits
+      equipoise judge photos/ generated/ --margin 0.01
+
+    \b
+    Exit codes:
+      0    not distinguished (no difference was found; the text says how small a one could have been)
+           or equivalent (a difference as large as --margin would have been found)
+      10   distinguished: they differ, by at least the printed bound
+      11   too little data to see differences of the size asked for
+    """
+    probability("--confidence", confidence)
+    positive("--margin", margin)
+    if len(sources) > 2:
+        raise InputError(
+            "judge",
+            f"{len(sources)} sources are given.",
+            "Expected one run folder, or two sets of data: REAL FAKE.",
+            "Use 'equipoise compare RUN RUN...' to see several runs side by side.",
+        )
+    if len(sources) == 2:
+        from equipoise.experiment.judging import judge_sources
+
+        verdict = judge_sources(sources[0], sources[1], confidence=confidence, margin=margin, seed=seed)
+    else:
+        from equipoise import experiment
+
+        verdict = experiment.judge_run(sources[0], confidence=confidence, margin=margin, seed=seed)
+    if as_json:
+        print_json(verdict.to_json())
+    else:
+        print(verdict.to_text())
+    raise typer.Exit(verdict.exit_code)

@@ -1,0 +1,69 @@
+"""The list of commands, and the entry point of `equipoise` and `python -m equipoise`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.compare import compare
+from equipoise.cli.doctor import doctor
+from equipoise.cli.judge import judge
+from equipoise.cli.report import report
+from equipoise.cli.runs import runs
+from equipoise.cli.sample import sample
+from equipoise.cli.terminal import reporting_errors
+from equipoise.cli.train import resume, train
+
+# Plain help and plain tracebacks: both are read in logs and in bug reports, where boxes and colours get in the way.
+app = typer.Typer(
+    name="equipoise",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"equipoise {version('equipoise')}")
+        raise typer.Exit
+
+
+@app.callback()
+def equipoise(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Train a GAN on your own data, and ask with held-out data how far it is from equilibrium.
+
+    \b
+    Example: ten minutes on a folder of pictures, then 64 new ones, then the verdict.
+      equipoise train cats/ --minutes 10 --outdir runs/cats
+      equipoise sample runs/cats -n 64 -o new-cats/
+      equipoise judge runs/cats
+
+    \b
+    Exit codes of every command:
+      0    done (judge: not distinguished, or equivalent)
+      1    unexpected error; please report it with its traceback
+      2    bad usage or bad input; the message says what to do
+      10   judge: distinguished          11  judge: too little data
+      130  interrupted; train says how to resume
+    """
+    del version
+
+
+for command in (train, resume, sample, judge, report, compare, runs, doctor):
+    app.command(command.__name__)(reporting_errors(command))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that `arguments` name (those of the process by default), and exit."""
+    app(args=None if arguments is None else list(arguments), prog_name="equipoise")

@@ -1,0 +1,68 @@
+"""Options that several commands share, each written once so that they mean the same everywhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.errors import ConfigError
+
+
+class Device(StrEnum):
+    """Where tensors live; `auto` takes CUDA, then Apple's GPU, then the CPU."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder that 'equipoise train' made.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Steps = Annotated[
+    int | None,
+    typer.Option("--steps", metavar="N", min=1, help="Length of the run in steps, one generator update each."),
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option("--minutes", metavar="M", help="Length of the run in minutes; turned into steps once, and stored."),
+]
+Confidence = Annotated[
+    float,
+    typer.Option("--confidence", metavar="P", help="Probability with which the verdict's bound holds."),
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        "--margin", metavar="NATS", help="Smallest Jensen-Shannon divergence that matters to you; allows 'equivalent'."
+    ),
+]
+
+
+def one_length(steps: int | None, minutes: float | None) -> None:
+    """Refuse two answers to the same question, and a time that is none."""
+    if steps is not None and minutes is not None:
+        raise ConfigError(
+            "--steps, --minutes",
+            "both are given.",
+            "A run has one length: a number of steps or a time.",
+            "Leave one of them out.",
+        )
+    if minutes is not None and not 0 < minutes < float("inf"):
+        raise ConfigError("--minutes", f"{minutes:g} is no time to train for.", "Expected a number above 0.")
+
+
+def probability(name: str, value: float) -> None:
+    """Refuse what is no probability strictly between 0 and 1."""
+    if not 0 < value < 1:
+        raise ConfigError(name, f"{value:g} is not between 0 and 1.", "Expected a probability such as 0.95.")
+
+
+def positive(name: str, value: float | None) -> None:
+    """Refuse zero, negative numbers, NaN and infinity."""
+    if value is not None and not 0 < value < float("inf"):
+        raise ConfigError(name, f"{value:g} is not a positive number.", "Expected a number above 0.")

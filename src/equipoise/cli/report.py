@@ -1,0 +1,35 @@
+"""`equipoise report`: one HTML page from a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.options import AsJson, RunPath
+from equipoise.cli.terminal import print_json
+
+
+def report(
+    run: RunPath,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to.  [default: RUN/report.html]")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run's report anew.
+
+    It is one HTML page, made from the files in the run folder, and works offline. The run may still be training.
+
+    \b
+    Example:
+      equipoise report runs/digits
+    """
+    from equipoise import reports
+
+    written = reports.write_report(run, output)
+    if as_json:
+        print_json({"run": str(run), "report": str(written)})
+    else:
+        print(written)

@@ -1,0 +1,95 @@
+"""How commands speak: results to stdout (text or one JSON object), the rest to stderr, and an exit code."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import typer
+
+from equipoise.errors import EXIT_INTERRUPTED, EquipoiseError
+
+
+def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """The same command, which explains expected errors in a few lines and leaves with their exit code.
+
+    Errors of ours pass through: Python prints their traceback and exits with 1, because a bug that hides is not fixed.
+    """
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+            sys.stdout.flush()
+        except EquipoiseError as error:
+            if options.get("as_json"):
+                print_json({"error": error_to_json(error)})
+            print(error, file=sys.stderr)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            print("interrupted.", file=sys.stderr)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader left (`equipoise runs | head -1`): that is no failure. stdout is pointed elsewhere so that
+            # Python's own flush at exit does not complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+
+    return run
+
+
+def error_to_json(error: EquipoiseError) -> dict[str, Any]:
+    """The four parts of a message, and the exit code, for programs that read stdout."""
+    return {
+        "kind": type(error).__name__,
+        "where": error.where,
+        "found": error.found,
+        "expected": error.expected,
+        "advice": error.advice,
+        "exit_code": error.exit_code,
+    }
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """One JSON object on stdout; NaN and infinities become null."""
+    from equipoise.files import plain
+
+    print(json.dumps(plain(content), indent=2, allow_nan=False))
+
+
+def note(text: str, *, quiet: bool = False) -> None:
+    """A line about what is going on: to stderr, so that stdout holds results only."""
+    if not quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def aligned(rows: Iterable[Sequence[str]], header: Sequence[str]) -> str:
+    """Rows as columns that line up, for a terminal and for `cut` alike."""
+    lines = [tuple(header), *(tuple(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def readable_bytes(count: float) -> str:
+    """'3.2 GB' for 3.2e9: decimal units, as disks are sold and clouds are billed."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def readable_seconds(seconds: float) -> str:
+    """'2 h 05 min', '3 min 20 s' or '12 s'."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole >= 60:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"

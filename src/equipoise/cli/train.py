@@ -1,0 +1,171 @@
+"""`equipoise train` and `equipoise resume`: from data to a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from equipoise.cli.options import AsJson, Device, Minutes, Quiet, RunPath, Steps, one_length
+from equipoise.cli.progress import terminal_progress
+from equipoise.cli.terminal import print_json, readable_bytes, readable_seconds
+
+if TYPE_CHECKING:
+    from equipoise.experiment import Forecast, Gan, RunConfig
+
+
+def train(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A folder or zip of pictures, a CSV, Parquet, .npy or .npz file, or a built-in name: "
+            "digits, grid25, ring8, swiss-roll, mnist5k, diamonds.",
+        ),
+    ],
+    outdir: Annotated[
+        Path | None,
+        typer.Option("--outdir", metavar="DIR", help="The new run folder.  [default: runs/NAME-NUMBER]"),
+    ] = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")] = None,
+    device: Annotated[Device, typer.Option("--device", help="Where to compute.")] = Device.AUTO,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="A configuration, such as a run's config.yaml.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. objective.name=hinge; repeatable."),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="NAME", help="A complete configuration to start from.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the whole configuration and a forecast; train nothing.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a generator on DATA.
+
+    The new run folder holds settings, measurements, samples, checkpoints and a report.
+
+    \b
+    Example: two minutes on handwritten digits that come with scikit-learn.
+      equipoise train digits --minutes 2 --outdir runs/digits
+
+    \b
+    Example: see everything that would be used, change it, and train with it.
+      equipoise train cats/ --dry-run > cats.yaml
+      equipoise train cats/ --config cats.yaml --set objective.name=hinge
+
+    Ctrl-C stops after the current step with a checkpoint, says how to resume, and exits with 130; a second Ctrl-C
+    stops at once.
+    """
+    one_length(steps, minutes)
+    from equipoise import experiment
+
+    chosen = experiment.resolve(
+        data,
+        config_file=config,
+        settings=settings or [],
+        steps=steps,
+        minutes=minutes,
+        seed=seed,
+        device=device.value,
+        preset=preset,
+    )
+    if dry_run:
+        show_plan(chosen, experiment.forecast(chosen), as_json=as_json)
+        return
+    progress = terminal_progress(quiet=quiet)
+    try:
+        gan = experiment.train(chosen, outdir, progress=progress)
+    finally:
+        progress.close()
+    show_run(gan, as_json=as_json)
+
+
+def resume(
+    run: RunPath,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Continue a run from its last checkpoint.
+
+    A stopped run goes on as if it had never stopped; a finished one is made longer with --steps or --minutes.
+
+    \b
+    Example: continue, then add steps up to 20,000 in all.
+      equipoise resume runs/digits
+      equipoise resume runs/digits --steps 20000
+    """
+    one_length(steps, minutes)
+    from equipoise import experiment
+
+    progress = terminal_progress(quiet=quiet)
+    try:
+        gan = experiment.resume(run, steps=steps, minutes=minutes, progress=progress)
+    finally:
+        progress.close()
+    show_run(gan, as_json=as_json)
+
+
+def show_plan(config: RunConfig, forecast: Forecast, *, as_json: bool) -> None:
+    """The configuration as YAML with the forecast in comments: what is printed can be given to --config."""
+    numbers = forecast.to_json()
+    if as_json:
+        print_json({"config": config.to_dict(), "forecast": numbers})
+        return
+    print(config.to_yaml().rstrip())
+    print("#")
+    print("# Forecast, from a few timed steps:")
+    for line in forecast_lines(numbers):
+        print(f"#   {line}")
+
+
+def forecast_lines(forecast: dict[str, Any]) -> list[str]:
+    """The forecast in words, one quantity a line."""
+    networks = ", ".join(f"{name} {count:,}" for name, count in forecast["parameters"].items())
+    return [
+        f"time      {readable_seconds(forecast['seconds'])} for {forecast['steps']:,} steps "
+        f"of {forecast['seconds_per_step'] * 1000:.2f} ms",
+        f"memory    {readable_bytes(forecast['memory_bytes'])}",
+        f"disk      {readable_bytes(forecast['disk_bytes'])}",
+        f"networks  {networks} parameters",
+    ]
+
+
+def show_run(gan: Gan, *, as_json: bool) -> None:
+    """What the run made and where it is."""
+    from equipoise.runfolder import RunFolder
+
+    folder = RunFolder(Path(gan.folder))
+    status = folder.read_status()
+    sheets = folder.sample_steps(".png")
+    sheet = folder.sample_file(sheets[-1], ".png") if sheets else None
+    report = folder.report if folder.report.is_file() else None
+    if as_json:
+        print_json(
+            {
+                "run": str(folder.path),
+                "samples": None if sheet is None else str(sheet),
+                "report": None if report is None else str(report),
+                "status": status,
+            }
+        )
+        return
+    print(f"run      {folder.path}  ({status.get('state', 'state unknown')} at step {status.get('step', gan.step)})")
+    if sheet is not None:
+        print(f"samples  {sheet}")
+    if report is not None:
+        print(f"report   {report}")
+    verdict = status.get("last_verdict")
+    if verdict:
+        from equipoise.cli.runs import verdict_text
+
+        print(f"verdict  {verdict_text(verdict)}")

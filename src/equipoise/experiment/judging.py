@@ -1,0 +1,112 @@
+"""Two sets of data of any origin, brought to one form and handed to the referee."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from equipoise.errors import DataError
+
+if TYPE_CHECKING:
+    from equipoise.data import RawData
+    from equipoise.referee import Verdict
+
+GREY, RGB = 1, 3
+
+
+def judge_sources(
+    real: Any, fake: Any, *, confidence: float = 0.95, margin: float | None = None, seed: int = 0
+) -> Verdict:
+    """Whether fresh discriminators can tell `real` from `fake`, on rows that none of them was fitted to.
+
+    Args:
+        real: a path, a built-in name, an array, a tensor, a DataFrame or a torch data set.
+        fake: the same kind of thing; images are brought to the size of the real ones, columns to their order.
+        confidence: probability with which the bound on the Jensen-Shannon divergence holds.
+        margin: smallest divergence in nats that matters; needed for the conclusion `equivalent`.
+        seed: decides how the referee splits the two sides.
+
+    Returns:
+        The referee's verdict. It is about these two sets of rows as samples of two distributions: rows that
+        depend on each other (frames of one film, copies) make it surer than it should be.
+
+    Raises:
+        DataError: one side cannot be read, or the two sides are not the same kind of thing.
+    """
+    from equipoise.data import load
+    from equipoise.referee import judge
+
+    real_data = load(real)
+    fake_data = load(fake, options=options_like(real_data))
+    real_values, fake_values = aligned_values(real_data, fake_data)
+    return judge(real_values, fake_values, kind=real_data.kind, confidence=confidence, margin=margin, seed=seed)
+
+
+def options_like(real: RawData) -> Any:
+    """Options that read another source as the same kind of data, images at the same size."""
+    from equipoise.data import DataOptions
+
+    size = tuple(int(side) for side in real.values.shape[2:]) if real.kind == "images" else None
+    return replace(DataOptions(), kind=real.kind, image_size=size)
+
+
+def aligned_values(real: RawData, fake: RawData) -> tuple[Any, Any]:
+    """Both sides' values with the same axes, channels and columns.
+
+    Raises:
+        DataError: they differ in kind, in number of coordinates, in columns or in transparency.
+    """
+    if real.kind != fake.kind:
+        raise _unlike(real, fake, f"holds {fake.kind}, while {real.source} holds {real.kind}")
+    if real.kind == "table":
+        return real.values, _columns_like(real, fake)
+    if real.kind == "points":
+        return real.values, _coordinates_like(real, fake)
+    return _same_channels(real, fake)
+
+
+def _columns_like(real: RawData, fake: RawData) -> Any:
+    missing = [str(name) for name in real.values.columns if name not in fake.values.columns]
+    added = [str(name) for name in fake.values.columns if name not in real.values.columns]
+    if missing or added:
+        differences = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(added)} besides"] * bool(added)
+        raise _unlike(real, fake, " and ".join(differences))
+    return fake.values[list(real.values.columns)]
+
+
+def _coordinates_like(real: RawData, fake: RawData) -> np.ndarray:
+    if real.values.shape[1] != fake.values.shape[1]:
+        found = f"has points of {fake.values.shape[1]} coordinates, {real.source} of {real.values.shape[1]}"
+        raise _unlike(real, fake, found)
+    if real.names and fake.names and set(real.names) == set(fake.names):
+        return fake.values[:, [fake.names.index(name) for name in real.names]]
+    return fake.values
+
+
+def _same_channels(real: RawData, fake: RawData) -> tuple[np.ndarray, np.ndarray]:
+    channels = (real.values.shape[1], fake.values.shape[1])
+    if channels in ((GREY, RGB), (RGB, GREY)):
+        # Grey as red = green = blue: no information is lost, and colour that should not be there is seen.
+        return _in_colour(real.values), _in_colour(fake.values)
+    if channels[0] != channels[1]:
+        raise _unlike(real, fake, f"has images of {channels[1]} channels, {real.source} of {channels[0]}")
+    return real.values, fake.values
+
+
+def _in_colour(images: np.ndarray) -> np.ndarray:
+    return np.repeat(images, RGB, axis=1) if images.shape[1] == GREY else images
+
+
+def _unlike(real: RawData, fake: RawData, found: str) -> DataError:
+    return DataError(
+        fake.source, f"{found}.", f"Expected samples of the same kind as those in {real.source}.",
+        "Bring both sides to one form; what only one side has would tell them apart by itself.",
+    )  # fmt: skip
+
+
+def _some(names: list[str], shown: int = 5) -> str:
+    listed = ", ".join(f"'{name}'" for name in names[:shown])
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return f"the column{'s' if len(names) > 1 else ''} {listed}{more}"
