@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor
 import torch
+from torch import Tensor
 
 from equipoise.shapes import Logits, PerSample, Scalar
 

@@ -7,12 +7,15 @@ backward pass, not two.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
+from torch import Tensor
 
+from equipoise.errors import ConfigError
 from equipoise.shapes import Logits, PerSample, Samples
 
 Side = Literal["real", "fake"]
@@ -83,6 +86,12 @@ class Penalty:
             batch normalisation breaks.
         controls_slope: whether it bounds the discriminator's slope, as Wasserstein play needs.
         source: paper and equation.
+        draws: whether `per_sample` draws from the position's `randomness`.
+        state: what the penalty remembers from turn to turn, by name: a few small tensors, empty for
+            most. A checkpoint stores them and copies them back in place.
+        observe: called once after each turn of the discriminator with that turn's position, to bring `state`
+            up to date; `None` when there is no state. Linear in the batch: averaging `state` over
+            processes gives the state that one process with the whole batch would have.
     """
 
     name: str
@@ -92,9 +101,54 @@ class Penalty:
     is_per_sample: bool
     controls_slope: bool
     source: str
+    draws: bool = False
+    state: dict[str, Tensor] = field(default_factory=dict)
+    observe: Callable[[Position], None] | None = None
+
+    def place_state(self, device: torch.device | str) -> None:
+        """Put the remembered tensors on the device where the play happens."""
+        for name, tensor in self.state.items():
+            self.state[name] = tensor.to(device)
+
+
+def input_gradient_at(discriminator: Discriminator, points: Samples) -> Samples:
+    """Gradient of the logit with respect to each of some given points, differentiable in the weights.
+
+    The discriminator must treat the samples of a batch independently: only then is the gradient of the
+    summed logits the stack of per-sample gradients.
+    """
+    places = points.detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(discriminator(places).sum(), places, create_graph=True)
+    return gradient
 
 
 def squared_norm(gradient: Samples) -> PerSample:
     """Squared Euclidean length per sample, in float32 at least. Shape `(batch,)`."""
+    return _rows(gradient).square().sum(dim=1)
+
+
+def norm(gradient: Samples) -> PerSample:
+    """Euclidean length per sample, in float32 at least. Shape `(batch,)`.
+
+    Numerics:
+        The square root has no derivative at 0. Here it is 0 there, a subgradient, so a discriminator that is
+        flat at a sample gets no push from it, rather than NaN. A small number under the root would instead
+        keep a discriminator of slope 1 from a penalty of exactly 0.
+    """
+    return torch.linalg.vector_norm(_rows(gradient), dim=1)
+
+
+def reject_negative_weight(name: str, weight: float) -> None:
+    """Refuse a weight that would reward what the penalty is there to punish."""
+    if not 0 <= weight < math.inf:
+        raise ConfigError(
+            f"penalties.{name}.weight",
+            f"{weight} is not a weight.",
+            "Expected a finite number of 0 or more.",
+            f"A negative weight would reward what '{name}' punishes; leave the penalty out to switch it off.",
+        )
+
+
+def _rows(gradient: Samples) -> Tensor:
     precise = gradient if gradient.dtype == torch.float64 else gradient.float()
-    return precise.flatten(start_dim=1).square().sum(dim=1)
+    return precise.flatten(start_dim=1)
