@@ -1,0 +1,225 @@
+"""One run folder as one HTML file: it works without a network, on a phone, and never exceeds 5 MB."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equipoise.files import write_text
+from equipoise.reports.figures import PLOTS, Plot
+from equipoise.reports.reading import RunRecord, finite, flatten, look, number_at, read_run
+from equipoise.reports.sheets import MOST_FRAMES, sample_rows, sample_sheets
+from equipoise.reports.svg import to_svg
+from equipoise.reports.wording import (
+    CONCLUSIONS,
+    LOG_2,
+    NO_VERDICT,
+    conclusion_of,
+    duration,
+    moment,
+    number,
+    percent,
+    state_sentence,
+    verdict_basis,
+    verdict_sentence,
+)
+
+if TYPE_CHECKING:
+    import jinja2
+
+MOST_BYTES = 5_000_000
+MOST_TEXT = 100_000  # characters of config.yaml shown
+MOST_FACTS, MOST_NOTES, FACT_LENGTH = 40, 30, 400
+
+
+@dataclass(frozen=True)
+class Card:
+    """A plot and its drawing, as the template takes them."""
+
+    plot: Plot
+    svg: str
+
+
+def write_report(folder: Path | str) -> Path:
+    """Write `report.html` into the run folder `folder`, from its files and nothing else.
+
+    Works for a run in any state: training, stopped, failed, with broken or missing files. The page is one file
+    without any request to elsewhere, at most 5 MB (fewer sample pictures are embedded, and more strongly
+    compressed, until it fits).
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        RunFolderError: there is no run folder at `folder`, or a later version of equipoise wrote it.
+        StorageError: the page could not be written; an older one is then untouched.
+    """
+    run = read_run(folder)
+    write_text(run.folder.report, render_report(run))
+    return run.folder.report
+
+
+def render_report(run: RunRecord, *, now: float | None = None) -> str:
+    """The page as text; `now` is the moment written on it, in seconds since 1970 (default: the clock)."""
+    now = time.time() if now is None else now
+    template = environment().get_template("report.html.jinja")
+    context = {**_context(run, now), "cards": [draw_card(make(run)) for make in PLOTS]}
+    frames = MOST_FRAMES
+    while True:
+        real, shown, notes = sample_sheets(run, most=frames)
+        page = template.render(**context, real=real, frames=shown, sample_notes=notes)
+        if len(page.encode("utf-8")) <= MOST_BYTES or frames == 0:
+            return page
+        frames //= 2
+
+
+def draw_card(plot: Plot) -> Card:
+    """The plot with its figure as safe inline SVG."""
+    from markupsafe import Markup
+
+    if plot.figure is None:
+        return Card(plot, "")
+    label = f"{plot.title}. {plot.reading}"
+    return Card(plot, Markup(to_svg(plot.figure, name=plot.name, label=label)))  # our own drawing, text escaped
+
+
+def environment() -> jinja2.Environment:
+    """The templates of this package; every value put into them is escaped."""
+    import jinja2
+    from markupsafe import Markup
+
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("equipoise.reports"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.globals["conclusions"] = list(CONCLUSIONS)
+    # For text between tags only: quotation marks stay as they are, so that a sentence reads the same in the source.
+    made.filters["plain_text"] = lambda text: Markup(html.escape(str(text), quote=False))
+    return made
+
+
+def _context(run: RunRecord, now: float) -> dict[str, Any]:
+    verdict = run.verdict
+    conclusion = str(verdict.get("conclusion")) if verdict else ""
+    text = run.config_text
+    if len(text) > MOST_TEXT:
+        text = text[:MOST_TEXT] + f"\n... cut here: {len(text) - MOST_TEXT:,} more characters are in config.yaml"
+    notes = run.data.get("notes")
+    notes = [_brief(note) for note in notes] if isinstance(notes, (list, tuple)) else []
+    if len(notes) > MOST_NOTES:
+        notes = [*notes[:MOST_NOTES], f"{len(notes) - MOST_NOTES} more notes are in data.json."]
+    return {
+        "run": run,
+        "state": _brief(state_sentence(run, now=now)),
+        "verdict_class": conclusion if conclusion in CONCLUSIONS else "",
+        "verdict_word": _verdict_word(run, verdict),
+        "verdict_sentence": verdict_sentence(verdict, command=f"equipoise judge {run.folder.path}"),
+        "verdict_basis": verdict_basis(verdict) if verdict else "",
+        "scale": _scale(verdict),
+        "sample_rows": sample_rows(run),
+        "key_numbers": _key_numbers(run),
+        "game_facts": _game_facts(run),
+        "data_facts": _data_facts(run),
+        "data_notes": notes,
+        "environment_facts": _environment_facts(run),
+        "config_text": text,
+        "version": str(run.facts.get("equipoise") or ""),
+        "written": moment(now),
+    }
+
+
+def _verdict_word(run: RunRecord, verdict: Mapping[str, Any] | None) -> str:
+    if verdict is None:
+        return NO_VERDICT
+    step = finite(verdict.get("step"))
+    moved_on = step is not None and run.step > step
+    return conclusion_of(verdict) + (f" (at step {int(step):,}; the run has gone on since)" if moved_on else "")
+
+
+def _scale(verdict: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Where the bound lies between 0 and log 2; None unless a difference was proved."""
+    bound = finite(verdict.get("jsd_lower_bound_nats")) if verdict else None
+    if bound is None or bound <= 0 or verdict is None or verdict.get("conclusion") != "distinguished":
+        return None
+    share = min(bound / LOG_2, 1.0)
+    label = f"Scale from 0, identical, to 0.693, never alike: the distance is at least {number(bound, 3)} nats."
+    return {"bound": f"{100 * share:.1f}", "label": label}
+
+
+def _key_numbers(run: RunRecord) -> list[tuple[str, str]]:
+    if not run.metrics:
+        return []
+    row = run.metrics[-1]
+    error = number_at(row, "value_standard_error")
+    value = number(number_at(row, "value")) + (f" ± {number(error, 2)} (standard error)" if error is not None else "")
+    found = [
+        ("step", number(row["step"], 12)),
+        ("samples seen", number(row.get("samples_seen"), 12)),
+        ("time played", duration(row.get("seconds"))),
+        ("value of the objective (not evidence)", value),
+        ("its value at equilibrium", number(run.equilibrium_value)),
+        ("discriminator's loss", number(row.get("discriminator_loss"))),
+        ("generator's loss", number(row.get("generator_loss"))),
+    ]
+    for name, key in (("gradient length", "gradient_norm"), ("learning rate", "learning_rate")):
+        found += [(f"{player}'s {name}", number(look(row, key, player))) for player in ("discriminator", "generator")]
+    found.append(("steps per second", number(row.get("steps_per_second"), 3)))
+    if run.verdict is not None:
+        found.append(("referee's lower bound on JSD, nats", number(run.verdict.get("jsd_lower_bound_nats"))))
+        found.append(("confidence of that bound", percent(run.verdict.get("confidence"))))
+    return [(name, value) for name, value in found if value != "–"]
+
+
+def _game_facts(run: RunRecord) -> list[tuple[str, str]]:
+    found = [("objective", run.objective), ("what its best value measures", look(run.facts, "objective", "divergence")),
+             ("source", look(run.facts, "objective", "source")), ("preset", run.preset),
+             ("batch size", number(run.facts.get("batch_size"), 12)), ("steps", number(run.steps, 12)),
+             ("seed", run.seed)]  # fmt: skip
+    for player in ("generator", "discriminator"):
+        family, size = (look(run.facts, "networks", player, key) for key in ("family", "parameters"))
+        if family or size:
+            found.append((player, f"{family or 'network'}, {number(size, 12)} parameters"))
+    return [(name, _brief(value)) for name, value in found if value not in (None, "", "–")]
+
+
+def _data_facts(run: RunRecord) -> list[tuple[str, str]]:
+    """What data.json says, without the encoder's state and without the long lists."""
+    left_out = ("codec", "notes", "format")
+    flat = flatten({key: value for key, value in run.data.items() if key not in left_out})
+    return _listed(flat)
+
+
+def _environment_facts(run: RunRecord) -> list[tuple[str, str]]:
+    facts = run.facts
+    flat = {key: facts.get(key) for key in ("equipoise", "command")} | {"started": moment(facts.get("started"))}
+    environment_found = facts.get("environment")
+    flat |= flatten(environment_found) if isinstance(environment_found, Mapping) else {}
+    return _listed(flat)
+
+
+def _listed(flat: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = [
+        (_brief(str(key).replace(".", ": ").replace("_", " ")), _brief(value))
+        for key, value in flat.items()
+        if value not in (None, "", "–", [], {})
+    ]
+    if len(rows) > MOST_FACTS:
+        rows = [*rows[:MOST_FACTS], ("and more", f"{len(rows) - MOST_FACTS} entries are in the run folder")]
+    return rows
+
+
+def _brief(value: Any) -> str:
+    """A value in at most 400 characters; numbers as people write them, lists with their first entries."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no"}.get(value, "–")
+    if isinstance(value, (int, float)):
+        return number(value, 12 if isinstance(value, int) else 6)
+    if isinstance(value, (list, tuple)):
+        shown = ", ".join(_brief(entry) for entry in value[:12])
+        return shown[:FACT_LENGTH] + (f", and {len(value) - 12} more" if len(value) > 12 else "")
+    text = str(value)
+    return text if len(text) <= FACT_LENGTH else text[: FACT_LENGTH - 1] + "…"
