@@ -8,9 +8,11 @@ from functools import cache
 
 from equipoise.errors import unknown_name
 from equipoise.objectives.base import Objective
+from equipoise.objectives.finite_range import check_finite
+from equipoise.objectives.measure import ValueEstimate, value_function
 from equipoise.parts import discover
 
-__all__ = ["Objective", "available", "find"]
+__all__ = ["Objective", "ValueEstimate", "available", "check_finite", "find", "value_function"]
 
 
 def available() -> tuple[str, ...]:

@@ -9,8 +9,10 @@ from functools import cache
 from equipoise.errors import unknown_name
 from equipoise.parts import discover
 from equipoise.penalties.base import Penalty, Position
+from equipoise.penalties.gamma import automatic_gamma
+from equipoise.penalties.independence import require_independent_samples
 
-__all__ = ["Penalty", "Position", "available", "find"]
+__all__ = ["Penalty", "Position", "automatic_gamma", "available", "find", "require_independent_samples"]
 
 
 def available() -> tuple[str, ...]:
