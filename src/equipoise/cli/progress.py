@@ -89,7 +89,7 @@ def live_text(fields: Fields, pace: Pace) -> str:
     pieces = []
     rate = fields.get("steps_per_second") or pace.steps_per_second
     if isinstance(rate, (int, float)):
-        pieces.append(f"{rate:,.0f} step/s" if rate >= 10 else f"{rate:.2g} step/s")
+        pieces.append(rate_text(rate))
     for name, content in fields.items():
         if name in ("steps_per_second", "value_standard_error") or content is None:
             continue
@@ -97,9 +97,16 @@ def live_text(fields: Fields, pace: Pace) -> str:
         spread = fields.get("value_standard_error") if name == "value" else None
         pieces.append(f"{text} +- {spread:.4f}" if isinstance(spread, float) else text)
     remaining = pace.remaining_seconds
-    if remaining is not None:
+    if remaining:
         pieces.append(f"{readable_seconds(remaining)} left")
     return "  ".join(pieces)
+
+
+def rate_text(steps_per_second: float) -> str:
+    """'412 step/s', '3.5 step/s' or, when one takes longer, '2.0 s/step'."""
+    if steps_per_second >= 1:
+        return f"{steps_per_second:,.0f} step/s" if steps_per_second >= 10 else f"{steps_per_second:.1f} step/s"
+    return f"{1 / steps_per_second:.1f} s/step"
 
 
 class Lines:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from equipoise.cli.options import AsJson, RunPath
 from equipoise.cli.terminal import print_json
 
 
 def report(
     run: RunPath,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to.  [default: RUN/report.html]")
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a run's report anew.
 
-    It is one HTML page, made from the files in the run folder, and works offline. The run may still be training.
+    RUN/report.html is one page, made from the files in the run folder, and works offline. The run may still be training.
 
     \b
     Example:
@@ -28,7 +20,7 @@ def report(
     """
     from equipoise import reports
 
-    written = reports.write_report(run, output)
+    written = reports.write_report(run)
     if as_json:
         print_json({"run": str(run), "report": str(written)})
     else:
