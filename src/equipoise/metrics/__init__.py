@@ -1,1 +1,1 @@
-
+"""Scores with no confidence attached: modes, histograms against known densities, neighbours."""

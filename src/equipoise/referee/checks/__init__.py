@@ -1,1 +1,1 @@
-
+"""Checks of the referee, one to a file."""

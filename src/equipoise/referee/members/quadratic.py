@@ -1,0 +1,42 @@
+"""Logistic regression on (x, x^2) and, where there are few columns, on products: shifts, spreads, correlations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise.referee.base import Member, Rows, Scorer
+from equipoise.referee.members.logistic import fit_logistic
+
+_MOST_COLUMNS_WITH_PRODUCTS = 20
+_STRENGTHS = (1.0, 30.0, 1000.0)
+"""Ridge strengths; each is a candidate, and the choosing part picks one."""
+
+
+def fit_quadratic(real: Rows, fake: Rows, seed: int) -> Scorer:
+    """Ridge logistic regression on linear, squared and (up to 20 columns) product terms.
+
+    For two Gaussians the log density ratio is exactly of this form.
+    """
+    del seed
+    terms = _terms
+    sides = [terms(side.numbers) for side in (real, fake)]
+    score = fit_logistic(sides[0], sides[1], strengths=_STRENGTHS)
+    return lambda rows: score(terms(rows.numbers))
+
+
+def _terms(numbers: np.ndarray) -> np.ndarray:
+    blocks = [numbers, numbers**2]
+    if numbers.shape[1] <= _MOST_COLUMNS_WITH_PRODUCTS:
+        first, second = np.triu_indices(numbers.shape[1], k=1)
+        blocks.append(numbers[:, first] * numbers[:, second])
+    return np.concatenate(blocks, axis=1)
+
+
+MEMBERS = {
+    "quadratic": Member(
+        name="quadratic",
+        kinds=frozenset({"points", "images", "table"}),
+        fit=fit_quadratic,
+        sees="shifts, changes of spread, changed correlations",
+    )
+}

@@ -1,0 +1,184 @@
+"""A verdict in words that a person without statistics can use."""
+
+from __future__ import annotations
+
+import html
+import math
+import textwrap
+from typing import TYPE_CHECKING
+
+from equipoise.referee.checks.jsd_bound import EQUILIBRIUM_VALUE
+from equipoise.referee.choice import BLIND
+
+if TYPE_CHECKING:
+    from equipoise.referee.verdict import Verdict
+
+_WIDTH = 96
+_PLAIN_ACCURACY = 0.55
+"""Above it, being right so often is plain evidence; below it (one class of ten missing, say) the odds say it better."""
+_TITLES = {
+    "distinguished": "DISTINGUISHED",
+    "not_distinguished": "NOT DISTINGUISHED",
+    "equivalent": "EQUIVALENT WITHIN THE MARGIN",
+    "too_little_data": "TOO LITTLE DATA",
+}
+
+
+def headline(verdict: Verdict) -> str:
+    """One sentence."""
+    title, counts = _TITLES[verdict.conclusion], verdict.counts
+    scored = f"{counts.real_score:,} real and {counts.fake_score:,} generated samples that it had never seen"
+    if verdict.conclusion == "distinguished" and verdict.accuracy.low > _PLAIN_ACCURACY:
+        return (
+            f"{title}: a fresh discriminator still tells generated from real; on {scored} it was right "
+            f"{verdict.accuracy.estimate:.1%} of the time, where guessing is right 50 %."
+        )
+    if verdict.conclusion == "distinguished":
+        return (
+            f"{title}: generated and real samples differ, by little or in few samples but beyond doubt; if they were "
+            f"alike, what a fresh discriminator found on {scored} would come up at most once in {_odds(verdict)} times."
+        )
+    if verdict.resolution is None:
+        return (
+            f"{title}: {counts.real_score:,} real and {counts.fake_score:,} generated samples are too few to compare."
+        )
+    if verdict.conclusion == "not_distinguished":
+        return f"{title}: no fresh discriminator could tell generated from real on {scored}."
+    if verdict.conclusion == "equivalent":
+        return (
+            f"{title}: no fresh discriminator could tell generated from real on {scored}, and every planted kind of "
+            f"difference of {_nats(verdict.margin_nats)} would have been found {verdict.resolution.power:.0%} of the "
+            "time."
+        )
+    return (
+        f"{title}: nothing was found on {scored}, but a difference of {_nats(_wanted(verdict))} could have gone "
+        "unseen, so that says little."
+    )
+
+
+def page(verdict: Verdict) -> str:
+    """Headline, evidence, resolution, findings, limits."""
+    sections = [[headline(verdict)]]
+    problems = [f"! {finding.statement}" for finding in verdict.findings if finding.is_problem]
+    remarks = [f"- {finding.statement}" for finding in verdict.findings if not finding.is_problem]
+    if problems:
+        sections.append(["Look at this first:", *problems])
+    if verdict.resolution is not None:
+        sections += [_evidence(verdict), _resolution(verdict)]
+    if remarks:
+        sections.append(["Also found:", *remarks])
+    sections.append(_limits(verdict))
+    return "\n\n".join(
+        "\n".join(_wrapped(line, first=place == 0) for place, line in enumerate(section)) for section in sections
+    )
+
+
+def html_page(verdict: Verdict) -> str:
+    """The same page for a notebook."""
+    title, _, rest = headline(verdict).partition(": ")
+    body = html.escape(page(verdict).split("\n\n", 1)[1])
+    return f"<div><p><b>{html.escape(title)}</b>: {html.escape(rest)}</p><pre>{body}</pre></div>"
+
+
+def _evidence(verdict: Verdict) -> list[str]:
+    accuracy, auc = verdict.accuracy, verdict.auc
+    if verdict.member == BLIND:
+        return [
+            "What was found:",
+            "- Nothing: while they were chosen, no discriminator did better than guessing, so guessing was scored: "
+            f"V = -log 4 = {EQUILIBRIUM_VALUE:.4f}, accuracy 50 %, no bound above 0 on the distance.",
+        ]
+    lines = [
+        "What was found:",
+        f"- Told apart correctly: {accuracy.estimate:.1%} (between {accuracy.low:.1%} and {accuracy.high:.1%}; "
+        f"guessing is 50 %). A real sample looks more real than a generated one {auc.estimate:.1%} of the time (AUC; "
+        f"between {auc.low:.1%} and {auc.high:.1%}).",
+    ]
+    if verdict.jsd_lower_bound_nats > 0:
+        lines.append(
+            f"- Distance: the Jensen-Shannon divergence is at least {_nats(verdict.jsd_lower_bound_nats)}, with "
+            f"{verdict.confidence:.0%} confidence. On that scale 0 is equality and 0.693 is nothing in common."
+        )
+    else:
+        lines.append("- Distance: no lower bound above 0 on the Jensen-Shannon divergence could be proved.")
+    lines.append(
+        f"- Value: V = {verdict.value:.4f} +- {verdict.value_standard_error:.4f}, beside -log 4 = "
+        f"{EQUILIBRIUM_VALUE:.4f} where nobody can tell the sides apart. Discriminator: {verdict.member}."
+    )
+    lines.append(f"- Evidence: {_evidence_words(verdict)}")
+    return lines
+
+
+def _evidence_words(verdict: Verdict) -> str:
+    if verdict.log_e_value <= 0:
+        return "none against the two sides being alike."
+    return (
+        f"if the two sides were alike, a result like this would come up at most once in {_odds(verdict)} times; "
+        f"once in {1 / (1 - verdict.confidence):,.0f} is needed to call them distinguished."
+    )
+
+
+def _odds(verdict: Verdict) -> str:
+    digits = verdict.log_e_value / math.log(10)
+    return f"{math.exp(verdict.log_e_value):,.1f}" if digits < 6 else f"10^{digits:.0f}"
+
+
+def _resolution(verdict: Verdict) -> list[str]:
+    resolution = verdict.resolution
+    assert resolution is not None
+    floor = (
+        f"even a perfect discriminator needs a difference of {_nats(resolution.floor_nats)} to find it "
+        f"{resolution.power:.0%} of the time with this many samples; a smaller one is invisible here."
+    )
+    if resolution.method == "floor":
+        return [
+            "What would have been seen:",
+            f"- Computed, not measured: {floor} How much larger a difference must be for these discriminators depends "
+            "on its kind, and was not measured for this verdict.",
+        ]
+    lines = [
+        f"What would have been seen {resolution.power:.0%} of the time (measured by planting defects into real data, "
+        f"{resolution.trials} times):"
+    ]
+    for name, nats in sorted(resolution.by_defect_nats.items(), key=lambda pair: pair[1]):
+        low, high = resolution.intervals_nats[name]
+        size = (
+            f"from {_nats(nats)} on (between {low:.4f} and {high:.4f})"
+            if math.isfinite(nats)
+            else "not at any size tried"
+        )
+        lines.append(f"- {name}: {size}")
+    return [*lines, f"- For comparison, {floor}"]
+
+
+def _limits(verdict: Verdict) -> list[str]:
+    lines = ["What this cannot say:"]
+    if verdict.conclusion == "distinguished":
+        lines.append(
+            "- How much the difference matters to you, or how large it is at most: the bound is from below only."
+        )
+    else:
+        lines.append(
+            "- That the two sides are equal. It says that these discriminators, with these samples, found no "
+            "difference; a smaller one, or one of a kind that none of them looks for, may be there."
+        )
+    lines.append(
+        "- Whether samples are copies of the training data: a perfect copy is the hardest of all to tell apart."
+    )
+    return lines
+
+
+def _wanted(verdict: Verdict) -> float:
+    from equipoise.referee.verdict import COARSE_NATS
+
+    return COARSE_NATS if verdict.margin_nats is None else verdict.margin_nats
+
+
+def _nats(value: float | None) -> str:
+    return f"{value:.3g} nats"
+
+
+def _wrapped(line: str, *, first: bool) -> str:
+    return textwrap.fill(
+        line, _WIDTH, initial_indent="" if first else "  ", subsequent_indent="  " if first else "    "
+    )
