@@ -1,1 +1,52 @@
-"""equipoise"""
+"""equipoise: train generative adversarial networks on your own data, and know how far they are from equilibrium.
+
+    import equipoise as eq
+    gan = eq.fit("cats/")          # folder, zip, CSV, Parquet, DataFrame, array, torch Dataset
+    gan.sample(64)
+    gan.judge()                    # Verdict
+    eq.judge(real, fake)           # any two sets
+
+Names are loaded when they are first used, so that `import equipoise` takes no time.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "fit": "equipoise.experiment",
+    "load": "equipoise.experiment",
+    "Gan": "equipoise.experiment",
+    "judge": "equipoise.experiment.judging:judge_sources",
+    "Verdict": "equipoise.referee",
+    "Player": "equipoise.game",
+    "Batch": "equipoise.game",
+    "Schedule": "equipoise.game",
+    "StepReport": "equipoise.game",
+    "WeightAverage": "equipoise.game",
+    "play_step": "equipoise.game",
+    "Ramp": "equipoise.game",
+    "Trainer": "equipoise.training",
+    "BatchSource": "equipoise.training",
+    "Plan": "equipoise.training",
+    "value_function": "equipoise.objectives.measure",
+}
+_PACKAGES = ("objectives", "penalties", "networks", "data", "metrics", "lab")
+
+__all__ = [*_HOMES, *_PACKAGES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"equipoise.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'equipoise' has no attribute '{name}'")
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(importlib.import_module(module), attribute or name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

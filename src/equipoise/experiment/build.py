@@ -1,0 +1,219 @@
+"""The one place where names become objects."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+import equipoise.networks as networks
+import equipoise.objectives as objectives
+import equipoise.penalties as penalties
+from equipoise.data import PreparedData
+from equipoise.errors import ConfigError, nearest
+from equipoise.experiment.config import OptimiserConfig, PartConfig, RampConfig, RunConfig
+from equipoise.game import Player, Ramp, Schedule, WeightAverage
+from equipoise.objectives.base import Objective
+from equipoise.penalties.base import Penalty
+from equipoise.randomness import derived_seed
+from equipoise.spaces import Space
+from equipoise.training import BatchSource, Handler, Plan, Trainer
+
+AUTOCAST = {"float32": None, "bf16": torch.bfloat16}
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
+
+def build_trainer(
+    config: RunConfig, data: PreparedData, *, handlers: Sequence[Handler] = (), trusted: bool = True
+) -> Trainer:
+    """Players, game and batches of a configuration, ready to play.
+
+    Args:
+        config: the complete configuration.
+        data: the prepared data; only the training part is looked at.
+        handlers: who is told what happens.
+        trusted: whether an import path in the configuration may be imported.
+
+    Raises:
+        ConfigError: a name or option that does not exist, or a combination that theory forbids.
+    """
+    device = torch.device(config.runtime.device)
+    objective = build_objective(config.objective, trusted=trusted)
+    terms = [build_penalty(part, index, trusted=trusted) for index, part in enumerate(config.penalties)]
+    classes = data.n_classes if config.networks.conditional else 0
+    generator, discriminator = build_networks(config, data.space, classes, trusted=trusted)
+    refuse_forbidden(objective, terms, discriminator)
+    labels = data.train_labels() if classes else None
+    batches = BatchSource(
+        data.encoded_train().to(device),
+        latent_dimensions=generator.latent_dimensions,
+        batch_size=config.play.batch_size,
+        turns=config.play.discriminator_turns + config.play.generator_turns,
+        seed=config.seed,
+        labels=None if labels is None else labels.to(device),
+        to_float=getattr(data.codec, "to_float", None),
+        needs_randomness=True,
+    )
+    autocast = AUTOCAST[config.runtime.precision]
+    generator, discriminator = generator.to(device), discriminator.to(device)
+    return Trainer(
+        discriminator=Player(
+            discriminator,
+            build_optimiser(config.optimisers.discriminator, discriminator, where="optimisers.discriminator"),
+            autocast=autocast,
+        ),
+        generator=Player(
+            generator,
+            build_optimiser(config.optimisers.generator, generator, where="optimisers.generator"),
+            average=WeightAverage(generator, share=config.averaging.share),
+            autocast=autocast,
+        ),
+        objective=objective,
+        penalties=terms,
+        batches=batches,
+        plan=plan_of(config),
+        schedule=Schedule(config.play.order, config.play.discriminator_turns, config.play.generator_turns),
+        learning_rate=ramp(config.optimisers.course),
+        gamma=ramp(config.gamma),
+        handlers=handlers,
+    )
+
+
+def build_objective(part: PartConfig, *, trusted: bool = True) -> Objective:
+    """The objective that a configuration names."""
+    return _made(part, objectives.find, "objective", Objective, trusted=trusted)
+
+
+def build_penalty(part: PartConfig, index: int, *, trusted: bool = True) -> Penalty:
+    """The `index`-th penalty that a configuration names."""
+    return _made(part, penalties.find, f"penalties.{index}", Penalty, trusted=trusted)
+
+
+def build_networks(
+    config: RunConfig, space: Space, classes: int, *, trusted: bool = True
+) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator with weights drawn from the run's seed."""
+    section = config.networks
+    family = _imported(section.family, "networks.family", trusted) if ":" in section.family else networks.find(section.family)
+    if not family.supports(space):
+        raise ConfigError("networks.family", f"'{section.family}' cannot play on samples of shape {space.shape}.",
+                          f"Expected {family.limits}.", f"Available: {', '.join(sorted(networks.available()))}.")
+    made = []
+    for role, factory, options in (
+        ("generator", family.generator, {"latents": section.latents, **section.generator}),
+        ("discriminator", family.discriminator, dict(section.discriminator)),
+    ):
+        where = f"networks.{role}"
+        options["classes"] = classes
+        _check_options(factory, options, where, given=("space",))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derived_seed(config.seed, f"weights of the {role}"))
+            made.append(factory(space, **options))
+    return made[0], made[1]
+
+
+def build_optimiser(section: OptimiserConfig, network: nn.Module, *, where: str) -> torch.optim.Optimizer:
+    """The torch optimiser that a configuration names, over a network's weights."""
+    kinds = {name: kind for name, kind in vars(torch.optim).items()
+             if inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer) and kind is not torch.optim.Optimizer}
+    kind = kinds.get(section.name)
+    if kind is None:
+        raise ConfigError(f"{where}.name", f"torch.optim has no '{section.name}'.{nearest(section.name, kinds)}",
+                          f"Available: {', '.join(sorted(kinds))}.", "Write one of these.")
+    # YAML has lists where torch wants tuples, and torch refuses betas of mixed int and float.
+    options = {key: tuple(float(v) for v in value) if isinstance(value, list) else value
+               for key, value in section.options.items()}
+    _check_options(kind, {"lr": section.learning_rate, **options}, f"{where}.options", given=("params",))
+    if "fused" in inspect.signature(kind).parameters:
+        options.setdefault("fused", True)  # one pass over the weights in place of a dozen
+    try:
+        return kind(network.parameters(), lr=section.learning_rate, **options)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ConfigError(f"{where}.options", f"torch refuses them: {error}", "Expected options of "
+                          f"torch.optim.{section.name}.", "Correct the option.") from error
+
+
+def plan_of(config: RunConfig) -> Plan:
+    """When things happen; samples come densely at first, when pictures change most."""
+    steps, count = config.play.steps, config.outputs.samples
+    # Evenly spaced in the square root of the step: 12 sheets of 20,000 steps begin at step 139.
+    sample_steps = frozenset(max(1, round(steps * (index / count) ** 2)) for index in range(1, count + 1))
+    return Plan(
+        steps=steps,
+        measure_every=config.outputs.measure_every,
+        sample_steps=sample_steps,
+        checkpoint_every=config.outputs.checkpoint_every,
+    )
+
+
+def ramp(section: RampConfig) -> Ramp:
+    """A configuration's ramp as the game's."""
+    return Ramp(section.shape, section.final, section.warmup_steps)
+
+
+def refuse_forbidden(objective: Objective, terms: Sequence[Penalty], discriminator: nn.Module) -> None:
+    """Refuse what theory forbids, by name.
+
+    Raises:
+        ConfigError: batch normalisation under a per-sample penalty, or Wasserstein play without slope control.
+    """
+    per_sample = [penalty.name for penalty in terms if penalty.is_per_sample]
+    norms = [name for name, module in discriminator.named_modules()
+             if isinstance(module, BATCH_NORMS)]
+    if per_sample and norms:
+        raise ConfigError(
+            "networks.discriminator", f"batch normalisation ('{norms[0]}') under the per-sample penalty "
+            f"'{per_sample[0]}'.", "Batch normalisation mixes the samples of a batch, so that no sample has a gradient "
+            "of its own.", "Use layer, group or no normalisation in the discriminator, or remove the penalty.")
+    has_spectral = any(hasattr(module, "parametrizations") for module in discriminator.modules())
+    if objective.needs_lipschitz_control and not has_spectral and not any(p.controls_slope for p in terms):
+        raise ConfigError(
+            "objective", f"'{objective.name}' without any control of the discriminator's slope.",
+            "Its value is unbounded: the discriminator can win by scaling its logits.",
+            "Add a penalty, e.g. --set 'penalties=[{name: wgan_gp}]'.")
+
+
+def _made(part: PartConfig, find: Callable[[str], Any], where: str, kind: type, *, trusted: bool) -> Any:
+    factory = _imported(part.name, f"{where}.name", trusted) if ":" in part.name else find(part.name)
+    options = dict(part.options)
+    _check_options(factory, options, f"{where}.options")
+    try:
+        made = factory(**options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}.options", f"'{part.name}' refuses them: {error}", "Expected options of that part.",
+                          "Correct the option.") from error
+    if not isinstance(made, kind):
+        raise ConfigError(f"{where}.name", f"'{part.name}' made a {type(made).__name__}.",
+                          f"Expected a factory of {kind.__name__}.", "Give the path of such a factory.")
+    return made
+
+
+def _check_options(factory: Callable[..., Any], options: Mapping[str, Any], where: str, given: tuple[str, ...] = ()) -> None:
+    parameters = inspect.signature(factory).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = [name for name in parameters if name not in given]
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"{where}.{name}", f"no option is called '{name}'.{nearest(name, known)}",
+                              f"Available: {', '.join(known) or 'none'}.", "Correct or remove the option.")
+
+
+def _imported(path: str, where: str, trusted: bool) -> Any:
+    """The object at `package.module:attribute`; the person's own code."""
+    if not trusted:
+        raise ConfigError(where, f"the configuration names code of its own: '{path}'.",
+                          "A run folder's code is run only if you say so.", "If you trust it, add --trust-code.")
+    module, _, attribute = path.partition(":")
+    if not re.fullmatch(r"[\w.]+", module) or not attribute.isidentifier():
+        raise ConfigError(where, f"'{path}' is no import path.", "Expected 'package.module:factory'.", "Correct it.")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(where, f"'{path}' cannot be imported ({error}).", "Expected 'package.module:factory'.",
+                          "Check the name, and that the module is on PYTHONPATH.") from error

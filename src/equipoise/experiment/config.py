@@ -1,0 +1,150 @@
+"""A run's configuration: validated once, at the edge; frozen; unknown keys refused.
+
+A part's options (objective, penalties, networks) are the keyword arguments of its factory, so a new
+option never touches this schema.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, and strict about keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PartConfig(Section):
+    """A part by name, or by import path `package.module:factory`, with its factory's options."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+def _part_from_text(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Part = Annotated[PartConfig, BeforeValidator(_part_from_text)]
+
+
+class DataConfig(Section):
+    """Where the samples come from and how they are read."""
+
+    source: str = Field(description="A path or a built-in name.")
+    kind: Literal["points", "images", "table"] | None = Field(None, description="What the data are; null decides.")
+    image_size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = Field(
+        None, description="Side (or height, width) that images are brought to; null takes the largest of 8, 16, 32, 64 "
+        "that is not above their median short side."
+    )
+    labels: str | None = Field(None, description="Column or array that holds class labels.")
+    use_labels: bool = Field(True, description="Whether folder names and label arrays become classes.")
+    drop: tuple[str, ...] = Field((), description="Columns to leave out.")
+    max_bad_share: float = Field(0.05, ge=0, le=1, description="Share of unreadable images above which reading stops.")
+    points: PositiveInt = Field(100_000, description="Points drawn of the built-in point sets.")
+
+
+class NetworksConfig(Section):
+    """The two networks."""
+
+    family: str
+    latents: PositiveInt = Field(description="Width of the generator's input.")
+    conditional: bool = Field(False, description="Whether both players are given class labels.")
+    generator: dict[str, Any] = Field(default_factory=dict)
+    discriminator: dict[str, Any] = Field(default_factory=dict)
+
+
+class PlayConfig(Section):
+    """How the two players take turns."""
+
+    order: Literal["alternating", "simultaneous"] = "alternating"
+    discriminator_turns: PositiveInt = Field(1, description="Discriminator updates per step.")
+    generator_turns: PositiveInt = Field(1, description="Generator updates per step.")
+    batch_size: PositiveInt = Field(description="Samples of each side in one turn.")
+    steps: PositiveInt = Field(description="Steps in the whole run.")
+
+    @model_validator(mode="after")
+    def _simultaneous_play_has_one_turn_each(self) -> PlayConfig:
+        if self.order == "simultaneous" and (self.discriminator_turns, self.generator_turns) != (1, 1):
+            raise ValueError(
+                "simultaneous play means that both players move once from the same position: set "
+                "play.discriminator_turns and play.generator_turns to 1, or play.order to alternating"
+            )
+        return self
+
+
+class OptimiserConfig(Section):
+    """One player's optimiser: a class of torch.optim and its arguments."""
+
+    name: str = "Adam"
+    learning_rate: PositiveFloat
+    options: dict[str, Any] = Field(default_factory=lambda: {"betas": [0.0, 0.99]})
+
+
+class RampConfig(Section):
+    """A factor over the run, from 1 to `final`."""
+
+    shape: Literal["constant", "linear", "cosine", "geometric"] = "constant"
+    final: PositiveFloat = 1.0
+    warmup_steps: NonNegativeInt = 0
+
+
+class OptimisersConfig(Section):
+    """Both players' optimisers, and the factor on their learning rates over the run."""
+
+    generator: OptimiserConfig
+    discriminator: OptimiserConfig
+    course: RampConfig = RampConfig()
+
+
+class AveragingConfig(Section):
+    """The running average of the generator's weights."""
+
+    share: float = Field(0.05, ge=0, lt=1, description="How far back it reaches, as a share of the steps so far.")
+
+
+class OutputsConfig(Section):
+    """What is written, and how often, in steps."""
+
+    measure_every: PositiveInt
+    samples: PositiveInt = Field(12, description="How many times samples are drawn during the run.")
+    checkpoint_every: PositiveInt
+    final_verdict: bool = Field(True, description="Whether the referee judges the finished run.")
+
+
+class RuntimeConfig(Section):
+    """Where the run is played."""
+
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    threads: PositiveInt = Field(description="CPU threads; bit-identity is promised at the same number.")
+    precision: Literal["float32", "bf16"] = "float32"
+
+
+class RunConfig(Section):
+    """Everything that decides a run, apart from the data themselves."""
+
+    format: Literal[1] = 1
+    preset: str
+    seed: NonNegativeInt = 0
+    data: DataConfig
+    networks: NetworksConfig
+    objective: Part
+    penalties: tuple[Part, ...] = ()
+    gamma: RampConfig = Field(RampConfig(), description="Factor on every penalty's weight over the run.")
+    play: PlayConfig
+    optimisers: OptimisersConfig
+    averaging: AveragingConfig = AveragingConfig()
+    outputs: OutputsConfig
+    runtime: RuntimeConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, complete."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The complete configuration, as `config.yaml` holds it."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,169 @@
+"""A trained generator with all that is needed to use it: sample, judge, save."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from equipoise.data import Codec, PreparedData, codec_from_state
+from equipoise.data.raw import RawData
+from equipoise.errors import InputError, RunFolderError, nearest
+from equipoise.experiment.build import build_networks
+from equipoise.experiment.config import RunConfig
+from equipoise.experiment.reading import read_config, validated
+from equipoise.files import replacing_folder
+from equipoise.runfolder import open_run_folder
+from equipoise.spaces import Space
+from equipoise.training.checkpoints import read_checkpoint
+from equipoise.training.sampling import draw_samples
+
+if TYPE_CHECKING:
+    from equipoise.referee import Verdict
+
+
+@dataclass(frozen=True)
+class Gan:
+    """A generator (the running average of its weights) and what turns its output into samples of the data's kind.
+
+    Attributes:
+        folder: its run folder.
+        config: the complete configuration.
+        codec: from encoded samples to values and back.
+        generator: the averaged network, in evaluation mode.
+        label_names: names of the classes it can be asked for.
+        class_shares: share of each class in the training part.
+        step: after which step the weights were stored.
+        data: the prepared data, when they are at hand.
+    """
+
+    folder: Path
+    config: RunConfig
+    codec: Codec
+    generator: nn.Module
+    label_names: tuple[str, ...]
+    class_shares: torch.Tensor | None
+    step: int
+    data: PreparedData | None = None
+
+    @property
+    def space(self) -> Space:
+        """What one sample is."""
+        return self.codec.space
+
+    def sample(self, n: int, *, seed: int | None = None, label: str | int | None = None) -> Any:
+        """`n` samples: an array of points `(n, d)`, images `(n, height, width[, channels])` uint8, or a DataFrame.
+
+        Args:
+            n: how many; 1 or more.
+            seed: the same seed gives the same samples; without one they are new each time.
+            label: name or number of the class to ask for; by default classes come as often as in the data.
+
+        Raises:
+            InputError: `n` is below 1, or there is no such class.
+        """
+        raw = self.sample_raw(n, seed=seed, label=label)
+        if raw.kind != "images":
+            return raw.values
+        images = raw.values.transpose(0, 2, 3, 1)
+        return images[..., 0] if images.shape[-1] == 1 else images
+
+    def sample_raw(self, n: int, *, seed: int | None = None, label: str | int | None = None) -> RawData:
+        """As `sample`, with labels and names: images `(n, channels, height, width)`."""
+        if n < 1:
+            raise InputError("sample", f"{n} samples were asked for.", "Expected 1 or more.", "Give -n a number above 0.")
+        shares = self.class_shares if self.config.networks.conditional else None
+        samples, labels = draw_samples(
+            self.generator,
+            n,
+            latent_dimensions=self.generator.latent_dimensions,
+            seed=secrets.randbits(62) if seed is None else seed,
+            class_shares=shares,
+            label=None if label is None else self._class_number(label),
+        )
+        return RawData(
+            kind=self.space.kind,
+            values=self.codec.decode(samples.numpy()),
+            labels=None if labels is None else labels.numpy().astype(np.int64),
+            label_names=self.label_names if labels is not None else (),
+            source=f"{n} samples of {self.folder}",
+        )
+
+    def judge(self, *, confidence: float = 0.95, margin: float | None = None, seed: int = 0) -> Verdict:
+        """The referee's verdict on the final part of the data; it is stored in the run folder."""
+        from equipoise.experiment.judging_run import judge_gan
+
+        return judge_gan(self, confidence=confidence, margin=margin, seed=seed)
+
+    def save(self, path: Path | str) -> Path:
+        """Copy the run folder to `path`, whole; `load` opens it.
+
+        Raises:
+            RunFolderError: something is at `path` already.
+        """
+        target = Path(path)
+        if target.exists():
+            raise RunFolderError(str(target), "something is there already.", "Expected a new folder.", "Choose another.")
+        with replacing_folder(target) as temporary:
+            shutil.copytree(self.folder, temporary, dirs_exist_ok=True)
+        return target
+
+    def _class_number(self, label: str | int) -> int:
+        if not self.config.networks.conditional:
+            raise InputError("--class", f"'{label}' was asked for, but the generator was trained without classes.",
+                             "Expected a generator of labelled data.", "Leave it out, or train on data with labels.")
+        names = [str(name) for name in self.label_names]
+        if str(label) in names:
+            return names.index(str(label))
+        if isinstance(label, int) and 0 <= label < len(names):
+            return label
+        raise InputError("--class", f"no class is called '{label}'.{nearest(str(label), names)}",
+                         f"Available: {', '.join(names[:50])}.", "Write one of these.")
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return (f"<b>Gan</b> {escape(str(self.folder))}: {self.space.kind} of shape {self.space.shape}, "
+                f"{escape(self.config.objective.name)}, step {self.step:,}")
+
+
+def load(folder: Path | str, *, trust_code: bool = False, data: PreparedData | None = None) -> Gan:
+    """The generator of a run folder, ready to sample; the data are not needed.
+
+    Args:
+        folder: a run folder.
+        trust_code: whether an import path in its configuration may be run.
+        data: the prepared data, if the caller has them.
+
+    Raises:
+        RunFolderError: the folder holds no whole checkpoint.
+    """
+    run = open_run_folder(folder)
+    content, lines = read_config(run.config)
+    config = validated(content, where=str(run.config), lines=lines)
+    description = run.read_json(run.data)
+    try:
+        codec = codec_from_state(description["codec"])
+        labels = description.get("labels") or {}
+        names = tuple(str(name) for name in labels.get("names", ()))
+        shares = torch.tensor(labels["shares"], dtype=torch.float64) if names else None
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunFolderError(str(run.data), f"the description of the data is incomplete ({error!r}).",
+                             "Expected a data.json that equipoise wrote.", "Restore it from a copy.") from error
+    tensors, numbers, _ = read_checkpoint(run.checkpoints)
+    classes = len(names) if config.networks.conditional else 0
+    generator, _ = build_networks(config, codec.space, classes, trusted=trust_code)
+    prefix = "generator.average."
+    try:
+        generator.load_state_dict({key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)})
+    except RuntimeError as error:
+        raise RunFolderError(str(run.checkpoints), "the checkpoint does not fit the networks of config.yaml.",
+                             "Expected the configuration that the run began with.", "Restore config.yaml.") from error
+    return Gan(folder=run.path, config=config, codec=codec, generator=generator.eval().requires_grad_(False),
+               label_names=names, class_shares=shares, step=int(numbers["step"]), data=data)

@@ -1,0 +1,60 @@
+"""The referee's verdict on a run: its held-out final part against fresh samples of its generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from equipoise.data import PreparedData
+from equipoise.errors import RunFolderError
+from equipoise.experiment.gan import Gan, load
+from equipoise.experiment.preparing import prepare_data
+from equipoise.randomness import derived_seed
+from equipoise.referee import Verdict, judge
+from equipoise.referee.judge import CHOICE_SHARE, FIT_SHARE
+from equipoise.runfolder import RunFolder
+
+MOST_SAMPLES = 40_000
+"""Per side: a referee with more would be slow, and sees differences that few people care about."""
+
+
+def judge_run(
+    folder: Path | str, *, confidence: float = 0.95, margin: float | None = None, seed: int = 0, trust_code: bool = False
+) -> Verdict:
+    """Judge the generator of a run folder on the final part of its data, and store the verdict there.
+
+    Raises:
+        RunFolderError: there is no whole checkpoint, or the data have changed since the run began.
+        DataError: the data can no longer be read.
+    """
+    return judge_gan(load(folder, trust_code=trust_code), confidence=confidence, margin=margin, seed=seed)
+
+
+def judge_gan(gan: Gan, *, confidence: float = 0.95, margin: float | None = None, seed: int = 0) -> Verdict:
+    """As `judge_run`, for a generator in memory.
+
+    The training part is used to fit and to choose; only rows of the final part, which neither the game nor
+    the referee's fit has seen, are scored.
+    """
+    run = RunFolder(gan.folder)
+    data = gan.data if gan.data is not None else _run_data(gan, run)
+    final, train = data.part("final"), data.part("train")
+    score_share = 1 - FIT_SHARE - CHOICE_SHARE
+    count = min(MOST_SAMPLES, max(round(len(final) / score_share), len(train)))
+    fake = gan.sample_raw(count, seed=derived_seed(seed, "samples for the verdict", gan.step))
+    verdict = judge(final.values, fake.values, kind=final.kind, confidence=confidence, margin=margin, seed=seed,
+                    real_fit=train.values)
+    run.append(run.verdicts, {"step": gan.step, "part": "final", **verdict.to_json()})
+    run.write_status(last_verdict={
+        "conclusion": str(verdict.conclusion), "jsd_lower_bound_nats": verdict.jsd_lower_bound_nats,
+        "step": gan.step, "part": "final", "confidence": confidence,
+    })
+    return verdict
+
+
+def _run_data(gan: Gan, run: RunFolder) -> PreparedData:
+    data = prepare_data(gan.config.data.source, gan.config.data, gan.config.seed)
+    if run.read_json(run.data).get("fingerprint") != data.fingerprint:
+        raise RunFolderError(str(run.path), f"the data at {gan.config.data.source} have changed since the run began.",
+                             "Expected the same data: the final part must be one that the game has never seen.",
+                             "Restore the data, or judge two files: equipoise judge REAL FAKE.")
+    return data

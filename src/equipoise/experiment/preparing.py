@@ -1,0 +1,244 @@
+"""From what a person gives (a path, a name, an array) to prepared data and a complete configuration."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from equipoise.data import DataOptions, PreparedData, load, prepare
+from equipoise.errors import ConfigError
+from equipoise.experiment.build import build_trainer
+from equipoise.experiment.config import DataConfig, RunConfig
+from equipoise.experiment.presets import cadence, preset, preset_name
+from equipoise.experiment.reading import merged, read_config, read_settings, validated
+from equipoise.spaces import sample_size
+from equipoise.training import Trainer
+
+PLAY_SHARE = 0.93
+"""Share of `--minutes` that goes to play; the rest is for pictures, checkpoints and the verdict."""
+TRIAL_SECONDS = 3.0
+TRIAL_STEPS = 8
+"""Fewest steps that are timed before `--minutes` becomes a number of steps."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run will take, from a few timed steps on this machine."""
+
+    steps: int
+    seconds_per_step: float
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
+    parameters: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A complete configuration with the data it is about."""
+
+    config: RunConfig
+    data: PreparedData
+
+
+_prepared: dict[tuple[Any, ...], PreparedData] = {}
+
+
+def plan_run(
+    source: Any,
+    *,
+    config_file: Path | None = None,
+    settings: Sequence[str] = (),
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    preset_wanted: str | None = None,
+) -> Planned:
+    """Read the data, choose a preset, put the person's settings in, and turn minutes into steps.
+
+    Raises:
+        ConfigError: a setting is unknown or does not fit.
+        DataError: the data cannot be read.
+    """
+    if steps is not None and minutes is not None:
+        raise ConfigError("--steps, --minutes", "both are given.", "Expected one budget.", "Leave one of them out.")
+    if minutes is not None and not minutes > 0:
+        raise ConfigError("--minutes", f"{minutes:g} is not a time.", "Expected a number above 0.", "Give minutes.")
+    if steps is not None and steps < 1:
+        raise ConfigError("--steps", f"{steps} is not a number of steps.", "Expected 1 or more.", "Give a larger one.")
+    content, lines = read_config(config_file) if config_file else ({}, {})
+    asked = merged(content, read_settings(settings))
+    if seed is not None:
+        asked["seed"] = seed
+    where = str(config_file) if config_file else "configuration"
+    data_section = _data_section(asked, source, where)
+    data = prepare_data(source if source is not None else data_section.source, data_section, _seed(asked))
+    name = preset_wanted or asked.get("preset") or preset_name(data.space)
+    asked["preset"] = name
+    asked["data"] = data_section.model_dump(mode="json")
+    wants = asked.get("runtime", {}).get("device") if isinstance(asked.get("runtime"), dict) else None
+    chosen_device = choose_device(device if device != "auto" else wants or "auto")
+    base = preset(name, source=data_section.source, space=data.space, classes=data.n_classes, device=chosen_device,
+                  threads=available_threads())
+    full = merged(base, asked)
+    full["runtime"] = {**full["runtime"], "device": chosen_device}
+    config = validated(full, where=where, lines=lines)
+    if config.networks.conditional and not data.n_classes:
+        raise ConfigError("networks.conditional", "the data have no class labels.", "Expected labels, for a "
+                          "conditional game.", "Set networks.conditional to false, or give data with labels.")
+    if minutes is not None:
+        steps = max(10, int(minutes * 60 * PLAY_SHARE / seconds_per_step(config, data)))
+    if steps is not None:
+        full["play"] = {**full["play"], "steps": steps}
+        outputs_asked = asked.get("outputs", {}) if isinstance(asked.get("outputs"), dict) else {}
+        kept = {} if config_file else outputs_asked
+        full["outputs"] = {**full["outputs"], **cadence(steps), **kept}
+    elif not isinstance(asked.get("outputs"), dict):
+        full["outputs"] = {**full["outputs"], **cadence(config.play.steps)}
+    return Planned(validated(full, where=where, lines=lines), data)
+
+
+def prepare_data(source: Any, section: DataConfig, seed: int) -> PreparedData:
+    """Read, split and encode; the last path that was read is kept, for callers that plan and then train."""
+    key = (source, section.model_dump_json(), seed) if isinstance(source, (str, Path)) else None
+    if key is not None and key in _prepared:
+        return _prepared[key]
+    options = DataOptions(**section.model_dump(exclude={"source"}))
+    data = prepare(load(source, options=options), seed=seed)
+    _prepared.clear()
+    if key is not None:
+        _prepared[key] = data
+    return data
+
+
+def choose_device(wanted: str) -> str:
+    """`auto` is a CUDA GPU when there is one, else the CPU; Apple's mps has to be asked for (it is untested).
+
+    Raises:
+        ConfigError: the device that was asked for is not there.
+    """
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted not in there:
+        raise ConfigError("--device", f"no device is called '{wanted}'.", "Expected auto, cpu, cuda or mps.", "Choose one.")
+    if not there[wanted]:
+        names = ", ".join(name for name, is_there in there.items() if is_there)
+        raise ConfigError("--device", f"there is no {wanted} device here.", f"Available: {names}.",
+                          "'equipoise doctor' shows what torch sees.")
+    return wanted
+
+
+def available_threads() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def seconds_per_step(config: RunConfig, data: PreparedData) -> float:
+    """Time of one step, from a throw-away trial on this machine: the median of groups of steps, after a warm-up."""
+    torch.set_num_threads(config.runtime.threads)
+    trainer = build_trainer(config, data)
+    for _ in range(3):
+        trainer.play()
+    times: list[float] = []
+    begun = time.perf_counter()
+    while len(times) < TRIAL_STEPS or (time.perf_counter() - begun < TRIAL_SECONDS and len(times) < 1000):
+        times.append(timed_step(trainer))
+        if time.perf_counter() - begun > 10 * TRIAL_SECONDS and len(times) >= 2:
+            break
+    return statistics.median(times)
+
+
+def timed_step(trainer: Trainer) -> float:
+    """Seconds that one step takes, to the end of its work on the device."""
+    started = time.perf_counter()
+    report = trainer.play()
+    float(report.generator_loss)  # waits for the device
+    return time.perf_counter() - started
+
+
+def forecast_run(planned: Planned) -> Forecast:
+    """What the run will take: time from a few timed steps, memory and disk from the sizes of what is kept."""
+    config, data = planned.config, planned.data
+    seconds = seconds_per_step(config, data)
+    trainer = build_trainer(config, data)
+    parameters = {
+        "generator": sum(p.numel() for p in trainer.generator.parameters),
+        "discriminator": sum(p.numel() for p in trainer.discriminator.parameters),
+    }
+    weights = 4 * sum(parameters.values())
+    stored = trainer.batches.real.element_size() * trainer.batches.real.nelement()
+    # Weights, gradients and two moments for each player, the average; activations of both sides several times over.
+    activations = 4 * config.play.batch_size * 2 * 12 * (
+        sample_size(data.space) + sum(parameters.values()) // max(1, config.play.batch_size)
+    )
+    checkpoint = 3 * weights + 4 * parameters["generator"]
+    kept = 2 + max(1, (config.play.steps // config.outputs.checkpoint_every)).bit_length()
+    return Forecast(
+        steps=config.play.steps,
+        seconds_per_step=seconds,
+        seconds=seconds * config.play.steps / PLAY_SHARE,
+        memory_bytes=5 * weights + 2 * stored + activations + 350_000_000,  # torch itself takes about 350 MB
+        disk_bytes=kept * checkpoint + 400 * 900 + config.outputs.samples * 200_000,
+        parameters=parameters,
+    )
+
+
+def _seed(asked: dict[str, Any]) -> int:
+    seed = asked.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise ConfigError("seed", f"{seed!r} is not a seed.", "Expected a whole number of 0 or more.", "Correct it.")
+    return seed
+
+
+def _data_section(asked: dict[str, Any], source: Any, where: str) -> DataConfig:
+    section = asked.get("data") or {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{where}, data", f"{section!r} is no section.", "Expected settings such as data.source.",
+                          "Write 'data:' and below it 'source: PATH'.")
+    if source is not None:
+        name = source if isinstance(source, (str, Path)) else f"a {type(source).__name__} given from Python"
+        section = {**section, "source": str(name)}
+    if "source" not in section:
+        raise ConfigError("DATA", "no data are named.", "Expected a path or a built-in name such as digits.",
+                          "Give it on the command line or as data.source in the configuration.")
+    skeleton = {
+        "preset": "points", "data": section, "networks": {"family": "mlp", "latents": 1}, "objective": "relativistic",
+        "play": {"batch_size": 1, "steps": 1}, "outputs": {"measure_every": 1, "checkpoint_every": 1},
+        "optimisers": {"generator": {"learning_rate": 1}, "discriminator": {"learning_rate": 1}},
+        "runtime": {"threads": 1},
+    }
+    return validated(skeleton, where=where).data
+
+
+def resolve(
+    source: str | Path | None,
+    *,
+    config_file: Path | None = None,
+    settings: Sequence[str] = (),
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    preset: str | None = None,
+) -> RunConfig:
+    """The complete configuration of a run on `source`; see `plan_run`."""
+    return plan_run(source, config_file=config_file, settings=settings, steps=steps, minutes=minutes, seed=seed,
+                    device=device, preset_wanted=preset).config
+
+
+def forecast(config: RunConfig) -> Forecast:
+    """What a run of this configuration will take on this machine."""
+    return forecast_run(Planned(config, prepare_data(config.data.source, config.data, config.seed)))

@@ -1,0 +1,153 @@
+"""Configuration files and `--set` settings to nested dictionaries, with errors that name file, line and key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from equipoise.errors import ConfigError, nearest
+from equipoise.experiment.config import RunConfig
+
+MAX_BYTES = 1_000_000
+"""A configuration larger than this is not one of ours; YAML aliases could make it explode."""
+
+
+def read_config(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """A configuration file as nested dictionaries, and the line of each key.
+
+    Raises:
+        ConfigError: no such file, not YAML, too large, or using YAML aliases.
+    """
+    expected = "Expected a YAML file as 'equipoise train ... --dry-run' prints it."
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(str(path), f"{path.stat().st_size:,} bytes.", expected, "Give the configuration file.")
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise ConfigError(str(path), "the file uses YAML aliases.", expected, "Write the values out.")
+        content = yaml.safe_load(text)
+        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+    except OSError as error:
+        raise ConfigError(str(path), f"{error.strerror}.", expected, "Check the path given to --config.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}" if mark else str(path)
+        problem = getattr(error, "problem", None) or str(error)
+        raise ConfigError(where, f"not readable as YAML ({problem}).", expected, "Correct that line.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(str(path), f"holds a {type(content).__name__}.", expected, "Give the configuration file.")
+    return content, lines
+
+
+def read_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """`key.path=value` texts as nested dictionaries; values are read as YAML.
+
+    Raises:
+        ConfigError: a text without `=`, or a value that is not YAML.
+    """
+    result: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {setting}", "no 'key=value'.", "Expected, for example, --set play.batch_size=256.",
+                              "Write the key, an equals sign and the value without spaces.")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {setting}", "the value is not readable as YAML.", "Expected a number, a word, "
+                              "or a list such as [0.0, 0.99].", "Quote it if it holds special characters.") from error
+        if isinstance(value, str):
+            value = _number(value)
+        branch = result
+        *parents, last = key.strip().split(".")
+        for parent in parents:
+            branch = branch.setdefault(parent, {})
+            if not isinstance(branch, dict):
+                raise ConfigError(f"--set {setting}", f"'{parent}' was set to a value before.",
+                                  "Expected one setting for each key.", "Remove one of the two settings.")
+        branch[last] = value
+    return result
+
+
+def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the entries of `change` put in, section by section.
+
+    Two kinds of entries are replaced whole: lists, and a part (objective) whose name changes, since the
+    options of one factory mean nothing to another.
+    """
+    result = dict(base)
+    for key, value in change.items():
+        before = result.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            is_other_part = "name" in value and "options" in before and value["name"] != before.get("name")
+            result[key] = dict(value) if is_other_part else merged(before, value)
+        else:
+            result[key] = value
+    return result
+
+
+def validated(content: Mapping[str, Any], *, where: str, lines: Mapping[str, int] | None = None) -> RunConfig:
+    """The configuration, checked.
+
+    Raises:
+        ConfigError: names the first key that is wrong and, in a file, its line.
+    """
+    try:
+        return RunConfig.model_validate(content)
+    except ValidationError as error:
+        raise _explained(error, where, lines or {}) from error
+
+
+def _explained(error: ValidationError, where: str, lines: Mapping[str, int]) -> ConfigError:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path)
+    line = lines.get(key)
+    place = f"{where}, line {line}, {key}" if line else f"{where}, {key}" if key else where
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(path[:-1])
+        return ConfigError(place, f"no setting is called '{path[-1]}'.{nearest(path[-1], known)}",
+                           f"Available here: {', '.join(sorted(known))}.",
+                           "'equipoise train DATA --dry-run' prints every setting.")
+    if first["type"] == "missing":
+        return ConfigError(place, "the setting is missing.", "Expected a complete section.",
+                           "Remove the section to take the preset's, or add the setting.")
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return ConfigError(place, f"{first['input']!r} does not fit.", f"Expected: {message}.", "Correct this setting.")
+
+
+def _fields_at(path: list[str]) -> list[str]:
+    model: Any = RunConfig
+    for part in path:
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if field is None:
+            return []
+        model = field.annotation
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _number(text: str) -> Any:
+    """YAML 1.1 reads `1e-3` as text, because it wants a point; people mean the number."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _lines(node: yaml.Node | None, prefix: str = "") -> dict[str, int]:
+    found: dict[str, int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            path = f"{prefix}.{key.value}" if prefix else str(key.value)
+            found[path] = key.start_mark.line + 1
+            found.update(_lines(value, path))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            path = f"{prefix}.{index}"
+            found[path] = value.start_mark.line + 1
+            found.update(_lines(value, path))
+    return found

@@ -1,0 +1,270 @@
+"""A run from beginning to end: make the folder, play, record, and judge what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from equipoise.data import PreparedData
+from equipoise.errors import ConfigError, EquipoiseError, Interrupted, RunFolderError
+from equipoise.experiment.build import build_trainer
+from equipoise.experiment.config import RunConfig
+from equipoise.experiment.gan import Gan, load
+from equipoise.experiment.preparing import Planned, plan_run, prepare_data, seconds_per_step
+from equipoise.experiment.reading import read_config, validated
+from equipoise.files import write_json, write_text
+from equipoise.randomness import derived_seed
+from equipoise.runfolder import FORMAT_VERSION, RunFolder, create_run_folder, open_run_folder
+from equipoise.training import Trainer
+from equipoise.training.checkpoints import load_checkpoint
+from equipoise.training.recorder import Progress, Recorder, SampleSheets, TensorBoardEvents
+
+
+def fit(
+    data: Any,
+    *,
+    outdir: Path | str | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    preset: str | None = None,
+    settings: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Gan:
+    """Train a generator on `data` and return it.
+
+    Args:
+        data: a folder or zip of images, a CSV, Parquet or numpy file, a built-in name, a DataFrame, an array, a
+            tensor or a torch Dataset.
+        outdir: the run folder to make; by default `runs/NAME-NUMBER`.
+        steps: how long to play; or
+        minutes: the same as a time, turned into steps once.
+        seed: decides the split, the weights and every draw.
+        device: auto, cpu, cuda or mps.
+        preset: the complete configuration to start from; by default chosen from the data.
+        settings: changes to it, each `"key.path=value"` as on the command line.
+        progress: who is told how far the run has come.
+
+    Raises:
+        InputError: the data or a setting cannot be used; the message says why.
+        PlayDiverged: the game left the finite numbers.
+    """
+    planned = plan_run(data, settings=settings, steps=steps, minutes=minutes, seed=seed, device=device,
+                       preset_wanted=preset)
+    return train_planned(planned, None if outdir is None else Path(outdir), progress=progress)
+
+
+def train(config: RunConfig, folder: Path | None = None, *, progress: Progress | None = None) -> Gan:
+    """Train what a complete configuration describes; its data must come from a path or a built-in name."""
+    data = prepare_data(config.data.source, config.data, config.seed)
+    return train_planned(Planned(config, data), folder, progress=progress)
+
+
+def train_planned(planned: Planned, folder: Path | None = None, *, progress: Progress | None = None) -> Gan:
+    """Train a planned run in a new folder."""
+    config, data = planned.config, planned.data
+    torch.set_num_threads(config.runtime.threads)
+    trainer = build_trainer(config, data)  # before the folder: a configuration that cannot be built leaves nothing
+    run = create_run_folder(next_folder(config) if folder is None else folder)
+    write_text(run.config, config.to_yaml())
+    write_json(run.data, data.describe())
+    write_json(run.facts, facts(config, trainer))
+    run.write_status(format=FORMAT_VERSION, state="training", step=0, steps=config.play.steps, trend=None,
+                     last_verdict=None, message="")
+    sheets = SampleSheets(run, data, seed=config.seed, conditional=config.networks.conditional)
+    sheets.write_real()
+    return _played(run, planned, trainer, sheets, progress)
+
+
+def resume(
+    folder: Path | str,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    trust_code: bool = False,
+    progress: Progress | None = None,
+) -> Gan:
+    """Continue a run from its newest whole checkpoint.
+
+    Args:
+        folder: the run folder.
+        steps: a new, larger number of steps in all; the schedules end where they were planned to, and the added
+            steps run at their final values.
+        minutes: the same as a time from now on.
+        trust_code: whether an import path in the configuration may be run.
+
+    Raises:
+        RunFolderError: no whole checkpoint, or the data are not those of the run.
+    """
+    run = open_run_folder(folder)
+    config = read_run_config(run)
+    if config.data.source.endswith("given from Python"):
+        raise RunFolderError(str(run.path), f"the run was started with {config.data.source}.",
+                             "Expected a run whose data have a path or a name.",
+                             "Save the data to a file and train on that, to be able to resume.")
+    torch.set_num_threads(config.runtime.threads)
+    data = prepare_data(config.data.source, config.data, config.seed)
+    stored = run.read_json(run.data).get("fingerprint")
+    if stored != data.fingerprint:
+        raise RunFolderError(str(run.path), f"the data at {config.data.source} have changed since the run began "
+                             f"(fingerprint {data.fingerprint[:12]}, then {str(stored)[:12]}).",
+                             "Expected the same data: the held-out part would no longer be held out.",
+                             "Restore the data, or train again into a new folder.")
+    trainer = build_trainer(config, data, trusted=trust_code)
+    step, broken = load_checkpoint(run.checkpoints, trainer)
+    if minutes is not None:
+        steps = step + max(1, int(minutes * 60 / seconds_per_step(config, data)))
+    if steps is not None and steps < config.play.steps and steps <= step:
+        raise ConfigError("--steps", f"{steps} steps in all, and {step} are played.", "Expected a larger number.",
+                          f"Give more than {step}, or leave --steps out to finish the planned {config.play.steps}.")
+    if steps is not None:
+        trainer.plan = _extended(trainer, steps)
+    run.cut_after(step)
+    for text in broken:
+        if progress is not None:
+            progress.message(text)
+    sheets = SampleSheets(run, data, seed=config.seed, conditional=config.networks.conditional)
+    return _played(run, Planned(config, data), trainer, sheets, progress)
+
+
+def read_run_config(run: RunFolder) -> RunConfig:
+    """The configuration stored in a run folder."""
+    content, lines = read_config(run.config)
+    return validated(content, where=str(run.config), lines=lines)
+
+
+def next_folder(config: RunConfig) -> Path:
+    """`runs/NAME-NUMBER`, with the first number that is free."""
+    stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(config.data.source).stem).strip("-") or "run"
+    name = "python" if config.data.source.endswith("given from Python") else stem
+    number = 1
+    while (Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return Path("runs") / f"{name}-{number}"
+
+
+def facts(config: RunConfig, trainer: Trainer) -> dict[str, Any]:
+    """What was built, and where: the content of `run.json`."""
+    from equipoise import __version__
+
+    objective = trainer.objective
+    return {
+        "equipoise": __version__,
+        "command": " ".join(["equipoise", *sys.argv[1:]]) if sys.argv[0].endswith(("equipoise", "__main__.py")) else "Python",
+        "started": time.time(),
+        "environment": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "platform": platform.platform(),
+            "processor": platform.processor() or platform.machine(),
+            "device": torch.cuda.get_device_name() if config.runtime.device == "cuda" else config.runtime.device,
+            "threads": config.runtime.threads,
+        },
+        "preset": config.preset,
+        "objective": {
+            "name": objective.name,
+            "equilibrium_value": objective.equilibrium_value,
+            "logit_meaning": objective.logit_meaning,
+            "divergence": objective.divergence,
+            "source": objective.source,
+            "is_zero_sum": objective.is_zero_sum,
+        },
+        "networks": {
+            role: {"family": config.networks.family, "parameters": sum(p.numel() for p in player.parameters)}
+            for role, player in (("generator", trainer.generator), ("discriminator", trainer.discriminator))
+        },
+        "steps": config.play.steps,
+        "batch_size": config.play.batch_size,
+    }
+
+
+def _played(
+    run: RunFolder, planned: Planned, trainer: Trainer, sheets: SampleSheets, progress: Progress | None
+) -> Gan:
+    """Play to the end, record, judge; on the way out the folder says how it ended."""
+    recorder = Recorder(run, sheets, progress=progress)
+    recorder.trainer = trainer
+    trainer.handlers = [recorder, *_tensorboard(run)]
+    if progress is not None:
+        progress.start(trainer.plan.steps, trainer.step, f"training {run.path}")
+    try:
+        with _stopping_on_signals(trainer) as stopped_by:
+            trainer.run()
+    except EquipoiseError as error:
+        with contextlib.suppress(EquipoiseError):  # the disk may be what failed
+            run.write_status(state="failed", message=str(error))
+        raise
+    finally:
+        if progress is not None:
+            progress.close()
+    if stopped_by and trainer.step < trainer.plan.steps:
+        raise Interrupted(f"step {trainer.step} of {trainer.plan.steps}", f"stopped by {stopped_by[0]}; a checkpoint "
+                          "was written.", "", f"Continue with: equipoise resume {run.path}")
+    gan = load(run.path, data=planned.data)
+    if planned.config.outputs.final_verdict:
+        _final_verdict(gan, progress)
+    _report(run)
+    return gan
+
+
+def _final_verdict(gan: Gan, progress: Progress | None) -> None:
+    """The verdict on the final part; too few samples for any verdict is said, and is no failure of the run."""
+    try:
+        gan.judge()
+    except EquipoiseError as error:
+        if progress is not None:
+            progress.message(f"No verdict: {error}")
+
+
+def _report(run: RunFolder) -> None:
+    from equipoise.reports import write_report
+
+    write_report(run.path)
+
+
+def _tensorboard(run: RunFolder) -> list[TensorBoardEvents]:
+    try:
+        return [TensorBoardEvents(run)]
+    except ImportError:
+        return []
+
+
+def _extended(trainer: Trainer, steps: int) -> Any:
+    from dataclasses import replace
+
+    return replace(trainer.plan, steps=steps)
+
+
+@contextlib.contextmanager
+def _stopping_on_signals(trainer: Trainer) -> Iterator[list[str]]:
+    """SIGINT and SIGTERM end play after the present step; a second one ends the program at once."""
+    stopped_by: list[str] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped_by
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        del frame
+        if stopped_by:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stopped_by.append("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
+        trainer.should_stop = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped_by
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

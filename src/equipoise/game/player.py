@@ -1,0 +1,72 @@
+"""A player of the game: a network, the optimiser that moves it, and (for the generator) its running average."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from equipoise.game.averaging import WeightAverage
+
+
+@dataclass
+class Player:
+    """One of the two players.
+
+    Attributes:
+        network: a generator, called as `network(latents)` or `network(latents, labels)`, or a discriminator,
+            called as `network(samples)` or `network(samples, labels)` and returning logits of shape `(batch,)`.
+        optimizer: any torch optimiser over the network's parameters.
+        average: the running average of the weights that samples are drawn from; `None` keeps none.
+        autocast: run the network's forward pass in this precision (bf16 on a GPU); losses stay in float32.
+    """
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: WeightAverage | None = None
+    autocast: torch.dtype | None = None
+    parameters: tuple[nn.Parameter, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.parameters = tuple(parameter for parameter in self.network.parameters() if parameter.requires_grad)
+        self._base_rates = tuple(group["lr"] for group in self.optimizer.param_groups)
+
+    def __call__(self, inputs: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The network's output for a batch, given class labels if the game is conditional."""
+        arguments = (inputs,) if labels is None else (inputs, labels)
+        if self.autocast is None:
+            return self.network(*arguments)
+        with torch.autocast(inputs.device.type, dtype=self.autocast):
+            return self.network(*arguments)
+
+    def descend(self) -> None:
+        """Apply the gradients that are there, then forget them."""
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Set each parameter group's learning rate to `factor` times the one it was made with."""
+        for group, base in zip(self.optimizer.param_groups, self._base_rates, strict=True):
+            rate = base * factor
+            if isinstance(group["lr"], Tensor):  # a compiled or captured optimiser keeps it on the device
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the first parameter group, as it is now."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def gradient_norm(self) -> Tensor:
+        """Euclidean norm of the gradients that are there, float32, as a tensor on the device."""
+        return total_norm([parameter.grad for parameter in self.parameters if parameter.grad is not None])
+
+
+def total_norm(tensors: Sequence[Tensor]) -> Tensor:
+    """Euclidean norm of several tensors taken as one vector, in float32 at least; 0 for none."""
+    if not tensors:
+        return torch.zeros(())
+    return torch.stack([torch.linalg.vector_norm(t if t.dtype == torch.float64 else t.float()) for t in tensors]).norm()

@@ -1,0 +1,139 @@
+"""Convolutional players for images of 8 to 64 pixels (larger by option): residual, without normalisation.
+
+The generator grows an image from a small grid by doubling, the discriminator shrinks it again; each level
+has `blocks` residual blocks. Residual branches start at zero (Zhang et al. 2019, arXiv:1901.09321), which
+takes the place of normalisation: a batch-wide one is forbidden under per-sample penalties, and none is needed.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
+
+from equipoise.networks.base import Family
+from equipoise.networks.heads import SampleHead
+from equipoise.networks.mlp import LEAK, label_projection, project
+from equipoise.shapes import Labels, Latents, Logits, Samples
+from equipoise.spaces import ImageSpace, Space
+
+SMALLEST_GRID = 4
+"""Shorter side of the coarsest grid: large enough to hold a layout, small enough for one dense layer."""
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(act(conv(act(x)))), with the second convolution starting at zero."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.kaiming_normal_(self.first.weight, a=LEAK)
+        nn.init.zeros_(self.first.bias)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """The same shape as `grid`."""
+        return grid + self.second(leaky_relu(self.first(leaky_relu(grid, LEAK)), LEAK))
+
+
+class ConvolutionalGenerator(nn.Module):
+    """Latents to a coarse grid by a dense layer, then per level: residual blocks, doubling, a 1x1 change of channels."""
+
+    def __init__(
+        self, space: Space, *, latents: int = 64, channels: int = 32, widest: int = 128, blocks: int = 1, classes: int = 0
+    ) -> None:
+        super().__init__()
+        assert isinstance(space, ImageSpace)
+        self.latent_dimensions = latents
+        self.label_embedding = nn.Embedding(classes, latents) if classes else None
+        self.sizes = grid_sizes(space.height, space.width)
+        plan = channel_plan(len(self.sizes), channels, widest)
+        self.entry = nn.Linear(latents * (2 if classes else 1), plan[0] * math.prod(self.sizes[0]))
+        self.levels = nn.ModuleList(_residual_blocks(width, blocks) for width in plan)
+        self.changes = nn.ModuleList(
+            nn.Conv2d(now, after, 1) for now, after in zip(plan, plan[1:], strict=False)
+        )
+        self.output = nn.Conv2d(plan[-1], space.channels, 3, padding=1)
+        self.head = SampleHead(space)
+
+    def forward(self, latents: Latents, labels: Labels | None = None) -> Samples:
+        """Images of shape `(batch, channels, height, width)` in (-1, 1)."""
+        if self.label_embedding is not None:
+            latents = torch.cat([latents, self.label_embedding(labels)], dim=1)
+        grid = self.entry(latents).reshape(len(latents), -1, *self.sizes[0])
+        for index, level in enumerate(self.levels):
+            grid = level(grid)
+            if index < len(self.changes):
+                grid = interpolate(self.changes[index](grid), size=self.sizes[index + 1], mode="nearest")
+        return self.head(self.output(leaky_relu(grid, LEAK)).flatten(start_dim=1), None)
+
+
+class ConvolutionalDiscriminator(nn.Module):
+    """The generator's mirror image: per level residual blocks, a 1x1 change of channels, halving; then one logit."""
+
+    def __init__(
+        self, space: Space, *, channels: int = 32, widest: int = 128, blocks: int = 1, classes: int = 0
+    ) -> None:
+        super().__init__()
+        assert isinstance(space, ImageSpace)
+        self.sizes = grid_sizes(space.height, space.width)[::-1]
+        plan = channel_plan(len(self.sizes), channels, widest)[::-1]
+        self.entry = nn.Conv2d(space.channels, plan[0], 3, padding=1)
+        self.levels = nn.ModuleList(_residual_blocks(width, blocks) for width in plan)
+        self.changes = nn.ModuleList(
+            nn.Conv2d(now, after, 1) for now, after in zip(plan, plan[1:], strict=False)
+        )
+        features = plan[-1] * math.prod(self.sizes[-1])
+        self.summary = nn.Linear(features, widest)
+        self.output = nn.Linear(widest, 1)
+        self.projection = label_projection(classes, widest)
+
+    def forward(self, samples: Samples, labels: Labels | None = None) -> Logits:
+        """Logits of shape `(batch,)`."""
+        grid = self.entry(samples)
+        for index, level in enumerate(self.levels):
+            grid = level(grid)
+            if index < len(self.changes):
+                grid = self.changes[index](_halve(grid))
+        hidden = leaky_relu(self.summary(leaky_relu(grid, LEAK).flatten(start_dim=1)), LEAK)
+        logits = self.output(hidden).squeeze(1)
+        return logits if self.projection is None else logits + project(self.projection, hidden, labels)
+
+
+def grid_sizes(height: int, width: int) -> list[tuple[int, int]]:
+    """Grid sizes from coarse to fine: halved, rounding up, while the shorter side stays at `SMALLEST_GRID` or more.
+
+    28 x 28 gives 4, 7, 14, 28: a last odd side is halved with rounding up.
+    """
+    sizes = [(height, width)]
+    while min(-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)) >= SMALLEST_GRID:
+        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+    return sizes[::-1]
+
+
+def channel_plan(levels: int, channels: int, widest: int) -> list[int]:
+    """Channels per level from coarse to fine: `channels` at full size, doubling towards the coarse end up to `widest`."""
+    return [min(widest, channels * 2 ** (levels - 1 - index)) for index in range(levels)]
+
+
+def _residual_blocks(width: int, blocks: int) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+
+
+def _halve(grid: Tensor) -> Tensor:
+    """Mean over 2x2 cells; the last row or column of an odd side is averaged over the cells it has."""
+    return avg_pool2d(grid, 2, ceil_mode=True, count_include_pad=False)
+
+
+NETWORKS = {
+    "convolutional": Family(
+        generator=ConvolutionalGenerator,
+        discriminator=ConvolutionalDiscriminator,
+        supports=lambda space: isinstance(space, ImageSpace) and min(space.height, space.width) >= 8,
+        limits="images of at least 8 by 8 pixels",
+    )
+}

@@ -1,0 +1,63 @@
+"""The last step of a generator: from raw numbers to a sample of its space."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from equipoise.shapes import Samples
+from equipoise.spaces import ImageSpace, Space, TableSpace
+
+TEMPERATURE = 0.5
+"""Of the relaxed draw whose gradient stands in for that of the hard draw: lower is less biased and noisier."""
+
+
+def choice_entries(space: Space) -> int:
+    """Latents that a generator sets aside for drawing the choices of a row, one per one-hot entry."""
+    if not isinstance(space, TableSpace):
+        return 0
+    return sum(block.width for block in space.blocks if block.kind == "choice")
+
+
+class SampleHead(nn.Module):
+    """Raw numbers to samples: points as they are, images through tanh, rows with their choices drawn.
+
+    A choice is drawn by the Gumbel-max rule from latents, so the generator stays a deterministic function
+    of its input; the forward value is exactly one-hot, as in real rows (a discriminator would tell soft
+    choices at a glance), and the gradient is that of the relaxed draw.
+
+    Reference:
+        Jang, Gu, Poole 2017, arXiv:1611.01144, section 2.2 (straight-through Gumbel-softmax).
+    """
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.space = space
+        self.is_image = isinstance(space, ImageSpace)
+        self.blocks = space.blocks if isinstance(space, TableSpace) else ()
+
+    def forward(self, raw: Tensor, noise: Tensor | None) -> Samples:
+        """Samples of shape `(batch, *space.shape)` from `raw` of as many numbers; `noise` are standard normal."""
+        if not self.blocks:
+            samples = torch.tanh(raw) if self.is_image else raw
+            return samples.reshape(len(raw), *self.space.shape)
+        parts: list[Tensor] = []
+        start = drawn = 0
+        for block in self.blocks:
+            part = raw[:, start : start + block.width]
+            if block.kind == "choice":
+                assert noise is not None
+                part = draw_choice(part, noise[:, drawn : drawn + block.width])
+                drawn += block.width
+            parts.append(part)
+            start += block.width
+        return torch.cat(parts, dim=1)
+
+
+def draw_choice(scores: Tensor, noise: Tensor) -> Tensor:
+    """A one-hot draw with probabilities softmax(scores), from standard normal `noise` of the same shape."""
+    # Phi(noise) is uniform; -log(-log u) is Gumbel. The clamp costs choices rarer than 1e-6, and keeps logs finite.
+    uniform = torch.special.ndtr(noise.float()).clamp(1e-6, 1 - 1e-6)
+    relaxed = torch.softmax((scores.float() - torch.log(-torch.log(uniform))) / TEMPERATURE, dim=1)
+    hard = torch.zeros_like(relaxed).scatter_(1, relaxed.argmax(dim=1, keepdim=True), 1.0)
+    return hard + relaxed - relaxed.detach()

@@ -1,0 +1,95 @@
+"""Fully connected players: for points, table rows and small images.
+
+No normalisation layers: a per-sample penalty needs a discriminator that treats the samples of a batch
+independently. Class labels enter the generator beside the latents and the discriminator by projection
+(Miyato and Koyama 2018, arXiv:1802.05637): logit(x, y) = w . h(x) + b + e_y . h(x) / sqrt(width).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from equipoise.networks.base import Family
+from equipoise.networks.heads import SampleHead, choice_entries
+from equipoise.shapes import Labels, Latents, Logits, Samples
+from equipoise.spaces import Space, sample_size
+
+LEAK = 0.2
+"""Slope of the leaky rectifier below zero; the usual value, arbitrary within 0.1 to 0.3."""
+
+
+class MLPGenerator(nn.Module):
+    """Latents through `depth` hidden layers of `width` units to one sample of the space."""
+
+    def __init__(self, space: Space, *, latents: int = 32, width: int = 256, depth: int = 3, classes: int = 0) -> None:
+        super().__init__()
+        self.noise = choice_entries(space)
+        self.latent_dimensions = latents + self.noise
+        self.label_embedding = nn.Embedding(classes, latents) if classes else None
+        inputs = latents * (2 if classes else 1)
+        self.body = hidden_layers(inputs, width, depth)
+        self.head = SampleHead(space)
+        self.output = nn.Linear(width, sample_size(space))
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, latents: Latents, labels: Labels | None = None) -> Samples:
+        """Samples of shape `(batch, *space.shape)`; table rows draw their choices from the last latents."""
+        noise = latents[:, latents.shape[1] - self.noise :] if self.noise else None
+        inputs = latents[:, : latents.shape[1] - self.noise] if self.noise else latents
+        if self.label_embedding is not None:
+            inputs = torch.cat([inputs, self.label_embedding(labels)], dim=1)
+        return self.head(self.output(self.body(inputs)), noise)
+
+
+class MLPDiscriminator(nn.Module):
+    """A sample through `depth` hidden layers of `width` units to one logit."""
+
+    def __init__(self, space: Space, *, width: int = 256, depth: int = 3, classes: int = 0) -> None:
+        super().__init__()
+        self.body = hidden_layers(sample_size(space), width, depth)
+        self.output = nn.Linear(width, 1)
+        self.projection = label_projection(classes, width)
+
+    def forward(self, samples: Samples, labels: Labels | None = None) -> Logits:
+        """Logits of shape `(batch,)`."""
+        hidden = self.body(samples.flatten(start_dim=1))
+        logits = self.output(hidden).squeeze(1)
+        return logits if self.projection is None else logits + project(self.projection, hidden, labels)
+
+
+def hidden_layers(inputs: int, width: int, depth: int) -> nn.Sequential:
+    """`depth` linear layers with leaky rectifiers, initialised so that the signal keeps its variance."""
+    layers: list[nn.Module] = []
+    for index in range(depth):
+        linear = nn.Linear(inputs if index == 0 else width, width)
+        nn.init.kaiming_normal_(linear.weight, a=LEAK)
+        nn.init.zeros_(linear.bias)
+        layers += [linear, nn.LeakyReLU(LEAK, inplace=True)]
+    return nn.Sequential(*layers)
+
+
+def label_projection(classes: int, width: int) -> nn.Embedding | None:
+    """One vector per class, starting at zero: at first the discriminator ignores the label."""
+    if not classes:
+        return None
+    projection = nn.Embedding(classes, width)
+    nn.init.zeros_(projection.weight)
+    return projection
+
+
+def project(projection: nn.Embedding, hidden: Tensor, labels: Labels | None) -> Logits:
+    """e_y . h / sqrt(width), per sample."""
+    return (projection(labels) * hidden).sum(dim=1) / math.sqrt(hidden.shape[1])
+
+
+NETWORKS = {
+    "mlp": Family(
+        generator=MLPGenerator,
+        discriminator=MLPDiscriminator,
+        supports=lambda space: sample_size(space) <= 64 * 64 * 4,
+        limits="samples of at most 16,384 numbers",
+    )
+}

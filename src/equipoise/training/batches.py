@@ -1,0 +1,80 @@
+"""The batches of a run as a pure function of (seed, step): nothing to store, nothing to rewind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equipoise.data.sampling import batch_indices
+from equipoise.game.step import Batch
+from equipoise.randomness import torch_stream
+
+
+class BatchSource:
+    """Real samples, labels and latents for every turn of every step.
+
+    Args:
+        real: every training sample. Shape `(rows, *sample_shape)`; float32, or uint8 with `to_float`.
+        latent_dimensions: width of the latents.
+        batch_size: samples of each side in one turn.
+        turns: batches per step.
+        seed: of the whole run.
+        labels: class of each training sample. Shape `(rows,)`.
+        to_float: turns a stored batch into what the networks see.
+        weights: chance of each row, up to a factor; `None` visits every row once per epoch.
+        needs_randomness: whether a penalty draws points; each batch then carries a stream of its own.
+    """
+
+    def __init__(
+        self,
+        real: Tensor,
+        *,
+        latent_dimensions: int,
+        batch_size: int,
+        turns: int,
+        seed: int,
+        labels: Tensor | None = None,
+        to_float: Callable[[Tensor], Tensor] | None = None,
+        weights: np.ndarray | None = None,
+        needs_randomness: bool = False,
+    ) -> None:
+        self.real = real
+        self.labels = labels
+        self.latent_dimensions = latent_dimensions
+        self.batch_size = batch_size
+        self.turns = turns
+        self.seed = seed
+        self.to_float = to_float
+        self.weights = weights
+        self.needs_randomness = needs_randomness
+
+    def at(self, step: int) -> list[Batch]:
+        """The batches of `step`, one per turn."""
+        return [self.batch(step * self.turns + turn) for turn in range(self.turns)]
+
+    def batch(self, draw: int) -> Batch:
+        """The batch with global number `draw`."""
+        device = self.real.device
+        rows = torch.from_numpy(
+            batch_indices(
+                seed=self.seed, draw=draw, batch_size=self.batch_size, rows=len(self.real), weights=self.weights
+            )
+        )
+        if device.type != "cpu":
+            rows = rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
+        real = self.real[rows]
+        latents = torch.randn(
+            self.batch_size,
+            self.latent_dimensions,
+            generator=torch_stream(self.seed, "latents", draw, device=device),
+            device=device,
+        )
+        return Batch(
+            real=real if self.to_float is None else self.to_float(real),
+            latents=latents,
+            labels=None if self.labels is None else self.labels[rows],
+            randomness=torch_stream(self.seed, "penalties", draw, device=device) if self.needs_randomness else None,
+        )

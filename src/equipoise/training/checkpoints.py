@@ -1,0 +1,157 @@
+"""Checkpoints: all that changes during play, in safetensors, with a checksum; nothing that could run code.
+
+`step-00001000.safetensors` holds the tensors, `step-00001000.json` beside it the numbers and the checksum.
+The JSON is written last: a checkpoint counts only when both are there and agree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from equipoise.errors import RunFolderError
+from equipoise.files import replacing, write_json
+from equipoise.game.player import Player
+from equipoise.training.loop import Trainer
+
+FORMAT_VERSION = 1
+KEPT_LATEST = 2
+"""Checkpoints kept whole at the end of the line; of the older ones, those at powers of two of the first interval."""
+
+
+def save_checkpoint(folder: Path, trainer: Trainer) -> Path:
+    """Store the trainer's state in `folder` and thin out the old ones; returns the path of the tensors.
+
+    Raises:
+        StorageError: the write was refused; the checkpoints that were there are intact.
+    """
+    from safetensors.torch import save_file
+
+    tensors, numbers = trainer_state(trainer)
+    path = folder / f"step-{trainer.step:08d}.safetensors"
+    with replacing(path) as temporary:
+        save_file(tensors, temporary)
+        digest = checksum(temporary)
+    write_json(path.with_suffix(".json"), {**numbers, "format": FORMAT_VERSION, "checksum": digest})
+    thin_out(folder, trainer.plan.checkpoint_every)
+    return path
+
+
+def load_checkpoint(folder: Path, trainer: Trainer) -> tuple[int, list[str]]:
+    """Put the newest whole checkpoint of `folder` into `trainer`.
+
+    Returns:
+        The step, and a sentence for each newer checkpoint that was broken and passed over.
+
+    Raises:
+        RunFolderError: there is no whole checkpoint, or it belongs to other networks.
+    """
+    tensors, numbers, broken = read_checkpoint(folder)
+    restore(trainer, tensors, numbers, where=str(folder))
+    return trainer.step, broken
+
+
+def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
+    """Tensors and numbers of the newest whole checkpoint, and a sentence for each broken one passed over."""
+    from safetensors.torch import load_file
+
+    broken: list[str] = []
+    for path in reversed(checkpoint_files(folder)):
+        try:
+            numbers = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            if numbers["checksum"] != checksum(path):
+                raise ValueError("the checksum does not match")
+            if numbers["format"] > FORMAT_VERSION:
+                raise RunFolderError(str(path), f"format {numbers['format']} is newer than this version reads.",
+                                     f"Expected format {FORMAT_VERSION} or older.", "Upgrade equipoise.")
+            return load_file(path), numbers, broken
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            broken.append(f"{path.name} is broken ({error}); an older checkpoint is used.")
+    raise RunFolderError(
+        str(folder), f"no whole checkpoint among {len(broken)}." if broken else "no checkpoint.",
+        "Expected step-*.safetensors with a .json beside it.", "Train again into a new folder.",
+    )
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """The tensor files of the checkpoints in `folder`, oldest first."""
+    return sorted(folder.glob("step-*.safetensors"))
+
+
+def trainer_state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Everything that changes during play, as tensors by name and plain numbers."""
+    tensors: dict[str, Tensor] = {}
+    groups: dict[str, Any] = {}
+    for name, player in _players(trainer).items():
+        tensors.update(_prefixed(name, player.network.state_dict()))
+        optimiser = player.optimizer.state_dict()
+        for index, entries in optimiser["state"].items():
+            tensors.update(_prefixed(f"{name}.optimiser.{index}", {key: torch.as_tensor(v) for key, v in entries.items()}))
+        if player.average is not None:
+            tensors.update(_prefixed(f"{name}.average", player.average.network.state_dict()))
+            groups[f"{name}_average_updates"] = player.average.updates
+    contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    return contiguous, {"step": trainer.step, "seconds": trainer.seconds, **groups}
+
+
+def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any], *, where: str) -> None:
+    """The inverse of `trainer_state`.
+
+    Raises:
+        RunFolderError: names or shapes do not fit the trainer's networks.
+    """
+    try:
+        for name, player in _players(trainer).items():
+            player.network.load_state_dict(_stripped(f"{name}.", tensors, without=("optimiser.", "average.")))
+            if player.average is not None:
+                player.average.network.load_state_dict(_stripped(f"{name}.average.", tensors))
+                player.average.updates = int(numbers[f"{name}_average_updates"])
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, tensor in _stripped(f"{name}.optimiser.", tensors).items():
+                index, _, entry = key.partition(".")
+                state.setdefault(int(index), {})[entry] = tensor.clone()
+            groups = player.optimizer.state_dict()["param_groups"]
+            player.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        trainer.step = int(numbers["step"])
+        trainer.seconds = float(numbers["seconds"])
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise RunFolderError(where, f"the checkpoint does not fit the networks ({error}).",
+                             "Expected the networks of config.yaml.",
+                             "Restore config.yaml as it was when the run began.") from error
+
+
+def thin_out(folder: Path, interval: int) -> None:
+    """Delete old checkpoints: the latest two stay, and of the others those after 1, 2, 4, 8, ... intervals."""
+    files = checkpoint_files(folder)
+    for path in files[:-KEPT_LATEST]:
+        step = int(path.stem.split("-")[1])
+        count, rest = divmod(step, max(1, interval))
+        is_milestone = rest == 0 and count > 0 and count & (count - 1) == 0
+        if not is_milestone:
+            path.with_suffix(".json").unlink(missing_ok=True)
+            path.unlink()
+
+
+def checksum(path: Path) -> str:
+    """BLAKE2 of a file's content."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "blake2b").hexdigest()
+
+
+def _players(trainer: Trainer) -> dict[str, Player]:
+    return {"discriminator": trainer.discriminator, "generator": trainer.generator}
+
+
+def _prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
+
+
+def _stripped(prefix: str, tensors: Mapping[str, Tensor], *, without: tuple[str, ...] = ()) -> dict[str, Tensor]:
+    names = (name for name in tensors if name.startswith(prefix))
+    return {name[len(prefix) :]: tensors[name] for name in names if not name[len(prefix) :].startswith(without or ("\0",))}

@@ -1,0 +1,41 @@
+"""What the trainer announces. A handler is a function of one event; it never sees the trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A step whose numbers were read from the device; `row` is a line of `metrics.jsonl`."""
+
+    step: int
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SamplesDue:
+    """It is time to draw samples from the averaged generator."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class CheckpointDue:
+    """It is time to store the state."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Play is over, after the last planned step or because somebody asked for it."""
+
+    step: int
+    is_complete: bool
+
+
+Event = Measured | SamplesDue | CheckpointDue | Ended
+Handler = Callable[[Event], None]

@@ -1,0 +1,162 @@
+"""The training loop: play a step, and now and then read what happened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from equipoise.game.player import Player
+from equipoise.game.schedules import Ramp
+from equipoise.game.step import Schedule, StepReport, play_step
+from equipoise.objectives.base import Objective
+from equipoise.objectives.measure import value_function
+from equipoise.penalties.base import Penalty
+from equipoise.training.batches import BatchSource
+from equipoise.training.events import CheckpointDue, Ended, Event, Handler, Measured, SamplesDue
+from equipoise.training.guards import FinitePlay
+from equipoise.training.histograms import logit_histogram
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When things happen, in steps, fixed before the first one.
+
+    Attributes:
+        steps: steps in the whole run.
+        measure_every: steps between two measured ones; the first and the last are always measured.
+        sample_steps: steps after which samples are drawn.
+        checkpoint_every: steps between two checkpoints; there is always one at the end.
+    """
+
+    steps: int
+    measure_every: int = 50
+    sample_steps: frozenset[int] = frozenset()
+    checkpoint_every: int = 1000
+
+    def is_measured(self, step: int) -> bool:
+        """Whether the step with this number (counted from 1) is read."""
+        return step == 1 or step == self.steps or step % self.measure_every == 0
+
+
+@dataclass
+class Trainer:
+    """Two players, an objective, and batches; plays the planned steps and announces what happens.
+
+    Usable alone, with any modules: see the README for a run without a run folder.
+
+    Attributes:
+        learning_rate: factor on both players' learning rates over the run.
+        gamma: factor on every penalty's weight over the run.
+        step: steps played so far.
+        seconds: play time so far, without what handlers do.
+        should_stop: set it (from a handler or a signal) to end play after the present step.
+    """
+
+    discriminator: Player
+    generator: Player
+    objective: Objective
+    batches: BatchSource
+    plan: Plan
+    penalties: Sequence[Penalty] = ()
+    schedule: Schedule = Schedule()
+    learning_rate: Ramp = Ramp()
+    gamma: Ramp = Ramp()
+    handlers: Sequence[Handler] = ()
+    step: int = 0
+    seconds: float = 0.0
+    should_stop: bool = field(default=False, init=False)
+
+    def run(self) -> None:
+        """Play until the plan is fulfilled or `should_stop` is set.
+
+        Raises:
+            PlayDiverged: a loss became infinite or NaN.
+        """
+        plan = self.plan
+        guard = FinitePlay(self.objective, self.batches.real.device)
+        started, before = time.perf_counter(), self.seconds
+        last_step, last_seconds = self.step, self.seconds
+        while self.step < plan.steps and not self.should_stop:
+            is_measured = plan.is_measured(self.step + 1)
+            report = self.play(measure=is_measured)
+            guard.watch(report)
+            if is_measured:
+                guard.check(self.step, report)
+                self.seconds = before + time.perf_counter() - started
+                speed = (self.step - last_step) / max(self.seconds - last_seconds, 1e-9)
+                last_step, last_seconds = self.step, self.seconds
+                self._announce(Measured(self.step, self._row(report, speed)))
+            is_last = self.step == plan.steps
+            if self.step in plan.sample_steps or is_last:
+                guard.check(self.step, report)
+                self._announce(SamplesDue(self.step))
+            if (self.step % plan.checkpoint_every == 0 or is_last) and plan.checkpoint_every:
+                guard.check(self.step, report)
+                self._announce(CheckpointDue(self.step))
+            if is_measured or is_last:
+                # Pictures and files are not play: the clock stands still while handlers work.
+                started, before = time.perf_counter(), self.seconds
+        is_complete = self.step >= plan.steps
+        if not is_complete:
+            self._announce(CheckpointDue(self.step))
+        self._announce(Ended(self.step, is_complete))
+
+    def play(self, *, measure: bool = False) -> StepReport:
+        """Play one step, at the learning rates and penalty weights that are due."""
+        rate = self.learning_rate.at(self.step, self.plan.steps)
+        self.discriminator.scale_learning_rate(rate)
+        self.generator.scale_learning_rate(rate)
+        report = play_step(
+            self.discriminator,
+            self.generator,
+            objective=self.objective,
+            batches=self.batches.at(self.step),
+            penalties=self.penalties,
+            penalty_factor=self.gamma.at(self.step, self.plan.steps),
+            schedule=self.schedule,
+            measure=measure,
+        )
+        self.step += 1
+        return report
+
+    def _announce(self, event: Event) -> None:
+        for handler in self.handlers:
+            handler(event)
+
+    def _row(self, report: StepReport, speed: float) -> dict[str, Any]:
+        estimate = value_function(self.objective, report.real_logits, report.fake_logits)
+        gamma = self.gamma.at(self.step - 1, self.plan.steps)
+        real, fake = report.real_logits.float(), report.fake_logits.float()
+        row: dict[str, Any] = {
+            "step": self.step,
+            "samples_seen": self.step * self.schedule.turns * self.batches.batch_size,
+            "seconds": self.seconds,
+            "steps_per_second": speed,
+            "value": estimate.value,
+            "value_standard_error": estimate.standard_error,
+            "discriminator_loss": float(report.discriminator_loss),
+            "generator_loss": float(report.generator_loss),
+            "penalty": {name: float(mean) for name, mean in report.penalties.items()},
+            "penalty_weight": {penalty.name: penalty.weight * gamma for penalty in self.penalties},
+            "gradient_norm": {name: float(norm) for name, norm in report.gradient_norms.items()},
+            "learning_rate": {
+                "discriminator": self.discriminator.learning_rate,
+                "generator": self.generator.learning_rate,
+            },
+            "logits": {
+                side: {"mean": float(logits.mean()), "std": float(logits.std(correction=0))}
+                for side, logits in (("real", real), ("fake", fake))
+            },
+        }
+        if self.step in self.plan.sample_steps or self.step == self.plan.steps:
+            row["histogram"] = logit_histogram(real, fake, as_probability=self.objective.logit_meaning == "log_odds")
+        return row
+
+
+def sample_latents(count: int, dimensions: int, *, generator: torch.Generator) -> torch.Tensor:
+    """Standard normal latents of shape `(count, dimensions)` from a stream, on the stream's device."""
+    return torch.randn(count, dimensions, generator=generator, device=generator.device)

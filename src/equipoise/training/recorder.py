@@ -1,0 +1,157 @@
+"""Writes what the trainer announces into a run folder: measured steps, pictures of samples, checkpoints, status."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Protocol
+
+import numpy as np
+
+from equipoise.data import PreparedData, image_sheet, write_samples
+from equipoise.data.raw import RawData
+from equipoise.files import replacing
+from equipoise.metrics.pictures import points_picture, table_picture, write_picture
+from equipoise.runfolder import RunFolder
+from equipoise.training.checkpoints import save_checkpoint
+from equipoise.training.events import CheckpointDue, Ended, Event, Measured, SamplesDue
+from equipoise.training.loop import Trainer
+from equipoise.training.sampling import draw_samples
+
+SHEET_CLASSES = 10
+SHEET_COLUMNS = 12
+STORED_SAMPLES = 1000
+"""Points and rows stored beside each picture; images are stored as the sheet alone."""
+
+
+class Progress(Protocol):
+    """Who is told how far a run has come; the command line shows a bar."""
+
+    def start(self, total_steps: int, start_step: int, description: str) -> None: ...
+
+    def update(self, step: int, fields: dict[str, Any]) -> None: ...
+
+    def message(self, text: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class SampleSheets:
+    """Draws the same latents at every look, so that one watches the same samples grow."""
+
+    def __init__(self, folder: RunFolder, data: PreparedData, *, seed: int, conditional: bool) -> None:
+        self.folder = folder
+        self.data = data
+        self.seed = seed
+        self.conditional = conditional
+
+    def write_real(self) -> None:
+        """`real.png`: training samples laid out like the generated ones."""
+        part = self.data.part("train")
+        path = self.folder.samples / "real.png"
+        if part.kind == "images":
+            rows = np.concatenate([np.flatnonzero(part.labels == c)[:SHEET_COLUMNS] for c in self._classes()]) \
+                if self.conditional else np.arange(min(len(part), SHEET_COLUMNS * SHEET_CLASSES))
+            self._write_sheet(part.values[rows], path)
+        elif part.kind == "points":
+            write_picture(points_picture(part.values, values_are_real=True), path)
+        else:
+            write_picture(table_picture(part.values, values_are_real=True), path)
+            write_samples(part.rows(np.arange(min(len(part), 100))), self.folder.samples / "real.csv")
+
+    def write(self, trainer: Trainer, step: int) -> None:
+        """The picture of `step`, and the numbers behind it for points and tables."""
+        average = trainer.generator.average
+        network = trainer.generator.network if average is None else average.network
+        kind = self.data.space.kind
+        shares = self.data.class_shares if self.conditional else None
+        common = {"latent_dimensions": trainer.batches.latent_dimensions, "seed": self.seed, "purpose": "sample sheet",
+                  "device": trainer.batches.real.device}
+        if kind == "images":
+            if shares is None:
+                samples = draw_samples(network, SHEET_COLUMNS * SHEET_CLASSES, **common)[0].numpy()
+            else:
+                samples = np.concatenate([
+                    draw_samples(network, SHEET_COLUMNS, class_shares=shares, label=c, **common)[0].numpy()
+                    for c in self._classes()
+                ])
+            self._write_sheet(self.data.codec.decode(samples), self.folder.sample_file(step, ".png"))
+            return
+        samples = draw_samples(network, STORED_SAMPLES, class_shares=shares, **common)[0].numpy()
+        values = self.data.codec.decode(samples)
+        real = self.data.part("train").values
+        if kind == "points":
+            write_picture(points_picture(values, real), self.folder.sample_file(step, ".png"))
+            with replacing(self.folder.sample_file(step, ".npy")) as temporary:
+                np.save(temporary, values, allow_pickle=False)
+        else:
+            write_picture(table_picture(values, real), self.folder.sample_file(step, ".png"))
+            write_samples(RawData(kind="table", values=values), self.folder.sample_file(step, ".csv"))
+
+    def _classes(self) -> range:
+        return range(min(SHEET_CLASSES, self.data.n_classes))
+
+    def _write_sheet(self, images: np.ndarray, path: Any) -> None:
+        with replacing(path) as temporary:
+            image_sheet(images, SHEET_COLUMNS).save(temporary, format="PNG")
+
+
+class Recorder:
+    """A handler that keeps a run folder up to date.
+
+    Args:
+        folder: where to write.
+        sheets: who draws the pictures.
+        progress: who is told, or `None`.
+    """
+
+    def __init__(self, folder: RunFolder, sheets: SampleSheets, *, progress: Progress | None = None) -> None:
+        self.folder = folder
+        self.sheets = sheets
+        self.progress = progress
+        self.trainer: Trainer | None = None
+        self._values: deque[float] = deque(maxlen=20)
+
+    def __call__(self, event: Event) -> None:
+        """Write what the event asks for."""
+        assert self.trainer is not None, "give the recorder its trainer before play begins"
+        if isinstance(event, Measured):
+            self.folder.append(self.folder.metrics, event.row)
+            self._tell(event)
+        elif isinstance(event, SamplesDue):
+            self.sheets.write(self.trainer, event.step)
+        elif isinstance(event, CheckpointDue):
+            save_checkpoint(self.folder.checkpoints, self.trainer)
+            self.folder.write_status(state="training", step=event.step, steps=self.trainer.plan.steps)
+        elif isinstance(event, Ended):
+            self.folder.write_status(state="finished" if event.is_complete else "stopped", step=event.step)
+
+    def _tell(self, event: Measured) -> None:
+        if self.progress is None:
+            return
+        self._values.append(event.row["value"])
+        self.progress.update(event.step, {
+            "value": float(np.mean(self._values)),
+            "steps_per_second": event.row["steps_per_second"],
+        })
+
+
+class TensorBoardEvents:
+    """A handler that writes TensorBoard events, when the package is installed."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer = SummaryWriter(str(folder.path / "tensorboard"))
+
+    def __call__(self, event: Event) -> None:
+        """Write the numbers of a measured step."""
+        if isinstance(event, Measured):
+            for key, value in event.row.items():
+                if key == "histogram" or value is None:
+                    continue
+                entries = value.items() if isinstance(value, dict) else [(None, value)]
+                for name, number in entries:
+                    if isinstance(number, (int, float)):
+                        self.writer.add_scalar(key if name is None else f"{key}/{name}", number, event.step)
+        elif isinstance(event, Ended):
+            self.writer.close()
