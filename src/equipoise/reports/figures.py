@@ -114,8 +114,8 @@ def referee_plot(run: RunRecord) -> Plot:
     """The referee's lower bound on the JSD at each of its looks."""
     title = "The referee's lower bound on the distance (JSD)"
     reading = (
-        "Each point was measured by a fresh judge on data that nobody trained on; above zero it proves a difference of "
-        "at least that size, and at zero it proves nothing."
+        "Each point was measured by a discriminator of the referee's own, on data that nobody trained on; above zero "
+        "it proves, at its confidence, a difference of at least that size, and at zero it proves nothing."
     )
     looks = [
         (step, bound, row)
@@ -170,10 +170,8 @@ def histogram_plot(run: RunRecord) -> Plot:
     usable = [entry for entry in usable if entry[1]["what"] == usable[-1][1]["what"]]
     what = "D, the probability of being real," if is_probability else "Output of the discriminator"
     title = f"{what} on real and on generated samples"
-    reading = (
-        "The more the two colours overlap, the less this discriminator can tell them apart"
-        + ("; where D is 1/2 everywhere it is blind." if is_probability else ".")
-    )
+    blind = "; where D is 1/2 everywhere it is blind." if is_probability else "."
+    reading = f"The more the two colours overlap, the less this discriminator can tell them apart{blind}"
     reasons = () if probable else (NO_PROBABILITY.get(run.logit_meaning, NO_PROBABILITY["unknown"]),)
     if not usable:
         return _logits_over_time(run, title, reading, reasons)

@@ -17,10 +17,10 @@ LOG_2 = math.log(2.0)
 SILENT_AFTER_SECONDS = 600.0  # arbitrary; a run writes its status far more often
 NO_VERDICT = "No referee has looked yet"
 CONCLUSIONS = {
-    "distinguished": "Told apart",
-    "not_distinguished": "Not told apart",
-    "equivalent": "Equivalent within the margin",
-    "too_little_data": "Too little data to say",
+    "distinguished": "Distinguished",
+    "not_distinguished": "Not distinguished",
+    "equivalent": "Equivalent",
+    "too_little_data": "Too little data",
 }
 
 
@@ -144,7 +144,7 @@ def verdict_sentence(verdict: Mapping[str, Any] | None, *, command: str = "equip
         )
     if conclusion == "not_distinguished":
         return (
-            "A fresh judge could not tell generated samples from real ones it had never seen; "
+            "The referee could not tell generated samples from real ones that it had never seen; "
             f"that is no proof that they agree{_sight(verdict)}."
         )
     if conclusion == "equivalent":
@@ -167,7 +167,7 @@ def verdict_basis(verdict: Mapping[str, Any]) -> str:
     counts = scored_counts(verdict)
     counted = f", scored on {counts[0]:,} real and {counts[1]:,} generated samples" if counts else ""
     member = verdict.get("member") or verdict.get("member_chosen") or look(verdict, "chosen", "name")
-    by = f" The judge chosen was '{member}'." if isinstance(member, str) else ""
+    by = f" The member of the referee that was chosen: {member}." if isinstance(member, str) else ""
     return f"{at} {rows}{counted}.{by}"
 
 

@@ -1,0 +1,301 @@
+"""Several runs beside each other: what was set differently, how they went, what the referee said.
+
+Runs that differ only in their seed are one group, shown as a spread: between runs of one configuration chance alone
+makes differences, and a difference between configurations means nothing until it is larger than that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from equipoise.errors import InputError
+from equipoise.files import plain, write_text
+from equipoise.reports.reading import RunRecord, flatten, number_at, read_run
+from equipoise.reports.wording import conclusion_of, moment, number, progress, state_phrase
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+IGNORED_SETTINGS = ("seed", "outdir")
+ABSENT = "(not set)"
+RUNS_FOR_QUANTILES = 20  # below this the 5th and 95th percentile are guesses, and the whole range is shown
+NOT_COMPARABLE = (
+    "Values of different objectives are different quantities and are not compared; each has its own panel. "
+    "Compare runs by the referee's bound."
+)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one configuration, whatever their seeds.
+
+    Attributes:
+        letter: A, B, C ... in the order in which the folders were given.
+        label: the letter with what sets the group apart.
+        runs: at least one.
+        settings: the settings that differ between groups, as this group has them.
+    """
+
+    letter: str
+    label: str
+    runs: tuple[RunRecord, ...]
+    settings: Mapping[str, str]
+
+    @property
+    def objective(self) -> str:
+        """The objective all its runs played."""
+        return self.runs[0].objective
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """The last lower bound on JSD of each run that has one, in nats."""
+        found = (number_at(run.verdict or {}, "jsd_lower_bound_nats") for run in self.runs)
+        return tuple(bound for bound in found if bound is not None)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found.
+
+    Attributes:
+        groups: configurations in the order given.
+        differing: names of the settings that are not the same in all groups.
+        notes: sentences on what may not be compared, and on what is shown.
+    """
+
+    groups: tuple[Group, ...]
+    differing: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def to_text(self) -> str:
+        """Three tables for a terminal: settings that differ, runs with their verdicts, groups."""
+        parts = [_aligned("Settings that differ", *self.settings_table())] if self.differing else []
+        parts.append(_aligned("Runs", *self.runs_table()))
+        if any(len(group.runs) > 1 for group in self.groups):
+            parts.append(_aligned("Spread over seeds", *self.spread_table()))
+        return "\n\n".join([*parts, *self.notes]) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary of plain values."""
+        return plain({
+            "differing": list(self.differing),
+            "groups": [
+                {
+                    "letter": group.letter, "label": group.label, "settings": dict(group.settings),
+                    "objective": group.objective, "jsd_lower_bound_nats": _spread(group.bounds, self.groups),
+                    "runs": [_run_json(run) for run in group.runs],
+                }
+                for group in self.groups
+            ],
+            "notes": list(self.notes),
+        })  # fmt: skip
+
+    def figure(self) -> Figure:
+        """The referee's bound over steps, each objective's value, and both players' gradients."""
+        from equipoise.reports.comparison_figure import draw_comparison
+
+        return draw_comparison(self)
+
+    def settings_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Header and rows: one row for each setting that differs."""
+        rows = [(key, *(group.settings[key] for group in self.groups)) for key in self.differing]
+        return ("setting", *(group.letter for group in self.groups)), rows
+
+    def runs_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Header and rows: one row for each run, with its verdict."""
+        header = ("", "run", "seed", "state", "objective", "verdict", "JSD bound", "estimate", "at step", "part")
+        return header, [
+            (group.letter, run.name, str(run.seed), f"{state_phrase(run.status)}, {progress(run.step, run.steps)}",
+             run.objective, *_verdict_cells(run))
+            for group in self.groups for run in group.runs
+        ]  # fmt: skip
+
+    def spread_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Header and rows: one row for each group, with the spread of its bounds."""
+        rows = []
+        for group in self.groups:
+            spread = _spread(group.bounds, self.groups)
+            conclusions = Counter(conclusion_of(run.verdict).lower() for run in group.runs if run.verdict)
+            cells = ("–", "–") if spread is None else (
+                number(spread["median"], 3), f"{number(spread['low'], 3)} to {number(spread['high'], 3)}"
+            )  # fmt: skip
+            said = ", ".join(f"{count} {conclusion}" for conclusion, count in conclusions.most_common())
+            rows.append((group.label, str(len(group.runs)), *cells, said or "no verdict yet"))
+        return ("configuration", "runs", "median JSD bound", spread_name(self.groups), "verdicts"), rows
+
+    def _repr_html_(self) -> str:
+        from equipoise.reports.page import environment
+
+        template = environment().get_template("comparison_tables.html.jinja")
+        return template.render(tables=_tables(self), notes=self.notes)
+
+
+def compare(folders: Sequence[Path | str]) -> Comparison:
+    """Read run folders and set them beside each other.
+
+    Args:
+        folders: run folders, at least one; naming one twice is an error, because it would be counted twice.
+
+    Raises:
+        InputError: no folder, or one of them twice.
+        RunFolderError: one of them is no run folder.
+    """
+    if not folders:
+        raise InputError("compare", "no run folder was given.", "Expected at least one.",
+                         "Try: equipoise compare runs/first runs/second")  # fmt: skip
+    repeated = [name for name, count in Counter(str(Path(path).resolve()) for path in folders).items() if count > 1]
+    if repeated:
+        raise InputError("compare", f"'{repeated[0]}' was given more than once.", "Expected each run folder once.",
+                         "Leave the second one out.")  # fmt: skip
+    runs = [read_run(path) for path in folders]
+    configurations = [_configuration(run) for run in runs]
+    keys = sorted({key for configuration in configurations for key in configuration})
+    differing = tuple(key for key in keys if len({found.get(key, ABSENT) for found in configurations}) > 1)
+    by_settings: dict[tuple[str, ...], list[RunRecord]] = {}
+    for run, found in zip(runs, configurations, strict=True):
+        by_settings.setdefault(tuple(found.get(key, ABSENT) for key in differing), []).append(run)
+    groups = tuple(
+        Group(letter, _label(letter, settings, members), tuple(members), settings)
+        for letter, settings, members in (
+            (_letter(index), dict(zip(differing, values, strict=True)), members)
+            for index, (values, members) in enumerate(by_settings.items())
+        )
+    )
+    return Comparison(groups, differing, _notes(groups))
+
+
+def write_comparison(folders: Sequence[Path | str], path: Path | str) -> Path:
+    """Compare run folders and write the comparison as one self-contained HTML file."""
+    import time
+
+    from markupsafe import Markup
+
+    from equipoise.reports.page import environment
+    from equipoise.reports.svg import to_svg
+
+    comparison = compare(folders)
+    template = environment().get_template("comparison.html.jinja")
+    label = "Curves of the compared runs; the tables have the numbers."
+    svg = to_svg(comparison.figure(), name="comparison", label=label)
+    page = template.render(
+        comparison=comparison, tables=_tables(comparison), notes=comparison.notes, figure=Markup(svg),
+        written=moment(time.time()),
+    )  # fmt: skip
+    write_text(path, page)
+    return Path(path)
+
+
+def spread_name(groups: Sequence[Group]) -> str:
+    """What a spread over the runs of these groups shows: a range, or percentiles when there are enough runs."""
+    return "5th to 95th percentile" if _has_enough(groups) else "smallest to largest"
+
+
+def spread_limits(values: np.ndarray, groups: Sequence[Group]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Median, lower and upper limit over runs, for values of shape `(runs, k)`; NaN where no run has a value."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="All-NaN", category=RuntimeWarning)  # a stretch without any run
+        low, middle, high = np.nanquantile(values, [0.05, 0.5, 0.95] if _has_enough(groups) else [0, 0.5, 1], axis=0)
+    return middle, low, high
+
+
+def _has_enough(groups: Sequence[Group]) -> bool:
+    """Whether every configuration that has a spread has enough runs for percentiles."""
+    return all(len(group.runs) >= RUNS_FOR_QUANTILES for group in groups if len(group.runs) > 1)
+
+
+def _configuration(run: RunRecord) -> dict[str, str]:
+    """Flattened settings as text, without those that only name a repetition."""
+    flat = flatten(run.config)
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, default=str)
+        for key, value in flat.items()
+        if key.rsplit(".", 1)[-1] not in IGNORED_SETTINGS
+    }
+
+
+def _letter(index: int) -> str:
+    """A to Z, then AA, AB ..."""
+    text = ""
+    index += 1
+    while index:
+        index, place = divmod(index - 1, 26)
+        text = chr(ord("A") + place) + text
+    return text
+
+
+def _label(letter: str, settings: Mapping[str, str], runs: Sequence[RunRecord]) -> str:
+    """The letter with up to two settings, or with the first folder's name where more differ."""
+    seeds = f" ({len(runs)} runs)" if len(runs) > 1 else ""
+    if 0 < len(settings) <= 2:
+        named = {key.removesuffix(".name").rsplit(".", 1)[-1]: value for key, value in settings.items()}
+        said = ", ".join(f"{name} = {value[:30]}" for name, value in named.items() if value != ABSENT) or runs[0].name
+    else:
+        said = runs[0].name[:60]
+    return f"{letter} · {said}{seeds}"
+
+
+def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
+    notes = []
+    if len({group.objective for group in groups}) > 1:
+        notes.append(NOT_COMPARABLE)
+    data = {(run.data_source, str(run.data.get("fingerprint"))) for group in groups for run in group.runs}
+    if len(data) > 1:
+        notes.append("These runs did not learn from the same data (source or fingerprint differ), so not even "
+                     "their bounds can be compared.")  # fmt: skip
+    if any(len(group.runs) > 1 for group in groups):
+        notes.append(f"Runs that differ only in their seed are one configuration: lines are medians, bands "
+                     f"{spread_name(groups)}.")  # fmt: skip
+    unread = [f"{run.name}: {trouble}" for group in groups for run in group.runs for trouble in run.troubles]
+    return (*notes, *unread)
+
+
+def _spread(bounds: Sequence[float], groups: Sequence[Group]) -> dict[str, Any] | None:
+    """Median and limits of one number per run; None without any."""
+    if not bounds:
+        return None
+    middle, low, high = (float(limit) for limit in spread_limits(np.asarray(bounds), groups))
+    return {"runs": len(bounds), "median": middle, "low": low, "high": high, "limits": spread_name(groups)}
+
+
+def _verdict_cells(run: RunRecord) -> tuple[str, ...]:
+    verdict = run.verdict
+    if verdict is None:
+        return ("no verdict yet", "–", "–", "–", "–")
+    numbers = (number(number_at(verdict, key), 3) for key in ("jsd_lower_bound_nats", "jsd_estimate_nats"))
+    step, part = number(number_at(verdict, "step"), 12), str(verdict.get("part") or "–")
+    return (conclusion_of(verdict).lower(), *numbers, step, part)
+
+
+def _run_json(run: RunRecord) -> dict[str, Any]:
+    last = run.metrics[-1] if run.metrics else {}
+    return {
+        "folder": str(run.folder.path), "seed": run.seed, "state": run.state, "step": run.step, "steps": run.steps,
+        "objective": run.objective, "value": last.get("value"),
+        "value_standard_error": last.get("value_standard_error"), "equilibrium_value": run.equilibrium_value,
+        "verdict": None if run.verdict is None else dict(run.verdict),
+    }  # fmt: skip
+
+
+def _tables(comparison: Comparison) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    tables = [("Settings that differ", *comparison.settings_table())] if comparison.differing else []
+    tables.append(("Verdicts side by side", *comparison.runs_table()))
+    if any(len(group.runs) > 1 for group in comparison.groups):
+        tables.append(("Spread over seeds", *comparison.spread_table()))
+    return tables
+
+
+def _aligned(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for a terminal; cells longer than 48 characters are cut."""
+    table = [[cell if len(cell) <= 48 else cell[:47] + "…" for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return "\n".join([title, *(f"  {line}" for line in lines)])
