@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def pins() -> dict[str, str]:
 
 
 def required_names() -> set[str]:
-    requirements = [*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), [])]
+    requirements = list(chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()))
     return {re.match(r"[A-Za-z0-9_.-]+", requirement).group() for requirement in requirements}
 
 

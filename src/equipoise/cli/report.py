@@ -12,7 +12,7 @@ def report(
 ) -> None:
     """Write a run's report anew.
 
-    RUN/report.html is one page, made from the files in the run folder, and works offline. The run may still be training.
+    RUN/report.html is one page, made from the files in the run folder; it works offline. The run may be training.
 
     \b
     Example:

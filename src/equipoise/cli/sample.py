@@ -9,6 +9,10 @@ import typer
 
 from equipoise.cli.options import AsJson, RunPath
 from equipoise.cli.terminal import print_json
+from equipoise.errors import ConfigError, InputError, unknown_name
+
+SUFFIXES = {"png": "", "csv": ".csv", "parquet": ".parquet", "npy": ".npy"}
+USUAL_FORMAT = {"images": "png", "points": "npy", "table": "csv"}
 
 
 def sample(
@@ -20,19 +24,20 @@ def sample(
             "-o",
             "--output",
             metavar="PATH",
-            help="Where to: a new folder for pictures, a .csv, .parquet or .npy file otherwise.  "
-            "[default: a new name beside RUN]",
+            help="A new folder for pictures; a new .csv, .parquet or .npy file otherwise.  [default: RUN's name with "
+            "'-samples']",
         ),
     ] = None,
     label: Annotated[
         str | None, typer.Option("--class", metavar="NAME", help="Only this class, where the data had labels.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", metavar="N", help="Seed of the samples.  [default: the run's own]")
+        int | None,
+        typer.Option("--seed", metavar="N", help="The same seed gives the same samples.  [default: new ones]"),
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help="png, csv, parquet or npy, if PATH does not say it."),
+        typer.Option("--format", metavar="FORMAT", help="png, csv, parquet or npy, where PATH does not say it."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,11 +50,49 @@ def sample(
       equipoise sample runs/cats -n 64 -o new-cats/
       equipoise sample runs/diamonds -n 10000 -o new-diamonds.parquet
     """
-    from equipoise import experiment
+    if form is not None and form not in SUFFIXES:
+        raise unknown_name("--format", "format", form, SUFFIXES, "Write one of these, or name a file with that ending.")
+    from equipoise.data import write_samples
+    from equipoise.experiment import load
 
-    written = experiment.write_samples(run, output, count=count, seed=seed, label=label, form=form)
+    gan = load(run)
+    target = free_target(run, output, wanted=form, usual=USUAL_FORMAT[gan.space.kind])
+    written = write_samples(gan.sample_raw(count, seed=seed, label=label), target)
     if as_json:
-        print_json({"run": str(run), "count": count, "files": [str(path) for path in written]})
-        return
-    for path in written:
-        print(path)
+        print_json({"run": str(run), "step": gan.step, "count": count, "files": [str(path) for path in written]})
+    else:
+        print(f"{count} samples of {run} at step {gan.step}")
+
+
+def free_target(run: Path, output: Path | None, *, wanted: str | None, usual: str) -> Path:
+    """Where the samples go: `output`, or a name made of the run's; nothing that is there is touched.
+
+    Args:
+        run: the run folder.
+        output: as the person gave it.
+        wanted: the format that was asked for.
+        usual: the format of this kind of data.
+
+    Raises:
+        InputError: something is at `output` already.
+        ConfigError: the ending of `output` and the format contradict each other.
+    """
+    suffix = SUFFIXES[wanted or usual]
+    if output is None:
+        stem = f"{run.resolve().name}-samples"
+        names = (f"{stem}{number}{suffix}" for number in ("", *(f"-{k}" for k in range(2, 10_000))))
+        return next(Path(name) for name in names if not Path(name).exists())
+    ending = output.suffix.lower()
+    if ending not in SUFFIXES.values():
+        output = output.with_name(output.name + suffix)
+    elif wanted is not None and ending != suffix:
+        raise ConfigError(
+            f"--format {wanted}", f"{output} says otherwise.", f"Expected a name that ends in '{suffix}'.",
+            "Leave one of them out.",
+        )  # fmt: skip
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(
+            f"-o {output}", "something is there already.", "Expected a new file, or a new or an empty folder.",
+            "Choose another name, or remove it yourself.",
+        )  # fmt: skip
+    return output

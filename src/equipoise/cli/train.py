@@ -142,10 +142,11 @@ def forecast_lines(forecast: dict[str, Any]) -> list[str]:
 
 def show_run(gan: Gan, *, as_json: bool) -> None:
     """What the run made and where it is."""
+    from equipoise.reports import list_runs
     from equipoise.runfolder import RunFolder
 
     folder = RunFolder(Path(gan.folder))
-    status = folder.read_status()
+    (summary,) = list_runs(folder.path)
     sheets = folder.sample_steps(".png")
     sheet = folder.sample_file(sheets[-1], ".png") if sheets else None
     report = folder.report if folder.report.is_file() else None
@@ -155,17 +156,14 @@ def show_run(gan: Gan, *, as_json: bool) -> None:
                 "run": str(folder.path),
                 "samples": None if sheet is None else str(sheet),
                 "report": None if report is None else str(report),
-                "status": status,
+                "status": folder.read_status(),
             }
         )
         return
-    print(f"run      {folder.path}  ({status.get('state', 'state unknown')} at step {status.get('step', gan.step)})")
+    print(f"run      {folder.path}  ({summary.condition} at step {summary.step})")
     if sheet is not None:
         print(f"samples  {sheet}")
     if report is not None:
         print(f"report   {report}")
-    verdict = status.get("last_verdict")
-    if verdict:
-        from equipoise.cli.runs import verdict_text
-
-        print(f"verdict  {verdict_text(verdict)}")
+    if summary.verdict:
+        print(f"verdict  {summary.verdict}  (more: equipoise judge {folder.path})")

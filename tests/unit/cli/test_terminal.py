@@ -84,7 +84,8 @@ def test_bytes_are_told_in_decimal_units(count, text):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.25, "0.2 s"), (12, "12 s"), (59.9, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")]
+    ("seconds", "text"),
+    [(0.25, "0.2 s"), (12, "12 s"), (59.9, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
 )
 def test_seconds_are_told_as_a_person_says_them(seconds, text):
     assert readable_seconds(seconds) == text
