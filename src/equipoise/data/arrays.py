@@ -1,0 +1,172 @@
+"""Arrays as points or images, by rules that are stated here and nowhere else.
+
+Axes: `(n,)` and `(n, d)` are points. `(n, h, w)` are grey images. Of four axes, channels are the second if that
+has 1, 3 or 4 entries, else the last; if both could be, the reading that makes the images square wins, and then
+channels first.
+
+Pixels: booleans are black and white. Whole numbers up to 255 are 8-bit values; larger ones, up to 65,535, are
+16-bit values. Real numbers in [0, 1] run from black to white, so do those in [-1, 1] when any is negative;
+others in [0, 255] are 8-bit values. Everything else is refused.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise.data.images import resize_array
+from equipoise.data.labels import encode_labels
+from equipoise.data.raw import DataOptions, RawData
+from equipoise.errors import DataError
+
+CHANNELS = (1, 3, 4)
+CHUNK_ROWS = 4096
+# Rounding in float32 arithmetic may leave a pixel this far outside [0, 1] or [-1, 1]; it is clipped.
+OVERSHOOT = 1e-3
+# Squares of larger numbers leave the range in which a spread can be computed safely.
+LARGEST_COORDINATE = 1e100
+
+
+def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOptions, source: str) -> RawData:
+    """Points or images from an array, as its axes say or as `options.kind` asks.
+
+    Raises:
+        DataError: numbers that are not finite, axes or values that fit no rule above.
+    """
+    if values.ndim == 0 or len(values) == 0:
+        raise DataError(source, f"an array of shape {values.shape} holds no rows.", "Expected one sample per row.")
+    if values.dtype.kind not in "biuf":
+        raise DataError(
+            source, f"the array holds values of type {values.dtype}.", "Expected real numbers.",
+            "Convert it to numbers, or pass a DataFrame if its columns are of different kinds.",
+        )  # fmt: skip
+    kind = options.kind or ("points" if values.ndim <= 2 else "images")
+    if labels is not None and len(labels) != len(values):
+        raise DataError(source, f"{len(labels)} labels for {len(values)} samples.", "Expected one label per sample.")
+    codes, label_names, notes = (None, (), ())
+    if labels is not None and options.use_labels:
+        codes, label_names, notes = encode_labels(labels, source=source)
+    if kind == "points":
+        raw = RawData("points", points_from_array(values, source=source), source=source)
+        raw = _named(raw)
+    elif kind == "images":
+        images, found = images_from_array(values, options=options, source=source)
+        raw = RawData("images", images, notes=found, source=source)
+    else:
+        raise DataError(
+            source, "an array has no columns of different kinds.", "Expected points or images.",
+            "Pass pandas.DataFrame(array) to learn it as a table.",
+        )  # fmt: skip
+    return RawData(
+        raw.kind, raw.values, labels=codes, label_names=label_names, names=raw.names,
+        notes=(*raw.notes, *notes), source=source,
+    )  # fmt: skip
+
+
+def points_from_array(values: np.ndarray, *, source: str) -> np.ndarray:
+    """Float64 `(n, d)`, every number finite."""
+    if values.ndim > 2:
+        raise DataError(
+            source,
+            f"an array of shape {values.shape} is no list of points.",
+            "Expected the shape (points, coordinates).",
+            "Reshape it to two axes.",
+        )
+    points = np.array(values.reshape(len(values), -1), dtype=np.float64)
+    if points.shape[1] == 0:
+        raise DataError(source, "the points have no coordinates.", "Expected the shape (points, coordinates).")
+    refuse_non_finite(points, source=source)
+    largest = np.abs(points).max()
+    if largest > LARGEST_COORDINATE:
+        row, column = np.unravel_index(np.abs(points).argmax(), points.shape)
+        raise DataError(
+            f"{source}, row {row}, column {column}", f"the value {points[row, column]:g} is too large.",
+            f"Expected numbers up to {LARGEST_COORDINATE:g}.", "Rescale the data, or take the row out.",
+        )  # fmt: skip
+    return points
+
+
+def refuse_non_finite(values: np.ndarray, *, source: str) -> None:
+    """Raise a `DataError` that says how many numbers are NaN or infinite, and where the first is."""
+    if values.dtype.kind != "f":
+        return
+    count, first = 0, None
+    for start in range(0, len(values), CHUNK_ROWS):
+        bad = ~np.isfinite(values[start : start + CHUNK_ROWS])
+        found = int(bad.sum())
+        if found and first is None:
+            inside = np.argwhere(bad)[0]
+            first = (start + int(inside[0]), *(int(axis) for axis in inside[1:]))
+        count += found
+    if first is not None:
+        place = ", ".join(str(axis) for axis in first)
+        raise DataError(
+            f"{source}, entry [{place}]", f"the value is {values[first]}; {count} of {values.size} are not finite.",
+            "Expected finite numbers.", "Take these rows out, or fill them in, before training.",
+        )  # fmt: skip
+
+
+def images_from_array(values: np.ndarray, *, options: DataOptions, source: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Uint8 images `(n, c, h, w)` of the size that is asked for, and notes on how the array was understood."""
+    channels_first = _channels_first(values, source=source)
+    refuse_non_finite(values, source=source)
+    convert, note = _pixel_rule(values, source=source)
+    pixels = np.empty(channels_first.shape, dtype=np.uint8)
+    for start in range(0, len(pixels), CHUNK_ROWS):
+        pixels[start : start + CHUNK_ROWS] = convert(channels_first[start : start + CHUNK_ROWS])
+    resized, size_note = resize_array(pixels, size=options.target_size, source=source)
+    return resized, tuple(entry for entry in (note, size_note) if entry)
+
+
+def _channels_first(values: np.ndarray, *, source: str) -> np.ndarray:
+    if values.ndim == 3:
+        return values[:, None]
+    if values.ndim == 4:
+        first, last = values.shape[1] in CHANNELS, values.shape[3] in CHANNELS
+        if first and last:
+            first = values.shape[2] == values.shape[3] or values.shape[1] != values.shape[2]
+        if first:
+            return values
+        if last:
+            return np.moveaxis(values, 3, 1)
+    raise DataError(
+        source, f"an array of shape {values.shape} is no list of images.",
+        "Expected (n, height, width), (n, height, width, channels) or (n, channels, height, width), "
+        "with 1, 3 or 4 channels.",
+        "Reshape the array, or choose kind 'points' for an array of two axes.",
+    )  # fmt: skip
+
+
+def _pixel_rule(values: np.ndarray, *, source: str):
+    """A function from a part of `values` to uint8, by the rule in the head of this module; and a note or ''."""
+    low, high = values.min().item(), values.max().item()
+    if values.dtype == bool:
+        return (lambda part: part.astype(np.uint8) * 255), ""
+    if low == high:
+        raise DataError(source, f"every pixel is {low}.", "Expected images that differ.", "Check how it was made.")
+    if values.dtype.kind in "iu" and low >= 0:
+        if high <= 255:
+            note = f"The brightest pixel is {high} of 255: the images are dark." if high < 64 else ""
+            return (lambda part: part.astype(np.uint8)), note
+        if high <= 65_535:
+            return (lambda part: np.rint(part / 257).astype(np.uint8)), "Read as 16-bit pixels, scaled to 8 bits."
+    if values.dtype.kind == "f":
+        if low >= -OVERSHOOT and high <= 1 + OVERSHOOT:
+            return (lambda part: _to_bytes(part * 255.0)), "Read as pixels from 0 (black) to 1 (white)."
+        if low >= -1 - OVERSHOOT and high <= 1 + OVERSHOOT:
+            return (lambda part: _to_bytes((part + 1) * 127.5)), "Read as pixels from -1 (black) to 1 (white)."
+        if low >= 0 and high <= 255:
+            return _to_bytes, "Read as pixels from 0 (black) to 255 (white)."
+    raise DataError(
+        source, f"the pixels run from {low:g} to {high:g} ({values.dtype}).",
+        "Expected whole numbers from 0 to 255 or to 65,535, or real numbers in [0, 1], [-1, 1] or [0, 255].",
+        "Rescale the array into one of these ranges.",
+    )  # fmt: skip
+
+
+def _to_bytes(part: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(part), 0, 255).astype(np.uint8)
+
+
+def _named(raw: RawData) -> RawData:
+    names = tuple(f"x{column}" for column in range(raw.values.shape[1]))
+    return RawData(raw.kind, raw.values, names=names, source=raw.source)

@@ -1,0 +1,32 @@
+"""A folder of pictures, with subfolders; see `image_files` for what becomes a class."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from equipoise.data.format import DataFormat
+from equipoise.data.image_files import images_from_files, open_bytes, picture_bytes, picture_names
+from equipoise.data.raw import DataOptions, RawData
+from equipoise.files import write_bytes
+
+
+def read_folder(path: Path, options: DataOptions) -> RawData:
+    """All pictures below a folder; links to other folders are not followed."""
+    names, folders = [], []
+    for place, below, files in os.walk(path):
+        relative = Path(place).relative_to(path)
+        names += [(relative / name).as_posix() for name in files]
+        folders += [(relative / name).as_posix() for name in below]
+    return images_from_files(
+        names, lambda name: open_bytes(str(path / name)), folders=folders, options=options, source=str(path)
+    )
+
+
+def write_folder(path: Path, data: RawData) -> None:
+    """One PNG per image, each whole or absent."""
+    for name, image in zip(picture_names(data), data.values, strict=True):
+        write_bytes(path / name, picture_bytes(image))
+
+
+FORMATS = {"image-folder": DataFormat("a folder of images", (), ("images",), Path.is_dir, read_folder, write_folder)}

@@ -1,0 +1,50 @@
+"""A zip of pictures, read in place: nothing is unpacked onto the disk, so no name in it can lead outside."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from equipoise.data.format import DataFormat, has_suffix
+from equipoise.data.image_files import images_from_files, open_bytes, picture_bytes, picture_names
+from equipoise.data.images import UnusableImage
+from equipoise.data.raw import DataOptions, RawData
+from equipoise.errors import DataError
+from equipoise.files import replacing
+
+# A larger file is no picture of 64 million pixels or less; small archives can promise any size.
+MOST_BYTES_PER_FILE = 1 << 28
+
+
+def read_zip(path: Path, options: DataOptions) -> RawData:
+    """All pictures of a zip, by the rules that hold for a folder."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise DataError(
+            str(path), f"it cannot be read as a zip ({error}).", "Expected a zip of images.",
+            "Pack it again, or check that the copy is complete.",
+        ) from error  # fmt: skip
+    with archive:
+        entries = {entry.filename.replace("\\", "/"): entry for entry in archive.infolist() if not entry.is_dir()}
+
+        def open_entry(name: str):
+            entry = entries[name]
+            if entry.flag_bits & 1:
+                raise UnusableImage("encrypted")
+            if entry.file_size > MOST_BYTES_PER_FILE:
+                raise UnusableImage(f"{entry.file_size:,} bytes are too many for an image")
+            return open_bytes(archive.open(entry))
+
+        folders = [entry.filename for entry in archive.infolist() if entry.is_dir()]
+        return images_from_files(list(entries), open_entry, folders=folders, options=options, source=str(path))
+
+
+def write_zip(path: Path, data: RawData) -> None:
+    """One PNG per image, stored as they are: PNG is compressed already."""
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name, image in zip(picture_names(data), data.values, strict=True):
+            archive.writestr(zipfile.ZipInfo(name), picture_bytes(image))
+
+
+FORMATS = {"image-zip": DataFormat("a zip of images", (".zip",), ("images",), has_suffix(".zip"), read_zip, write_zip)}

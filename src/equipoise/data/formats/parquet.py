@@ -1,0 +1,59 @@
+"""Parquet: columns with types. Points when every column holds real numbers without gaps, otherwise a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from equipoise.data.format import DataFormat, has_suffix
+from equipoise.data.raw import DataOptions, RawData
+from equipoise.data.tables import check_names, from_columns
+from equipoise.errors import DataError
+from equipoise.files import replacing
+
+
+def read_parquet(path: Path, options: DataOptions) -> RawData:
+    """A table or points; whole numbers and truth values with gaps keep their type as pandas' nullable ones."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.ParquetFile(path).read()
+        check_names(table.column_names, source=str(path))
+        frame = table.to_pandas()
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            str(path), f"it cannot be read as Parquet ({(str(error).splitlines() or ['damaged'])[0][:120]}).",
+            "Expected a Parquet file.", "Write it again, or check that the copy is complete.",
+        ) from error  # fmt: skip
+    for name in table.column_names:
+        if name not in frame.columns:
+            continue  # an index that pandas stored
+        kind = table.schema.field(name).type
+        if (
+            table.column(name).null_count
+            and pa.types.is_integer(kind)
+            and pd.api.types.is_float_dtype(frame[name].dtype)
+        ):
+            nullable = f"{'UInt' if str(kind).startswith('u') else 'Int'}{kind.bit_width}"
+            frame[name] = table.column(name).to_pandas(types_mapper={kind: pd.array([], dtype=nullable).dtype}.get)
+        elif pa.types.is_boolean(kind) and pd.api.types.is_object_dtype(frame[name].dtype):
+            frame[name] = frame[name].astype("boolean")
+    return from_columns(frame.reset_index(drop=True), options=options, source=str(path))
+
+
+def write_parquet(path: Path, data: RawData) -> None:
+    """The columns with their types."""
+    frame = data.values if data.kind == "table" else pd.DataFrame(data.values, columns=list(data.names))
+    with replacing(path) as temporary:
+        frame.rename(columns=str).to_parquet(temporary, index=False)
+
+
+FORMATS = {
+    "parquet": DataFormat(
+        "Parquet", (".parquet", ".pq"), ("points", "table"), has_suffix(".parquet", ".pq"), read_parquet, write_parquet
+    )
+}

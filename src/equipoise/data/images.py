@@ -1,0 +1,230 @@
+"""Pictures of any size and mode as one uint8 array.
+
+Size: `image_size` when it is given, else the largest of 8, 16, 32 and 64 pixels that enlarges the median short side
+by 15 % at most. Each picture is scaled so that it just covers the target, then cropped at the centre; by averaging
+when the scale is a whole number, otherwise with a Lanczos filter.
+
+Channels: grey if every picture is grey (whatever its file's mode), RGBA if any picture has real transparency,
+otherwise RGB. Orientation stored by a camera is applied, 16-bit grey is scaled to 8 bits, of an animation the first
+frame is taken.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from equipoise.data.raw import SMALLEST_SIDE, DataOptions
+from equipoise.errors import DataError
+
+SIZES = (8, 16, 32, 64)
+MOST_ENLARGED = 1.15
+# A hundred times the pixels of a 1000 x 600 picture; decoding one takes 256 MB at most.
+MOST_PIXELS = 64_000_000
+FILE_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+# Decoders release the interpreter's lock; more than two readers gain little on small pictures.
+READERS = 2
+CHUNK = 1024
+GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+FAULTS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class ImageItem:
+    """A picture that can be opened: its name for messages, and a function that opens it lazily."""
+
+    name: str
+    open: Callable[[], Image.Image]
+
+
+class UnusableImage(Exception):
+    """Why one picture cannot be used; collected, never shown alone."""
+
+
+def assemble(
+    items: Sequence[ImageItem], *, options: DataOptions, source: str
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Read pictures twice: their headers, to choose size and channels, then their pixels.
+
+    Args:
+        items: the pictures, in the order that they will have.
+        options: `image_size` and `max_bad_share` are used.
+        source: for messages.
+
+    Returns:
+        uint8 `(n, channels, height, width)`; the positions of those n in `items`; notes on skipped ones.
+
+    Raises:
+        DataError: more than `max_bad_share` of the pictures cannot be used, or none can.
+    """
+    faults: dict[int, str] = {}
+    sides, depths = _probe(items, faults)
+    _limit(faults, items, options=options, source=source)
+    median = float(np.median([side for side in sides if side]))
+    height, width = options.target_size or (choose_side(median),) * 2
+    channels = max(depths)
+    pixels = np.empty((len(items), channels, height, width), dtype=np.uint8)
+
+    def read(position: int) -> str:
+        try:
+            with items[position].open() as image:
+                pixels[position] = _decode(image, channels=channels, height=height, width=width)
+        except Exception as error:  # a decoder may raise anything on a damaged file; the file is named and skipped
+            return _reason(error)
+        return ""
+
+    with ThreadPoolExecutor(READERS) as pool:
+        wanted = [position for position in range(len(items)) if position not in faults]
+        faults.update(
+            {position: fault for position, fault in zip(wanted, pool.map(read, wanted), strict=True) if fault}
+        )
+    _limit(faults, items, options=options, source=source)
+    kept = np.array([position for position in range(len(items)) if position not in faults], dtype=np.int64)
+    if faults:
+        pixels = pixels[kept]
+    notes = [_skipped(faults, items)] if faults else []
+    if median * MOST_ENLARGED < min(height, width):
+        notes.append(f"The pictures are small (median short side {median:g} pixels): enlarged to {height}x{width}.")
+    return _fewest_channels(pixels), kept, tuple(notes)
+
+
+def choose_side(median_short_side: float) -> int:
+    """The side that pictures get when nobody chose one; 8 at least."""
+    fitting = [size for size in SIZES if size <= MOST_ENLARGED * median_short_side]
+    return max(fitting, default=SIZES[0])
+
+
+def resize_array(pixels: np.ndarray, *, size: tuple[int, int] | None, source: str) -> tuple[np.ndarray, str]:
+    """Scale and crop uint8 `(n, channels, h, w)` by the rule in the head of this module; and a note, or ''."""
+    height, width = pixels.shape[2:]
+    if min(height, width) < SMALLEST_SIDE:
+        raise DataError(
+            source, f"the images have {height}x{width} pixels.", f"Expected {SMALLEST_SIDE} pixels a side at least.",
+            "Use kind 'points' for values that are no pictures, or give larger images.",
+        )  # fmt: skip
+    target = size or (choose_side(min(height, width)),) * 2
+    if (height, width) == target:
+        return pixels, ""
+    mode = MODES[pixels.shape[1]]
+    result = np.empty((*pixels.shape[:2], *target), dtype=np.uint8)
+
+    def scale(start: int) -> None:
+        for row in range(start, min(start + CHUNK, len(pixels))):
+            channels_last = np.ascontiguousarray(np.moveaxis(pixels[row], 0, -1))
+            image = Image.frombytes(mode, (width, height), channels_last.tobytes())
+            result[row] = _to_array(cover(image, height=target[0], width=target[1]))
+
+    with ThreadPoolExecutor(READERS) as pool:
+        list(pool.map(scale, range(0, len(pixels), CHUNK)))
+    return result, f"Images scaled from {height}x{width} to {target[0]}x{target[1]} pixels."
+
+
+def cover(image: Image.Image, *, height: int, width: int) -> Image.Image:
+    """Scale an L, RGB or RGBA picture so that it just covers the target, cropped at the centre."""
+    scale = min(image.width / width, image.height / height)
+    crop_width, crop_height = min(width * scale, image.width), min(height * scale, image.height)
+    left, top = (image.width - crop_width) / 2, (image.height - crop_height) / 2
+    if scale.is_integer():
+        left, top = int(left), int(top)
+        if scale == 1:
+            return image.crop((left, top, left + width, top + height))
+    box = (left, top, left + crop_width, top + crop_height)
+    return image.resize(
+        (width, height), Image.Resampling.BOX if scale.is_integer() else Image.Resampling.LANCZOS, box=box
+    )
+
+
+def _probe(items: Sequence[ImageItem], faults: dict[int, str]) -> tuple[list[int], list[int]]:
+    """Short side and channels (by mode) of each picture, 0 where it is at fault; faults are added to `faults`."""
+    sides, depths = [0] * len(items), [0] * len(items)
+
+    def probe(position: int) -> None:
+        try:
+            with items[position].open() as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise UnusableImage(f"{image.width}x{image.height} pixels are too many")
+                if min(image.size) < SMALLEST_SIDE:
+                    raise UnusableImage(f"{image.width}x{image.height} pixels are too few")
+                sides[position], depths[position] = min(image.size), _depth(image)
+        except Exception as error:  # as in `assemble`
+            faults[position] = _reason(error)
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(READERS) as pool:
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MOST_PIXELS is the limit here
+        list(pool.map(probe, range(len(items))))
+    return sides, depths
+
+
+def _depth(image: Image.Image) -> int:
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        return 4
+    return 1 if image.mode in GREY_MODES else 3
+
+
+def _decode(image: Image.Image, *, channels: int, height: int, width: int) -> np.ndarray:
+    if image.format in ("JPEG", "MPO"):
+        # The decoder may drop detail that scaling averages away; four times the target loses nothing visible.
+        image.draft(None, (4 * max(width, height),) * 2)
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        wide = np.asarray(image).astype(np.float64)
+        orientation = image.getexif()
+        image = Image.fromarray(np.clip(np.rint(wide / 257), 0, 255).astype(np.uint8))
+        image.info["exif"] = orientation.tobytes()
+    upright = ImageOps.exif_transpose(image).convert(MODES[channels])
+    return _to_array(cover(upright, height=height, width=width))
+
+
+def _to_array(image: Image.Image) -> np.ndarray:
+    """Channels first."""
+    pixels = np.asarray(image)
+    return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
+
+
+def _fewest_channels(pixels: np.ndarray) -> np.ndarray:
+    """Drop an alpha channel that is opaque everywhere, and colours that are grey everywhere."""
+    if pixels.shape[1] == 4 and not _any_chunk(pixels, lambda part: (part[:, 3] != 255).any()):
+        pixels = pixels[:, :3]
+    if pixels.shape[1] == 3 and not _any_chunk(pixels, lambda part: (part[:, :2] != part[:, 1:]).any()):
+        pixels = pixels[:, :1]
+    return np.ascontiguousarray(pixels)
+
+
+def _any_chunk(pixels: np.ndarray, condition: Callable[[np.ndarray], bool]) -> bool:
+    return any(condition(pixels[start : start + CHUNK]) for start in range(0, len(pixels), CHUNK))
+
+
+def _limit(faults: dict[int, str], items: Sequence[ImageItem], *, options: DataOptions, source: str) -> None:
+    if not faults or (len(faults) < len(items) and len(faults) <= options.max_bad_share * len(items)):
+        return
+    shown = [f"{items[position].name} ({faults[position]})" for position in sorted(faults)[:FAULTS_SHOWN]]
+    more = f", and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+    raise DataError(
+        source, f"{len(faults)} of {len(items)} images cannot be used: {', '.join(shown)}{more}.",
+        f"Expected at most {options.max_bad_share:.0%} of them to be unusable.",
+        "Repair or remove these files, or allow more with data.max_bad_share.",
+    )  # fmt: skip
+
+
+def _skipped(faults: dict[int, str], items: Sequence[ImageItem]) -> str:
+    shown = [f"{items[position].name} ({faults[position]})" for position in sorted(faults)[:FAULTS_SHOWN]]
+    more = f", and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+    return f"Skipped {len(faults)} of {len(items)} images: {', '.join(shown)}{more}."
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnusableImage):
+        return str(error)
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not a readable image"
+    if isinstance(error, Image.DecompressionBombError):
+        return "too many pixels"
+    if isinstance(error, MemoryError):
+        return "too large for the memory"
+    return (str(error).splitlines() or [type(error).__name__])[0][:80] or type(error).__name__

@@ -1,0 +1,64 @@
+"""Classes of samples: from whatever names them to the codes 0, 1, 2, ... with a list of names beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equipoise.errors import DataError
+
+
+def encode_labels(labels: np.ndarray, *, source: str) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
+    """Codes int64 `(n,)`, the name of each class in sorted order, and notes.
+
+    Raises:
+        DataError: labels on several axes, missing ones, or so many classes that none has a second sample.
+    """
+    flat = np.asarray(labels)
+    if flat.ndim == 2 and 1 in flat.shape:
+        flat = flat.reshape(-1)
+    if flat.ndim != 1:
+        raise DataError(
+            f"{source}, labels", f"the labels have the shape {flat.shape}.", "Expected one label per sample.",
+            "Turn one-hot rows into class numbers with labels.argmax(axis=1).",
+        )  # fmt: skip
+    if flat.dtype.kind == "f":
+        if not np.isfinite(flat).all() or (flat != np.rint(flat)).any():
+            raise DataError(
+                f"{source}, labels", "the labels are real numbers, not classes.", "Expected whole numbers or names.",
+                "Round or name the classes, or leave the labels out.",
+            )  # fmt: skip
+        flat = flat.astype(np.int64)
+    if flat.dtype.kind == "O":
+        flat = np.array([str(label) for label in flat])
+    classes, codes = np.unique(flat, return_inverse=True)
+    names = tuple(str(name) for name in classes.tolist())
+    codes = codes.reshape(-1).astype(np.int64)
+    return codes, names, check_classes(codes, names, source=source)
+
+
+def check_classes(codes: np.ndarray, names: tuple[str, ...], *, source: str) -> tuple[str, ...]:
+    """Notes on classes with one sample.
+
+    Raises:
+        DataError: more classes than samples, or no class with a second sample.
+    """
+    counts = np.bincount(codes, minlength=len(names))
+    if len(names) > len(codes) or counts.max(initial=0) < 2:
+        raise DataError(
+            f"{source}, labels", f"{len(names)} classes for {len(codes)} samples.",
+            "Expected classes that have several samples each.",
+            "Put the images of one class into one folder, or turn the labels off (data.use_labels=false).",
+        )  # fmt: skip
+    empty = [names[code] for code in np.flatnonzero(counts == 0)]
+    single = [names[code] for code in np.flatnonzero(counts == 1)]
+    notes = []
+    if empty:
+        notes.append(f"{_classes(empty)} without any sample.")
+    if single:
+        notes.append(f"{_classes(single)} with one sample only: nothing can be learned about its variety.")
+    return tuple(notes)
+
+
+def _classes(names: list[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:5]) + (", ..." if len(names) > 5 else "")
+    return f"{len(names)} {'class' if len(names) == 1 else 'classes'} ({shown})"

@@ -1,0 +1,101 @@
+"""From data to what a run needs: split once, fitted on the training part, with a fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from equipoise.data.codecs import Codec, fit_codec
+from equipoise.data.fingerprint import fingerprint
+from equipoise.data.grouping import find_groups
+from equipoise.data.raw import RawData
+from equipoise.data.split import PARTS, Part, Split, split_groups
+from equipoise.spaces import Space, space_to_json
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    """Data that are ready for a game.
+
+    Attributes:
+        raw: everything that was read.
+        codec: between natural values and samples, fitted on the training part.
+        split: which rows are for training, for looks, and for the final verdict.
+        fingerprint: the data's own name; see `fingerprint`.
+    """
+
+    raw: RawData
+    codec: Codec
+    split: Split
+    fingerprint: str
+
+    @property
+    def space(self) -> Space:
+        """What one encoded sample is."""
+        return self.codec.space
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are; 0 without labels."""
+        return len(self.raw.label_names) if self.raw.labels is not None else 0
+
+    @property
+    def class_shares(self) -> np.ndarray:
+        """Share of each class in the training part, float64 `(n_classes,)`."""
+        if self.raw.labels is None:
+            return np.zeros(0)
+        counts = np.bincount(self.raw.labels[self.split.train], minlength=self.n_classes)
+        return counts / counts.sum()
+
+    def part(self, name: Part) -> RawData:
+        """One part of the data in natural values."""
+        return self.raw.rows(self.split.part(name))
+
+    def encoded_train(self) -> torch.Tensor:
+        """The training part for the players, to be turned into numbers by `codec.to_float`.
+
+        Returns:
+            Images: uint8 `(n, channels, height, width)`. Points and tables: float32 `(n, width)`.
+        """
+        part = self.part("train")
+        return torch.from_numpy(part.values if part.kind == "images" else self.codec.encode(part.values))
+
+    def train_labels(self) -> torch.Tensor | None:
+        """Class of each training row, int64 `(n,)`."""
+        return None if self.raw.labels is None else torch.from_numpy(self.raw.labels[self.split.train])
+
+    def describe(self) -> dict[str, Any]:
+        """What goes into `data.json`."""
+        labels = None
+        if self.raw.labels is not None:
+            labels = {"names": list(self.raw.label_names), "shares": self.class_shares.tolist()}
+        return {
+            "fingerprint": self.fingerprint,
+            "source": self.raw.source,
+            "kind": self.raw.kind,
+            "rows": len(self.raw),
+            "names": list(self.raw.names),
+            "split": self.split.describe(),
+            "space": space_to_json(self.space),
+            "codec": self.codec.state(),
+            "labels": labels,
+            "notes": list(self.raw.notes),
+        }
+
+    def _repr_html_(self) -> str:
+        counts = ", ".join(f"{len(self.split.part(name))} {name}" for name in PARTS)
+        return f"{self.raw._repr_html_()}<br>{counts}<br>fingerprint <code>{self.fingerprint}</code>"
+
+
+def prepare(raw: RawData, *, seed: int) -> PreparedData:
+    """Split, fit and fingerprint; the same data and seed give the same parts everywhere.
+
+    Raises:
+        DataError: too few different samples, nothing that varies, or a column that cannot be learned.
+    """
+    split = split_groups(find_groups(raw), seed=seed, source=raw.source)
+    codec = fit_codec(raw.rows(split.train))
+    return PreparedData(raw, codec, split, fingerprint(raw))

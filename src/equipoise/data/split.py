@@ -1,0 +1,82 @@
+"""One split for good: 80 % to train on, 10 % for the referee's looks during training, 10 % for the final verdict.
+
+Groups of equal samples are put in an order that the seed decides, and cut at 80 % and 90 % of the samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from equipoise.data.grouping import Groups
+from equipoise.errors import DataError
+from equipoise.randomness import numpy_stream
+
+Part = Literal["train", "selection", "final"]
+PARTS: tuple[Part, ...] = ("train", "selection", "final")
+CUTS = (0.8, 0.9)
+FEWEST_SAMPLES = 10
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of each part, int64, ascending; together they are every row once."""
+
+    train: np.ndarray
+    selection: np.ndarray
+    final: np.ndarray
+    seed: int
+    rule: str
+    groups: int
+    largest_group: int
+
+    def part(self, name: Part) -> np.ndarray:
+        """Row numbers of one part."""
+        return {"train": self.train, "selection": self.selection, "final": self.final}[name]
+
+    def describe(self) -> dict[str, Any]:
+        """What `data.json` tells of the split; the rows follow from the data, the seed and the rule."""
+        return {
+            "seed": self.seed,
+            "rule": f"80 % train, 10 % selection, 10 % final, in an order drawn from the seed; {self.rule}",
+            "groups": self.groups,
+            "largest_group": self.largest_group,
+            **{name: len(self.part(name)) for name in PARTS},
+        }
+
+
+def split_groups(groups: Groups, *, seed: int, source: str) -> Split:
+    """Cut the samples into three parts that no group straddles.
+
+    Raises:
+        DataError: fewer than 10 samples, or fewer than 3 groups.
+    """
+    rows = len(groups.of_row)
+    if rows < FEWEST_SAMPLES or groups.count < len(PARTS):
+        what = f"{groups.count} different samples" if rows >= FEWEST_SAMPLES else f"{rows} samples"
+        raise DataError(
+            source,
+            f"{what} {'is' if what.startswith('1 ') else 'are'} too few to split.".replace("1 samples", "1 sample"),
+            f"Expected {FEWEST_SAMPLES} or more, so that some can be kept from training.",
+            "Give more data; a generator learns little from fewer than some hundreds.",
+        )
+    order = numpy_stream(seed, "split").permutation(groups.count)
+    sizes = groups.sizes[order]
+    middles = np.cumsum(sizes) - sizes / 2
+    part_in_order = np.searchsorted(np.array(CUTS) * rows, middles, side="right")
+    # A few large groups can leave a part empty; the last groups then go to the parts that are held back.
+    if (part_in_order == 2).sum() == 0:
+        part_in_order[-1] = 2
+    if (part_in_order == 1).sum() == 0:
+        part_in_order[np.flatnonzero(part_in_order < 2)[-1]] = 1
+    if (part_in_order == 0).sum() == 0:
+        part_in_order[0] = 0
+    part_of_group = np.empty(groups.count, dtype=np.int64)
+    part_of_group[order] = part_in_order
+    part_of_row = part_of_group[groups.of_row]
+    train, selection, final = (np.flatnonzero(part_of_row == part) for part in range(len(PARTS)))
+    return Split(
+        train, selection, final, seed=seed, rule=groups.rule, groups=groups.count, largest_group=int(sizes.max())
+    )

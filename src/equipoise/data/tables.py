@@ -1,0 +1,164 @@
+"""Frames as tables or points, and what is refused before anything is learned from them.
+
+A file of columns becomes points when every column holds real numbers, written with a decimal point or an exponent,
+and none is missing; otherwise a table. A DataFrame is always a table. `options.kind` overrides both.
+
+Text that differs in nearly every row (names, keys, free text) is refused: a generator could only repeat it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from equipoise.data.arrays import points_from_array
+from equipoise.data.labels import encode_labels
+from equipoise.data.raw import DataOptions, RawData
+from equipoise.errors import DataError, nearest
+
+# Text is taken for a key when more than this share of its values occur once, among at least so many rows.
+KEY_SHARE = 0.95
+FEWEST_ROWS_OF_A_KEY = 50
+
+
+def from_columns(frame: pd.DataFrame, *, options: DataOptions, source: str) -> RawData:
+    """Points or a table from a file of columns, by the rule in the head of this module."""
+    dropped = drop_columns(frame, options.drop, source=source)
+    if options.kind is None and looks_like_points(dropped) and options.labels is None:
+        return points_from_frame(dropped, source=source)
+    return from_frame(frame, options=options, source=source)
+
+
+def from_frame(frame: pd.DataFrame, *, options: DataOptions, source: str) -> RawData:
+    """A table, or points when `options.kind` says so.
+
+    Raises:
+        DataError: names that repeat, no rows, a column that is empty or a key.
+    """
+    if options.kind == "images":
+        raise DataError(source, "a table holds no images.", "Expected kind points or table.")
+    check_names(frame.columns.tolist(), source=source)
+    frame = drop_columns(frame, options.drop, source=source).reset_index(drop=True)
+    labels, label_names, notes = None, (), ()
+    if options.labels is not None and options.use_labels:
+        if options.labels not in frame.columns:
+            raise _no_column(options.labels, frame.columns, source=source, option="data.labels")
+        column = frame[options.labels]
+        if column.isna().any():
+            raise DataError(
+                f"{source}, column '{options.labels}'", f"{int(column.isna().sum())} labels are missing.",
+                "Expected a class for every row.", "Fill them in, or choose another column.",
+            )  # fmt: skip
+        labels, label_names, notes = encode_labels(column.to_numpy(), source=source)
+    if options.kind == "points":
+        raw = points_from_frame(frame.drop(columns=[options.labels] if labels is not None else []), source=source)
+    else:
+        check_columns(frame, source=source)
+        raw = RawData("table", frame, source=source)
+    return RawData(
+        raw.kind, raw.values, labels=labels, label_names=label_names, names=raw.names, notes=notes, source=source
+    )
+
+
+def looks_like_points(frame: pd.DataFrame) -> bool:
+    """Whether every column holds real numbers and none is missing."""
+    return frame.shape[1] > 0 and all(
+        types.is_float_dtype(kind) and not frame.iloc[:, position].isna().any()
+        for position, kind in enumerate(frame.dtypes)
+    )
+
+
+def points_from_frame(frame: pd.DataFrame, *, source: str) -> RawData:
+    """Points with the columns' names."""
+    check_names(frame.columns.tolist(), source=source)
+    if len(frame) == 0:
+        raise DataError(source, "there are no rows.", "Expected one point per row.")
+    for position, name in enumerate(frame.columns):
+        column = frame.iloc[:, position]
+        if not types.is_numeric_dtype(column.dtype) or types.is_complex_dtype(column.dtype):
+            raise DataError(
+                f"{source}, column '{name}'", f"it holds {column.dtype}, not numbers.", "Points need numbers only.",
+                "Leave the column out with data.drop, or read the file as a table.",
+            )  # fmt: skip
+        if column.isna().any():
+            row = int(np.argmax(column.isna().to_numpy()))
+            raise DataError(
+                f"{source}, column '{name}', row {row}", f"{int(column.isna().sum())} values are missing.",
+                "Points need every number.", "Take these rows out, or read the file as a table.",
+            )  # fmt: skip
+    values = points_from_array(frame.to_numpy(dtype=np.float64), source=source)
+    return RawData("points", values, names=tuple(str(name) for name in frame.columns), source=source)
+
+
+def drop_columns(frame: pd.DataFrame, names: Iterable[str], *, source: str) -> pd.DataFrame:
+    """The frame without the columns called `names`."""
+    by_text = {str(column): column for column in frame.columns}
+    for name in names:
+        if name not in by_text:
+            raise _no_column(name, frame.columns, source=source, option="data.drop")
+    return frame.drop(columns=[by_text[name] for name in names])
+
+
+def check_names(names: list[object], *, source: str) -> None:
+    """Refuse column names that are neither text nor whole numbers, and names that read the same."""
+    seen: dict[str, int] = {}
+    for position, name in enumerate(names):
+        if isinstance(name, bool) or not isinstance(name, (str, int, np.integer)):
+            raise DataError(
+                f"{source}, column {position}", f"its name is {name!r}.", "Expected text or a whole number.",
+                "Rename it: frame.columns = [str(name) for name in frame.columns].",
+            )  # fmt: skip
+        text = str(name)
+        if text in seen:
+            raise DataError(
+                f"{source}, column {position}", f"the name '{text}' is that of column {seen[text]} already.",
+                "Expected every column to have a name of its own.", "Rename one of the two, or remove it.",
+            )  # fmt: skip
+        seen[text] = position
+
+
+def check_columns(frame: pd.DataFrame, *, source: str) -> None:
+    """Refuse a table without rows or columns, and columns that are empty or keys."""
+    if frame.shape[1] == 0:
+        raise DataError(source, "there are no columns.", "Expected a table.")
+    if len(frame) < 2:
+        found = "there is one row only." if len(frame) else "there are no rows."
+        raise DataError(source, found, "Expected many rows to learn from.", "Check that the right file was read.")
+    for position, name in enumerate(frame.columns):
+        column = frame.iloc[:, position]
+        if column.isna().all():
+            raise DataError(
+                f"{source}, column '{name}'", "every value is missing.", "Expected some values.",
+                f"Leave the column out: --set 'data.drop=[{name}]', or drop=('{name}',) in Python.",
+            )  # fmt: skip
+        if _is_key(column):
+            raise DataError(
+                f"{source}, column '{name}'",
+                f"its text differs in {column.nunique()} of {int(column.notna().sum())} rows, as a key does.",
+                "Expected categories that many rows share; a generator could only repeat keys.",
+                f"Leave the column out: --set 'data.drop=[{name}]', or drop=('{name}',) in Python.",
+            )  # fmt: skip
+
+
+def _is_key(column: pd.Series) -> bool:
+    is_text = types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        is_text = types.is_string_dtype(column.dtype.categories.dtype)
+    if not is_text or len(column) < FEWEST_ROWS_OF_A_KEY:
+        return False
+    if types.is_object_dtype(column.dtype) and types.infer_dtype(column, skipna=True) != "string":
+        return False
+    counts = column.value_counts()
+    return bool((counts == 1).sum() > KEY_SHARE * counts.sum())
+
+
+def _no_column(name: str, columns: pd.Index, *, source: str, option: str) -> DataError:
+    known = [str(column) for column in columns]
+    shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    return DataError(
+        f"{source}, {option}", f"there is no column '{name}'.{nearest(name, known)}", f"The columns are: {shown}.",
+        "Write one of them.",
+    )  # fmt: skip

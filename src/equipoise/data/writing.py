@@ -1,0 +1,106 @@
+"""Samples as files that other programs read: PNG, zip, CSV, Parquet, npy; each whole or absent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from equipoise.data.codecs import names_or_default
+from equipoise.data.format import available_formats, format_for_suffix
+from equipoise.data.image_files import SHEET_NAME, picture_names, to_picture
+from equipoise.data.raw import RawData
+from equipoise.errors import ConfigError
+from equipoise.files import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEGIBLE_SIDE = 32
+GAP = 2
+BACKGROUND = 255
+LARGEST_SHEET = 256
+DEFAULT_FILE = {"table": "samples.csv", "points": "samples.npy"}
+
+
+def write_samples(
+    values: np.ndarray | pd.DataFrame, path: Path | str, *, names: Sequence[str] = (), labels: np.ndarray | None = None,
+    label_names: Sequence[str] = (),
+) -> list[Path]:  # fmt: skip
+    """Write samples in their natural form.
+
+    Args:
+        values: points float64 `(n, d)`, images uint8 `(n, channels, height, width)`, or a table.
+        path: a file whose ending chooses the format, or a folder: images then become `000000.png`, ... with
+            `sheet.png` beside them, a table `samples.csv`, points `samples.npy`.
+        names: of the coordinates of points.
+        labels: class of each image; with `label_names`, each class gets a folder of its own.
+        label_names: names of the classes.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        ConfigError: the ending is unknown, or cannot hold samples of this kind.
+        StorageError: the file system refused.
+    """
+    kind = "table" if hasattr(values, "columns") else "images" if values.ndim == 4 else "points"
+    names = names_or_default(names, values.shape[1]) if kind == "points" else ()
+    data = RawData(kind, values, labels=labels, label_names=tuple(label_names), names=names)
+    target = Path(path)
+    if target.is_dir() or not target.suffix:
+        if kind == "images":
+            return _write_folder(data, target)
+        target = target / DEFAULT_FILE[kind]
+    found = format_for_suffix(target.name)
+    if found is None or kind not in found.kinds:
+        endings = [ending for entry in available_formats().values() if kind in entry.kinds for ending in entry.suffixes]
+        raise ConfigError(
+            str(target),
+            f"{'images' if kind == 'images' else kind} cannot be written with the ending '{target.suffix}'.",
+            f"Expected one of: {', '.join(endings)}; or a folder.",
+            "Choose another name.",
+        )
+    found.write(target, data)
+    return [target]
+
+
+def _write_folder(data: RawData, folder: Path) -> list[Path]:
+    available_formats()["image-folder"].write(folder, data)
+    sheet = folder / SHEET_NAME
+    save_picture(image_sheet(data.values[:LARGEST_SHEET]), sheet)
+    return [*(folder / name for name in picture_names(data)), sheet]
+
+
+def save_picture(picture: Image.Image, path: Path | str) -> None:
+    """Write a PNG, whole or not at all."""
+    with replacing(path) as temporary:
+        picture.save(temporary, format="PNG")
+
+
+def image_sheet(images: np.ndarray, *, columns: int | None = None) -> Image.Image:
+    """Images side by side on white, with a thin gap; small ones enlarged by whole factors to 32 pixels or more.
+
+    Args:
+        images: uint8 `(n, channels, height, width)`.
+        columns: images in a row; `None` makes the sheet about square.
+    """
+    count, channels, height, width = images.shape
+    columns = max(1, min(count, columns or math.ceil(math.sqrt(count))))
+    rows = max(1, math.ceil(count / columns))
+    factor = max(1, math.ceil(LEGIBLE_SIDE / min(height, width)))
+    tile_height, tile_width = height * factor, width * factor
+    sheet = np.full(
+        (channels, rows * (tile_height + GAP) + GAP, columns * (tile_width + GAP) + GAP), BACKGROUND, dtype=np.uint8
+    )
+    for position, image in enumerate(images):
+        top = GAP + (position // columns) * (tile_height + GAP)
+        left = GAP + (position % columns) * (tile_width + GAP)
+        sheet[:, top : top + tile_height, left : left + tile_width] = image.repeat(factor, axis=1).repeat(
+            factor, axis=2
+        )
+    return to_picture(sheet)
