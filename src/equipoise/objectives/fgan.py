@@ -109,9 +109,10 @@ DIVERGENCES: dict[str, FDivergence] = {
         FDivergence(
             name="hellinger",
             f=lambda u: (torch.sqrt(u) - 1).square(),
-            activation=lambda v: -torch.expm1(-v),
+            # Not expm1: its derivative is computed from its value, which has lost exp(-30) beside 1.
+            activation=lambda v: 1 - torch.exp(-v),
             conjugate=lambda t: t / (1 - t),
-            fake_term=lambda v: -torch.expm1(v),
+            fake_term=lambda v: 1 - torch.exp(v),
             best_logits=lambda log_ratio: log_ratio / 2,
             upper_end=1.0,
             at_equilibrium=0.0,
