@@ -11,7 +11,7 @@ from equipoise.cli.options import AsJson, RunPath
 from equipoise.cli.terminal import print_json
 from equipoise.errors import ConfigError, InputError, unknown_name
 
-SUFFIXES = {"png": "", "csv": ".csv", "parquet": ".parquet", "npy": ".npy"}
+SUFFIXES = {"png": "", "zip": ".zip", "csv": ".csv", "parquet": ".parquet", "npy": ".npy", "npz": ".npz"}
 USUAL_FORMAT = {"images": "png", "points": "npy", "table": "csv"}
 
 
@@ -24,8 +24,8 @@ def sample(
             "-o",
             "--output",
             metavar="PATH",
-            help="A new folder for pictures; a new .csv, .parquet or .npy file otherwise.  [default: RUN's name with "
-            "'-samples']",
+            help="A new folder for pictures (or a .zip or .npy file), a new .csv, .parquet or .npy file otherwise.  "
+            "[default: RUN's name with '-samples']",
         ),
     ] = None,
     label: Annotated[
@@ -37,7 +37,9 @@ def sample(
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help="png, csv, parquet or npy, where PATH does not say it."),
+        typer.Option(
+            "--format", metavar="FORMAT", help="png, zip, csv, parquet, npy or npz, where PATH does not say it."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -57,11 +59,14 @@ def sample(
 
     gan = load(run)
     target = free_target(run, output, wanted=form, usual=USUAL_FORMAT[gan.space.kind])
-    written = write_samples(gan.sample_raw(count, seed=seed, label=label), target)
+    drawn = gan.sample_raw(count, seed=seed, label=label)
+    written = write_samples(drawn.values, target, names=drawn.names, labels=drawn.labels, label_names=drawn.label_names)
     if as_json:
         print_json({"run": str(run), "step": gan.step, "count": count, "files": [str(path) for path in written]})
-    else:
-        print(f"{count} samples of {run} at step {gan.step}")
+        return
+    print(f"{count} samples of {run} at step {gan.step}: {target}")
+    if len(written) > 1:
+        print(f"sheet: {written[-1]}")
 
 
 def free_target(run: Path, output: Path | None, *, wanted: str | None, usual: str) -> Path:
@@ -83,13 +88,13 @@ def free_target(run: Path, output: Path | None, *, wanted: str | None, usual: st
         names = (f"{stem}{number}{suffix}" for number in ("", *(f"-{k}" for k in range(2, 10_000))))
         return next(Path(name) for name in names if not Path(name).exists())
     ending = output.suffix.lower()
-    if ending not in SUFFIXES.values():
+    if wanted is not None and ending != suffix:
+        if ending in SUFFIXES.values() and ending:
+            raise ConfigError(
+                f"--format {wanted}", f"{output} says otherwise.", f"Expected a name that ends in '{suffix}'.",
+                "Leave one of them out.",
+            )  # fmt: skip
         output = output.with_name(output.name + suffix)
-    elif wanted is not None and ending != suffix:
-        raise ConfigError(
-            f"--format {wanted}", f"{output} says otherwise.", f"Expected a name that ends in '{suffix}'.",
-            "Leave one of them out.",
-        )  # fmt: skip
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(
             f"-o {output}", "something is there already.", "Expected a new file, or a new or an empty folder.",
