@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -83,7 +84,7 @@ class Gaussians:
         middle = sorted({*edges, self.real_mean, self.fake_mean})
         pieces = (
             integrate.quad(lambda x: of(float(self.p(x)), float(self.q(x))), a, b, epsabs=1e-11, limit=400)[0]
-            for a, b in zip(middle[:-1], middle[1:], strict=True)
+            for a, b in pairwise(middle)
         )
         return math.fsum(pieces)
 
@@ -118,7 +119,7 @@ def _delta(p: float, q: float) -> float:
     return (p - q) ** 2 / (p + q) if p + q > 0 else 0.0
 
 
-# Per objective: an integrand in (p, q) and what its integral is to be scaled and shifted by, as THEORY states sup V.
+# Per objective: an integrand in (p, q) and what its integral is to be scaled and shifted by, which makes it sup V.
 STATED_SUPREMA: dict[str, tuple[Callable[[float, float], float], float, float]] = {
     "minimax": (_two_jsd, 1.0, -math.log(4)),
     "nonsaturating": (_two_jsd, 1.0, -math.log(4)),
@@ -137,7 +138,7 @@ STATED_SUPREMA: dict[str, tuple[Callable[[float, float], float], float, float]] 
 
 
 def stated_supremum(objective_name: str, law: Gaussians | Pair) -> float:
-    """sup V as THEORY states it: adaptive quadrature for Gaussians, a sum for discrete distributions."""
+    """sup V as theory states it: adaptive quadrature for Gaussians, a sum for discrete distributions."""
     integrand, scale, shift = STATED_SUPREMA[objective_name]
     if isinstance(law, Gaussians):
         return scale * law.integral(integrand) + shift

@@ -120,7 +120,7 @@ def test_the_trick_turns_the_original_gan_into_the_nonsaturating_game():
 
 
 def test_the_pearson_coded_generator_can_climb_the_divergence_that_its_name_promises():
-    # THEORY, section 2: half the Pearson chi-square is the value of Mao's criterion with its real term. The fake part
+    # Half the Pearson chi-square is the value of Mao's criterion with its real term. The fake part
     # alone, E_q[D*^2]/2, may slope the other way: here both players are centred and the generator is too narrow.
     objective = objectives.find("least_squares_pearson")()
     descends, stated = slopes(
@@ -142,7 +142,7 @@ def test_with_its_real_term_the_pearson_coded_criterion_is_half_the_chi_square()
     [("minimax", -9.357622968840e-14), ("nonsaturating", -1.0), ("logistic_reverse_kl", -1.0)],
 )
 def test_a_sure_discriminator_silences_the_saturating_generator_only(name, at_minus_thirty):
-    # THEORY, section 3: -sigmoid(l) against -sigmoid(-l), at l = -30.
+    # -sigmoid(l) against -sigmoid(-l), at l = -30.
     logit = torch.tensor([-30.0], requires_grad=True)
     loss = objectives.find(name)().generator_loss(torch.zeros(1), logit)
     (slope,) = torch.autograd.grad(loss, logit)

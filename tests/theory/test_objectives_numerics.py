@@ -1,4 +1,4 @@
-"""Gradients at large logits against analytic values, in float32 and under bfloat16 autocast; nothing infinite in silence."""
+"""Gradients at large logits against analytic values, in float32 and under bfloat16; nothing infinite in silence."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ LOGITS = (-100.0, -30.0, 0.0, 30.0, 100.0)
 Slope = Callable[[float], float]
 
 # Derivatives by hand of a(l), b(l) and of the generator's term, in terms of functions that lose no digits.
-LOGISTIC: tuple[Slope, Slope] = (lambda l: expit(-l), lambda l: -expit(l))
+LOGISTIC: tuple[Slope, Slope] = (lambda t: expit(-t), lambda t: -expit(t))
 SLOPES: dict[str, tuple[Slope, Slope, Slope]] = {
-    "minimax": (*LOGISTIC, lambda l: -expit(l)),
-    "nonsaturating": (*LOGISTIC, lambda l: -expit(-l)),
-    "logistic_reverse_kl": (*LOGISTIC, lambda l: -1.0),
-    "least_squares": (lambda l: 1 - l, lambda l: -l, lambda l: l - 1),
-    "least_squares_pearson": (lambda l: 1 - l, lambda l: -1 - l, lambda l: l),
-    "hinge": (lambda l: float(l < 1), lambda l: -float(l > -1), lambda l: -1.0),
-    "wasserstein": (lambda l: 1.0, lambda l: -1.0, lambda l: -1.0),
-    "relativistic": (lambda l: expit(-l), lambda l: 0.0, lambda l: -expit(-l)),
-    "relativistic_average": (*LOGISTIC, lambda l: -expit(-l)),
-    "fgan_kl": (lambda l: 1.0, lambda l: -math.exp(l - 1), lambda l: -math.exp(l - 1)),
-    "fgan_reverse_kl": (lambda l: math.exp(-l), lambda l: -1.0, lambda l: -1.0),
-    "fgan_pearson": (lambda l: 1.0, lambda l: -l / 2 - 1, lambda l: -l / 2 - 1),
-    "fgan_hellinger": (lambda l: math.exp(-l), lambda l: -math.exp(l), lambda l: -math.exp(l)),
-    "fgan_js": (*LOGISTIC, lambda l: -expit(l)),
-    "fgan_gan": (*LOGISTIC, lambda l: -expit(l)),
+    "minimax": (*LOGISTIC, lambda t: -expit(t)),
+    "nonsaturating": (*LOGISTIC, lambda t: -expit(-t)),
+    "logistic_reverse_kl": (*LOGISTIC, lambda t: -1.0),
+    "least_squares": (lambda t: 1 - t, lambda t: -t, lambda t: t - 1),
+    "least_squares_pearson": (lambda t: 1 - t, lambda t: -1 - t, lambda t: t),
+    "hinge": (lambda t: float(t < 1), lambda t: -float(t > -1), lambda t: -1.0),
+    "wasserstein": (lambda t: 1.0, lambda t: -1.0, lambda t: -1.0),
+    "relativistic": (lambda t: expit(-t), lambda t: 0.0, lambda t: -expit(-t)),
+    "relativistic_average": (*LOGISTIC, lambda t: -expit(-t)),
+    "fgan_kl": (lambda t: 1.0, lambda t: -math.exp(t - 1), lambda t: -math.exp(t - 1)),
+    "fgan_reverse_kl": (lambda t: math.exp(-t), lambda t: -1.0, lambda t: -1.0),
+    "fgan_pearson": (lambda t: 1.0, lambda t: -t / 2 - 1, lambda t: -t / 2 - 1),
+    "fgan_hellinger": (lambda t: math.exp(-t), lambda t: -math.exp(t), lambda t: -math.exp(t)),
+    "fgan_js": (*LOGISTIC, lambda t: -expit(t)),
+    "fgan_gan": (*LOGISTIC, lambda t: -expit(t)),
     "fgan_tv": (
-        lambda l: 0.5 / math.cosh(l) ** 2,
-        lambda l: -0.5 / math.cosh(l) ** 2,
-        lambda l: -0.5 / math.cosh(l) ** 2,
+        lambda t: 0.5 / math.cosh(t) ** 2,
+        lambda t: -0.5 / math.cosh(t) ** 2,
+        lambda t: -0.5 / math.cosh(t) ** 2,
     ),
 }
 
@@ -54,7 +54,7 @@ def slopes_of(objective, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
 
     Each logit is a batch of one against a zero on the other side, so margins are the logits themselves.
     """
-    inside = [l for l in LOGITS if abs(l) <= objective.finite_range]
+    inside = [number for number in LOGITS if abs(number) <= objective.finite_range]
     rows = []
     for number in inside:
         logit, zero = torch.tensor([number], dtype=dtype, requires_grad=True), torch.zeros(1, dtype=dtype)

@@ -1,4 +1,4 @@
-"""The discriminator's side: the supremum of V is the divergence that theory states, and the stated best logit reaches it."""
+"""The discriminator's side: the supremum of V is the stated divergence, and the stated best logit reaches it."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_the_value_of_every_discriminator_bounds_the_divergence_from_below(name)
 
 
 def test_relativistic_logits_put_into_that_bound_would_lie():
-    # THEORY, section 1: the pairing value of one logit function is not a minimax value, and log(p/q) + c is no log-odds.
+    # A pairing value is not a minimax value, and log(p/q) + c is no log-odds.
     pair = DISCRETE[1]
     minimax, pairing = objectives.find("minimax")(), objectives.find("relativistic")()
     jsd = (stated_supremum("minimax", pair) + math.log(4)) / 2

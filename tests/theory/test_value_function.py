@@ -34,7 +34,7 @@ def true_value(objective, *, real_mean: float = REAL_MEAN) -> float:
     return gaussian_mean(objective.real_term, real_mean, SD) + gaussian_mean(objective.fake_term, FAKE_MEAN, SD)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4)
 def batches(size: int, *, seed: int = 0, count: int = DRAWS) -> tuple[torch.Tensor, torch.Tensor]:
     stream = torch.Generator().manual_seed(seed)
     normal = torch.randn(2, count, size, generator=stream, dtype=torch.float64)
@@ -79,7 +79,7 @@ def test_the_measured_value_is_unbiased_and_so_is_its_squared_error(name, size):
 
 
 def test_the_squared_error_of_all_pairs_needs_its_second_order_term():
-    # With two draws a side the first-order formula, var(rows)/m + var(columns)/n, would be too large: both means contain
+    # With two draws a side the first-order formula, var(rows)/m + var(columns)/n, is too large: both means contain
     # the interaction, once each. This shows that the test above could have seen the mistake.
     term = lambda t: torch.exp(-t.square())  # noqa: E731 -- even, so that the first-order terms nearly vanish
     stream = torch.Generator().manual_seed(3)
@@ -173,7 +173,7 @@ def test_known_weights_are_unbiased_for_pairs_too():
 
 @pytest.mark.slow
 def test_self_normalised_weights_have_a_bias_that_falls_like_one_over_the_batch_size():
-    # THEORY, section 1: x ~ N(0,1), w = e^x, and the logit log r = x - 1/2 between N(1,1) and N(0,1).
+    # x ~ N(0,1), w = e^x, and the logit log r = x - 1/2 between N(1,1) and N(0,1).
     objective, stated = objectives.find("minimax")(), {1: -0.50, 2: -0.28, 16: -0.05, 256: -0.003}
     truth = gaussian_mean(logsigmoid, 0.5, 1.0) - math.log(2)
     # First order: bias = -E[w^2 (f - F)] / m with E[w] = 1; w^2 e^{-1} moves the mean of x to 2 and has E[w^2] = e.

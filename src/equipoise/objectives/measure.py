@@ -93,7 +93,8 @@ def value_function(
         PlayDiverged: logits outside the objective's finite range.
 
     Reference:
-        THEORY, section 1; two-sample U-statistics: Hoeffding 1948, Section 6, and Lehmann 1951, Section 3.
+        Goodfellow et al. 2014, arXiv:1406.2661, Eq. 1; variance of two-sample U-statistics: Hoeffding 1948,
+        Annals of Mathematical Statistics 19(3), and Lehmann 1951, Annals of Mathematical Statistics 22(2).
     """
     if weighting not in ("known", "self_normalised"):
         raise unknown_name("value function, weighting", "weighting", weighting, ("known", "self_normalised"))

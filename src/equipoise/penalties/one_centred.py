@@ -1,7 +1,7 @@
 r"""One-centred gradient penalties: the discriminator's slope is pulled to 1 somewhere between, or near, the samples.
 
 WGAN-GP is :math:`\lambda E_{\hat x}(|\nabla l(\hat x)| - 1)^2` on segments from real to fake; DRAGAN takes
-points around the real samples instead. Neither makes the game converge locally (THEORY: Dirac-GAN).
+points around the real samples instead. WGAN-GP does not make the game converge locally (arXiv:1801.04406).
 """
 
 from __future__ import annotations
