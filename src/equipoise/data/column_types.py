@@ -63,9 +63,9 @@ class ColumnType:
         if self.kind == "category":
             return _category_codes(column, self.levels), missing
         if self.kind == "number":
-            return column.fillna(0.0).to_numpy(dtype=np.float64), missing
+            return np.where(missing, 0.0, column.to_numpy(dtype=np.float64, na_value=np.nan)), missing
         if self.kind == "boolean":
-            return column.fillna(False).to_numpy(dtype=bool).astype(np.float64), missing
+            return column.where(~missing, False).to_numpy(dtype=bool).astype(np.float64), missing
         whole = _whole_numbers(column, missing, kind=self.kind, fill=self.origin)
         if whole.dtype == np.uint64:
             distance = np.maximum(whole, np.uint64(max(self.origin, 0))) - np.uint64(max(self.origin, 0))
@@ -198,7 +198,8 @@ def _number_type(column: pd.Series, *, name: str | int, dtype: str, where: str) 
             f"Expected numbers up to {LARGEST_NUMBER:g}, or missing values.",
             "Replace infinities by missing values, or take these rows out.",
         )  # fmt: skip
-    own_precision = np.float32 if "32" in dtype else np.float16 if "16" in dtype else np.float64
+    precisions = {"float32": np.float32, "float[pyarrow]": np.float32, "float16": np.float16}
+    own_precision = precisions.get(dtype.lower(), np.float64)
     own = values.astype(own_precision)
     fits = (
         digits for digits in range(MOST_DECIMALS + 1) if (np.round(values, digits).astype(own_precision) == own).all()

@@ -8,6 +8,7 @@ its pictures, are left alone.
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
@@ -15,13 +16,13 @@ from pathlib import PurePosixPath
 import numpy as np
 from PIL import Image
 
-from equipoise.data.images import IMAGE_SUFFIXES, ImageItem, assemble
-from equipoise.data.labels import check_classes
+from equipoise.data.images import FILE_FORMATS, IMAGE_SUFFIXES, ImageItem, assemble
+from equipoise.data.labels import check_classes, without_empty_classes
 from equipoise.data.raw import DataOptions, RawData
 from equipoise.errors import DataError
 
 SHEET_NAME = "sheet.png"
-FIRST_SAMPLE = "000000.png"
+SAMPLE_NAME = re.compile(r"\d{6,}\.png")
 
 
 def images_from_files(
@@ -46,13 +47,13 @@ def images_from_files(
     if not chosen:
         raise _no_images(names, source)
     labels, label_names = _classes(chosen, folders) if options.use_labels else (None, ())
-    if labels is not None and len(label_names) > len(chosen):
+    if labels is not None:
         check_classes(labels, label_names, source=source)
     items = [ImageItem(name, lambda name=name: open_image(name)) for name in chosen]
     values, kept, notes = assemble(items, options=options, source=source)
     if labels is not None:
-        labels = labels[kept]
-        notes = (*notes, *check_classes(labels, label_names, source=source))
+        labels, label_names, more = without_empty_classes(labels[kept], label_names, source=source)
+        notes = (*notes, *more)
     seen = {*chosen, *(name for name in names if PurePosixPath(name).name == SHEET_NAME)}
     others = Counter(_ending(name) for name in names if name not in seen and not _is_hidden(name))
     if others:
@@ -65,13 +66,16 @@ def is_picture(name: str, names: Sequence[str]) -> bool:
     path = PurePosixPath(name)
     if _is_hidden(name) or path.suffix.lower() not in IMAGE_SUFFIXES:
         return False
-    return path.name != SHEET_NAME or str(path.with_name(FIRST_SAMPLE)) not in names
+    return path.name != SHEET_NAME or not any(_is_sample_below(other, path.parent) for other in names)
+
+
+def _is_sample_below(name: str, folder: PurePosixPath) -> bool:
+    path = PurePosixPath(name)
+    return SAMPLE_NAME.fullmatch(path.name) is not None and path.is_relative_to(folder)
 
 
 def open_bytes(content: io.BufferedIOBase | str) -> Image.Image:
     """A lazily opened picture in one of the formats that we read."""
-    from equipoise.data.images import FILE_FORMATS
-
     return Image.open(content, formats=FILE_FORMATS)
 
 

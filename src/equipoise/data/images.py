@@ -12,8 +12,9 @@ frame is taken.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +81,7 @@ def assemble(
             return _reason(error)
         return ""
 
-    with ThreadPoolExecutor(READERS) as pool:
+    with _quiet(), ThreadPoolExecutor(READERS) as pool:
         wanted = [position for position in range(len(items)) if position not in faults]
         faults.update(
             {position: fault for position, fault in zip(wanted, pool.map(read, wanted), strict=True) if fault}
@@ -156,10 +157,18 @@ def _probe(items: Sequence[ImageItem], faults: dict[int, str]) -> tuple[list[int
         except Exception as error:  # as in `assemble`
             faults[position] = _reason(error)
 
-    with warnings.catch_warnings(), ThreadPoolExecutor(READERS) as pool:
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MOST_PIXELS is the limit here
+    with _quiet(), ThreadPoolExecutor(READERS) as pool:
         list(pool.map(probe, range(len(items))))
     return sides, depths
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Pillow warns of large pictures, for which MOST_PIXELS is the limit, and of damaged notes beside the pixels."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", module="PIL")
+        yield
 
 
 def _depth(image: Image.Image) -> int:
@@ -172,13 +181,10 @@ def _decode(image: Image.Image, *, channels: int, height: int, width: int) -> np
     if image.format in ("JPEG", "MPO"):
         # The decoder may drop detail that scaling averages away; four times the target loses nothing visible.
         image.draft(None, (4 * max(width, height),) * 2)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "I" or image.mode.startswith("I;16"):
-        wide = np.asarray(image).astype(np.float64)
-        orientation = image.getexif()
-        image = Image.fromarray(np.clip(np.rint(wide / 257), 0, 255).astype(np.uint8))
-        image.info["exif"] = orientation.tobytes()
-    upright = ImageOps.exif_transpose(image).convert(MODES[channels])
-    return _to_array(cover(upright, height=height, width=width))
+        image = Image.fromarray(np.clip(np.rint(np.asarray(image) / 257), 0, 255).astype(np.uint8))
+    return _to_array(cover(image.convert(MODES[channels]), height=height, width=width))
 
 
 def _to_array(image: Image.Image) -> np.ndarray:

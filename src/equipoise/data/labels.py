@@ -36,8 +36,17 @@ def encode_labels(labels: np.ndarray, *, source: str) -> tuple[np.ndarray, tuple
     return codes, names, check_classes(codes, names, source=source)
 
 
+def without_empty_classes(
+    codes: np.ndarray, names: tuple[str, ...], *, source: str
+) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
+    """Codes, names and notes as `encode_labels` gives them, after classes without a sample were left out."""
+    notes = check_classes(codes, names, source=source)
+    present, kept_codes = np.unique(codes, return_inverse=True)
+    return kept_codes.reshape(-1).astype(np.int64), tuple(names[code] for code in present), notes
+
+
 def check_classes(codes: np.ndarray, names: tuple[str, ...], *, source: str) -> tuple[str, ...]:
-    """Notes on classes with one sample.
+    """Notes on classes with one sample or none.
 
     Raises:
         DataError: more classes than samples, or no class with a second sample.
@@ -53,7 +62,7 @@ def check_classes(codes: np.ndarray, names: tuple[str, ...], *, source: str) -> 
     single = [names[code] for code in np.flatnonzero(counts == 1)]
     notes = []
     if empty:
-        notes.append(f"{_classes(empty)} without any sample.")
+        notes.append(f"{_classes(empty)} without any sample: left out.")
     if single:
         notes.append(f"{_classes(single)} with one sample only: nothing can be learned about its variety.")
     return tuple(notes)

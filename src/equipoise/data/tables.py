@@ -15,6 +15,7 @@ import pandas as pd
 from pandas.api import types
 
 from equipoise.data.arrays import points_from_array
+from equipoise.data.column_types import infer_type
 from equipoise.data.labels import encode_labels
 from equipoise.data.raw import DataOptions, RawData
 from equipoise.errors import DataError, nearest
@@ -74,8 +75,7 @@ def looks_like_points(frame: pd.DataFrame) -> bool:
 def points_from_frame(frame: pd.DataFrame, *, source: str) -> RawData:
     """Points with the columns' names."""
     check_names(frame.columns.tolist(), source=source)
-    if len(frame) == 0:
-        raise DataError(source, "there are no rows.", "Expected one point per row.")
+    check_rows(frame, source=source)
     for position, name in enumerate(frame.columns):
         column = frame.iloc[:, position]
         if not types.is_numeric_dtype(column.dtype) or types.is_complex_dtype(column.dtype):
@@ -120,13 +120,18 @@ def check_names(names: list[object], *, source: str) -> None:
         seen[text] = position
 
 
+def check_rows(frame: pd.DataFrame, *, source: str) -> None:
+    """Refuse one row and none."""
+    if len(frame) < 2:
+        found = "there is one row only." if len(frame) else "there are no rows."
+        raise DataError(source, found, "Expected many rows to learn from.", "Check that the right file was read.")
+
+
 def check_columns(frame: pd.DataFrame, *, source: str) -> None:
     """Refuse a table without rows or columns, and columns that are empty or keys."""
     if frame.shape[1] == 0:
         raise DataError(source, "there are no columns.", "Expected a table.")
-    if len(frame) < 2:
-        found = "there is one row only." if len(frame) else "there are no rows."
-        raise DataError(source, found, "Expected many rows to learn from.", "Check that the right file was read.")
+    check_rows(frame, source=source)
     for position, name in enumerate(frame.columns):
         column = frame.iloc[:, position]
         if column.isna().all():
@@ -134,6 +139,7 @@ def check_columns(frame: pd.DataFrame, *, source: str) -> None:
                 f"{source}, column '{name}'", "every value is missing.", "Expected some values.",
                 f"Leave the column out: --set 'data.drop=[{name}]', or drop=('{name}',) in Python.",
             )  # fmt: skip
+        infer_type(column, name=name, source=source)
         if _is_key(column):
             raise DataError(
                 f"{source}, column '{name}'",

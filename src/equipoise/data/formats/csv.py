@@ -2,17 +2,18 @@
 
 The first line holds the names, unless every field of it is a number; then the columns are called x0, x1, ...
 Blank fields are missing values. In a column that otherwise holds numbers, NA, NaN, N/A, null and None are missing,
-too; elsewhere they are text like any other, and so is `?`. Text of the form 2024-05-31 or 2024-05-31 12:30:00 is a
-date. A file is points when every column holds real numbers, written with a decimal point or an exponent, and none
-is missing; otherwise it is a table.
+too; elsewhere they are text like any other, and so is `?`. Whole numbers written with leading zeros are text. Text of
+the form 2024-05-31 or 2024-05-31 12:30:00 is a date.
 """
 
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from pandas.api import types
 
 from equipoise.data.codecs import coordinate_names
 from equipoise.data.format import DataFormat, has_suffix
@@ -24,6 +25,18 @@ from equipoise.files import replacing
 SEPARATORS = (",", ";", "\t", "|")
 MISSING_AMONG_NUMBERS = ("NA", "NaN", "nan", "N/A", "n/a", "null", "NULL", "None", "#N/A")
 DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?"
+LEADING_ZERO = r"[+-]?0\d+"
+# Codes with leading zeros show within so many rows; reading every column twice would double the time.
+ROWS_TO_LOOK_AT = 10_000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the text of a CSV file is cut into fields."""
+
+    separator: str
+    names: tuple[str, ...]
+    has_header: bool
 
 
 def read_csv(path: Path, options: DataOptions) -> RawData:
@@ -32,32 +45,41 @@ def read_csv(path: Path, options: DataOptions) -> RawData:
     Raises:
         DataError: bytes that are no UTF-8, a row with another number of fields than the first, names that repeat.
     """
-    separator, names, has_header = _check_shape(path)
-    check_names(list(names), source=str(path))
+    layout = _layout(path)
+    check_names(list(layout.names), source=str(path))
     try:
-        frame = pd.read_csv(
-            path, sep=separator, header=None, names=list(names), skiprows=_lines_before_rows(path, has_header),
-            keep_default_na=False, na_values=[""], encoding="utf-8-sig", low_memory=False, skip_blank_lines=True,
-            index_col=False, on_bad_lines="error",
-        )  # fmt: skip
-    except (ValueError, pd.errors.ParserError, OverflowError) as error:
+        frame = _read(path, layout)
+        _keep_leading_zeros(frame, path, layout)
+    except (ValueError, OverflowError) as error:
         raise DataError(
-            str(path), f"it cannot be read as CSV ({str(error).splitlines()[0][:120]}).",
+            str(path), f"it cannot be read as CSV ({(str(error).splitlines() or ['damaged'])[0][:120]}).",
             "Expected rows of text with the same number of fields.", "Write the file again.",
         ) from error  # fmt: skip
-    return from_columns(_with_types(frame), options=options, source=str(path))
+    raw = from_columns(_with_types(frame), options=options, source=str(path))
+    if layout.has_header:
+        return raw
+    return raw.with_notes("The first line holds numbers only, so it was read as data, and the columns were numbered.")
 
 
 def write_csv(path: Path, data: RawData) -> None:
     """Names, then one line per row; missing values are blank."""
     frame = data.values if data.kind == "table" else pd.DataFrame(data.values, columns=list(data.names))
     with replacing(path) as temporary:
-        frame.to_csv(temporary, index=False, encoding="utf-8")
+        frame.to_csv(temporary, index=False, encoding="utf-8", sep="\t" if path.suffix.lower() == ".tsv" else ",")
 
 
-def _check_shape(path: Path) -> tuple[str, tuple[str, ...], bool]:
-    """Separator, column names, and whether the first line gave them; every line has as many fields."""
-    line = 0
+def _read(path: Path, layout: Layout, *, columns: list[str] | None = None, rows: int | None = None) -> pd.DataFrame:
+    """The file as pandas understands it; `columns`, if given, as text."""
+    return pd.read_csv(
+        path, sep=layout.separator, header=0 if layout.has_header else None, names=list(layout.names),
+        keep_default_na=False, na_values=[""], encoding="utf-8-sig", low_memory=False, index_col=False,
+        dtype=None if columns is None else str, usecols=columns, nrows=rows,
+    )  # fmt: skip
+
+
+def _layout(path: Path) -> Layout:
+    """Cut the whole file into fields once, so that a line that does not fit is named before anything else happens."""
+    line = rows = 0
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             separator = _separator(stream.readline())
@@ -65,19 +87,19 @@ def _check_shape(path: Path) -> tuple[str, tuple[str, ...], bool]:
             reader = csv.reader(stream, delimiter=separator)
             first = next((row for row in reader if row), None)
             if first is None:
-                raise DataError(str(path), "the file is empty.", "Expected a line of names, then rows.")
-            line, rows = reader.line_num, 0
+                raise DataError(
+                    str(path), "the file is empty.", "Expected a line of names, then rows.",
+                    "Check that it was written to the end.",
+                )  # fmt: skip
             for row in reader:
                 line = reader.line_num
-                if not row:
-                    continue
-                rows += 1
-                if len(row) != len(first):
+                if row and len(row) != len(first):
                     raise DataError(
-                        f"{path}, line {line}", f"the row has {len(row)} fields.",
+                        f"{path}, line {line}", f"the row has {len(row)} {'field' if len(row) == 1 else 'fields'}.",
                         f"Expected {len(first)}, as in the first line.",
                         "Correct or remove the line; a field that holds the separator needs quotes.",
                     )  # fmt: skip
+                rows += bool(row)
     except UnicodeDecodeError as error:
         raise _undecodable(path, error) from error
     except csv.Error as error:
@@ -85,32 +107,22 @@ def _check_shape(path: Path) -> tuple[str, tuple[str, ...], bool]:
             f"{path}, line {line + 1}", f"it cannot be read as CSV ({error}).", "Expected rows of text.",
             "Look for a quote that is never closed, or check that this is a CSV file.",
         ) from error  # fmt: skip
-    has_header = not all(_is_number(field) for field in first)
-    if not has_header:
-        return separator, coordinate_names(len(first)), False
+    if all(_is_number(field) for field in first):
+        return Layout(separator, coordinate_names(len(first)), has_header=False)
     if rows == 0:
-        raise DataError(str(path), "there are names but no rows.", "Expected rows after the first line.")
+        raise DataError(
+            str(path), "there are names but no rows.", "Expected rows after the first line.",
+            "Check that it was written to the end.",
+        )  # fmt: skip
     unnamed = [position for position, name in enumerate(first) if not name.strip()]
     if unnamed == [0]:
-        first[0] = "index"  # what pandas' own to_csv leaves blank
+        first[0] = "index"  # the column that pandas' own to_csv leaves without a name
     elif unnamed:
         raise DataError(
             f"{path}, line 1", f"column {unnamed[0]} has no name.", "Expected a name for every column.",
             "Name it in the first line.",
         )  # fmt: skip
-    return separator, tuple(first), True
-
-
-def _lines_before_rows(path: Path, has_header: bool) -> int:
-    """Physical lines that the names take, blank lines before them included."""
-    if not has_header:
-        return 0
-    with open(path, encoding="utf-8-sig", newline="") as stream:
-        separator = _separator(stream.readline())
-        stream.seek(0)
-        reader = csv.reader(stream, delimiter=separator)
-        next(row for row in reader if row)
-        return reader.line_num
+    return Layout(separator, tuple(first), has_header=True)
 
 
 def _separator(first_line: str) -> str:
@@ -126,23 +138,38 @@ def _is_number(field: str) -> bool:
     return True
 
 
+def _keep_leading_zeros(frame: pd.DataFrame, path: Path, layout: Layout) -> None:
+    """Put the text back where whole numbers are codes: '00501' is not 501."""
+    whole = [name for name in frame.columns if types.is_integer_dtype(frame[name].dtype)]
+    if not whole:
+        return
+    head = _read(path, layout, columns=whole, rows=ROWS_TO_LOOK_AT)
+    coded = [name for name in whole if head[name].str.fullmatch(LEADING_ZERO).any()]
+    if coded:
+        text = _read(path, layout, columns=coded)
+        for name in coded:
+            frame[name] = text[name]
+
+
 def _with_types(frame: pd.DataFrame) -> pd.DataFrame:
     """Text columns that hold numbers, truth values or dates, in the types that these have."""
     for position in range(frame.shape[1]):
         column = frame.iloc[:, position]
-        if not (pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype)):
+        if not (types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype)):
             continue
-        if pd.api.types.infer_dtype(column, skipna=True) == "boolean":  # truth values with gaps
+        if types.infer_dtype(column, skipna=True) == "boolean":  # truth values with gaps
             frame.isetitem(position, column.astype("boolean"))
             continue
         present = column.dropna().astype(str)
-        said_missing = present.isin(MISSING_AMONG_NUMBERS)
-        numbers = pd.to_numeric(present[~said_missing], errors="coerce")
-        if len(numbers) and said_missing.any() and not numbers.isna().any():
-            frame.isetitem(position, numbers.reindex(column.index).astype("float64"))
+        says_missing = present.isin(MISSING_AMONG_NUMBERS)
+        if len(present) and says_missing.any() and not says_missing.all():
+            numbers = pd.to_numeric(present[~says_missing], errors="coerce")
+            if not numbers.isna().any():
+                frame.isetitem(position, numbers.reindex(column.index).astype("float64"))
         elif len(present) and present.str.fullmatch(DATE).all():
-            dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=bool(present.iloc[0][-1] == "Z"))
-            if dates.notna().sum() == len(present) and pd.api.types.is_datetime64_any_dtype(dates.dtype):
+            has_zone = present.str.contains(r":.*(?:Z|[+-]\d{2}:?\d{2})$").any()
+            dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=bool(has_zone))
+            if dates.notna().sum() == len(present):
                 frame.isetitem(position, dates)
     return frame
 
