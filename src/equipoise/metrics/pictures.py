@@ -161,13 +161,14 @@ def _thinned(rows: np.ndarray) -> np.ndarray:
 
 
 def _frame_of(values: np.ndarray) -> tuple[float, float]:
-    """The range of the real data with a margin; a range of 1 around a constant."""
+    """The range of the real data with a margin; a range around a constant."""
     if len(values) == 0:
         return -1.0, 1.0
     low, high = float(values.min()), float(values.max())
     spread = high - low
     if spread <= 1e-12 * max(abs(low), abs(high), 1e-300):
-        return low - 0.5, high + 0.5
+        half = max(0.5, 1e-3 * abs(low))
+        return low - half, high + half
     return low - MARGIN * spread, high + MARGIN * spread
 
 

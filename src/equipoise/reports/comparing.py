@@ -18,7 +18,7 @@ import numpy as np
 from equipoise.errors import InputError
 from equipoise.files import plain, write_text
 from equipoise.reports.reading import RunRecord, flatten, number_at, read_run
-from equipoise.reports.wording import conclusion_of, moment, number, progress, state_phrase
+from equipoise.reports.wording import conclusion_of, encodable, moment, number, progress, state_phrase
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -110,10 +110,10 @@ class Comparison:
 
     def runs_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Header and rows: one row for each run, with its verdict."""
-        header = ("", "run", "seed", "state", "objective", "verdict", "JSD bound", "estimate", "at step", "part")
+        header = ("", "run", "seed", "verdict", "JSD bound", "estimate", "at step", "part", "objective", "state")
         return header, [
-            (group.letter, run.name, str(run.seed), f"{state_phrase(run.status)}, {progress(run.step, run.steps)}",
-             run.objective, *_verdict_cells(run))
+            (group.letter, run.name, str(run.seed), *_verdict_cells(run), run.objective,
+             f"{state_phrase(run.status)}, {progress(run.step, run.steps)}")
             for group in self.groups for run in group.runs
         ]  # fmt: skip
 
@@ -188,7 +188,7 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str) -> Path:
         comparison=comparison, tables=_tables(comparison), notes=comparison.notes, figure=Markup(svg),
         written=moment(time.time()),
     )  # fmt: skip
-    write_text(path, page)
+    write_text(path, encodable(page))
     return Path(path)
 
 

@@ -13,6 +13,7 @@ from equipoise.reports.drawing import draw_legend, legend_key, log_if_positive, 
 from equipoise.reports.reading import RunRecord, number_at
 from equipoise.reports.series import MOST_BINS, Series, binned, column
 from equipoise.reports.svg import LINE_COLOURS
+from equipoise.reports.wording import encodable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +32,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
     objectives = list(dict.fromkeys(group.objective for group in comparison.groups))
     panels = 1 + len(objectives) + 2
     with new_figure(0.45 + 0.22 * len(comparison.groups) + 2.1 * panels) as figure:
-        axes = list(figure.subplots(panels, 1, squeeze=False)[:, 0])
+        axes = list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
         looks = {group.letter: _looks(group) for group in comparison.groups}
         _panel(axes[0], comparison, comparison.groups, looks, "The referee's lower bound on JSD (nats)", dots=True)
         axes[0].axhline(0.0, color="#8a9099", linewidth=0.8)
@@ -46,6 +47,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
             norms = {group.letter: _curves(group.runs, "gradient_norm", player) for group in comparison.groups}
             _panel(panel, comparison, comparison.groups, norms, f"Length of the {player}'s gradient")
             log_if_positive(panel, [curve for curves in norms.values() for curve in curves])
+        steps_axis(axes[-1])
         keys = [legend_key(group.label, _colour(comparison, group)) for group in comparison.groups]
         for key, group in zip(keys, comparison.groups, strict=True):
             key.set_linestyle(_style(comparison, group))
@@ -59,8 +61,7 @@ def _panel(
 ) -> None:  # fmt: skip
     """One quantity: a line per configuration, and a band where it has several runs."""
     axes.grid(True)
-    axes.set_title(title, loc="left", parse_math=False)
-    steps_axis(axes)
+    axes.set_title(encodable(title), loc="left", parse_math=False)
     drawn = False
     for group in groups:
         found = [curve for curve in curves[group.letter] if not curve.is_empty]

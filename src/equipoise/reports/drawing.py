@@ -9,6 +9,7 @@ import numpy as np
 
 from equipoise.reports.series import Series
 from equipoise.reports.svg import STYLE
+from equipoise.reports.wording import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ def legend_key(label: str, colour: str, *, dashed: bool = False, marker: str | N
     from matplotlib.lines import Line2D
 
     style = "none" if not line else (0, (4, 2)) if dashed else "-"
-    return Line2D([], [], color=colour, label=label, linestyle=style, marker=marker, markersize=5)
+    return Line2D([], [], color=colour, label=encodable(label), linestyle=style, marker=marker, markersize=5)
 
 
 def draw_legend(figure: Figure, handles: list[Any], *, across: int = 3) -> None:

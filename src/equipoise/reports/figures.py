@@ -255,7 +255,7 @@ def penalty_plot(run: RunRecord) -> Plot:
         upper, lower = figure.subplots(2, 1, sharex=True)
         handles = []
         for index, name in enumerate(names):
-            colour = LINE_COLOURS[(2 + index) % len(LINE_COLOURS)]
+            colour = LINE_COLOURS[index % len(LINE_COLOURS)]
             style = "-" if index % 2 == 0 else (0, (5, 2))  # equal weights lie on top of each other
             draw_line(upper, means[name], colour)
             draw_line(lower, weights[name], colour, band=False, style=style)

@@ -17,9 +17,9 @@ from equipoise.reports.svg import to_svg
 from equipoise.reports.wording import (
     CONCLUSIONS,
     LOG_2,
-    NO_VERDICT,
     conclusion_of,
     duration,
+    encodable,
     moment,
     number,
     percent,
@@ -71,7 +71,7 @@ def render_report(run: RunRecord, *, now: float | None = None) -> str:
     frames = MOST_FRAMES
     while True:
         real, shown, notes = sample_sheets(run, most=frames)
-        page = template.render(**context, real=real, frames=shown, sample_notes=notes)
+        page = encodable(template.render(**context, real=real, frames=shown, sample_notes=notes))
         if len(page.encode("utf-8")) <= MOST_BYTES or frames == 0:
             return page
         frames //= 2
@@ -134,7 +134,7 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
 
 def _verdict_word(run: RunRecord, verdict: Mapping[str, Any] | None) -> str:
     if verdict is None:
-        return NO_VERDICT
+        return ""
     step = finite(verdict.get("step"))
     moved_on = step is not None and run.step > step
     return conclusion_of(verdict) + (f" (at step {int(step):,}; the run has gone on since)" if moved_on else "")

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 DISCRIMINATOR_COLOUR = "#8a5a9e"
 GENERATOR_COLOUR = "#00856a"
-LINE_COLOURS = (
-    REAL_COLOUR, FAKE_COLOUR, GENERATOR_COLOUR, DISCRIMINATOR_COLOUR, "#b08a00", "#4f9bd0", "#7a4b2a", "#6b7280",
-)  # fmt: skip
+# For what is neither real nor generated nor a player: penalties, configurations.
+LINE_COLOURS = ("#4b3f9e", "#c2477f", "#2d7d46", "#9a7b0a", "#2f8f9d", "#7a4b2a", "#d0788b", "#6b7280")
 PAGE_COLOURS = {
     INK: "ink", "#5b626b": "muted", "#8a9099": "axis", FAINT: "rule", REAL_COLOUR: "real", FAKE_COLOUR: "fake",
     DISCRIMINATOR_COLOUR: "discriminator", GENERATOR_COLOUR: "generator",
+    **{colour: f"line-{place}" for place, colour in enumerate(LINE_COLOURS, start=1)},
 }  # fmt: skip
 STYLE = {**HOUSE_STYLE, "font.size": 10.0, "axes.labelsize": 10.0, "xtick.labelsize": 9.0, "ytick.labelsize": 9.0,
          "axes.titlesize": 10.0, "legend.fontsize": 9.5}  # fmt: skip

@@ -35,12 +35,14 @@ def number(value: Any, digits: int = 4) -> str:
     found = finite(value)
     if found is None:
         return "–"
-    if found == int(found) and abs(found) < 1e15:
-        return f"{int(found):,}"
-    text = f"{found:.{digits}g}"
-    if "e" in text or abs(found) < 10_000:
-        return text.replace("e-0", "e-").replace("e+0", "e+")
-    return f"{found:,.0f}"
+    if abs(found) < 1e15 and (found == int(found) or abs(found) >= 10_000):
+        return f"{found:,.0f}"
+    return f"{found:.{digits}g}".replace("e-0", "e-").replace("e+0", "e+")
+
+
+def encodable(text: str) -> str:
+    """`text` without the halves of characters that JSON can hold and neither UTF-8 nor a font can."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def percent(value: Any, digits: int = 0) -> str:
