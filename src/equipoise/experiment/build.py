@@ -56,7 +56,7 @@ def build_trainer(
         turns=config.play.discriminator_turns + config.play.generator_turns,
         seed=config.seed,
         labels=None if labels is None else labels.to(device),
-        to_float=getattr(data.codec, "to_float", None),
+        to_float=data.codec.to_float if data.space.kind == "images" else None,
         needs_randomness=True,
     )
     autocast = AUTOCAST[config.runtime.precision]

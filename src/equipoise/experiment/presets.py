@@ -48,6 +48,8 @@ def preset(name: str, *, source: str, space: Space, classes: int, device: str, t
     }
     settings = {**common, **makers[name](space)}
     settings["play"] = {**common["play"], **settings["play"]}
+    # MLP presets play on one thread: a second one brings little to layers this small, and on a busy machine the
+    # threads wait for each other (measured: 60 times slower with two other programs on two cores).
     settings["runtime"] = {**common["runtime"], **settings.get("runtime", {})}
     settings["networks"]["conditional"] = classes > 0
     settings["outputs"] = cadence(steps)
@@ -71,13 +73,14 @@ def _points(space: Space) -> dict[str, Any]:
         "networks": _mlp(latents=max(2, min(64, sample_size(space))), width=width, depth=3),
         "play": {"batch_size": 128},
         **_game(gamma=0.1, gamma_final=1e-4, learning_rate=3e-3),
-        "runtime": {"threads": 1},  # a second thread costs more than it brings to layers this small
+        "runtime": {"threads": 1},
     }
 
 
 def _table(space: Space) -> dict[str, Any]:
     return {
         "networks": _mlp(latents=64, width=256, depth=3),
+        "runtime": {"threads": 1},
         "play": {"batch_size": 256},
         **_game(gamma=1.0, gamma_final=0.01, learning_rate=1e-3),
     }
@@ -86,6 +89,7 @@ def _table(space: Space) -> dict[str, Any]:
 def _small_images(space: Space) -> dict[str, Any]:
     return {
         "networks": _mlp(latents=32, width=256, depth=3),
+        "runtime": {"threads": 1},
         "play": {"batch_size": 128},
         **_game(gamma=1.0, gamma_final=0.1, learning_rate=1e-3),
     }

@@ -76,10 +76,12 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
 def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with the entries of `change` put in, section by section.
 
-    Two kinds of entries are replaced whole: lists, and a part (objective) whose name changes, since the
-    options of one factory mean nothing to another.
+    Lists are replaced whole. Where a part's `name` or the networks' `family` changes, the options of the old one
+    go: those of one factory mean nothing to another.
     """
     result = dict(base)
+    if "family" in change and change["family"] != base.get("family"):
+        result.update(generator={}, discriminator={})
     for key, value in change.items():
         before = result.get(key)
         if isinstance(value, Mapping) and isinstance(before, Mapping):

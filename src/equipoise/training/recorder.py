@@ -6,9 +6,9 @@ from collections import deque
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 
-from equipoise.data import PreparedData, image_sheet, write_samples
-from equipoise.data.raw import RawData
+from equipoise.data import PreparedData, image_sheet, save_picture, write_samples
 from equipoise.files import replacing
 from equipoise.metrics.pictures import points_picture, table_picture, write_picture
 from equipoise.runfolder import RunFolder
@@ -19,8 +19,10 @@ from equipoise.training.sampling import draw_samples
 
 SHEET_CLASSES = 10
 SHEET_COLUMNS = 12
-STORED_SAMPLES = 1000
-"""Points and rows stored beside each picture; images are stored as the sheet alone."""
+DRAWN_SAMPLES = 2000
+"""Points and rows that each picture shows; the points are stored beside it."""
+TABLE_ROWS = 100
+"""Rows of a table stored beside each picture, and of the real table beside `real.png`."""
 
 
 class Progress(Protocol):
@@ -56,14 +58,14 @@ class SampleSheets:
             write_picture(points_picture(part.values, values_are_real=True), path)
         else:
             write_picture(table_picture(part.values, values_are_real=True), path)
-            write_samples(part.rows(np.arange(min(len(part), 100))), self.folder.samples / "real.csv")
+            write_samples(part.values.head(TABLE_ROWS), self.folder.samples / "real.csv")
 
     def write(self, trainer: Trainer, step: int) -> None:
         """The picture of `step`, and the numbers behind it for points and tables."""
         average = trainer.generator.average
         network = trainer.generator.network if average is None else average.network
         kind = self.data.space.kind
-        shares = self.data.class_shares if self.conditional else None
+        shares = torch.from_numpy(self.data.class_shares) if self.conditional else None
         common = {"latent_dimensions": trainer.batches.latent_dimensions, "seed": self.seed, "purpose": "sample sheet",
                   "device": trainer.batches.real.device}
         if kind == "images":
@@ -76,7 +78,7 @@ class SampleSheets:
                 ])
             self._write_sheet(self.data.codec.decode(samples), self.folder.sample_file(step, ".png"))
             return
-        samples = draw_samples(network, STORED_SAMPLES, class_shares=shares, **common)[0].numpy()
+        samples = draw_samples(network, DRAWN_SAMPLES, class_shares=shares, **common)[0].numpy()
         values = self.data.codec.decode(samples)
         real = self.data.part("train").values
         if kind == "points":
@@ -85,14 +87,13 @@ class SampleSheets:
                 np.save(temporary, values, allow_pickle=False)
         else:
             write_picture(table_picture(values, real), self.folder.sample_file(step, ".png"))
-            write_samples(RawData(kind="table", values=values), self.folder.sample_file(step, ".csv"))
+            write_samples(values.head(TABLE_ROWS), self.folder.sample_file(step, ".csv"))
 
     def _classes(self) -> range:
         return range(min(SHEET_CLASSES, self.data.n_classes))
 
     def _write_sheet(self, images: np.ndarray, path: Any) -> None:
-        with replacing(path) as temporary:
-            image_sheet(images, SHEET_COLUMNS).save(temporary, format="PNG")
+        save_picture(image_sheet(images, columns=SHEET_COLUMNS), path)
 
 
 class Recorder:

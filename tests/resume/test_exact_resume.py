@@ -1,0 +1,179 @@
+"""Stopping and resuming gives the uninterrupted run, bit for bit on the CPU (float32, one thread)."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from equipoise.errors import RunFolderError
+from equipoise.experiment.build import build_trainer
+from equipoise.experiment.preparing import plan_run
+from equipoise.training import CheckpointDue
+from equipoise.training.checkpoints import checkpoint_files, load_checkpoint, save_checkpoint, thin_out, trainer_state
+
+STEPS = 24
+
+
+def points(folder):
+    path = folder / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(200, 2)))
+    return path
+
+
+def table(folder):
+    rng = np.random.default_rng(0)
+    path = folder / "table.csv"
+    frame = pd.DataFrame({"amount": rng.normal(size=200).round(2), "count": rng.integers(0, 90, 200),
+                          "colour": rng.choice(["red", "green"], 200)})
+    frame.to_csv(path, index=False)
+    return path
+
+
+def images(folder):
+    path = folder / "images.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, size=(60, 8, 8), dtype=np.uint8))
+    return path
+
+
+GAMES = {
+    "points": (points, ()),
+    "table": (table, ()),
+    "images, convolutional": (images, ("networks={family: convolutional, latents: 4, conditional: false, generator: "
+                                       "{channels: 4, widest: 4}, discriminator: {channels: 4, widest: 4}}",)),
+    "wgan_gp, which draws points": (points, ("objective=wasserstein", "penalties=[{name: wgan_gp}]",
+                                             "play.discriminator_turns=2")),
+}
+
+
+def plan(game, folder):
+    make, settings = GAMES[game]
+    small = [] if "convolutional" in game else [
+        "networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=4"]
+    return plan_run(make(folder), steps=STEPS, seed=3,
+                    settings=[*small, "play.batch_size=16", "runtime.threads=1", *settings])
+
+
+def played(planned, folder, *, until=STEPS):
+    """A trainer that has played to `until`, with its last state stored in `folder`."""
+    trainer = build_trainer(planned.config, planned.data)
+
+    def handler(event):
+        if isinstance(event, CheckpointDue):
+            save_checkpoint(folder, trainer)
+
+    trainer.handlers = [handler]
+    continue_to(trainer, until)
+    return trainer
+
+
+def continue_to(trainer, until):
+    """Play up to step `until` and stop there, as a signal would make it."""
+    play = trainer.play
+
+    def counted(*, measure=False):
+        report = play(measure=measure)
+        trainer.should_stop = trainer.step >= until
+        return report
+
+    trainer.play = counted
+    trainer.run()
+    trainer.should_stop = False
+
+
+def state_of(trainer):
+    tensors, numbers = trainer_state(trainer)
+    return tensors, {key: value for key, value in numbers.items() if key != "seconds"}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("stop", [1, 13])
+def test_a_run_that_was_stopped_and_resumed_is_the_uninterrupted_run(game, stop, tmp_path):
+    planned = plan(game, tmp_path)
+    whole = played(planned, tmp_path)
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    played(planned, folder, until=stop)
+    resumed = build_trainer(planned.config, planned.data)
+    step, broken = load_checkpoint(folder, resumed)
+    assert (step, broken) == (stop, [])
+    resumed.run()
+    for (tensors, numbers), (expected, expected_numbers) in [(state_of(resumed), state_of(whole))]:
+        assert numbers == expected_numbers
+        assert tensors.keys() == expected.keys()
+        assert all(torch.equal(tensors[name], expected[name]) for name in expected)
+
+
+def test_a_broken_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path):
+    planned = plan("points", tmp_path)
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    trainer = played(planned, folder, until=5)
+    continue_to(trainer, 9)
+    newest = checkpoint_files(folder)[-1]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    resumed = build_trainer(planned.config, planned.data)
+    step, broken = load_checkpoint(folder, resumed)
+    assert step < 9
+    assert newest.name in broken[0] and "checksum" in broken[0]
+
+
+@pytest.mark.parametrize("damage", ["no json", "empty json", "truncated tensors"])
+def test_a_checkpoint_cut_short_is_passed_over(damage, tmp_path):
+    planned = plan("points", tmp_path)
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    played(planned, folder, until=5)
+    path = checkpoint_files(folder)[-1]
+    if damage == "no json":
+        path.with_suffix(".json").unlink()
+    elif damage == "empty json":
+        path.with_suffix(".json").write_text("")
+    else:
+        path.write_bytes(path.read_bytes()[:100])
+    for other in checkpoint_files(folder)[:-1]:
+        other.unlink()
+    with pytest.raises(RunFolderError, match="no whole checkpoint"):
+        load_checkpoint(folder, build_trainer(planned.config, planned.data))
+
+
+def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    played(plan("points", tmp_path), folder, until=2)
+    other = plan_run(points(tmp_path), steps=STEPS, settings=["networks.generator.width=5", "play.batch_size=16"])
+    with pytest.raises(RunFolderError, match="does not fit the networks"):
+        load_checkpoint(folder, build_trainer(other.config, other.data))
+
+
+def test_a_checkpoint_of_a_later_format_says_to_upgrade(tmp_path):
+    planned = plan("points", tmp_path)
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    played(planned, folder, until=2)
+    path = checkpoint_files(folder)[-1].with_suffix(".json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
+    with pytest.raises(RunFolderError, match="Upgrade"):
+        load_checkpoint(folder, build_trainer(planned.config, planned.data))
+
+
+def test_old_checkpoints_are_thinned_to_powers_of_two_and_the_latest_two(tmp_path):
+    for count in range(1, 14):
+        path = tmp_path / f"step-{count * 100:08d}.safetensors"
+        path.touch()
+        path.with_suffix(".json").touch()
+        thin_out(tmp_path, 100)
+    kept = [int(path.stem.split("-")[1]) for path in checkpoint_files(tmp_path)]
+    assert kept == [100, 200, 400, 800, 1200, 1300]
+    assert len(list(tmp_path.glob("*.json"))) == len(kept)

@@ -1,0 +1,172 @@
+"""One step of play on a game small enough to compute by hand: the Dirac-GAN.
+
+Data at 0, generator at theta, discriminator l(x) = psi * x (Mescheder et al. 2018, arXiv:1801.04406).
+"""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from equipoise.errors import ConfigError
+from equipoise.game import Batch, Player, Schedule, WeightAverage, play_step
+from equipoise.objectives import find
+from equipoise.penalties.zero_centred import r1, r2
+
+
+class Point(nn.Module):
+    """Generator: every latent goes to theta."""
+
+    def __init__(self, theta):
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor([[theta]], dtype=torch.float64))
+
+    def forward(self, latents):
+        return self.theta.expand(len(latents), 1)
+
+
+class Slope(nn.Module):
+    """Discriminator: l(x) = psi * x."""
+
+    def __init__(self, psi):
+        super().__init__()
+        self.psi = nn.Parameter(torch.tensor(psi, dtype=torch.float64))
+
+    def forward(self, samples):
+        return self.psi * samples.squeeze(1)
+
+
+def players(theta, psi, step_size):
+    generator, discriminator = Point(theta), Slope(psi)
+    return (
+        Player(discriminator, torch.optim.SGD(discriminator.parameters(), lr=step_size)),
+        Player(generator, torch.optim.SGD(generator.parameters(), lr=step_size)),
+    )
+
+
+def batch(size=4):
+    return Batch(real=torch.zeros(size, 1, dtype=torch.float64), latents=torch.zeros(size, 1, dtype=torch.float64))
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def positions(discriminator, generator):
+    return generator.network.theta.item(), discriminator.network.psi.item()
+
+
+@pytest.mark.parametrize("order", ["simultaneous", "alternating"])
+def test_a_step_of_the_dirac_game_is_the_one_computed_by_hand(order):
+    theta, psi, h = 0.7, -0.4, 0.1
+    discriminator, generator = players(theta, psi, h)
+    play_step(discriminator, generator, objective=find("nonsaturating")(), batches=[batch(), batch()],
+              schedule=Schedule(order))
+    # V = log sigma(0) + log sigma(-psi theta): dV/dpsi = -theta sigma(psi theta), ascended by the discriminator.
+    new_psi = psi - h * theta * sigmoid(psi * theta)
+    # Generator loss -log sigma(psi theta): its gradient is -psi sigma(-psi theta), at the psi it answers.
+    seen = psi if order == "simultaneous" else new_psi
+    new_theta = theta + h * seen * sigmoid(-seen * theta)
+    assert positions(discriminator, generator) == pytest.approx((new_theta, new_psi), abs=1e-15)
+
+
+def test_r1_and_r2_add_gamma_times_the_slope_to_the_discriminators_gradient():
+    theta, psi, h, gamma = 0.7, -0.4, 0.1, 0.3
+    discriminator, generator = players(theta, psi, h)
+    report = play_step(discriminator, generator, objective=find("relativistic")(), batches=[batch(), batch()],
+                       penalties=[r1(gamma), r2(gamma)])
+    # The slope of l is psi everywhere, so each penalty is gamma psi^2 / 2 with gradient gamma psi.
+    expected = psi - h * (theta * sigmoid(psi * theta) + 2 * gamma * psi)
+    assert discriminator.network.psi.item() == pytest.approx(expected, abs=1e-15)
+    assert report.penalties["r1"].item() == pytest.approx(psi**2 / 2, abs=1e-15)
+    assert report.penalties["r2"].item() == pytest.approx(psi**2 / 2, abs=1e-15)
+
+
+def test_the_penalty_factor_scales_every_penalty():
+    moves = []
+    for weight, factor in ((0.6, 0.5), (0.3, 1.0)):
+        discriminator, generator = players(0.7, -0.4, 0.1)
+        play_step(discriminator, generator, objective=find("relativistic")(), batches=[batch(), batch()],
+                  penalties=[r1(weight)], penalty_factor=factor)
+        moves.append(positions(discriminator, generator))
+    assert moves[0] == pytest.approx(moves[1], abs=1e-15)
+
+
+def test_k_discriminator_turns_equal_k_updates_by_hand():
+    theta, psi, h = 0.7, -0.4, 0.1
+    discriminator, generator = players(theta, psi, h)
+    play_step(discriminator, generator, objective=find("nonsaturating")(), batches=[batch()] * 4,
+              schedule=Schedule(discriminator_turns=3))
+    for _ in range(3):
+        psi -= h * theta * sigmoid(psi * theta)
+    assert discriminator.network.psi.item() == pytest.approx(psi, abs=1e-15)
+
+
+def test_a_generator_turn_leaves_no_gradient_in_the_discriminator():
+    discriminator, generator = players(0.7, -0.4, 0.1)
+    play_step(discriminator, generator, objective=find("nonsaturating")(), batches=[batch(), batch()])
+    assert discriminator.network.psi.grad is None
+
+
+def test_the_report_is_detached_and_describes_the_position_before_the_update():
+    discriminator, generator = players(0.7, -0.4, 0.1)
+    report = play_step(discriminator, generator, objective=find("nonsaturating")(), batches=[batch(), batch()], measure=True)
+    assert not report.fake_logits.requires_grad
+    assert not report.discriminator_loss.requires_grad
+    assert report.fake_logits.tolist() == pytest.approx([-0.28] * 4, abs=1e-15)
+    assert report.gradient_norms["discriminator"].item() == pytest.approx(0.7 * sigmoid(-0.28), abs=1e-15)
+
+
+def test_simultaneous_play_with_several_turns_is_refused_by_name():
+    with pytest.raises(ConfigError, match="simultaneous play with 2 discriminator"):
+        Schedule("simultaneous", discriminator_turns=2)
+
+
+def test_a_player_without_turns_is_refused():
+    with pytest.raises(ConfigError, match="no turn"):
+        Schedule(generator_turns=0)
+
+
+def test_the_average_reaches_back_over_its_share_of_the_updates():
+    network = nn.Linear(1, 1, bias=False).double()
+    average = WeightAverage(network, share=0.5)
+    expected = network.weight.item()
+    for update in range(1, 6):
+        with torch.no_grad():
+            network.weight.fill_(float(update))
+        average.update()
+        expected += (update - expected) / (1 + 0.5 * update)
+    assert average.network.weight.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_an_average_with_share_zero_is_the_last_iterate():
+    network = nn.Linear(2, 2)
+    average = WeightAverage(network, share=0.0)
+    with torch.no_grad():
+        network.weight.mul_(3)
+    average.update()
+    assert torch.equal(average.network.weight, network.weight)
+
+
+def test_labels_reach_both_players_and_a_joined_batch_repeats_them():
+    seen = []
+
+    class Labelled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(()))
+
+        def forward(self, inputs, labels):
+            seen.append((len(inputs), labels.tolist()))
+            return (self.weight * inputs).sum(dim=1) if inputs.shape[1] == 2 else self.weight * inputs.repeat(1, 2)
+
+    generator, discriminator = Labelled(), Labelled()
+    turn = Batch(real=torch.randn(3, 2), latents=torch.randn(3, 1), labels=torch.tensor([0, 1, 2]))
+    play_step(
+        Player(discriminator, torch.optim.SGD(discriminator.parameters(), lr=0.1)),
+        Player(generator, torch.optim.SGD(generator.parameters(), lr=0.1)),
+        objective=find("relativistic")(), batches=[turn, turn], penalties=[r1(), r2()],
+    )
+    assert (6, [0, 1, 2, 0, 1, 2]) in seen  # real and fake samples joined for R1 + R2
+    assert all(len(labels) == rows for rows, labels in seen)

@@ -1,0 +1,69 @@
+"""The choices of a generated row: exactly one-hot, drawn with the right probabilities, differentiable."""
+
+import pytest
+import torch
+
+from equipoise.errors import ConfigError
+from equipoise.networks import find
+from equipoise.networks.convolutional import channel_plan, grid_sizes
+from equipoise.networks.heads import SampleHead, choice_entries, draw_choice
+from equipoise.spaces import Block, ImageSpace, PointSpace, TableSpace
+
+ROWS = TableSpace(columns=("n", "c"), blocks=(Block("number", 2, "n"), Block("choice", 3, "c")))
+
+
+def test_a_drawn_choice_is_exactly_one_hot():
+    drawn = draw_choice(torch.randn(100, 4), torch.randn(100, 4))
+    # hard + relaxed - relaxed rounds once in float32, by at most one unit in the last place of 1.
+    assert torch.allclose(drawn.sum(dim=1), torch.ones(100), atol=1e-6)
+    assert ((drawn.abs() < 1e-6) | ((drawn - 1).abs() < 1e-6)).all()
+
+
+def test_choices_come_with_the_softmax_probabilities_of_their_scores():
+    torch.manual_seed(0)
+    scores = torch.log(torch.tensor([0.6, 0.3, 0.1]))
+    draws = 40_000
+    share = draw_choice(scores.expand(draws, 3), torch.randn(draws, 3)).mean(dim=0)
+    # Five standard errors of a share near 1/2 among 40,000 draws: 5 * 0.5 / 200 = 0.0125.
+    assert share.tolist() == pytest.approx([0.6, 0.3, 0.1], abs=0.0125)
+
+
+def test_raising_the_score_of_a_level_raises_its_expected_share_by_the_gradient_too():
+    torch.manual_seed(0)
+    scores = torch.zeros(2000, 3, requires_grad=True)
+    draw_choice(scores, torch.randn(2000, 3))[:, 0].sum().backward()
+    mean = scores.grad.mean(dim=0)
+    assert mean[0] > 0 > mean[1]
+    assert mean.sum().item() == pytest.approx(0.0, abs=1e-5)  # softmax gradients sum to zero
+
+
+def test_extreme_scores_and_noise_stay_finite():
+    drawn = draw_choice(torch.tensor([[1e4, -1e4]]), torch.tensor([[-40.0, 40.0]]))
+    assert torch.isfinite(drawn).all()
+
+
+def test_numbers_pass_a_row_head_unchanged_and_images_end_between_minus_one_and_one():
+    raw = 5 * torch.randn(7, 5)
+    rows = SampleHead(ROWS)(raw, torch.randn(7, 3))
+    assert torch.equal(rows[:, :2], raw[:, :2])
+    assert SampleHead(ImageSpace(1, 1, 5))(raw, None).abs().max() <= 1
+
+
+def test_only_rows_with_choices_ask_for_extra_latents():
+    assert choice_entries(ROWS) == 3
+    assert choice_entries(PointSpace(3)) == 0
+
+
+def test_grids_halve_rounding_up_and_stop_before_they_get_too_small():
+    assert grid_sizes(28, 28) == [(4, 4), (7, 7), (14, 14), (28, 28)]
+    assert grid_sizes(8, 8) == [(4, 4), (8, 8)]
+    assert grid_sizes(30, 21)[-1] == (30, 21)
+
+
+def test_channels_double_towards_the_coarse_end_up_to_the_widest():
+    assert channel_plan(4, 32, 128) == [128, 128, 64, 32]
+
+
+def test_an_unknown_family_is_refused_with_the_nearest_name():
+    with pytest.raises(ConfigError, match="Did you mean 'convolutional'"):
+        find("convolutionl")
