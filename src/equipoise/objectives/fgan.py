@@ -177,6 +177,8 @@ def fgan(divergence: str, generator: GeneratorLoss = "literal") -> Objective:
             (for `gan` it is the non-saturating loss) and is another game.
 
     Numerics:
+        The best logit of the Pearson divergence is never below -2. Where a discriminator answers less, the literal
+        generator term turns round and pushes the logit further down; the trick's does not.
         Kullback-Leibler (both directions) and Hellinger hold exponentials of the logit: finite in float32
         up to |v| = 70 and not beyond, which `finite_range` states.
 

@@ -71,7 +71,7 @@ def directional_slope_squared(
         is in Lin et al. 2025, arXiv:2501.08316.
     """
     coins = torch.randint(0, 2, samples.shape, generator=randomness, device=samples.device)
-    reach = (step_size * (2 * coins - 1)).to(samples.dtype)
+    reach = step_size * (2 * coins - 1).to(samples.dtype)
     points = samples.detach()
     ahead, behind = discriminator(points + reach), discriminator(points - reach)
     difference = ahead - behind if ahead.dtype == torch.float64 else ahead.float() - behind.float()
