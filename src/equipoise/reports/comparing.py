@@ -18,7 +18,8 @@ import numpy as np
 from equipoise.errors import InputError
 from equipoise.files import plain, write_text
 from equipoise.reports.reading import RunRecord, flatten, number_at, read_run
-from equipoise.reports.wording import conclusion_of, encodable, moment, number, progress, state_phrase
+from equipoise.reports.verdict_words import conclusion_of
+from equipoise.reports.wording import encodable, moment, number, progress, state_phrase
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ import numpy as np
 
 from equipoise.reports.series import Series
 from equipoise.reports.svg import STYLE
-from equipoise.reports.wording import encodable
+from equipoise.reports.wording import encodable, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,23 +71,33 @@ def steps_axis(axes: Axes, *, last: float | None = None) -> None:
         axes.set_xlim(-0.02 * max(last, 1.0), 1.04 * max(last, 1.0))
 
 
-def zoom(axes: Axes, *lines: Series, extra: tuple[float, ...] = ()) -> None:
-    """Limits that keep the middle 98 % of the values readable; one spike must not flatten all else."""
+def zoom(axes: Axes, *lines: Series, extra: tuple[float, ...] = ()) -> tuple[str, ...]:
+    """Limits that keep the middle 98 % of the values readable; one spike must not flatten all else.
+
+    Returns:
+        A sentence when values lie outside the limits, else nothing.
+    """
     values = np.concatenate([line.mean[np.isfinite(line.mean)] for line in lines])
     low, high = np.quantile(values, [0.01, 0.99])
     low, high = min(low, *extra, values[-1]), max(high, *extra, values[-1])
     room = 0.08 * (high - low) or 0.05 * max(abs(high), 1e-3)
     axes.set_ylim(low - room, high + room)
+    cut = values.min() < low - room or values.max() > high + room
+    reach = f"{number(float(values.min()), 3)} to {number(float(values.max()), 3)}"
+    return (f"The axis is cut; the line reaches from {reach}.",) if cut else ()
 
 
 def log_if_positive(axes: Axes, lines: list[Series]) -> None:
     """A logarithmic axis where the values are positive and span more than a factor of ten."""
-    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     values = np.concatenate([line.mean[np.isfinite(line.mean)] for line in lines])
     if len(values) and values.min() > 0 and values.max() / values.min() > 10:
         axes.set_yscale("log")
         axes.yaxis.set_minor_formatter(NullFormatter())
+        if values.max() / values.min() < 300:  # few whole decades: 1, 2, 5, 10 in place of powers of ten
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
 
 
 def picked_bins(values: Series) -> list[int]:

@@ -26,7 +26,8 @@ from equipoise.reports.drawing import (
 from equipoise.reports.reading import RunRecord, finite, number_at
 from equipoise.reports.series import error_of_bin_means, names_under, series
 from equipoise.reports.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR, LINE_COLOURS
-from equipoise.reports.wording import LOG_2, conclusion_of, number
+from equipoise.reports.verdict_words import LOG_2, NO_VERDICT, conclusion_of
+from equipoise.reports.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +99,7 @@ def value_plot(run: RunRecord) -> Plot:
             handles.append(legend_key(f"at equilibrium: {line:.4g}", INK, dashed=True))
         else:
             notes.append("The run does not say what the value is at equilibrium.")
-        zoom(axes, value, extra=() if line is None else (line,))
+        notes += zoom(axes, value, extra=() if line is None else (line,))
         steps_axis(axes)
         draw_legend(figure, handles)
     steps = value.steps
@@ -124,7 +125,7 @@ def referee_plot(run: RunRecord) -> Plot:
         and (bound := number_at(row, "jsd_lower_bound_nats")) is not None
     ]
     if not looks:
-        why = "No referee has looked yet." if not run.verdicts else "No look of the referee gave a bound."
+        why = f"{NO_VERDICT}." if not run.verdicts else "No look of the referee gave a bound."
         return Plot("referee", title, reading, None, (why,), "held-out evidence")
     steps, bounds = np.array([entry[0] for entry in looks]), np.array([entry[1] for entry in looks])
     is_final = np.array([entry[2].get("part") == "final" for entry in looks])
@@ -140,14 +141,16 @@ def referee_plot(run: RunRecord) -> Plot:
         shown = [(step, estimate) for step, estimate in zip(steps, estimates, strict=True) if estimate is not None]
         if shown:
             axes.plot(*np.transpose(shown), marker="_", color="#5b626b", linestyle="none", markersize=9)
-            handles.append(legend_key("estimate", "#5b626b", marker="_", line=False))
+            handles.append(legend_key("estimate of that limit", "#5b626b", marker="_", line=False))
         top = max([float(bounds.max()), *(estimate for _, estimate in shown), 0.02])
-        axes.set_ylim(-0.04 * top, min(1.15 * top, LOG_2 * 1.05))
+        bottom = min([0.0, *(estimate for _, estimate in shown)])
+        axes.set_ylim(bottom - 0.05 * top, min(1.15 * top, LOG_2 * 1.05))
         axes.axhline(0.0, color="#8a9099", linewidth=0.8)
         axes.set_ylabel("nats")
         steps_axis(axes, last=float(max(steps.max(), run.step)))
         draw_legend(figure, handles)
     notes = ("A distance of 0 is equality; log 2 = 0.693 nats is the largest there is.",)
+    notes += ("The estimate makes no allowance for chance and may be negative.",) if shown else ()
     table = tuple(
         (number(step, 6), "final" if final else "selection", number(bound), number(estimate), conclusion_of(row))
         for step, bound, final, estimate, (_, _, row) in list(
@@ -285,6 +288,7 @@ def _lines_plot(
     present = [entry for entry in found if not entry[2].is_empty]
     if not present:
         return _nothing(name, title, reading, label=label)
+    notes = [*note_on_bins(present[0][2], band=True), *note_on_missing(present[0][2])]
     with new_axes() as (figure, axes):
         for index, (_, colour, values) in enumerate(present):
             draw_line(axes, values, colour, style="-" if index == 0 else (0, (5, 1.5)))
@@ -293,14 +297,13 @@ def _lines_plot(
         elif from_zero:
             axes.set_ylim(0, 1.1 * max(float(np.nanmax(values.high)) for _, _, values in present) or 1.0)
         else:
-            zoom(axes, *(values for _, _, values in present))
+            notes += zoom(axes, *(values for _, _, values in present))
         steps_axis(axes)
         keys = [legend_key(text, colour, dashed=index > 0) for index, (text, colour, _) in enumerate(present)]
         if len(keys) > 1:
             draw_legend(figure, keys)
         else:
             axes.set_ylabel(present[0][0])
-    notes = [*note_on_bins(present[0][2], band=True), *note_on_missing(present[0][2])]
     notes += [f"Not measured: {text}." for text, _, values in found if values.is_empty]
     rows = tuple(
         (number(present[0][2].steps[i], 6), *(number(float(values.mean[i])) for _, _, values in present))

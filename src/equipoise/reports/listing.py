@@ -10,7 +10,8 @@ from typing import Any
 
 from equipoise.errors import EquipoiseError, RunFolderError
 from equipoise.reports.reading import RunRecord, finite, number_at, read_run
-from equipoise.reports.wording import conclusion_of, number, state_phrase
+from equipoise.reports.verdict_words import conclusion_of
+from equipoise.reports.wording import number, state_phrase
 
 DEEPEST = 4  # levels below the root that are searched
 

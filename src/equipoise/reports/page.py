@@ -14,19 +14,17 @@ from equipoise.reports.figures import PLOTS, Plot
 from equipoise.reports.reading import RunRecord, finite, flatten, look, number_at, read_run
 from equipoise.reports.sheets import MOST_FRAMES, sample_rows, sample_sheets
 from equipoise.reports.svg import to_svg
-from equipoise.reports.wording import (
+from equipoise.reports.verdict_words import (
     CONCLUSIONS,
     LOG_2,
     conclusion_of,
-    duration,
-    encodable,
-    moment,
-    number,
-    percent,
-    state_sentence,
+    distance_sentence,
+    statements,
     verdict_basis,
+    verdict_evidence,
     verdict_sentence,
 )
+from equipoise.reports.wording import duration, encodable, moment, number, percent, state_sentence
 
 if TYPE_CHECKING:
     import jinja2
@@ -118,7 +116,10 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "verdict_class": conclusion if conclusion in CONCLUSIONS else "",
         "verdict_word": _verdict_word(run, verdict),
         "verdict_sentence": verdict_sentence(verdict, command=f"equipoise judge {run.folder.path}"),
+        "distance_sentence": distance_sentence(verdict),
         "verdict_basis": verdict_basis(verdict) if verdict else "",
+        "verdict_evidence": verdict_evidence(verdict) if verdict else [],
+        "statements": statements(verdict) if verdict else [],
         "scale": _scale(verdict),
         "sample_rows": sample_rows(run),
         "key_numbers": _key_numbers(run),

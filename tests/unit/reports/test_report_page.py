@@ -19,7 +19,7 @@ from equipoise.errors import RunFolderError
 from equipoise.reports import write_report
 from equipoise.reports.page import MOST_BYTES
 from equipoise.reports.sheets import spread_steps
-from equipoise.reports.wording import verdict_sentence
+from equipoise.reports.verdict_words import distance_sentence, verdict_sentence
 
 
 def page_of(folder: Path) -> str:
@@ -47,7 +47,7 @@ def test_every_picture_in_a_report_has_a_text_for_those_who_do_not_see_it(run_fo
 def test_the_verdict_stands_above_the_samples_and_they_above_the_curves(run_folder):
     text = text_of(page_of(run_folder))
     places = [text.index(words) for words in (
-        "Finished at step 400 of 400", "Generated samples can still be told from real ones", "Samples over time",
+        "Finished at step 400 of 400", "A fresh discriminator still tells generated from real", "Samples over time",
         "Value of the objective", "The referee's lower bound", "Key numbers", "Data and environment", "Settings",
     )]  # fmt: skip
     assert places == sorted(places)
@@ -91,21 +91,36 @@ def test_a_run_without_a_look_says_so_and_names_the_command(tmp_path):
     ("verdict", "sentence"),
     [
         ({"conclusion": "distinguished", "jsd_lower_bound_nats": 0.11, "confidence": 0.975},
-         "with 97.5 % confidence they are at least 0.11 nats apart, 16 % of the way"),
+         "With 97.5 % confidence the two are at least 0.11 nats apart, 16 % of the way"),
         ({"conclusion": "distinguished", "jsd_lower_bound_nats": 0.0, "confidence": 0.95},
-         "how far they are apart could not be bounded from below"),
-        ({"conclusion": "not_distinguished", "jsd_lower_bound_nats": 0.0}, "that is no proof that they agree"),
+         "still tells generated samples from real ones. How far the two are apart could not be bounded from below."),
+        ({"conclusion": "not_distinguished", "jsd_lower_bound_nats": 0.0, "resolution_floor_nats": 0.0613},
+         "is no proof that the two agree. Differences below 0.061 nats were invisible to any discriminator."),
         ({"conclusion": "equivalent", "margin_nats": 0.02}, "a difference of 0.02 nats would have been found"),
         ({"conclusion": "too_little_data"}, "There are too few held-out samples for a verdict"),
+        ({"conclusion": "distinguished", "sentence": "DISTINGUISHED: right 90 % of it."}, "Right 90 % of it."),
+        ({"conclusion": "a word of a later version"}, "is not one that this version of equipoise knows"),
     ],
 )  # fmt: skip
 def test_each_conclusion_has_its_sentence(verdict, sentence):
-    assert sentence in verdict_sentence(verdict)
+    assert sentence in f"{verdict_sentence(verdict)} {distance_sentence(verdict)}"
+
+
+def test_what_the_verdict_rests_on_and_what_the_checks_found_are_on_the_page(run_folder):
+    row = json.loads((run_folder / "verdicts.jsonl").read_text().splitlines()[-1])
+    row["findings"].append({"statement": "Of 10 classes 2 are missing.", "is_problem": True})
+    row["resolution_nats"] = {"a class left out": 0.031}
+    write_lines(run_folder / "verdicts.jsonl", [row])
+    text = text_of(page_of(run_folder))
+    assert "71.2 % (64.0 % to 78.0 %)" in text
+    assert "samples scored, real and generated 90 and 90" in text
+    assert "smallest JSD seen for 'a class left out', nats 0.031" in text
+    assert text.index("Look at this: Of 10 classes 2 are missing.") < text.index("No generated sample is a copy")
 
 
 def test_the_verdict_in_the_status_is_shown_when_the_list_of_verdicts_is_gone(run_folder):
     (run_folder / "verdicts.jsonl").unlink()
-    assert "Generated samples can still be told from real ones" in text_of(page_of(run_folder))
+    assert "A fresh discriminator still tells generated from real" in text_of(page_of(run_folder))
 
 
 def test_a_verdict_older_than_the_run_is_marked_as_such(run_folder):
