@@ -108,9 +108,9 @@ class ColumnType:
     def _whole(self, values: np.ndarray) -> pd.Series:
         reach = np.uint64(self.top - self.origin)
         steps = np.clip(np.rint(values), 0, float(reach) / self.step)
-        # 2^64 itself, which rounding may reach, does not fit.
-        distance = np.minimum(steps.astype(np.float64) * self.step, float(np.nextafter(2.0**64, 0))).astype(np.uint64)
-        whole = np.minimum(distance, reach) + _wrapped(self.origin)
+        is_top = steps * self.step >= float(reach)  # the largest value comes back exactly, however large it is
+        distance = np.where(is_top, 0, steps).astype(np.uint64) * np.uint64(self.step)
+        whole = np.where(is_top, reach, distance) + _wrapped(self.origin)
         if self.kind == "integer":
             return pd.Series(whole if self.top >= 2**63 else whole.view(np.int64))
         if self.kind == "date":
@@ -176,14 +176,15 @@ def _object_type(column: pd.Series, *, name: str | int, dtype: str, where: str) 
         return _number_type(column, name=name, dtype=dtype, where=where)
     if found == "date":
         return _whole_type(column, name=name, kind="date", dtype=dtype)
-    levels = list(pd.unique(column.dropna()))
-    if not all(isinstance(level, (str, int, float, bool, np.bool_)) for level in levels):
-        strange = next(level for level in levels if not isinstance(level, (str, int, float, bool, np.bool_)))
+    present = column.dropna()
+    known = (str, int, float, bool, np.bool_)
+    if found != "string" and not all(isinstance(value, known) for value in present):
+        strange = next(value for value in present if not isinstance(value, known))
         raise DataError(
             where, f"it holds values such as {str(strange)[:60]!r} of type {type(strange).__name__}.",
             "Expected text, numbers, truth values or dates.", "Convert it, or leave it out with data.drop.",
         )  # fmt: skip
-    plain = [bool(level) if isinstance(level, np.bool_) else level for level in levels]
+    plain = [bool(level) if isinstance(level, np.bool_) else level for level in pd.unique(present)]
     ordered = sorted(plain, key=lambda level: (type(level).__name__, level))
     return ColumnType(name, "category", dtype, levels=tuple(ordered))
 

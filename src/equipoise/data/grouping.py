@@ -4,7 +4,8 @@ Points and rows of a table: exact duplicates. Images: equal pixels, or, from 16 
 difference hash (the signs of the brightness steps in a 9 x 8 thumbnail).
 
 Where repetition belongs to the distribution itself (a table of few categories: more than 10 % of the rows have a
-twin, or one row makes up more than 1 %), grouping would change what the parts contain; such rows stay single.
+twin, or one row is there more than five times and makes up more than 1 %), grouping would change what the parts
+contain; such rows stay single.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from equipoise.data.raw import RawData
 
 MOST_REPEATED_SHARE = 0.10
 LARGEST_GROUP_SHARE = 0.01
+# In small data a few copies are more than 1 % already.
+LARGEST_GROUP_ALLOWED = 5
 SMALLEST_HASHED_SIDE = 16
 HASH_ROWS, HASH_COLUMNS = 8, 9
 # Brightness steps below this many grey levels count as none, so that compression noise in flat areas is no detail.
 FLAT_STEP = 1.0
 # A picture with fewer steps than this is nearly flat; its hash says too little to call it a twin of another.
-FEWEST_STEPS = 8
+FEWEST_STEPS = 16
 CHUNK = 2048
 
 
@@ -55,7 +58,9 @@ def find_groups(raw: RawData) -> Groups:
     of_row = _numbered(keys)
     sizes = np.bincount(of_row)
     repeated = int(sizes[sizes > 1].sum())
-    if repeated > MOST_REPEATED_SHARE * len(keys) or sizes.max() > max(1, LARGEST_GROUP_SHARE * len(keys)):
+    if repeated > MOST_REPEATED_SHARE * len(keys) or sizes.max() > max(
+        LARGEST_GROUP_ALLOWED, LARGEST_GROUP_SHARE * len(keys)
+    ):
         rule = f"row by row: {repeated} of {len(keys)} rows have an equal one, which belongs to the distribution"
         return Groups(np.arange(len(keys)), rule)
     return Groups(of_row, "equal rows fall on one side")

@@ -27,7 +27,7 @@ SIZES = (8, 16, 32, 64)
 MOST_ENLARGED = 1.15
 # A hundred times the pixels of a 1000 x 600 picture; decoding one takes 256 MB at most.
 MOST_PIXELS = 64_000_000
-FILE_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF")
+FILE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 # Decoders release the interpreter's lock; more than two readers gain little on small pictures.

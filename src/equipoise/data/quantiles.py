@@ -27,7 +27,6 @@ KNOTS = 1000
 EDGE_KNOTS = 16
 # Two float32 roundings of z; closer to a border than this, a value could fall on its other side.
 FLOAT32_STEP = 2.5e-7
-BORDER = 0.01
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class QuantileMap:
         heap = knot[in_heap]
         start, end = self._z(self.low)[heap], self._z(self.high)[heap]
         safe = 2 * FLOAT32_STEP * np.maximum(1, np.abs(start))
-        margin = np.minimum(np.maximum(BORDER * (end - start), safe), (end - start) / 2)
+        margin = np.minimum(safe, (end - start) / 2)
         # Even in probability, hence normal in z.
         inside = ndtri(ndtr(start) + jitter[in_heap] * (ndtr(end) - ndtr(start)))
         encoded[in_heap] = np.clip(inside, start + margin, end - margin)

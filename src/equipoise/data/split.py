@@ -55,24 +55,18 @@ def split_groups(groups: Groups, *, seed: int, source: str) -> Split:
     """
     rows = len(groups.of_row)
     if rows < FEWEST_SAMPLES or groups.count < len(PARTS):
-        what = f"{groups.count} different samples" if rows >= FEWEST_SAMPLES else f"{rows} samples"
+        what = _counted(rows, "sample") if rows < FEWEST_SAMPLES else _counted(groups.count, "different sample")
         raise DataError(
-            source,
-            f"{what} {'is' if what.startswith('1 ') else 'are'} too few to split.".replace("1 samples", "1 sample"),
-            f"Expected {FEWEST_SAMPLES} or more, so that some can be kept from training.",
+            source, f"{what} cannot be split into three parts.",
+            f"Expected {FEWEST_SAMPLES} samples or more, so that some can be kept from training.",
             "Give more data; a generator learns little from fewer than some hundreds.",
-        )
+        )  # fmt: skip
     order = numpy_stream(seed, "split").permutation(groups.count)
     sizes = groups.sizes[order]
     middles = np.cumsum(sizes) - sizes / 2
     part_in_order = np.searchsorted(np.array(CUTS) * rows, middles, side="right")
-    # A few large groups can leave a part empty; the last groups then go to the parts that are held back.
-    if (part_in_order == 2).sum() == 0:
-        part_in_order[-1] = 2
-    if (part_in_order == 1).sum() == 0:
-        part_in_order[np.flatnonzero(part_in_order < 2)[-1]] = 1
-    if (part_in_order == 0).sum() == 0:
-        part_in_order[0] = 0
+    if len(np.unique(part_in_order)) < len(PARTS):
+        part_in_order = _largest_first(sizes)
     part_of_group = np.empty(groups.count, dtype=np.int64)
     part_of_group[order] = part_in_order
     part_of_row = part_of_group[groups.of_row]
@@ -80,3 +74,20 @@ def split_groups(groups: Groups, *, seed: int, source: str) -> Split:
     return Split(
         train, selection, final, seed=seed, rule=groups.rule, groups=groups.count, largest_group=int(sizes.max())
     )
+
+
+def _largest_first(sizes: np.ndarray) -> np.ndarray:
+    """Part of each group where a cut would leave a part empty: each to the part that lacks most of its share."""
+    part_of = np.zeros(len(sizes), dtype=np.int64)
+    lacking = np.diff([0, *CUTS, 1]) * sizes.sum()
+    empty = set(range(len(PARTS)))
+    for group in np.argsort(-sizes, kind="stable"):
+        part = max(empty or range(len(PARTS)), key=lambda candidate: lacking[candidate])
+        part_of[group] = part
+        lacking[part] -= sizes[group]
+        empty.discard(part)
+    return part_of
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

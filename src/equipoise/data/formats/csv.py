@@ -91,6 +91,7 @@ def _layout(path: Path) -> Layout:
                     str(path), "the file is empty.", "Expected a line of names, then rows.",
                     "Check that it was written to the end.",
                 )  # fmt: skip
+            line = reader.line_num
             for row in reader:
                 line = reader.line_num
                 if row and len(row) != len(first):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from equipoise.data.format import DataFormat, has_suffix
 from equipoise.data.image_files import images_from_files, open_bytes, picture_bytes, picture_names
@@ -26,7 +26,8 @@ def read_zip(path: Path, options: DataOptions) -> RawData:
             "Pack it again, or check that the copy is complete.",
         ) from error  # fmt: skip
     with archive:
-        entries = {entry.filename.replace("\\", "/"): entry for entry in archive.infolist() if not entry.is_dir()}
+        # Of two entries with one name the later counts, as it does for unzip.
+        entries = {_inside(entry.filename): entry for entry in archive.infolist() if not entry.is_dir()}
 
         def open_entry(name: str):
             entry = entries[name]
@@ -36,8 +37,14 @@ def read_zip(path: Path, options: DataOptions) -> RawData:
                 raise UnusableImage(f"{entry.file_size:,} bytes are too many for an image")
             return open_bytes(archive.open(entry))
 
-        folders = [entry.filename for entry in archive.infolist() if entry.is_dir()]
+        folders = [_inside(entry.filename) for entry in archive.infolist() if entry.is_dir()]
         return images_from_files(list(entries), open_entry, folders=folders, options=options, source=str(path))
+
+
+def _inside(name: str) -> str:
+    """A name as it would lie below the zip: no root, no way up."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return "/".join(part for part in parts if part not in ("/", "..", "."))
 
 
 def write_zip(path: Path, data: RawData) -> None:

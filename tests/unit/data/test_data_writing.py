@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from data_builders import mixed_frame
+from PIL import Image
+
+from equipoise.data import image_sheet, load, write_samples
+from equipoise.errors import ConfigError
+
+
+def images(count=5, channels=1, side=8):
+    return np.random.default_rng(0).integers(0, 256, (count, channels, side, side), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_images_become_numbered_pngs_and_a_sheet(tmp_path, channels):
+    values = images(channels=channels)
+    written = write_samples(values, tmp_path / "out")
+    assert [path.name for path in written] == [f"00000{k}.png" for k in range(5)] + ["sheet.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in written)
+    assert (load(tmp_path / "out").values == values).all()
+
+
+def test_images_with_classes_get_a_folder_each(tmp_path):
+    write_samples(images(6), tmp_path / "out", labels=np.array([0, 1] * 3), label_names=("a/b", ".."))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_b", "class", "sheet.png"]
+    raw = load(tmp_path / "out")
+    assert raw.label_names == ("a_b", "class") and len(raw) == 6
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".npy", ".npz"])
+def test_images_fit_into_one_file(tmp_path, suffix):
+    values = images()
+    (path,) = write_samples(values, tmp_path / f"out{suffix}")
+    assert (load(path).values == values).all()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_keeps_its_columns(tmp_path, suffix):
+    frame = mixed_frame(50)[["real", "count", "text", "flag", "day"]]
+    (path,) = write_samples(frame, tmp_path / f"out{suffix}")
+    read = pd.read_csv(path, parse_dates=["day"]) if suffix == ".csv" else pd.read_parquet(path)
+    pd.testing.assert_frame_equal(read, frame, check_dtype=suffix == ".parquet")
+
+
+def test_points_keep_their_names(tmp_path):
+    values = np.random.default_rng(0).normal(size=(5, 2))
+    (path,) = write_samples(values, tmp_path / "out.csv", names=("left", "right"))
+    assert pd.read_csv(path).columns.tolist() == ["left", "right"]
+    assert (load(path).values == values).all()
+
+
+def test_a_folder_gets_the_usual_file(tmp_path):
+    assert write_samples(np.zeros((3, 2)), tmp_path)[0].name == "samples.npy"
+    assert write_samples(pd.DataFrame({"a": [1]}), tmp_path)[0].name == "samples.csv"
+
+
+@pytest.mark.parametrize(
+    ("values", "name"), [(images(), "a.csv"), (np.zeros((3, 2)), "a.png"), (mixed_frame(9), "a.npy")]
+)
+def test_an_ending_that_cannot_hold_the_samples_is_refused(tmp_path, values, name):
+    with pytest.raises(ConfigError, match="cannot be written with the ending"):
+        write_samples(values, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sheet_enlarges_small_images_by_whole_pixels():
+    values = images(6)
+    sheet = np.asarray(image_sheet(values, columns=3))
+    assert sheet.shape == (2 * 34 + 2, 3 * 34 + 2)
+    assert (sheet[2:34:4, 2:34:4] == values[0, 0]).all() and (sheet[36:68:4, 70:102:4] == values[5, 0]).all()
+    assert (sheet[:2] == 255).all() and (sheet[34:36] == 255).all()
+
+
+def test_a_sheet_of_large_images_keeps_their_pixels():
+    assert image_sheet(images(3, channels=3, side=64)).size == (2 * 66 + 2, 2 * 66 + 2)
+    assert isinstance(image_sheet(images(1)), Image.Image)
