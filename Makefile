@@ -25,7 +25,6 @@ test: $(VENV)/test.installed
 
 lint: $(VENV)/lint.installed
 	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
 
 dist: $(VENV)/test.installed
 	$(BIN)/python -m build --outdir dist .
