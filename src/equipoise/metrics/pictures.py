@@ -96,9 +96,9 @@ def table_picture(frame: pd.DataFrame, real: pd.DataFrame | None = None, *, valu
     columns = list(frame.columns)[:MOST_COLUMNS]
     if not columns:
         raise InputError("table_picture", "the table has no columns.", "Expected at least one.")
-    across = min(3, len(columns))
+    across = min(2, len(columns))  # more would make letters too small to read on a phone
     down = -(-len(columns) // across)
-    figure = _figure(2.7 * across, 1.9 * down + 0.5)
+    figure = _figure(2.7 * across, 1.65 * down + 0.5)
     with _house_style():
         for place, column in enumerate(columns, start=1):
             axes = figure.add_subplot(down, across, place)

@@ -94,6 +94,7 @@ def environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("equipoise.reports"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    made.filters["whole"] = lambda text: str(text).replace(" %", "\N{NO-BREAK SPACE}%")  # never '50' here, '%' below
     made.globals["conclusions"] = list(CONCLUSIONS)
     # For text between tags only: quotation marks stay as they are, so that a sentence reads the same in the source.
     made.filters["plain_text"] = lambda text: Markup(html.escape(str(text), quote=False))
