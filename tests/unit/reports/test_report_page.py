@@ -204,6 +204,7 @@ def test_rows_without_any_usable_value_are_survived(run_folder):
     checked(page_of(run_folder))
 
 
+@pytest.mark.slow
 def test_a_report_stays_below_five_megabytes_however_large_its_pictures_and_texts_are(tmp_path):
     folder = build_run(tmp_path / "run", steps=20_000, every=10)
     stream = np.random.default_rng(0)
