@@ -181,5 +181,5 @@ def test_an_option_out_of_range_is_refused_by_name(name, option):
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_one():
-    with pytest.raises(ConfigError, match="no penalty is called 'wgangp'. Did you mean 'wgan_gp'"):
+    with pytest.raises(ConfigError, match=r"no penalty is called 'wgangp'\. Did you mean 'wgan_gp'"):
         penalties.find("wgangp")

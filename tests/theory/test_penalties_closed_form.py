@@ -211,7 +211,7 @@ def test_consistency_with_its_own_noise_has_the_expected_size():
 @pytest.mark.parametrize("layer", [torch.nn.BatchNorm1d(3), torch.nn.SyncBatchNorm(3)])
 def test_batch_normalisation_under_a_per_sample_penalty_is_refused_by_name(layer):
     discriminator = torch.nn.Sequential(torch.nn.Linear(3, 3), layer, torch.nn.Linear(3, 1))
-    with pytest.raises(ConfigError, match="layer '1' is batch normalisation.*'r1'"):
+    with pytest.raises(ConfigError, match=r"layer '1' is batch normalisation.*'r1'"):
         require_independent_samples(discriminator, [penalties.find("r1")()])
     require_independent_samples(discriminator, [penalties.find("lecam")()])
     require_independent_samples(

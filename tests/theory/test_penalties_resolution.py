@@ -14,8 +14,8 @@ from equipoise import objectives
 @pytest.mark.parametrize("gamma", [0.01, 0.1])
 @pytest.mark.parametrize("wavenumber", [1, 2, 4])
 def test_the_best_penalised_logit_is_the_difference_divided_by_one_plus_four_gamma_k_squared(name, gamma, wavenumber):
-    # On a ring with uniform density rho, p - q = delta cos(k x). Near the equilibrium V with R1 and R2 is quadratic, and
-    # its maximum over l = A cos(k x) is A = (delta / rho) / (1 + 4 gamma k^2), as `penalties/gamma.py` derives.
+    # On a ring with uniform density rho, p - q = delta cos(k x). Near the equilibrium V with R1 and R2 is quadratic,
+    # and its maximum over l = A cos(k x) is A = (delta / rho) / (1 + 4 gamma k^2), as `penalties/gamma.py` derives.
     objective, count = objectives.find(name)(), 64
     x = 2 * math.pi * torch.arange(count, dtype=torch.float64) / count
     wave, uniform, ripple = torch.cos(wavenumber * x), torch.full((count,), 1 / count, dtype=torch.float64), 1e-3
