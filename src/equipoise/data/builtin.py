@@ -12,7 +12,7 @@ import numpy as np
 from equipoise.data.arrays import from_array
 from equipoise.data.codecs import coordinate_names
 from equipoise.data.raw import DataOptions, RawData
-from equipoise.data.tables import from_frame
+from equipoise.data.tables import exact_numbers, from_frame
 from equipoise.errors import DataError, MissingExtra
 from equipoise.randomness import numpy_stream
 
@@ -100,7 +100,7 @@ def _diamonds(options: DataOptions) -> RawData:
     import pandas as pd
 
     path = _shipped("plotnine", "data", "diamonds.csv", name="diamonds")
-    frame = pd.read_csv(path) if path else _plotnine_diamonds()
+    frame = pd.read_csv(path, **exact_numbers()) if path else _plotnine_diamonds()
     orders = {
         "cut": ["Fair", "Good", "Very Good", "Premium", "Ideal"],
         "color": list("DEFGHIJ"),

@@ -45,11 +45,11 @@ def load(source: Any, *, options: DataOptions | None = None) -> RawData:
 def _from_text(text: str, *, is_path: bool, options: DataOptions) -> RawData:
     if text in BUILTIN and not is_path:
         raw = BUILTIN[text].read(options)
-        if Path(text).exists():
+        if _exists(Path(text)):
             raw = raw.with_notes(f"'{text}' is a built-in data set; the path of this name is './{text}'.")
         return raw
     path = Path(text).expanduser()
-    if not path.exists():
+    if not text.strip() or not _exists(path):
         raise _nothing_there(text, path)
     found = format_of(path)
     if found is None:
@@ -65,6 +65,14 @@ def _from_text(text: str, *, is_path: bool, options: DataOptions) -> RawData:
             str(error.filename or text), "it may not be read by you.", "Expected a readable file.",
             "Change its permissions, or copy it.",
         ) from error  # fmt: skip
+
+
+def _exists(path: Path) -> bool:
+    """Whether something is there; a name that no file could have is not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _from_memory(source: Any, *, labels: Any, options: DataOptions) -> RawData:
@@ -181,14 +189,14 @@ def _endings(suffixes: tuple[str, ...]) -> str:
 
 def _nothing_there(text: str, path: Path) -> DataError:
     neighbours: list[str] = []
-    if path.parent.is_dir():
+    if _exists(path.parent):
         try:
             neighbours = [str(path.parent / entry.name) for entry in path.parent.iterdir()]
         except OSError:
             neighbours = []
     suggestion = nearest(text, [*BUILTIN, *neighbours]) or nearest(text.lower(), BUILTIN)
     return DataError(
-        text,
+        text or "DATA",
         f"there is no such file or folder, and no built-in data set of this name.{suggestion}",
         f"Built-in: {', '.join(BUILTIN)}.",
         "Give the path of a folder of images, a zip, CSV, Parquet, .npy or .npz file.",

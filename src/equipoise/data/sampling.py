@@ -35,7 +35,8 @@ def batch_indices(
         rows: how many rows there are.
         rank: this process.
         processes: how many share the batch.
-        weights: how often each row is wanted, relative to the others; `None` goes through all rows evenly.
+        weights: how often each row is wanted, relative to the others; `None` goes through all rows evenly. For many
+            draws keep a `WeightedDraws`, which sums the weights once.
 
     Numerics:
         About 5 microseconds within an epoch. Each epoch draws a permutation once: 10 ms for a million rows.

@@ -149,6 +149,11 @@ def check_columns(frame: pd.DataFrame, *, source: str) -> None:
             )  # fmt: skip
 
 
+def exact_numbers() -> dict[str, str]:
+    """Arguments under which `pandas.read_csv` reads every number exactly, as it does by itself from pandas 3 on."""
+    return {"float_precision": "round_trip"} if int(pd.__version__.split(".")[0]) < 3 else {}
+
+
 def _is_key(column: pd.Series) -> bool:
     is_text = types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype)
     if isinstance(column.dtype, pd.CategoricalDtype):

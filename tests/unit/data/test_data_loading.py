@@ -78,6 +78,12 @@ def test_a_missing_path_suggests_its_neighbour(tmp_path):
         load(str(tmp_path / "cat"))
 
 
+@pytest.mark.parametrize("text", ["x" * 5000, "a\0b", ""])
+def test_a_name_that_no_file_could_have_is_refused_like_any_other(text):
+    with pytest.raises(DataError):
+        load(text)
+
+
 def test_a_built_in_name_wins_over_a_folder_and_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     picture_folder(tmp_path / "digits", count=5)

@@ -18,7 +18,7 @@ from pandas.api import types
 from equipoise.data.codecs import coordinate_names
 from equipoise.data.format import DataFormat, has_suffix
 from equipoise.data.raw import DataOptions, RawData
-from equipoise.data.tables import check_names, from_columns
+from equipoise.data.tables import check_names, exact_numbers, from_columns
 from equipoise.errors import DataError
 from equipoise.files import replacing
 
@@ -73,7 +73,7 @@ def _read(path: Path, layout: Layout, *, columns: list[str] | None = None, rows:
     return pd.read_csv(
         path, sep=layout.separator, header=0 if layout.has_header else None, names=list(layout.names),
         keep_default_na=False, na_values=[""], encoding="utf-8-sig", low_memory=False, index_col=False,
-        dtype=None if columns is None else str, usecols=columns, nrows=rows,
+        dtype=None if columns is None else str, usecols=columns, nrows=rows, **exact_numbers(),
     )  # fmt: skip
 
 
