@@ -61,7 +61,9 @@ class NetworksConfig(Section):
 class PlayConfig(Section):
     """How the two players take turns."""
 
-    order: Literal["alternating", "simultaneous"] = "alternating"
+    order: Literal[
+        "alternating", "simultaneous", "extragradient", "optimistic", "consensus", "consensus_in_turns"
+    ] = "alternating"
     discriminator_turns: PositiveInt = Field(1, description="Discriminator updates per step.")
     generator_turns: PositiveInt = Field(1, description="Generator updates per step.")
     batch_size: PositiveInt = Field(description="Samples of each side in one turn.")

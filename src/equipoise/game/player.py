@@ -21,12 +21,14 @@ class Player:
         optimizer: any torch optimiser over the network's parameters.
         average: the running average of the weights that samples are drawn from; `None` keeps none.
         autocast: run the network's forward pass in this precision (bf16 on a GPU); losses stay in float32.
+        memory: what a training rule remembers from step to step, by name; empty for most. A checkpoint stores it.
     """
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
     average: WeightAverage | None = None
     autocast: torch.dtype | None = None
+    memory: dict[str, Tensor] = field(default_factory=dict)
     parameters: tuple[nn.Parameter, ...] = field(init=False)
 
     def __post_init__(self) -> None:

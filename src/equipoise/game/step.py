@@ -3,54 +3,78 @@
 A step is `discriminator_turns` turns of the discriminator, each on a fresh batch, and `generator_turns`
 turns of the generator. In a discriminator turn the real batch and a batch of generated samples go through
 the same network and into one loss, `-V + penalties`; in a generator turn the gradient flows through the
-discriminator, whose weights stay as they are, into the generator.
+discriminator, whose weights stay as they are, into the generator. The rules beyond plain descent are in
+`game.rules`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from equipoise.errors import ConfigError
+from equipoise.errors import ConfigError, unknown_name
 from equipoise.game.player import Player
+from equipoise.game.rules import (
+    LivePosition,
+    consensus_gradients,
+    descend_optimistically,
+    go_back,
+    look_ahead,
+    set_gradients,
+)
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty, Position, Side
 from equipoise.shapes import Labels, Latents, Logits, Samples, Scalar
 
+Order = Literal["alternating", "simultaneous", "extragradient", "optimistic", "consensus", "consensus_in_turns"]
+
 
 @dataclass(frozen=True)
 class Schedule:
-    """The order of turns within a step.
+    """The training rule: the order of turns within a step, and what a player does with its gradient.
 
     Attributes:
-        order: `alternating` lets the generator answer the updated discriminator; `simultaneous` lets both move
-            from the same position.
+        order: `alternating` lets the generator answer the updated discriminator; in `consensus_in_turns` it does so
+            too, and both also descend their disagreement. In the others both move once from the same position:
+            `simultaneous` by plain updates, `extragradient`, `optimistic` and `consensus` as in `game.rules`.
         discriminator_turns: updates of the discriminator per step.
         generator_turns: updates of the generator per step.
+        consensus_weight: kappa, the weight of the disagreement; read by the two consensus rules only.
     """
 
-    order: Literal["alternating", "simultaneous"] = "alternating"
+    order: Order = "alternating"
     discriminator_turns: int = 1
     generator_turns: int = 1
+    consensus_weight: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            raise unknown_name("play.order", "training rule", self.order, ORDERS)
         if min(self.discriminator_turns, self.generator_turns) < 1:
             raise ConfigError("play", "a player has no turn.", "Expected at least 1 turn of each player in a step.",
                               "Set discriminator_turns and generator_turns to 1 or more.")
-        if self.order == "simultaneous" and self.turns != 2:
+        if self.order not in IN_TURNS and self.turns != 2:
             raise ConfigError(
-                "play", f"simultaneous play with {self.discriminator_turns} discriminator and {self.generator_turns} "
-                "generator turns.", "Simultaneous play means that both players move once, from the same position.",
-                "Set both numbers of turns to 1, or 'order: alternating'.")
+                "play", f"{self.order} play with {self.discriminator_turns} discriminator and {self.generator_turns} "
+                "generator turns.", f"{self.order.capitalize()} play means that both players move once, from the same "
+                "position.", "Set both numbers of turns to 1, or 'order: alternating'.")
+        if not 0 <= self.consensus_weight < math.inf:
+            raise ConfigError("play.consensus_weight", f"{self.consensus_weight} is not a weight.",
+                              "Expected a finite number of 0 or more.", "A negative weight would seek disagreement.")
 
     @property
     def turns(self) -> int:
         """Batches that one step needs: one for each turn."""
         return self.discriminator_turns + self.generator_turns
+
+
+ORDERS: tuple[str, ...] = get_args(Order)
+IN_TURNS = frozenset({"alternating", "consensus_in_turns"})
 
 
 @dataclass(frozen=True)
@@ -112,28 +136,9 @@ def play_step(
         Detached tensors; nothing in here waits for the device.
     """
     assert len(batches) == schedule.turns, f"{schedule.turns} turns need as many batches, not {len(batches)}"
-    turns = schedule.discriminator_turns
-    norms: dict[str, Scalar] = {}
-    for batch in batches[:turns]:
-        position, loss, terms = discriminator_loss(
-            discriminator, generator, objective=objective, batch=batch, penalties=penalties,
-            penalty_factor=penalty_factor,
-        )
-        loss.backward(inputs=discriminator.parameters)
-        if measure:
-            norms["discriminator"] = discriminator.gradient_norm()
-        if schedule.order == "alternating":
-            discriminator.descend()
-    for batch in batches[turns:]:
-        answer = generator_loss(discriminator, generator, objective=objective, batch=batch)
-        answer.backward(inputs=generator.parameters)
-        if measure:
-            norms["generator"] = generator.gradient_norm()
-        if schedule.order == "simultaneous":
-            discriminator.descend()
-        generator.descend()
-        if generator.average is not None:
-            generator.average.update()
+    game = _Game(discriminator, generator, objective, penalties, penalty_factor, schedule, measure)
+    outcome = game.play_in_turns(batches) if schedule.order in IN_TURNS else game.play_together(*batches)
+    position, loss, terms, answer, norms = outcome
     return StepReport(
         real_logits=position.real_logits.detach(),
         fake_logits=position.fake_logits.detach(),
@@ -144,6 +149,118 @@ def play_step(
     )
 
 
+_Outcome = tuple[Position, Scalar, dict[str, Scalar], Scalar, dict[str, Scalar]]
+
+
+@dataclass(frozen=True)
+class _Game:
+    """The arguments of `play_step`, and the two ways to spend them."""
+
+    discriminator: Player
+    generator: Player
+    objective: Objective
+    penalties: Sequence[Penalty]
+    penalty_factor: float | Tensor
+    schedule: Schedule
+    measure: bool
+
+    def play_in_turns(self, batches: Sequence[Batch]) -> _Outcome:
+        """The discriminator's turns, then the generator's; each turn answers the position that the one before left."""
+        has_consensus = self.schedule.order == "consensus_in_turns"
+        turns = self.schedule.discriminator_turns
+        norms: dict[str, Scalar] = {}
+        for batch in batches[:turns]:
+            position, loss, terms = self._discriminator_gradients(batch, has_consensus=has_consensus)
+            self._note_norm(norms, "discriminator", self.discriminator)
+            self.discriminator.descend()
+            self._observe(position)
+        for batch in batches[turns:]:
+            answer = self._generator_gradients(batch, has_consensus=has_consensus)
+            self._note_norm(norms, "generator", self.generator)
+            self.generator.descend()
+            self._average()
+        return position, loss, terms, answer, norms
+
+    def play_together(self, first: Batch, second: Batch) -> _Outcome:
+        """Both players move once from the same position; extragradient meets twice, on the same batches."""
+        order, players = self.schedule.order, (self.discriminator, self.generator)
+        if order == "consensus":
+            (position, loss, terms), answer = self._losses(first, second)
+            self._set_consensus((loss, answer), players)
+        else:
+            position, loss, terms = self._discriminator_gradients(first)
+            answer = self._generator_gradients(second)
+        norms: dict[str, Scalar] = {}
+        self._note_norm(norms, "discriminator", self.discriminator)
+        self._note_norm(norms, "generator", self.generator)
+        if order == "extragradient":
+            stood = look_ahead(players)
+            self._discriminator_gradients(first)
+            self._generator_gradients(second)
+            go_back(players, stood)
+        for player in players:
+            if order == "optimistic":
+                descend_optimistically(player)
+            else:
+                player.descend()
+        self._observe(position)
+        self._average()
+        return position, loss, terms, answer, norms
+
+    def _discriminator_gradients(
+        self, batch: Batch, *, has_consensus: bool = False
+    ) -> tuple[Position, Scalar, dict[str, Scalar]]:
+        if has_consensus:
+            (position, loss, terms), answer = self._losses(batch, batch)
+            self._set_consensus((loss, answer), (self.discriminator,))
+            return position, loss, terms
+        position, loss, terms = discriminator_loss(
+            self.discriminator, self.generator, objective=self.objective, batch=batch, penalties=self.penalties,
+            penalty_factor=self.penalty_factor,
+        )
+        loss.backward(inputs=self.discriminator.parameters)
+        return position, loss, terms
+
+    def _generator_gradients(self, batch: Batch, *, has_consensus: bool = False) -> Scalar:
+        if has_consensus:
+            (_, loss, _), answer = self._losses(batch, batch)
+            self._set_consensus((loss, answer), (self.generator,))
+            return answer
+        answer = generator_loss(self.discriminator, self.generator, objective=self.objective, batch=batch)
+        answer.backward(inputs=self.generator.parameters)
+        return answer
+
+    def _losses(self, first: Batch, second: Batch) -> tuple[tuple[Position, Scalar, dict[str, Scalar]], Scalar]:
+        """Both losses, differentiable in the parameters of both players."""
+        outcome = discriminator_loss(
+            self.discriminator, self.generator, objective=self.objective, batch=first, penalties=self.penalties,
+            penalty_factor=self.penalty_factor, is_live=True,
+        )
+        return outcome, generator_loss(
+            self.discriminator, self.generator, objective=self.objective, batch=second, is_live=True
+        )
+
+    def _set_consensus(self, losses: tuple[Scalar, Scalar], movers: Sequence[Player]) -> None:
+        players = (self.discriminator, self.generator)
+        gradients = consensus_gradients(players, losses, weight=self.schedule.consensus_weight)
+        for player, own in zip(players, gradients, strict=True):
+            if any(player is mover for mover in movers):
+                set_gradients(player, own)
+
+    def _note_norm(self, norms: dict[str, Scalar], name: str, player: Player) -> None:
+        if self.measure:
+            norms[name] = player.gradient_norm()
+
+    def _observe(self, position: Position) -> None:
+        for penalty in self.penalties:
+            if penalty.observe is not None:
+                penalty.observe(position)
+
+    def _average(self) -> None:
+        if self.generator.average is not None:
+            self.generator.average.update()
+
+
 def discriminator_loss(
     discriminator: Player,
     generator: Player,
@@ -152,14 +269,21 @@ def discriminator_loss(
     batch: Batch,
     penalties: Sequence[Penalty] = (),
     penalty_factor: float | Tensor = 1.0,
+    is_live: bool = False,
 ) -> tuple[Position, Scalar, dict[str, Scalar]]:
-    """-V plus the weighted penalties on one batch, ready for `backward`; also the position and each penalty's mean."""
-    with torch.no_grad():
+    """-V plus the weighted penalties on one batch, ready for `backward`; also the position and each penalty's mean.
+
+    The generator is out of reach of this loss, unless `is_live`, which consensus optimisation and the lab ask for.
+    """
+    bound = _bind_labels(discriminator, batch.labels)
+    if is_live:
         fake = generator(batch.latents, batch.labels)
-    sides: frozenset[Side] = frozenset().union(*(penalty.differentiates for penalty in penalties))
-    position = Position(
-        _bind_labels(discriminator, batch.labels), batch.real, fake, differentiate=sides, randomness=batch.randomness
-    )
+        position: Position = LivePosition(bound, batch.real, fake, randomness=batch.randomness)
+    else:
+        with torch.no_grad():
+            fake = generator(batch.latents, batch.labels)
+        sides: frozenset[Side] = frozenset().union(*(penalty.differentiates for penalty in penalties))
+        position = Position(bound, batch.real, fake, differentiate=sides, randomness=batch.randomness)
     loss = objective.discriminator_loss(position.real_logits, position.fake_logits)
     terms: dict[str, Scalar] = {}
     for penalty in penalties:
@@ -169,11 +293,16 @@ def discriminator_loss(
     return position, loss, terms
 
 
-def generator_loss(discriminator: Player, generator: Player, *, objective: Objective, batch: Batch) -> Scalar:
-    """The generator's loss on one batch, ready for `backward` into the generator's parameters only."""
+def generator_loss(
+    discriminator: Player, generator: Player, *, objective: Objective, batch: Batch, is_live: bool = False
+) -> Scalar:
+    """The generator's loss on one batch, ready for `backward` into the generator's parameters only.
+
+    With `is_live` it can be differentiated in the discriminator's parameters too, on both sides.
+    """
     fake_logits = discriminator(generator(batch.latents, batch.labels), batch.labels)
     if objective.generator_uses_real:
-        with torch.no_grad():
+        with torch.set_grad_enabled(is_live):
             real_logits = discriminator(batch.real, batch.labels)
     else:
         real_logits = fake_logits.detach()  # not read: the loss does not depend on real logits
