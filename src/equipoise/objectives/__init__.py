@@ -10,9 +10,19 @@ from equipoise.errors import unknown_name
 from equipoise.objectives.base import Objective
 from equipoise.objectives.finite_range import check_finite
 from equipoise.objectives.measure import ValueEstimate, value_function
+from equipoise.objectives.offset import as_log_odds, log_odds_offset
 from equipoise.parts import discover
 
-__all__ = ["Objective", "ValueEstimate", "available", "check_finite", "find", "value_function"]
+__all__ = [
+    "Objective",
+    "ValueEstimate",
+    "as_log_odds",
+    "available",
+    "check_finite",
+    "find",
+    "log_odds_offset",
+    "value_function",
+]
 
 
 def available() -> tuple[str, ...]:

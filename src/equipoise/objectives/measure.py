@@ -66,6 +66,7 @@ def value_function(
     *,
     weights: PerSample | None = None,
     weighting: Weighting = "known",
+    where: str = "measuring the value",
 ) -> ValueEstimate:
     r"""V of one discriminator from its logits on independent real and generated samples.
 
@@ -84,6 +85,7 @@ def value_function(
             were drawn with probability proportional to w_i). Shape `(m,)`. `None` when rows were drawn as they come.
         weighting: `known` when the weights' constant is known, so that their expectation is 1: unbiased.
             `self_normalised` divides by their sum: any constant will do, at the price of a bias of order 1/m.
+        where: what an error message calls the activity; a trainer adds its step.
 
     Returns:
         The estimate with its standard error and the density that it is about, computed in float64.
@@ -117,9 +119,7 @@ def value_function(
         value, variance = _averaging(objective, real, fake, shares, is_ratio=is_ratio)
     else:
         value, variance = _separable(objective, real, fake, shares, is_ratio=is_ratio)
-    check_finite(
-        objective, value=float(value), largest_logit=float(largest_logit(real, fake)), where="measuring the value"
-    )
+    check_finite(objective, value=float(value), largest_logit=float(largest_logit(real, fake)), where=where)
     has_error = min(len(real), len(fake)) > 1
     return ValueEstimate(
         value=float(value),
@@ -170,24 +170,31 @@ def _separable(
 def _pairing(
     objective: Objective, real: Tensor, fake: Tensor, shares: Tensor, *, is_ratio: bool
 ) -> tuple[Tensor, Tensor]:
-    """Mean over all pairs, in blocks of rows: one pass for the mean, one for the centred sums."""
+    """Mean over all pairs in one pass over blocks of rows, with the sums that its error needs.
+
+    The table is centred by the mean over some pairs while it is made, and by the rest once the mean over all is
+    known: that rest is small, so nothing cancels.
+    """
+    few = min(len(real), len(fake))
+    guess = (shares[:few] * objective.real_term(real[:few] - fake[:few])).mean()
+    # What one unit of centring takes from a row of the table: 1, or the row's weight where the mean is a ratio.
+    units = shares if is_ratio else torch.ones_like(shares)
+    row_sums, column_sums, square_sum = torch.empty_like(real), torch.zeros_like(fake), torch.zeros_like(guess)
     rows = max(1, _PAIRS_AT_ONCE // len(fake))
-    blocks = list(zip(real.split(rows), shares.split(rows), strict=True))
-
-    def table(logits: Tensor, share: Tensor, centre: Tensor | float) -> Tensor:
-        pairs = objective.real_term(logits[:, None] - fake[None, :])
-        return share[:, None] * (pairs - centre) if is_ratio else share[:, None] * pairs - centre
-
-    value = torch.stack([table(*block, 0.0).sum() for block in blocks]).sum() / (len(real) * len(fake))
-    if min(len(real), len(fake)) < 2:
-        return value, torch.full_like(value, math.nan)
-    row_sums, column_sums, square_sum = [], torch.zeros_like(fake), torch.zeros_like(value)
-    for block in blocks:
-        centred = table(*block, value)
-        row_sums.append(centred.sum(dim=1))
+    for start in range(0, len(real), rows):
+        block = slice(start, start + rows)
+        pairs = objective.real_term(real[block, None] - fake[None, :])
+        centred = shares[block, None] * pairs - units[block, None] * guess
+        row_sums[block] = centred.sum(dim=1)
         column_sums += centred.sum(dim=0)
         square_sum += centred.square().sum()
-    return value, two_sample_variance(torch.cat(row_sums), column_sums, square_sum)
+    rest = row_sums.mean() / len(fake)
+    if few < 2:
+        return guess + rest, torch.full_like(guess, math.nan)
+    square_sum = square_sum - 2 * rest * (units @ row_sums) + len(fake) * rest**2 * (units @ units)
+    return guess + rest, two_sample_variance(
+        row_sums - len(fake) * rest * units, column_sums - rest * units.sum(), square_sum
+    )
 
 
 def _averaging(
