@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -66,4 +67,7 @@ for command in (train, resume, sample, judge, report, compare, runs, doctor):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that `arguments` name (those of the process by default), and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without '≥' shows '?', which is better than a traceback
     app(args=None if arguments is None else list(arguments), prog_name="equipoise")

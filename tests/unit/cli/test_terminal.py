@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
 import sys
 
 import pytest
@@ -91,9 +93,18 @@ def test_seconds_are_told_as_a_person_says_them(seconds, text):
     assert readable_seconds(seconds) == text
 
 
-def test_a_reader_that_leaves_early_is_no_failure(tmp_path):
-    import subprocess
+def test_a_terminal_without_the_sign_for_at_least_gets_a_question_mark():
+    script = (
+        "import sys\nfrom equipoise.cli.main import main\ntry: main(['--version'])\nfinally: print('JSD \u2265 0.1')"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+    )
+    assert finished.returncode == 0
+    assert finished.stdout.endswith("JSD ? 0.1\n")
 
+
+def test_a_reader_that_leaves_early_is_no_failure(tmp_path):
     script = (
         "from equipoise.cli.terminal import reporting_errors\n"
         "import typer\n"
