@@ -82,11 +82,12 @@ def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
     result = dict(base)
     if "family" in change and change["family"] != base.get("family"):
         result.update(generator={}, discriminator={})
+    if "name" in change and "options" in base and change["name"] != base.get("name"):
+        result["options"] = {}
     for key, value in change.items():
         before = result.get(key)
         if isinstance(value, Mapping) and isinstance(before, Mapping):
-            is_other_part = "name" in value and "options" in before and value["name"] != before.get("name")
-            result[key] = dict(value) if is_other_part else merged(before, value)
+            result[key] = merged(before, value)
         else:
             result[key] = value
     return result

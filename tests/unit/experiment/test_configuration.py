@@ -1,0 +1,191 @@
+"""Configurations: files, settings and presets become one checked whole, and mistakes are named."""
+
+import numpy as np
+import pytest
+import yaml
+
+from equipoise.errors import ConfigError, DataError
+from equipoise.experiment.build import build_trainer
+from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.presets import preset, preset_name
+from equipoise.experiment.reading import merged, read_config, read_settings, validated
+from equipoise.spaces import ImageSpace, PointSpace, TableSpace
+
+
+@pytest.fixture
+def points(tmp_path):
+    path = tmp_path / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(100, 2)))
+    return path
+
+
+def plan(points, *settings, **options):
+    return plan_run(points, steps=10, settings=["play.batch_size=8", *settings], **options)
+
+
+def test_settings_are_read_as_yaml_into_sections():
+    assert read_settings(["play.batch_size=256", "objective=hinge", "averaging.share=1e-2", "data.drop=[a, b]"]) == {
+        "play": {"batch_size": 256}, "objective": "hinge", "averaging": {"share": 0.01}, "data": {"drop": ["a", "b"]},
+    }
+
+
+@pytest.mark.parametrize("text", ["play.batch_size", "=3", "play={"])
+def test_a_setting_that_is_no_key_and_value_is_refused_with_an_example(text):
+    with pytest.raises(ConfigError) as caught:
+        read_settings([text])
+    assert caught.value.where == f"--set {text}"
+    assert caught.value.expected
+
+
+def test_a_part_whose_name_changes_loses_the_options_of_the_old_one():
+    base = {"objective": {"name": "hinge", "options": {"margin": 2}}, "penalties": [1]}
+    assert merged(base, {"objective": {"name": "minimax"}}) == {
+        "objective": {"name": "minimax", "options": {}}, "penalties": [1],
+    }
+    assert merged(base, {"objective": {"options": {"margin": 3}}})["objective"] == {"name": "hinge", "options": {"margin": 3}}
+
+
+def test_networks_of_another_family_start_from_that_familys_own_defaults():
+    base = {"networks": {"family": "mlp", "latents": 2, "generator": {"width": 8}, "discriminator": {"width": 8}}}
+    changed = merged(base, {"networks": {"family": "convolutional"}})["networks"]
+    assert changed == {"family": "convolutional", "latents": 2, "generator": {}, "discriminator": {}}
+
+
+def test_a_complete_configuration_survives_writing_and_reading(points, tmp_path):
+    config = plan(points).config
+    path = tmp_path / "config.yaml"
+    path.write_text(config.to_yaml())
+    content, lines = read_config(path)
+    assert validated(content, where="x", lines=lines) == config
+
+
+@pytest.mark.parametrize(
+    ("settings", "where", "found"),
+    [
+        (["objective=hing"], "objective", "Did you mean 'hinge'?"),
+        (["penalties=[{name: r3}]"], "penalties", "Did you mean 'r"),
+        (["play.batchsize=3"], "play.batchsize", "Did you mean 'batch_size'?"),
+        (["plya.batch_size=3"], "plya", "Did you mean 'play'?"),
+        (["play.batch_size=0"], "play.batch_size", "0 does not fit"),
+        (["play.batch_size=many"], "play.batch_size", "'many' does not fit"),
+        (["networks.generator.widht=3"], "networks.generator.widht", "Did you mean 'width'?"),
+        (["networks.family=mpl"], "networks.family", "Did you mean 'mlp'?"),
+        (["optimisers.generator.name=Adan"], "optimisers.generator.name", "Did you mean 'Adam'?"),
+        (["optimisers.generator.options={beta: 1}"], "optimisers.generator.options.beta", "Did you mean 'betas'?"),
+        (["play.order=simultaneous", "play.discriminator_turns=2"], "play", "does not fit"),
+        (["objective=wasserstein", "penalties=[]"], "objective", "without any control of the discriminator's slope"),
+        (["networks.conditional=true"], "networks.conditional", "no class labels"),
+        (["seed=-1"], "seed", "-1 is not a seed"),
+        (["gamma.shape=geometrical"], "gamma.shape", "does not fit"),
+        (["data.source=[1]"], "data", ""),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_was_found(points, settings, where, found):
+    with pytest.raises((ConfigError, DataError)) as caught:
+        planned = plan(points, *settings) if "data.source" not in settings[0] else plan_run(None, settings=settings)
+        build_trainer(planned.config, planned.data)
+    assert where in caught.value.where
+    assert found in str(caught.value)
+    assert caught.value.expected or caught.value.advice
+
+
+def test_a_wrong_key_in_a_file_is_named_with_its_line(points, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("play:\n  batch_size: 8\n  stebs: 5\n")
+    with pytest.raises(ConfigError, match=r"mine.yaml, line 3, play.stebs: no setting is called 'stebs'"):
+        plan_run(points, config_file=path)
+
+
+@pytest.mark.parametrize(
+    "text", ["play: [", "- a\n- b\n", "a: &x [1]\nb: *x\n", "\x00"],
+    ids=["cut short", "a list", "aliases, which can explode", "not text"],
+)
+def test_a_file_that_is_no_configuration_is_refused(points, tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="mine.yaml"):
+        plan_run(points, config_file=path)
+
+
+def test_a_missing_configuration_file_is_named(points, tmp_path):
+    with pytest.raises(ConfigError, match="absent.yaml"):
+        plan_run(points, config_file=tmp_path / "absent.yaml")
+
+
+def test_a_configuration_alone_is_enough_to_plan_a_run(points, tmp_path):
+    first = plan(points)
+    path = tmp_path / "config.yaml"
+    path.write_text(first.config.to_yaml())
+    assert plan_run(None, config_file=path).config == first.config
+
+
+def test_without_any_data_the_message_asks_for_them():
+    with pytest.raises(ConfigError, match="no data are named"):
+        plan_run(None)
+
+
+@pytest.mark.parametrize("options", [{"steps": 0}, {"minutes": 0.0}, {"minutes": float("nan")}, {"steps": 5, "minutes": 1.0}])
+def test_an_impossible_budget_is_refused(points, options):
+    with pytest.raises(ConfigError):
+        plan_run(points, **options)
+
+
+def test_minutes_become_steps_that_are_stored(points):
+    planned = plan_run(points, minutes=0.05, settings=["play.batch_size=8"])
+    assert planned.config.play.steps >= 10
+    assert yaml.safe_load(planned.config.to_yaml())["play"]["steps"] == planned.config.play.steps
+
+
+def test_a_device_that_is_not_there_is_refused(points):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ConfigError, match="no cuda device"):
+        plan(points, device="cuda")
+
+
+def test_presets_follow_the_kind_and_the_size_of_the_data():
+    table = TableSpace(columns=(), blocks=())
+    names = [preset_name(space) for space in (PointSpace(2), table, ImageSpace(1, 8, 8), ImageSpace(3, 32, 32))]
+    assert names == ["points", "table", "small-images", "images"]
+
+
+@pytest.mark.parametrize("name", ["points", "table", "small-images", "images"])
+def test_every_preset_is_a_complete_configuration(name):
+    content = preset(name, source="x", space=ImageSpace(1, 8, 8), classes=0, device="cpu", threads=1)
+    config = validated(content, where=name)
+    assert config.objective.name == "relativistic"
+    assert [part.name for part in config.penalties] == ["r1", "r2"]
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest_name(points):
+    with pytest.raises(ConfigError, match="Did you mean 'points'"):
+        plan(points, preset_wanted="point")
+
+
+def test_code_named_in_a_configuration_runs_only_when_it_is_trusted(points):
+    planned = plan(points, "objective=equipoise.objectives.relativistic:relativistic")
+    assert build_trainer(planned.config, planned.data).objective.name == "relativistic"
+    with pytest.raises(ConfigError, match="--trust-code"):
+        build_trainer(planned.config, planned.data, trusted=False)
+
+
+@pytest.mark.parametrize("path", ["os:getcwd", "no_such_module:thing", "os:no_such_thing", "a b:c"])
+def test_an_import_path_that_is_no_such_part_is_refused(points, path):
+    planned = plan(points, f"objective='{path}'")
+    with pytest.raises(ConfigError, match="objective"):
+        build_trainer(planned.config, planned.data)
+
+
+def test_batch_normalisation_under_a_per_sample_penalty_is_refused_by_name():
+    from torch import nn
+
+    from equipoise.experiment.build import refuse_forbidden
+    from equipoise.objectives import find
+    from equipoise.penalties import find as find_penalty
+
+    discriminator = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    with pytest.raises(ConfigError, match=r"batch normalisation \('1'\) under the per-sample penalty 'r1'"):
+        refuse_forbidden(find("relativistic")(), [find_penalty("r1")()], discriminator)
+    refuse_forbidden(find("relativistic")(), [], discriminator)
