@@ -7,6 +7,7 @@ import torch
 from equipoise.errors import PlayDiverged
 from equipoise.game.step import StepReport
 from equipoise.objectives.base import Objective
+from equipoise.objectives.finite_range import check_finite, largest_logit
 
 
 class FinitePlay:
@@ -30,7 +31,7 @@ class FinitePlay:
         """Read the sums.
 
         Raises:
-            PlayDiverged: a loss since the last check was infinite or NaN.
+            PlayDiverged: a loss since the last check was infinite or NaN, or the logits have left the objective's range.
         """
         sums = self._sums.tolist()
         losses = (float(report.discriminator_loss), float(report.generator_loss))
@@ -45,4 +46,10 @@ class FinitePlay:
                 "Resume from the last checkpoint with a lower learning rate, e.g. "
                 "--set optimisers.generator.learning_rate=0.0005, or use a penalty such as r1.",
             )
+        check_finite(
+            self.objective,
+            value=losses[0],
+            largest_logit=float(largest_logit(report.real_logits, report.fake_logits)),
+            where=f"step {step}",
+        )
         self._last = losses
