@@ -57,16 +57,16 @@ def test_live_fields_are_rate_value_with_its_error_and_time_left(clock):
 def test_a_log_gets_a_line_every_ten_seconds_and_one_at_the_end(clock):
     log = io.StringIO()
     lines = Lines(log)
-    lines.start(100, 0, "digits")
-    for step in range(1, 101):
+    lines.start(105, 0, "digits")
+    for step in range(1, 106):
         clock.now += 1
         lines.update(step, {"value": -0.7})
     lines.close()
     told = log.getvalue().splitlines()
-    assert told[0] == "digits: steps 0 to 100"
-    # 100 steps of one second, a line every 10: steps 10, 20 ... 100.
-    assert len(told) == 1 + 10
-    assert told[-1].startswith("digits: step 100 of 100  1.0 step/s  value -0.7000")
+    assert told[0] == "digits: steps 0 to 105"
+    # 105 steps of one second, a line every 10: steps 10, 20 ... 100, and the last.
+    assert len(told) == 1 + 10 + 1
+    assert told[-1].startswith("digits: step 105 of 105  1.0 step/s  value -0.7000")
 
 
 def test_slow_steps_are_told_in_seconds_per_step():
