@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,8 @@ class Rows:
             Shape `(n, columns)`.
         is_category: for each column of `mixed`, whether it holds codes.
         names: for each column of `mixed`, what a person calls it.
+        levels: for each column of `mixed`, the level that each code stands for; empty for numbers.
+        positions: where distances between samples are taken. Shape `(n, axes)`.
         images: pixels in [0, 1], float32, or `None`. Shape `(n, channels, height, width)`.
     """
 
@@ -31,6 +33,8 @@ class Rows:
     mixed: np.ndarray
     is_category: tuple[bool, ...]
     names: tuple[str, ...]
+    levels: tuple[tuple[str, ...], ...]
+    positions: np.ndarray
     images: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -39,7 +43,13 @@ class Rows:
     def take(self, indices: np.ndarray) -> Rows:
         """The rows at `indices`, in that order."""
         images = None if self.images is None else self.images[indices]
-        return Rows(self.numbers[indices], self.mixed[indices], self.is_category, self.names, images)
+        return replace(
+            self,
+            numbers=self.numbers[indices],
+            mixed=self.mixed[indices],
+            positions=self.positions[indices],
+            images=images,
+        )
 
 
 Scorer = Callable[[Rows], np.ndarray]
@@ -92,3 +102,40 @@ def joined(first: Values, second: Values) -> Values:
     if isinstance(first, pd.DataFrame):
         return pd.concat([first, second], ignore_index=True)
     return np.concatenate([first, second])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a check is given: the parts that the discriminators saw, and what the chosen one says of the scored part.
+
+    Attributes:
+        kind: of the data.
+        real_values: scored real samples as people have them.
+        fake_values: scored generated samples.
+        real: scored real samples, prepared.
+        fake: scored generated samples, prepared.
+        real_fit: real samples of the fitting part, prepared; the training part of a run, if it was given.
+        fake_fit: generated samples of the fitting part.
+        real_logits: of the chosen discriminator on `real`, clipped.
+        fake_logits: on `fake`.
+        is_training_part: whether `real_fit` is known to be what the generator was trained on.
+        confidence: that statements of the checks are made with.
+        seed: for checks that draw.
+    """
+
+    kind: SpaceKind
+    real_values: Values
+    fake_values: Values
+    real: Rows
+    fake: Rows
+    real_fit: Rows
+    fake_fit: Rows
+    real_logits: np.ndarray
+    fake_logits: np.ndarray
+    is_training_part: bool
+    confidence: float
+    seed: int
+
+
+Check = Callable[[Evidence], tuple[Finding, ...]]
+"""A referee test beside the main one: what it found, in plain words, possibly nothing."""

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from equipoise.errors import DataError
-from equipoise.referee.base import Finding, Values
+from equipoise.referee.base import Finding, Values, take
 from equipoise.referee.prepare import as_levels, as_numbers, is_number_column
 from equipoise.spaces import SpaceKind
 
@@ -125,9 +125,21 @@ def _same_columns(real: pd.DataFrame, fake: pd.DataFrame) -> pd.DataFrame:
     return fake
 
 
+def aligned(real: Values, fake: Values) -> Values | None:
+    """The generated samples in the order of the real ones, if both sides hold exactly the same samples."""
+    if len(real) != len(fake):
+        return None
+    orders = [np.argsort(row_keys(side), kind="stable") for side in (real, fake)]
+    if not np.array_equal(row_keys(real)[orders[0]], row_keys(fake)[orders[1]]):
+        return None
+    places = np.empty(len(real), dtype=np.int64)
+    places[orders[0]] = orders[1]
+    return take(fake, places)
+
+
 def _overlap(real: Values, fake: Values) -> list[Finding]:
     real_keys, fake_keys = row_keys(real), row_keys(fake)
-    if len(real) == len(fake) and np.array_equal(np.sort(real_keys), np.sort(fake_keys)):
+    if aligned(real, fake) is not None:
         return [Finding("inputs", "Both sides hold exactly the same samples: this compares a set with itself.", True)]
     fake_share = float(np.isin(fake_keys, real_keys).mean())
     real_share = float(np.isin(real_keys, fake_keys).mean())

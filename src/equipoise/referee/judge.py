@@ -8,33 +8,31 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from equipoise.errors import ConfigError
-from equipoise.randomness import derived_seed, numpy_stream
-from equipoise.referee.base import Member, Rows, Values, take
-from equipoise.referee.checks.jsd_bound import (
-    is_distinguished,
-    jsd_lower_bound_nats,
-    log_e_value,
-    value_estimate,
-)
-from equipoise.referee.choice import Choice, choose
-from equipoise.referee.inputs import checked_sides, first_findings
+from equipoise.errors import ConfigError, unknown_name
+from equipoise.randomness import derived_seed
+from equipoise.referee.base import Check, Evidence, Finding, Member, Values, joined
+from equipoise.referee.checks import available as available_checks
+from equipoise.referee.checks.jsd_bound import is_distinguished, jsd_lower_bound_nats, log_e_value, value_estimate
+from equipoise.referee.eyesight import measure_resolution
+from equipoise.referee.inputs import aligned, checked_sides, first_findings
 from equipoise.referee.members import members_for
-from equipoise.referee.prepare import preparation
+from equipoise.referee.playing import CHOICE_SHARE, FIT_SHARE, play, split
 from equipoise.referee.resolution import Resolution, floor_nats
 from equipoise.referee.separation import Interval, area_under_curve, balanced_accuracy
 from equipoise.referee.verdict import Conclusion, Counts, Verdict, conclude
 from equipoise.spaces import SpaceKind
 
-FIT_SHARE, CHOICE_SHARE = 0.5, 0.2
-"""The rest, 0.3, is scored. Measured as a good compromise on 2-D densities; otherwise arbitrary."""
 MINIMUM_SAMPLES = 20
 """Per side, at 95 % confidence: 10 to fit, 4 to choose, 6 to score."""
+
+_REPEATS = {"floor": 0, "screen": 1, "full": 5}
+"""Trials per planted defect and size."""
 
 
 def judge(
@@ -47,6 +45,9 @@ def judge(
     seed: int = 0,
     real_fit: Values | None = None,
     members: Sequence[Member] | None = None,
+    checks: Sequence[str] | None = None,
+    resolution: Literal["auto", "floor", "screen", "full"] | Resolution = "auto",
+    cache: Path | None = None,
 ) -> Verdict:
     """Judge whether generated samples can be told from real ones.
 
@@ -61,6 +62,11 @@ def judge(
         real_fit: real samples for fitting and choosing, such as the training part; `real` is then only scored. A
             generator that overfits its training part is harder to tell from it, which costs power and never validity.
         members: discriminators to use instead of those for this kind of data.
+        checks: names of the checks to run beside the test (coverage, collapse, memorisation, where); all when left out.
+        resolution: how the smallest visible difference is found: "floor" computes what a perfect observer would need;
+            "screen" plants each kind of defect once per size, which takes some 20 verdicts' time; "full" five times;
+            "auto" screens if a margin is given. Or a `Resolution` measured before.
+        cache: a folder that keeps measured resolutions for the next verdict on the same data.
 
     Returns:
         The verdict. With fewer samples than the method needs its conclusion is `too_little_data`.
@@ -79,13 +85,34 @@ def judge(
     real_total = len(real) if real_fit is None else min(len(real) / (1 - FIT_SHARE - CHOICE_SHARE), len(real_fit) / 0.7)
     if min(real_total, len(fake)) < needed:
         return _too_few(real, fake, kind, confidence, margin, seed, findings, needed, time.perf_counter() - started)
-    parts = split(real, fake, seed=seed, real_fit=real_fit)
-    outcome = play(parts, kind=kind, seed=seed, members=members_for(kind) if members is None else members)
+    same = aligned(real, fake) if real_fit is None else None
+    parts = split(real, fake if same is None else same, seed=seed, real_fit=real_fit, is_one_set=same is not None)
+    used = members_for(kind) if members is None else members
+    outcome = play(parts, kind=kind, seed=seed, members=used)
     estimate = value_estimate(outcome.real_logits, outcome.fake_logits)
     log_e = log_e_value(outcome.real_logits, outcome.fake_logits)
     rejects = is_distinguished(log_e, confidence=confidence)
-    floor = floor_nats(parts.counts.real_score, parts.counts.fake_score, confidence=confidence)
-    resolution = Resolution("floor", floor)
+    evidence = Evidence(
+        kind=kind,
+        real_values=parts.real_score,
+        fake_values=parts.fake_score,
+        real=outcome.real,
+        fake=outcome.fake,
+        real_fit=outcome.real_fit,
+        fake_fit=outcome.fake_fit,
+        real_logits=outcome.real_logits,
+        fake_logits=outcome.fake_logits,
+        is_training_part=real_fit is not None,
+        # The checks together make a handful of statements; a tenth of the level each keeps false ones rare.
+        confidence=1 - (1 - confidence) / 10,
+        seed=derived_seed(seed, "referee checks"),
+    )
+    for check in _chosen_checks(checks).values():
+        findings = (*findings, *check(evidence))
+    if not isinstance(resolution, Resolution):
+        pool = real if real_fit is None else joined(real, real_fit)
+        plan = ("floor" if margin is None else "screen") if resolution == "auto" else resolution
+        resolution = _resolution(pool, plan, kind, parts.counts, used, confidence, cache)
     return Verdict(
         kind=kind,
         conclusion=conclude(rejects=rejects, margin_nats=margin, resolution=resolution),
@@ -110,67 +137,6 @@ def judge(
     )
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Both sides, split into the part to fit on, the part to choose on and the part that is scored once."""
-
-    real_fit: Values
-    fake_fit: Values
-    real_choice: Values
-    fake_choice: Values
-    real_score: Values
-    fake_score: Values
-
-    @property
-    def counts(self) -> Counts:
-        """How many samples each part has."""
-        return Counts(**{name: len(part) for name, part in vars(self).items()})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The chosen discriminator and its clipped logits on the scored part."""
-
-    choice: Choice
-    real_logits: np.ndarray
-    fake_logits: np.ndarray
-
-
-def split(real: Values, fake: Values, *, seed: int, real_fit: Values | None = None) -> Parts:
-    """Split both sides at random, from the seed alone.
-
-    With `real_fit`, all of `real` is scored, and of `fake` as many as that, within 30 to 50 % of them.
-    """
-    fake_order = numpy_stream(seed, "referee split fake").permutation(len(fake))
-    if real_fit is None:
-        pieces = _cut(numpy_stream(seed, "referee split real").permutation(len(real)), 1 - FIT_SHARE - CHOICE_SHARE)
-        real_parts = [take(real, piece) for piece in pieces]
-        scored_share = 1 - FIT_SHARE - CHOICE_SHARE
-    else:
-        fit_order = numpy_stream(seed, "referee split real").permutation(len(real_fit))
-        fit, choice, _ = _cut(fit_order, 0.0)
-        scored_order = numpy_stream(seed, "referee order real").permutation(len(real))
-        real_parts = [take(real_fit, fit), take(real_fit, choice), take(real, scored_order)]
-        scored_share = min(0.5, max(1 - FIT_SHARE - CHOICE_SHARE, len(real) / len(fake)))
-    fake_parts = [take(fake, piece) for piece in _cut(fake_order, scored_share)]
-    return Parts(real_parts[0], fake_parts[0], real_parts[1], fake_parts[1], real_parts[2], fake_parts[2])
-
-
-def play(parts: Parts, *, kind: SpaceKind, seed: int, members: Sequence[Member]) -> Outcome:
-    """Fit every member, choose one, score it once."""
-    prepare = preparation(kind, parts.real_fit, parts.fake_fit)
-    fit: list[Rows] = [prepare(parts.real_fit), prepare(parts.fake_fit)]
-    # Fitted scorers read all four remaining parts in one pass; the scored part's columns are opened only once chosen.
-    others = [prepare(part) for part in (parts.real_choice, parts.fake_choice, parts.real_score, parts.fake_score)]
-    scores = []
-    for member in members:
-        scorer = member.fit(fit[0], fit[1], derived_seed(seed, f"referee member {member.name}"))
-        scores.append([scorer(rows) for rows in others])
-    by_part = [{member.name: each[place] for member, each in zip(members, scores, strict=True)} for place in range(4)]
-    choice = choose(by_part[0], by_part[1])
-    return Outcome(choice, choice.logits(by_part[2]), choice.logits(by_part[3]))
-
-
 def samples_needed(confidence: float) -> int:
     """Samples per side below which the e-value cannot reach the level, or there is nothing to fit on.
 
@@ -180,11 +146,44 @@ def samples_needed(confidence: float) -> int:
     return max(MINIMUM_SAMPLES, math.ceil(pairs / (1 - FIT_SHARE - CHOICE_SHARE)))
 
 
-def _cut(order: np.ndarray, scored_share: float) -> list[np.ndarray]:
-    """Indices to fit on, to choose on and to score."""
-    scored = round(len(order) * scored_share)
-    fitted = round((len(order) - scored) * FIT_SHARE / (FIT_SHARE + CHOICE_SHARE))
-    return [order[:fitted], order[fitted : len(order) - scored], order[len(order) - scored :]]
+def _resolution(
+    pool: Values,
+    plan: str,
+    kind: SpaceKind,
+    counts: Counts,
+    members: Sequence[Member],
+    confidence: float,
+    cache: Path | None,
+) -> Resolution:
+    if plan not in _REPEATS:
+        raise unknown_name("judge, resolution", "plan", plan, ["auto", *_REPEATS])
+    if plan == "floor":
+        return Resolution("floor", floor_nats(counts.real_score, counts.fake_score, confidence=confidence))
+
+    def scored_logits(first: Values, second: Values, place: int) -> tuple[np.ndarray, np.ndarray]:
+        found = play(split(first, second, seed=place), kind=kind, seed=place, members=members)
+        return found.real_logits, found.fake_logits
+
+    return measure_resolution(
+        pool,
+        kind=kind,
+        play=scored_logits,
+        members=members,
+        per_side=min(sum(counts.real), sum(counts.fake)),
+        confidence=confidence,
+        repeats=_REPEATS[plan],
+        cache=cache,
+    )
+
+
+def _chosen_checks(names: Sequence[str] | None) -> Mapping[str, Check]:
+    known = available_checks()
+    if names is None:
+        return known
+    for name in names:
+        if name not in known:
+            raise unknown_name("judge, checks", "check", name, known)
+    return {name: known[name] for name in names}
 
 
 def _check_options(confidence: float, margin: float | None) -> None:
@@ -200,8 +199,6 @@ def _check_options(confidence: float, margin: float | None) -> None:
 
 
 def _too_few(real, fake, kind, confidence, margin, seed, findings, needed, seconds) -> Verdict:
-    from equipoise.referee.base import Finding
-
     nothing, unknown = np.zeros(0), Interval(math.nan, 0.0, 1.0)
     need = Finding(
         "inputs",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from equipoise.referee.base import Rows
+from equipoise.referee.prepare import MOST_DISTANCE_AXES, STANDARD_LIMIT
 
 _COMPONENTS = 48
 """Main directions of the pixels that linear members and trees see; 48 hold about 90 % of the variance of digits."""
@@ -39,10 +40,12 @@ def image_preparation(real: np.ndarray, fake: np.ndarray) -> Callable[[np.ndarra
         )
         mixed = np.concatenate([along, look], axis=1)
         return Rows(
-            numbers=np.clip(standard, -8.0, 8.0),
+            numbers=np.clip(standard, -STANDARD_LIMIT, STANDARD_LIMIT),
             mixed=mixed,
             is_category=(False,) * mixed.shape[1],
             names=direction_names + names,
+            levels=((),) * mixed.shape[1],
+            positions=along[:, :MOST_DISTANCE_AXES].astype(np.float64),
             images=images.astype(np.float32) / 255.0,
         )
 

@@ -19,6 +19,8 @@ STANDARD_LIMIT = 8.0
 """Standardised numbers are clipped here: beyond it an outlier would rule a quadratic; trees read numbers unclipped."""
 MAX_LEVELS = 200
 """Commonest levels of a category that keep a code of their own; scikit-learn's trees take at most 255."""
+MOST_DISTANCE_AXES = 12
+"""Distances are taken along at most so many axes: in more, all samples are about equally far from each other."""
 _ONE_HOT_LEVELS = 30
 """Commonest levels that linear members see as columns."""
 
@@ -41,15 +43,20 @@ def preparation(kind: SpaceKind, real: Values, fake: Values) -> Preparation:
         names = [f"x{index}" for index in range(real.shape[1])]
         real, fake = (pd.DataFrame(side, columns=names) for side in (real, fake))
     columns = [_column_plan(name, real[name], fake[name]) for name in real.columns]
+    fitted = [_side_by_side([plan.read(side[plan.name])[0] for plan in columns], len(side)) for side in (real, fake)]
+    directions = _directions_for_distances(np.concatenate(fitted))
 
     def prepare(values: Values) -> Rows:
         frame = values if isinstance(values, pd.DataFrame) else pd.DataFrame(values, columns=names)
         blocks = [plan.read(frame[plan.name]) for plan in columns]
+        numbers = _side_by_side([numbers for numbers, _ in blocks], len(frame))
         return Rows(
-            numbers=_side_by_side([numbers for numbers, _ in blocks], len(frame)),
+            numbers=numbers,
+            positions=numbers @ directions,
             mixed=_side_by_side([mixed for _, mixed in blocks], len(frame)),
             is_category=tuple(flag for plan in columns for flag in plan.is_category),
             names=tuple(name for plan in columns for name in plan.mixed_names),
+            levels=tuple(levels for plan in columns for levels in plan.levels),
         )
 
     return prepare
@@ -80,6 +87,10 @@ class NumberPlan:
     @property
     def mixed_names(self) -> tuple[str, ...]:
         return (self.name, f"{self.name} (is whole)") if self.marks_fractions else (self.name,)
+
+    @property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        return ((),) * len(self.mixed_names)
 
     def read(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         """Columns for linear members and for trees."""
@@ -116,6 +127,10 @@ class CategoryPlan:
     @property
     def mixed_names(self) -> tuple[str, ...]:
         return (self.name,)
+
+    @property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        return ((*self.codes, "(any other)"),)
 
     def read(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         """Columns for linear members and for trees."""
@@ -163,6 +178,14 @@ def _column_plan(name: str, real: pd.Series, fake: pd.Series) -> NumberPlan | Ca
         marks_gaps=any(len(part) < len(side) for part, side in zip(finite, sides, strict=True)),
         marks_fractions=any(part.any() for part in is_whole) and not all(part.all() for part in is_whole),
     )
+
+
+def _directions_for_distances(numbers: np.ndarray) -> np.ndarray:
+    """The axes themselves where they are few, the main directions where they are many. Shape `(numbers, axes)`."""
+    if numbers.shape[1] <= MOST_DISTANCE_AXES:
+        return np.eye(numbers.shape[1])
+    _, vectors = np.linalg.eigh(np.cov(numbers.T))
+    return vectors[:, ::-1][:, :MOST_DISTANCE_AXES]
 
 
 def _side_by_side(blocks: list[np.ndarray], count: int) -> np.ndarray:

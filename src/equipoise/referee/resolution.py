@@ -25,8 +25,11 @@ class Resolution:
         floor_nats: JSD that a discriminator knowing both densities would need; no referee can do better.
         power: the chance of detection that all these numbers refer to.
         by_defect_nats: smallest visible JSD of each planted defect; infinite when even the largest was not seen.
+        absent: defects that changed nothing visible at any size because the data have nothing of the kind to spoil:
+            columns that do not depend on each other have no dependence to break.
         intervals_nats: 90 % interval of each of them.
         trials: how many times a defect was planted and looked for.
+        per_side: samples on each side when it was measured; 0 when it was not.
     """
 
     method: Literal["floor", "planted"]
@@ -34,7 +37,9 @@ class Resolution:
     power: float = POWER
     by_defect_nats: Mapping[str, float] = field(default_factory=dict)
     intervals_nats: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
     trials: int = 0
+    per_side: int = 0
 
     @property
     def coarsest_nats(self) -> float:

@@ -43,6 +43,16 @@ class Counts:
     real_score: int
     fake_score: int
 
+    @property
+    def real(self) -> tuple[int, int, int]:
+        """Real samples fitted on, chosen on, scored."""
+        return self.real_fit, self.real_choice, self.real_score
+
+    @property
+    def fake(self) -> tuple[int, int, int]:
+        """Generated samples fitted on, chosen on, scored."""
+        return self.fake_fit, self.fake_choice, self.fake_score
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -139,6 +149,7 @@ class Verdict:
             "resolution_floor_nats": None if resolution is None else resolution.floor_nats,
             "resolution_power": None if resolution is None else resolution.power,
             "resolution_nats": {} if resolution is None else dict(resolution.by_defect_nats),
+            "resolution_per_side": None if resolution is None else resolution.per_side,
             "resolution_intervals_nats": {} if resolution is None else dict(resolution.intervals_nats),
             "findings": [
                 {"check": finding.check, "statement": finding.statement, "is_problem": finding.is_problem,

@@ -35,8 +35,8 @@ def headline(verdict: Verdict) -> str:
         )
     if verdict.conclusion == "distinguished":
         return (
-            f"{title}: generated and real samples differ, by little or in few samples but beyond doubt; if they were "
-            f"alike, what a fresh discriminator found on {scored} would come up at most once in {_odds(verdict)} times."
+            f"{title}: generated and real samples differ, by little or in few samples; if they were alike, what a "
+            f"fresh discriminator found on {scored} would come up at most once in {_odds(verdict)} times."
         )
     if verdict.resolution is None:
         return (
@@ -120,7 +120,7 @@ def _evidence_words(verdict: Verdict) -> str:
 
 def _odds(verdict: Verdict) -> str:
     digits = verdict.log_e_value / math.log(10)
-    return f"{math.exp(verdict.log_e_value):,.1f}" if digits < 6 else f"10^{digits:.0f}"
+    return f"{math.exp(verdict.log_e_value):,.0f}" if digits < 6 else f"10^{digits:.0f}"
 
 
 def _resolution(verdict: Verdict) -> list[str]:
@@ -138,16 +138,19 @@ def _resolution(verdict: Verdict) -> list[str]:
         ]
     lines = [
         f"What would have been seen {resolution.power:.0%} of the time (measured by planting defects into real data, "
-        f"{resolution.trials} times):"
+        f"{resolution.trials} times, with {resolution.per_side:,} samples a side):"
     ]
     for name, nats in sorted(resolution.by_defect_nats.items(), key=lambda pair: pair[1]):
         low, high = resolution.intervals_nats[name]
         size = (
-            f"from {_nats(nats)} on (between {low:.4f} and {high:.4f})"
+            f"from {_nats(nats)} on (between {_ends(low)} and {_ends(high)})"
             if math.isfinite(nats)
             else "not at any size tried"
         )
         lines.append(f"- {name}: {size}")
+    lines += [
+        f"- {name}: not at any size; the data may have nothing of the kind to spoil" for name in resolution.absent
+    ]
     return [*lines, f"- For comparison, {floor}"]
 
 
@@ -172,6 +175,10 @@ def _wanted(verdict: Verdict) -> float:
     from equipoise.referee.verdict import COARSE_NATS
 
     return COARSE_NATS if verdict.margin_nats is None else verdict.margin_nats
+
+
+def _ends(nats: float) -> str:
+    return f"{nats:.2g}" if math.isfinite(nats) else "any"
 
 
 def _nats(value: float | None) -> str:

@@ -1,1 +1,16 @@
-"""Checks of the referee, one to a file."""
+"""Checks of the referee, one to a file; each file that holds one declares `CHECKS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from equipoise.referee.base import Check
+
+
+def available() -> Mapping[str, Check]:
+    """Every check, by name."""
+    import sys
+
+    from equipoise.parts import discover
+
+    return discover(sys.modules[__name__], "CHECKS")
