@@ -105,7 +105,7 @@ def extra_state(extra: str) -> dict[str, Any]:
 
 
 def devices() -> list[dict[str, str]]:
-    """What `--device` can name here, the one that `auto` takes first."""
+    """What `--device` can name here; `auto` takes CUDA where there is one, else the CPU."""
     import torch
 
     found = []
@@ -114,7 +114,7 @@ def devices() -> list[dict[str, str]]:
             facts = torch.cuda.get_device_properties(index)
             found.append({"name": f"cuda:{index}", "what": f"{facts.name}, {readable_bytes(facts.total_memory)}"})
     if torch.backends.mps.is_available():
-        found.append({"name": "mps", "what": "Apple GPU (untested)"})
+        found.append({"name": "mps", "what": "Apple GPU (untested; ask for it with --device mps)"})
     found.append({"name": "cpu", "what": f"{platform.processor() or platform.machine()}, torch {torch.__version__}"})
     return found
 

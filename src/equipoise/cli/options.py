@@ -12,7 +12,7 @@ from equipoise.errors import ConfigError
 
 
 class Device(StrEnum):
-    """Where tensors live; `auto` takes CUDA, then Apple's GPU, then the CPU."""
+    """Where tensors live; `auto` takes CUDA where there is one, else the CPU; Apple's GPU has to be asked for."""
 
     AUTO = "auto"
     CPU = "cpu"

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from equipoise.cli.terminal import readable_seconds
 
@@ -14,27 +14,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichBar
     from rich.progress import TaskID
 
+    from equipoise.training.recorder import Progress
+
 Fields = Mapping[str, float | str | None]
 
 SECONDS_BETWEEN_LINES = 10.0  # arbitrary: a log of an hour's run stays readable
 SECONDS_BETWEEN_DRAWINGS = 0.1  # ten pictures a second look live; more would cost training time
 STEPS_REMEMBERED = 50  # updates over which the rate is measured: recent speed, not that of the start
-
-
-class Progress(Protocol):
-    """What a training run announces."""
-
-    def start(self, total_steps: int, start_step: int, description: str) -> None:
-        """The run goes from `start_step` to `total_steps`."""
-
-    def update(self, step: int, fields: Fields) -> None:
-        """`step` is done; `fields` are live numbers such as `value` and `steps_per_second`."""
-
-    def message(self, text: str) -> None:
-        """A sentence that stays on the screen."""
-
-    def close(self) -> None:
-        """Nothing more will come."""
 
 
 def terminal_progress(*, quiet: bool = False, stream: TextIO | None = None) -> Progress:
