@@ -136,7 +136,7 @@ def _changed_column(values: pd.DataFrame, share: float, stream: np.random.Genera
     name = _number_column(values, stream)
     if name is None or not pd.api.types.is_numeric_dtype(values[name]):
         return _shuffled_column(values, share, stream)
-    rows, column = _spoilt_rows(len(values), share, stream), as_numbers(values[name])
+    rows, column = _spoilt_rows(len(values), share, stream), as_numbers(values[name]).copy()
     column[rows] = column[rows] + change(np.nanstd(column), len(rows))
     # Whole numbers stay whole: fractions would give the defect away for another reason than its own.
     is_whole = pd.api.types.is_integer_dtype(values[name])
