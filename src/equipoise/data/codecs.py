@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from equipoise.data.raw import RawData
 
 CHUNK_ROWS = 100_000
+MOST_LEVELS = 64
+"""Brightness levels up to which pictures are taken to have levels at all; photographs use nearly all 256."""
 
 
 class Codec(Protocol):
@@ -78,18 +80,24 @@ class PointCodec:
 
 @dataclass(frozen=True)
 class ImageCodec:
-    """A byte b is the number b / 127.5 - 1; a number comes back as the nearest byte."""
+    """A byte b is the number b / 127.5 - 1; a number comes back as the nearest byte that the data use.
+
+    Pictures of few brightness levels (scans, drawings, scikit-learn's digits with 17) keep to their levels: no
+    level is invented, just as no category of a table is. With more than `MOST_LEVELS` all 256 may come.
+    """
 
     space: ImageSpace
+    levels: tuple[int, ...] = ()
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Float32 `(n, channels, height, width)` in [-1, 1]."""
         return np.asarray(values, dtype=np.float32) / np.float32(127.5) - np.float32(1)
 
     def decode(self, samples: np.ndarray | torch.Tensor) -> np.ndarray:
-        """Uint8 `(n, channels, height, width)`; numbers outside [-1, 1] are clipped."""
+        """Uint8 `(n, channels, height, width)`; numbers outside [-1, 1] are clipped, then brought to the nearest level."""
         found = _checked(samples, self.space)
-        return np.clip(np.rint((found + 1) * 127.5), 0, 255).astype(np.uint8)
+        bytes_found = np.clip(np.rint((found + 1) * 127.5), 0, 255).astype(np.uint8)
+        return bytes_found if not self.levels else _nearest_level(self.levels)[bytes_found]
 
     def to_float(self, batch: torch.Tensor) -> torch.Tensor:
         """Float32 in [-1, 1] from the bytes of a batch."""
@@ -97,7 +105,7 @@ class ImageCodec:
 
     def state(self) -> dict[str, Any]:
         """Plain values for `codec_from_state`."""
-        return {"kind": "images", "space": space_to_json(self.space)}
+        return {"kind": "images", "space": space_to_json(self.space), "levels": list(self.levels)}
 
 
 @dataclass(frozen=True)
@@ -154,7 +162,7 @@ def fit_codec(training: RawData) -> Codec:
     """
     if training.kind == "images":
         _, channels, height, width = training.values.shape
-        return ImageCodec(ImageSpace(channels, height, width))
+        return ImageCodec(ImageSpace(channels, height, width), _levels_of(training.values))
     if training.kind == "points":
         codec: Codec = _fit_points(training.values)
         varies = bool(codec.spread.any())
@@ -181,10 +189,25 @@ def codec_from_state(state: dict[str, Any]) -> Codec:
     if kind == "points":
         return PointCodec(np.array(state["mean"], dtype=np.float64), np.array(state["spread"], dtype=np.float64))
     if kind == "images":
-        return ImageCodec(space_from_json(state["space"]))
+        return ImageCodec(space_from_json(state["space"]), tuple(state.get("levels", ())))
     if kind == "table":
         return TableCodec(tuple(ColumnCodec.from_state(column) for column in state["columns"]))
     raise InputError("data.json, codec", f"the codec is of kind '{kind}'.", "Expected points, images or table.")
+
+
+def _levels_of(images: np.ndarray) -> tuple[int, ...]:
+    """The bytes that occur, if they are few."""
+    occurs = np.zeros(256, dtype=bool)
+    for image in images:  # one at a time: an index array of all pixels would take eight times their memory
+        occurs[image.ravel()] = True
+    found = np.flatnonzero(occurs)
+    return tuple(found.tolist()) if len(found) <= MOST_LEVELS else ()
+
+
+def _nearest_level(levels: tuple[int, ...]) -> np.ndarray:
+    """For each byte the nearest of `levels`, uint8 `(256,)`; half way, the lower one."""
+    known = np.array(levels, dtype=np.int64)
+    return known[np.abs(np.arange(256)[:, None] - known).argmin(axis=1)].astype(np.uint8)
 
 
 def _fit_points(values: np.ndarray) -> PointCodec:
