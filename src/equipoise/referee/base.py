@@ -121,6 +121,9 @@ class Evidence:
         is_training_part: whether `real_fit` is known to be what the generator was trained on.
         confidence: that statements of the checks are made with.
         seed: for checks that draw.
+        real_labels: class of each scored real sample, if samples have one. Shape `(n_real,)`.
+        fake_labels: class that each scored generated sample was asked for.
+        label_names: what the classes are called.
     """
 
     kind: SpaceKind
@@ -135,6 +138,9 @@ class Evidence:
     is_training_part: bool
     confidence: float
     seed: int
+    real_labels: np.ndarray | None = None
+    fake_labels: np.ndarray | None = None
+    label_names: tuple[str, ...] = ()
 
 
 Check = Callable[[Evidence], tuple[Finding, ...]]

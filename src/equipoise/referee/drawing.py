@@ -16,18 +16,56 @@ if TYPE_CHECKING:
 
 _REAL, _FAKE = "#0072B2", "#D55E00"
 """Blue and vermilion of the palette of Okabe and Ito, which colour-blind readers tell apart."""
+_SHOWN = 10
 
 
 def draw(verdict: Verdict) -> Figure:
-    """Left: how real each held-out sample looked. Right: the proved distance on its scale, beside the resolution."""
+    """How real each held-out sample looked, the proved distance beside the resolution, and what gave each side away."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    has_examples = verdict.kind == "images" or (verdict.kind == "points" and verdict.scored[0].shape[1] >= 2)
+    has_examples = has_examples and len(verdict.scores[0]) > 0
+    figure = Figure(figsize=(10, 6.4 if has_examples else 3.6), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=[3.6, 2.8]) if has_examples else (figure, None)
+    left, right = upper.subplots(1, 2)
     _draw_scores(left, *verdict.scores)
     _draw_distance(right, verdict)
+    if lower is not None:
+        (_draw_images if verdict.kind == "images" else _draw_points)(lower, verdict)
     figure.suptitle(verdict.conclusion.value.replace("_", " "))
     return figure
+
+
+def _draw_images(panel, verdict: Verdict) -> None:
+    """The ten samples of each side that the discriminator was surest of."""
+    grid = panel.subplots(2, _SHOWN, squeeze=False)
+    for line, images, logits, sign, name in zip(
+        grid, verdict.scored, verdict.scores, (1, -1), ("surest real", "surest generated"), strict=True
+    ):
+        order = np.argsort(-sign * logits, kind="stable")
+        for place, axes in enumerate(line):
+            axes.set_axis_off()
+            if place < len(order):
+                image = images[order[place]].transpose(1, 2, 0)[:, :, :3]
+                image = image[:, :, 0] if image.shape[2] < 3 else image
+                axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        line[0].set_title(name, fontsize=9, loc="left")
+
+
+def _draw_points(panel, verdict: Verdict) -> None:
+    """Both sides in their first two coordinates, coloured by the discriminator's logit."""
+    for axes, points, logits, name in zip(
+        panel.subplots(1, 2, sharex=True, sharey=True),
+        verdict.scored,
+        verdict.scores,
+        ("real", "generated"),
+        strict=True,
+    ):
+        drawn = axes.scatter(
+            points[:, 0], points[:, 1], c=logits, s=3, cmap="coolwarm_r", vmin=-LOGIT_LIMIT / 3, vmax=LOGIT_LIMIT / 3
+        )
+        axes.set_title(f"{name}: red looks generated, blue looks real", fontsize=9)
+    panel.colorbar(drawn, ax=panel.axes, label="log-odds of being real")
 
 
 def _draw_scores(axes, real: np.ndarray, fake: np.ndarray) -> None:

@@ -44,6 +44,9 @@ def judge(
     margin: float | None = None,
     seed: int = 0,
     real_fit: Values | None = None,
+    real_labels: np.ndarray | None = None,
+    fake_labels: np.ndarray | None = None,
+    label_names: Sequence[str] = (),
     members: Sequence[Member] | None = None,
     checks: Sequence[str] | None = None,
     resolution: Literal["auto", "floor", "screen", "full"] | Resolution = "auto",
@@ -61,8 +64,12 @@ def judge(
         seed: of the split and the members; another seed is another verdict from the same data.
         real_fit: real samples for fitting and choosing, such as the training part; `real` is then only scored. A
             generator that overfits its training part is harder to tell from it, which costs power and never validity.
+        real_labels: class of each sample of `real`, if there are classes. Shape `(n_real,)`, int64.
+        fake_labels: class that each generated sample was asked for.
+        label_names: what classes 0, 1, ... are called.
         members: discriminators to use instead of those for this kind of data.
-        checks: names of the checks to run beside the test (coverage, collapse, memorisation, where); all when left out.
+        checks: names of the checks to run beside the test (classes, coverage, collapse, memorisation, where); all when
+            left out.
         resolution: how the smallest visible difference is found: "floor" computes what a perfect observer would need;
             "screen" plants each kind of defect once per size, which takes some 20 verdicts' time; "full" five times;
             "auto" screens if a margin is given. Or a `Resolution` measured before.
@@ -87,6 +94,11 @@ def judge(
         return _too_few(real, fake, kind, confidence, margin, seed, findings, needed, time.perf_counter() - started)
     same = aligned(real, fake) if real_fit is None else None
     parts = split(real, fake if same is None else same, seed=seed, real_fit=real_fit, is_one_set=same is not None)
+    labels = None
+    if real_labels is not None and fake_labels is not None and same is None:
+        # The split depends on the seed and the counts alone, so labels split in the same way fall beside their samples.
+        stand_in = None if real_fit is None else np.zeros(len(real_fit))
+        labels = split(np.asarray(real_labels), np.asarray(fake_labels), seed=seed, real_fit=stand_in)
     used = members_for(kind) if members is None else members
     outcome = play(parts, kind=kind, seed=seed, members=used)
     estimate = value_estimate(outcome.real_logits, outcome.fake_logits)
@@ -106,6 +118,9 @@ def judge(
         # The checks together make a handful of statements; a tenth of the level each keeps false ones rare.
         confidence=1 - (1 - confidence) / 10,
         seed=derived_seed(seed, "referee checks"),
+        real_labels=None if labels is None else labels.real_score,
+        fake_labels=None if labels is None else labels.fake_score,
+        label_names=tuple(label_names),
     )
     for check in _chosen_checks(checks).values():
         findings = (*findings, *check(evidence))
@@ -134,6 +149,7 @@ def judge(
         seed=seed,
         seconds=time.perf_counter() - started,
         scores=(outcome.real_logits, outcome.fake_logits),
+        scored=(parts.real_score, parts.fake_score),
     )
 
 
@@ -212,4 +228,5 @@ def _too_few(real, fake, kind, confidence, margin, seed, findings, needed, secon
         value_standard_error=math.nan, accuracy=unknown, auc=unknown,
         counts=Counts(0, 0, 0, 0, len(real), len(fake)), member="none", member_values={}, resolution=None,
         findings=(need, *findings), seed=seed, seconds=seconds, scores=(nothing, nothing),
+        scored=(real[:0], fake[:0]),
     )  # fmt: skip

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from equipoise.errors import EXIT_DISTINGUISHED, EXIT_OK, EXIT_TOO_LITTLE_DATA
 from equipoise.files import plain
-from equipoise.referee.base import Finding
+from equipoise.referee.base import Finding, Values
 from equipoise.referee.checks.jsd_bound import EQUILIBRIUM_VALUE
 from equipoise.referee.resolution import Resolution
 from equipoise.referee.separation import Interval
@@ -79,6 +81,7 @@ class Verdict:
         seed: of the split and the members.
         seconds: that the verdict took.
         scores: logits on the scored part, for pictures: `(real, fake)`.
+        scored: the scored samples themselves, in the same order.
     """
 
     kind: SpaceKind
@@ -99,7 +102,8 @@ class Verdict:
     findings: tuple[Finding, ...]
     seed: int
     seconds: float
-    scores: tuple[Any, Any]
+    scores: tuple[np.ndarray, np.ndarray]
+    scored: tuple[Values, Values]
 
     @property
     def exit_code(self) -> int:

@@ -112,3 +112,28 @@ def test_where_names_nothing_in_most_pairs_of_one_law():
     )
     # Two families of tests at a tenth of 5 % each: 0.4 expected in 40; four or more have a chance below 0.1 %.
     assert alarms <= 3
+
+
+def test_the_class_that_gives_itself_away_is_named_and_an_absent_one_too():
+    stream = np.random.default_rng(0)
+    labels = [stream.integers(0, 3, 2000) for _ in range(2)]
+    real, fake = (side[:, None] * np.array([4.0, 0.0]) + stream.standard_normal((2000, 2)) for side in labels)
+    fake[labels[1] == 1, 1] += 1.5
+    members = [available()[name] for name in ("quadratic", "boosted trees")]
+    options = {"kind": "points", "checks": ["classes"], "members": members, "label_names": ("ant", "bee", "cat")}
+    verdict = judge(real, fake, real_labels=labels[0], fake_labels=labels[1], **options)
+    (told,) = [finding for finding in verdict.findings if finding.is_problem]
+    assert told.statement == "1 of 3 classes are told apart by themselves, most first: bee."
+    kept = labels[1] != 2
+    verdict = judge(real, fake[kept], real_labels=labels[0], fake_labels=labels[1][kept], **options)
+    assert any("No generated sample was given for these classes: cat" in each.statement for each in verdict.findings)
+
+
+@pytest.mark.parametrize("kind", ["points", "images"])
+def test_the_picture_shows_the_samples_that_give_each_side_away(kind):
+    stream = np.random.default_rng(0)
+    shape = (200, 2) if kind == "points" else (200, 3, 6, 6)
+    sides = [stream.integers(0, 200, shape) + shift for shift in (0, 50)]
+    sides = [side.astype(np.uint8 if kind == "images" else np.float64) for side in sides]
+    figure = judge(*sides, kind=kind, members=[available()["quadratic"]], checks=[]).plot()
+    assert len(figure.axes) >= (4 if kind == "points" else 22)

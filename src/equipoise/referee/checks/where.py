@@ -20,16 +20,9 @@ def check_where(evidence: Evidence) -> tuple[Finding, ...]:
     rows = _columns(evidence, codes, names)
     unit = {"points": "coordinates", "images": "statistics of an image", "table": "columns"}[evidence.kind]
     if rows:
-        listed = ", ".join(str(row["column"]) for row in rows[:3])
-        findings.append(
-            Finding(
-                "where",
-                f"These {unit} differ by themselves, most first: {listed}.",
-                True,
-                {"columns": len(rows)},
-                tuple(rows[:_LISTED]),
-            )
-        )
+        listed = "; ".join(_in_words(row) for row in rows[:3])
+        statement = f"These {unit} differ by themselves, most first: {listed}."
+        findings.append(Finding("where", statement, True, {"columns": len(rows)}, tuple(rows[:_LISTED])))
     if evidence.kind != "images":
         pairs = _pairs(evidence, codes, names)
         if pairs:
@@ -118,6 +111,14 @@ def _samples(evidence: Evidence) -> list[Finding]:
                 row |= {f"x{axis}": float(value) for axis, value in enumerate(values[place][:_LISTED])}
             rows.append(row)
     return [Finding("where", "The scored samples that give each side away most are listed.", rows=tuple(rows))]
+
+
+def _in_words(row: dict[str, object]) -> str:
+    if "level" in row:
+        return f"{row['column']} ({row['level']}: {row['real_share']:.1%} real, {row['fake_share']:.1%} generated)"
+    if row["real_median"] is None or row["fake_median"] is None or row["real_median"] == row["fake_median"]:
+        return str(row["column"])
+    return f"{row['column']} (median {row['real_median']:.4g} real, {row['fake_median']:.4g} generated)"
 
 
 def _how(evidence: Evidence, column: int) -> dict[str, object]:
