@@ -2,10 +2,11 @@
 
     python benchmarks/overhead.py [--rounds 60] [--steps 20] [--rows benchmarks/rows/overhead.jsonl]
 
-Three contestants take turns in one process, in an order that is shuffled every round: our trainer, the hand-written step,
-and the hand-written step once more under another name, whose ratio to itself is the noise of the measurement. All play the same game (RpGAN + R1 + R2, MLP, batch 512,
-Adam, averaged generator, decaying gamma and learning rate, fresh batch and latents each turn). A row holds the median ratio
-over rounds and its 5th and 95th percentile.
+Three contestants take turns in one process, in an order that is shuffled every round: our trainer, the
+hand-written step, and the hand-written step once more under another name, whose ratio to itself is the noise of
+the measurement. All play the same game (RpGAN + R1 + R2, MLP, batch 512, Adam, averaged generator, decaying gamma
+and learning rate, fresh batch and latents each turn). A row holds the median ratio over rounds and its 5th and
+95th percentile.
 """
 
 from __future__ import annotations
@@ -35,13 +36,23 @@ TOTAL_STEPS = 1_000_000
 
 def ours(seed: int, gamma: float, rate: float) -> Callable[[], None]:
     """One step of our trainer, with everything that a run does at a step that is not measured."""
-    planned = plan_run("grid25", steps=TOTAL_STEPS, seed=seed, settings=[
-        f"play.batch_size={BATCH}", f"networks.generator.width={WIDTH}", f"networks.discriminator.width={WIDTH}",
-        f"networks.generator.depth={DEPTH}", f"networks.discriminator.depth={DEPTH}", "networks.latents=2",
-        f"optimisers.generator.learning_rate={rate}", f"optimisers.discriminator.learning_rate={rate}",
-        f"penalties=[{{name: r1, options: {{weight: {gamma}}}}}, {{name: r2, options: {{weight: {gamma}}}}}]",
-        "runtime.threads=1",
-    ])
+    planned = plan_run(
+        "grid25",
+        steps=TOTAL_STEPS,
+        seed=seed,
+        settings=[
+            f"play.batch_size={BATCH}",
+            f"networks.generator.width={WIDTH}",
+            f"networks.discriminator.width={WIDTH}",
+            f"networks.generator.depth={DEPTH}",
+            f"networks.discriminator.depth={DEPTH}",
+            "networks.latents=2",
+            f"optimisers.generator.learning_rate={rate}",
+            f"optimisers.discriminator.learning_rate={rate}",
+            f"penalties=[{{name: r1, options: {{weight: {gamma}}}}}, {{name: r2, options: {{weight: {gamma}}}}}]",
+            "runtime.threads=1",
+        ],
+    )
     trainer = build_trainer(planned.config, planned.data)
     return lambda: _discard(trainer.play())
 
@@ -124,16 +135,30 @@ def main() -> None:
                 contestants[name]()
             times[name].append((time.perf_counter() - started) / options.steps)
     rows = []
-    for name, claim in (("ours", "overhead of one step"), ("by hand again", "noise: the hand-written step against itself")):
+    for name, claim in (
+        ("ours", "overhead of one step"),
+        ("by hand again", "noise: the hand-written step against itself"),
+    ):
         ratios = np.array(times[name]) / np.array(times["by hand"])
-        rows.append({
-            "claim": claim, "task": "grid25, RpGAN + R1 + R2, MLP 3 x 128, batch 512, float32, 1 thread",
-            "repeats": options.rounds, "value": float(np.median(ratios)), "unit": "ratio to the hand-written step",
-            "p5": float(np.percentile(ratios, 5)), "p95": float(np.percentile(ratios, 95)),
-            "milliseconds_by_hand": 1e3 * float(np.median(times["by hand"])), "budget": f"{options.steps} steps a round",
-            "device": f"cpu ({platform.machine()})", "torch": torch.__version__, "commit": commit(),
-        })
-        print(f"{claim:45s} {rows[-1]['value']:.3f}  (5th to 95th percentile {rows[-1]['p5']:.3f} to {rows[-1]['p95']:.3f})")
+        rows.append(
+            {
+                "claim": claim,
+                "task": "grid25, RpGAN + R1 + R2, MLP 3 x 128, batch 512, float32, 1 thread",
+                "repeats": options.rounds,
+                "value": float(np.median(ratios)),
+                "unit": "ratio to the hand-written step",
+                "p5": float(np.percentile(ratios, 5)),
+                "p95": float(np.percentile(ratios, 95)),
+                "milliseconds_by_hand": 1e3 * float(np.median(times["by hand"])),
+                "budget": f"{options.steps} steps a round",
+                "device": f"cpu ({platform.machine()})",
+                "torch": torch.__version__,
+                "commit": commit(),
+            }
+        )
+        print(
+            f"{claim:45s} {rows[-1]['value']:.3f}  (5th to 95th percentile {rows[-1]['p5']:.3f} to {rows[-1]['p95']:.3f})"
+        )
     options.rows.parent.mkdir(parents=True, exist_ok=True)
     options.rows.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
@@ -141,7 +166,9 @@ def main() -> None:
 def commit() -> str:
     """The commit that is checked out, or 'unknown' outside a checkout."""
     try:
-        return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

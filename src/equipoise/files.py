@@ -36,8 +36,8 @@ def replacing(path: Path | str) -> Iterator[Path]:
         os.close(handle)
         yield temporary
         _flush(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
     except OSError as error:
         raise StorageError.from_os_error(target, error) from error
     finally:
@@ -58,8 +58,8 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
         yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
-        os.rename(temporary, target)
+        temporary.chmod(0o777 & ~_umask())
+        temporary.rename(target)
     except OSError as error:
         raise StorageError.from_os_error(target, error) from error
     finally:

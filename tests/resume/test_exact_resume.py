@@ -25,8 +25,13 @@ def points(folder):
 def table(folder):
     rng = np.random.default_rng(0)
     path = folder / "table.csv"
-    frame = pd.DataFrame({"amount": rng.normal(size=200).round(2), "count": rng.integers(0, 90, 200),
-                          "colour": rng.choice(["red", "green"], 200)})
+    frame = pd.DataFrame(
+        {
+            "amount": rng.normal(size=200).round(2),
+            "count": rng.integers(0, 90, 200),
+            "colour": rng.choice(["red", "green"], 200),
+        }
+    )
     frame.to_csv(path, index=False)
     return path
 
@@ -38,21 +43,34 @@ def images(folder):
 
 
 GAMES = {
+    "optimistic play, which remembers an update": (points, ("play.order=optimistic",)),
+    "lecam, which remembers mean logits": (points, ("objective=hinge", "penalties=[{name: lecam}, {name: r1}]")),
     "points": (points, ()),
     "table": (table, ()),
-    "images, convolutional": (images, ("networks={family: convolutional, latents: 4, conditional: false, generator: "
-                                       "{channels: 4, widest: 4}, discriminator: {channels: 4, widest: 4}}",)),
-    "wgan_gp, which draws points": (points, ("objective=wasserstein", "penalties=[{name: wgan_gp}]",
-                                             "play.discriminator_turns=2")),
+    "images, convolutional": (
+        images,
+        (
+            "networks={family: convolutional, latents: 4, conditional: false, generator: "
+            "{channels: 4, widest: 4}, discriminator: {channels: 4, widest: 4}}",
+        ),
+    ),
+    "wgan_gp, which draws points": (
+        points,
+        ("objective=wasserstein", "penalties=[{name: wgan_gp}]", "play.discriminator_turns=2"),
+    ),
 }
 
 
 def plan(game, folder):
     make, settings = GAMES[game]
-    small = [] if "convolutional" in game else [
-        "networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=4"]
-    return plan_run(make(folder), steps=STEPS, seed=3,
-                    settings=[*small, "play.batch_size=16", "runtime.threads=1", *settings])
+    small = (
+        []
+        if "convolutional" in game
+        else ["networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=4"]
+    )
+    return plan_run(
+        make(folder), steps=STEPS, seed=3, settings=[*small, "play.batch_size=16", "runtime.threads=1", *settings]
+    )
 
 
 def played(planned, folder, *, until=STEPS):

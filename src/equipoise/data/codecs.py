@@ -94,7 +94,7 @@ class ImageCodec:
         return np.asarray(values, dtype=np.float32) / np.float32(127.5) - np.float32(1)
 
     def decode(self, samples: np.ndarray | torch.Tensor) -> np.ndarray:
-        """Uint8 `(n, channels, height, width)`; numbers outside [-1, 1] are clipped, then brought to the nearest level."""
+        """Uint8 `(n, channels, height, width)`; numbers are clipped to [-1, 1], then go to the nearest level."""
         found = _checked(samples, self.space)
         bytes_found = np.clip(np.rint((found + 1) * 127.5), 0, 255).astype(np.uint8)
         return bytes_found if not self.levels else _nearest_level(self.levels)[bytes_found]

@@ -25,7 +25,6 @@ from equipoise.spaces import Space
 from equipoise.training import BatchSource, Handler, Plan, Trainer
 
 AUTOCAST = {"float32": None, "bf16": torch.bfloat16}
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 def build_trainer(
@@ -48,6 +47,8 @@ def build_trainer(
     classes = data.n_classes if config.networks.conditional else 0
     generator, discriminator = build_networks(config, data.space, classes, trusted=trusted)
     refuse_forbidden(objective, terms, discriminator)
+    for penalty in terms:
+        penalty.place_state(device)
     labels = data.train_labels() if classes else None
     batches = BatchSource(
         data.encoded_train().to(device),
@@ -57,7 +58,7 @@ def build_trainer(
         seed=config.seed,
         labels=None if labels is None else labels.to(device),
         to_float=data.codec.to_float if data.space.kind == "images" else None,
-        needs_randomness=True,
+        needs_randomness=any(penalty.draws for penalty in terms),
     )
     autocast = AUTOCAST[config.runtime.precision]
     generator, discriminator = generator.to(device), discriminator.to(device)
@@ -99,10 +100,18 @@ def build_networks(
 ) -> tuple[nn.Module, nn.Module]:
     """Generator and discriminator with weights drawn from the run's seed."""
     section = config.networks
-    family = _imported(section.family, "networks.family", trusted) if ":" in section.family else networks.find(section.family)
+    family = (
+        _imported(section.family, "networks.family", trusted)
+        if ":" in section.family
+        else networks.find(section.family)
+    )
     if not family.supports(space):
-        raise ConfigError("networks.family", f"'{section.family}' cannot play on samples of shape {space.shape}.",
-                          f"Expected {family.limits}.", f"Available: {', '.join(sorted(networks.available()))}.")
+        raise ConfigError(
+            "networks.family",
+            f"'{section.family}' cannot play on samples of shape {space.shape}.",
+            f"Expected {family.limits}.",
+            f"Available: {', '.join(sorted(networks.available()))}.",
+        )
     made = []
     for role, factory, options in (
         ("generator", family.generator, {"latents": section.latents, **section.generator}),
@@ -119,23 +128,36 @@ def build_networks(
 
 def build_optimiser(section: OptimiserConfig, network: nn.Module, *, where: str) -> torch.optim.Optimizer:
     """The torch optimiser that a configuration names, over a network's weights."""
-    kinds = {name: kind for name, kind in vars(torch.optim).items()
-             if inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer) and kind is not torch.optim.Optimizer}
+    kinds = {
+        name: kind
+        for name, kind in vars(torch.optim).items()
+        if inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer) and kind is not torch.optim.Optimizer
+    }
     kind = kinds.get(section.name)
     if kind is None:
-        raise ConfigError(f"{where}.name", f"torch.optim has no '{section.name}'.{nearest(section.name, kinds)}",
-                          f"Available: {', '.join(sorted(kinds))}.", "Write one of these.")
+        raise ConfigError(
+            f"{where}.name",
+            f"torch.optim has no '{section.name}'.{nearest(section.name, kinds)}",
+            f"Available: {', '.join(sorted(kinds))}.",
+            "Write one of these.",
+        )
     # YAML has lists where torch wants tuples, and torch refuses betas of mixed int and float.
-    options = {key: tuple(float(v) for v in value) if isinstance(value, list) else value
-               for key, value in section.options.items()}
+    options = {
+        key: tuple(float(v) for v in value) if isinstance(value, list) else value
+        for key, value in section.options.items()
+    }
     _check_options(kind, {"lr": section.learning_rate, **options}, f"{where}.options", given=("params",))
     if "fused" in inspect.signature(kind).parameters:
         options.setdefault("fused", True)  # one pass over the weights in place of a dozen
     try:
         return kind(network.parameters(), lr=section.learning_rate, **options)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise ConfigError(f"{where}.options", f"torch refuses them: {error}", "Expected options of "
-                          f"torch.optim.{section.name}.", "Correct the option.") from error
+        raise ConfigError(
+            f"{where}.options",
+            f"torch refuses them: {error}",
+            f"Expected options of torch.optim.{section.name}.",
+            "Correct the option.",
+        ) from error
 
 
 def plan_of(config: RunConfig) -> Plan:
@@ -162,20 +184,15 @@ def refuse_forbidden(objective: Objective, terms: Sequence[Penalty], discriminat
     Raises:
         ConfigError: batch normalisation under a per-sample penalty, or Wasserstein play without slope control.
     """
-    per_sample = [penalty.name for penalty in terms if penalty.is_per_sample]
-    norms = [name for name, module in discriminator.named_modules()
-             if isinstance(module, BATCH_NORMS)]
-    if per_sample and norms:
-        raise ConfigError(
-            "networks.discriminator", f"batch normalisation ('{norms[0]}') under the per-sample penalty "
-            f"'{per_sample[0]}'.", "Batch normalisation mixes the samples of a batch, so that no sample has a gradient "
-            "of its own.", "Use layer, group or no normalisation in the discriminator, or remove the penalty.")
+    penalties.require_independent_samples(discriminator, terms)
     has_spectral = any(hasattr(module, "parametrizations") for module in discriminator.modules())
     if objective.needs_lipschitz_control and not has_spectral and not any(p.controls_slope for p in terms):
         raise ConfigError(
-            "objective", f"'{objective.name}' without any control of the discriminator's slope.",
+            "objective",
+            f"'{objective.name}' without any control of the discriminator's slope.",
             "Its value is unbounded: the discriminator can win by scaling its logits.",
-            "Add a penalty, e.g. --set 'penalties=[{name: wgan_gp}]'.")
+            "Add a penalty, e.g. --set 'penalties=[{name: wgan_gp}]'.",
+        )
 
 
 def _made(part: PartConfig, find: Callable[[str], Any], where: str, kind: type, *, trusted: bool) -> Any:
@@ -185,35 +202,57 @@ def _made(part: PartConfig, find: Callable[[str], Any], where: str, kind: type, 
     try:
         made = factory(**options)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}.options", f"'{part.name}' refuses them: {error}", "Expected options of that part.",
-                          "Correct the option.") from error
+        raise ConfigError(
+            f"{where}.options",
+            f"'{part.name}' refuses them: {error}",
+            "Expected options of that part.",
+            "Correct the option.",
+        ) from error
     if not isinstance(made, kind):
-        raise ConfigError(f"{where}.name", f"'{part.name}' made a {type(made).__name__}.",
-                          f"Expected a factory of {kind.__name__}.", "Give the path of such a factory.")
+        raise ConfigError(
+            f"{where}.name",
+            f"'{part.name}' made a {type(made).__name__}.",
+            f"Expected a factory of {kind.__name__}.",
+            "Give the path of such a factory.",
+        )
     return made
 
 
-def _check_options(factory: Callable[..., Any], options: Mapping[str, Any], where: str, given: tuple[str, ...] = ()) -> None:
+def _check_options(
+    factory: Callable[..., Any], options: Mapping[str, Any], where: str, given: tuple[str, ...] = ()
+) -> None:
     parameters = inspect.signature(factory).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     known = [name for name in parameters if name not in given]
     for name in options:
         if name not in known:
-            raise ConfigError(f"{where}.{name}", f"no option is called '{name}'.{nearest(name, known)}",
-                              f"Available: {', '.join(known) or 'none'}.", "Correct or remove the option.")
+            raise ConfigError(
+                f"{where}.{name}",
+                f"no option is called '{name}'.{nearest(name, known)}",
+                f"Available: {', '.join(known) or 'none'}.",
+                "Correct or remove the option.",
+            )
 
 
 def _imported(path: str, where: str, trusted: bool) -> Any:
     """The object at `package.module:attribute`; the person's own code."""
     if not trusted:
-        raise ConfigError(where, f"the configuration names code of its own: '{path}'.",
-                          "A run folder's code is run only if you say so.", "If you trust it, add --trust-code.")
+        raise ConfigError(
+            where,
+            f"the configuration names code of its own: '{path}'.",
+            "A run folder's code is run only if you say so.",
+            "If you trust it, add --trust-code.",
+        )
     module, _, attribute = path.partition(":")
     if not re.fullmatch(r"[\w.]+", module) or not attribute.isidentifier():
         raise ConfigError(where, f"'{path}' is no import path.", "Expected 'package.module:factory'.", "Correct it.")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ConfigError(where, f"'{path}' cannot be imported ({error}).", "Expected 'package.module:factory'.",
-                          "Check the name, and that the module is on PYTHONPATH.") from error
+        raise ConfigError(
+            where,
+            f"'{path}' cannot be imported ({error}).",
+            "Expected 'package.module:factory'.",
+            "Check the name, and that the module is on PYTHONPATH.",
+        ) from error

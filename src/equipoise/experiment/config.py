@@ -9,7 +9,16 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 
 class Section(BaseModel):
@@ -38,8 +47,9 @@ class DataConfig(Section):
     source: str = Field(description="A path or a built-in name.")
     kind: Literal["points", "images", "table"] | None = Field(None, description="What the data are; null decides.")
     image_size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = Field(
-        None, description="Side (or height, width) that images are brought to; null takes the largest of 8, 16, 32, 64 "
-        "that is not above their median short side."
+        None,
+        description="Side (or height, width) that images are brought to; null takes the largest of 8, 16, 32, 64 "
+        "that is not above their median short side.",
     )
     labels: str | None = Field(None, description="Column or array that holds class labels.")
     use_labels: bool = Field(True, description="Whether folder names and label arrays become classes.")
@@ -61,9 +71,9 @@ class NetworksConfig(Section):
 class PlayConfig(Section):
     """How the two players take turns."""
 
-    order: Literal[
-        "alternating", "simultaneous", "extragradient", "optimistic", "consensus", "consensus_in_turns"
-    ] = "alternating"
+    order: Literal["alternating", "simultaneous", "extragradient", "optimistic", "consensus", "consensus_in_turns"] = (
+        "alternating"
+    )
     discriminator_turns: PositiveInt = Field(1, description="Discriminator updates per step.")
     generator_turns: PositiveInt = Field(1, description="Generator updates per step.")
     batch_size: PositiveInt = Field(description="Samples of each side in one turn.")
@@ -136,7 +146,7 @@ class RunConfig(Section):
     networks: NetworksConfig
     objective: Part
     penalties: tuple[Part, ...] = ()
-    gamma: RampConfig = Field(RampConfig(), description="Factor on every penalty's weight over the run.")
+    gamma: RampConfig = Field(RampConfig(), description="Factor on the weight of r1 and r2 over the run.")
     play: PlayConfig
     optimisers: OptimisersConfig
     averaging: AveragingConfig = AveragingConfig()

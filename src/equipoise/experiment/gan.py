@@ -77,7 +77,9 @@ class Gan:
     def sample_raw(self, n: int, *, seed: int | None = None, label: str | int | None = None) -> RawData:
         """As `sample`, with labels and names: images `(n, channels, height, width)`."""
         if n < 1:
-            raise InputError("sample", f"{n} samples were asked for.", "Expected 1 or more.", "Give -n a number above 0.")
+            raise InputError(
+                "sample", f"{n} samples were asked for.", "Expected 1 or more.", "Give -n a number above 0."
+            )
         shares = self.class_shares if self.config.networks.conditional else None
         samples, labels = draw_samples(
             self.generator,
@@ -109,28 +111,40 @@ class Gan:
         """
         target = Path(path)
         if target.exists():
-            raise RunFolderError(str(target), "something is there already.", "Expected a new folder.", "Choose another.")
+            raise RunFolderError(
+                str(target), "something is there already.", "Expected a new folder.", "Choose another."
+            )
         with replacing_folder(target) as temporary:
             shutil.copytree(self.folder, temporary, dirs_exist_ok=True)
         return target
 
     def _class_number(self, label: str | int) -> int:
         if not self.config.networks.conditional:
-            raise InputError("--class", f"'{label}' was asked for, but the generator was trained without classes.",
-                             "Expected a generator of labelled data.", "Leave it out, or train on data with labels.")
+            raise InputError(
+                "--class",
+                f"'{label}' was asked for, but the generator was trained without classes.",
+                "Expected a generator of labelled data.",
+                "Leave it out, or train on data with labels.",
+            )
         names = [str(name) for name in self.label_names]
         if str(label) in names:
             return names.index(str(label))
         if isinstance(label, int) and 0 <= label < len(names):
             return label
-        raise InputError("--class", f"no class is called '{label}'.{nearest(str(label), names)}",
-                         f"Available: {', '.join(names[:50])}.", "Write one of these.")
+        raise InputError(
+            "--class",
+            f"no class is called '{label}'.{nearest(str(label), names)}",
+            f"Available: {', '.join(names[:50])}.",
+            "Write one of these.",
+        )
 
     def _repr_html_(self) -> str:
         from html import escape
 
-        return (f"<b>Gan</b> {escape(str(self.folder))}: {self.space.kind} of shape {self.space.shape}, "
-                f"{escape(self.config.objective.name)}, step {self.step:,}")
+        return (
+            f"<b>Gan</b> {escape(str(self.folder))}: {self.space.kind} of shape {self.space.shape}, "
+            f"{escape(self.config.objective.name)}, step {self.step:,}"
+        )
 
 
 def load(folder: Path | str, *, trust_code: bool = False, data: PreparedData | None = None) -> Gan:
@@ -154,8 +168,12 @@ def load(folder: Path | str, *, trust_code: bool = False, data: PreparedData | N
         names = tuple(str(name) for name in labels.get("names", ()))
         shares = torch.tensor(labels["shares"], dtype=torch.float64) if names else None
     except (KeyError, TypeError, ValueError) as error:
-        raise RunFolderError(str(run.data), f"the description of the data is incomplete ({error!r}).",
-                             "Expected a data.json that equipoise wrote.", "Restore it from a copy.") from error
+        raise RunFolderError(
+            str(run.data),
+            f"the description of the data is incomplete ({error!r}).",
+            "Expected a data.json that equipoise wrote.",
+            "Restore it from a copy.",
+        ) from error
     tensors, numbers, _ = read_checkpoint(run.checkpoints)
     classes = len(names) if config.networks.conditional else 0
     generator, _ = build_networks(config, codec.space, classes, trusted=trust_code)
@@ -163,7 +181,19 @@ def load(folder: Path | str, *, trust_code: bool = False, data: PreparedData | N
     try:
         generator.load_state_dict({key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)})
     except RuntimeError as error:
-        raise RunFolderError(str(run.checkpoints), "the checkpoint does not fit the networks of config.yaml.",
-                             "Expected the configuration that the run began with.", "Restore config.yaml.") from error
-    return Gan(folder=run.path, config=config, codec=codec, generator=generator.eval().requires_grad_(False),
-               label_names=names, class_shares=shares, step=int(numbers["step"]), data=data)
+        raise RunFolderError(
+            str(run.checkpoints),
+            "the checkpoint does not fit the networks of config.yaml.",
+            "Expected the configuration that the run began with.",
+            "Restore config.yaml.",
+        ) from error
+    return Gan(
+        folder=run.path,
+        config=config,
+        codec=codec,
+        generator=generator.eval().requires_grad_(False),
+        label_names=names,
+        class_shares=shares,
+        step=int(numbers["step"]),
+        data=data,
+    )

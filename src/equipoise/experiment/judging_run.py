@@ -18,7 +18,12 @@ MOST_SAMPLES = 40_000
 
 
 def judge_run(
-    folder: Path | str, *, confidence: float = 0.95, margin: float | None = None, seed: int = 0, trust_code: bool = False
+    folder: Path | str,
+    *,
+    confidence: float = 0.95,
+    margin: float | None = None,
+    seed: int = 0,
+    trust_code: bool = False,
 ) -> Verdict:
     """Judge the generator of a run folder on the final part of its data, and store the verdict there.
 
@@ -41,20 +46,35 @@ def judge_gan(gan: Gan, *, confidence: float = 0.95, margin: float | None = None
     score_share = 1 - FIT_SHARE - CHOICE_SHARE
     count = min(MOST_SAMPLES, max(round(len(final) / score_share), len(train)))
     fake = gan.sample_raw(count, seed=derived_seed(seed, "samples for the verdict", gan.step))
-    verdict = judge(final.values, fake.values, kind=final.kind, confidence=confidence, margin=margin, seed=seed,
-                    real_fit=train.values)
+    verdict = judge(
+        final.values,
+        fake.values,
+        kind=final.kind,
+        confidence=confidence,
+        margin=margin,
+        seed=seed,
+        real_fit=train.values,
+    )
     run.append(run.verdicts, {"step": gan.step, "part": "final", **verdict.to_json()})
-    run.write_status(last_verdict={
-        "conclusion": str(verdict.conclusion), "jsd_lower_bound_nats": verdict.jsd_lower_bound_nats,
-        "step": gan.step, "part": "final", "confidence": confidence,
-    })
+    run.write_status(
+        last_verdict={
+            "conclusion": str(verdict.conclusion),
+            "jsd_lower_bound_nats": verdict.jsd_lower_bound_nats,
+            "step": gan.step,
+            "part": "final",
+            "confidence": confidence,
+        }
+    )
     return verdict
 
 
 def _run_data(gan: Gan, run: RunFolder) -> PreparedData:
     data = prepare_data(gan.config.data.source, gan.config.data, gan.config.seed)
     if run.read_json(run.data).get("fingerprint") != data.fingerprint:
-        raise RunFolderError(str(run.path), f"the data at {gan.config.data.source} have changed since the run began.",
-                             "Expected the same data: the final part must be one that the game has never seen.",
-                             "Restore the data, or judge two files: equipoise judge REAL FAKE.")
+        raise RunFolderError(
+            str(run.path),
+            f"the data at {gan.config.data.source} have changed since the run began.",
+            "Expected the same data: the final part must be one that the game has never seen.",
+            "Restore the data, or judge two files: equipoise judge REAL FAKE.",
+        )
     return data

@@ -90,14 +90,24 @@ def plan_run(
     asked["data"] = data_section.model_dump(mode="json")
     wants = asked.get("runtime", {}).get("device") if isinstance(asked.get("runtime"), dict) else None
     chosen_device = choose_device(device if device != "auto" else wants or "auto")
-    base = preset(name, source=data_section.source, space=data.space, classes=data.n_classes, device=chosen_device,
-                  threads=available_threads())
+    base = preset(
+        name,
+        source=data_section.source,
+        space=data.space,
+        classes=data.n_classes,
+        device=chosen_device,
+        threads=available_threads(),
+    )
     full = merged(base, asked)
     full["runtime"] = {**full["runtime"], "device": chosen_device}
     config = validated(full, where=where, lines=lines)
     if config.networks.conditional and not data.n_classes:
-        raise ConfigError("networks.conditional", "the data have no class labels.", "Expected labels, for a "
-                          "conditional game.", "Set networks.conditional to false, or give data with labels.")
+        raise ConfigError(
+            "networks.conditional",
+            "the data have no class labels.",
+            "Expected labels, for a conditional game.",
+            "Set networks.conditional to false, or give data with labels.",
+        )
     if minutes is not None:
         steps = max(10, int(minutes * 60 * PLAY_SHARE / seconds_per_step(config, data)))
     if steps is not None:
@@ -133,11 +143,17 @@ def choose_device(wanted: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted not in there:
-        raise ConfigError("--device", f"no device is called '{wanted}'.", "Expected auto, cpu, cuda or mps.", "Choose one.")
+        raise ConfigError(
+            "--device", f"no device is called '{wanted}'.", "Expected auto, cpu, cuda or mps.", "Choose one."
+        )
     if not there[wanted]:
         names = ", ".join(name for name, is_there in there.items() if is_there)
-        raise ConfigError("--device", f"there is no {wanted} device here.", f"Available: {names}.",
-                          "'equipoise doctor' shows what torch sees.")
+        raise ConfigError(
+            "--device",
+            f"there is no {wanted} device here.",
+            f"Available: {names}.",
+            "'equipoise doctor' shows what torch sees.",
+        )
     return wanted
 
 
@@ -181,8 +197,12 @@ def forecast_run(planned: Planned) -> Forecast:
     weights = 4 * sum(parameters.values())
     stored = trainer.batches.real.element_size() * trainer.batches.real.nelement()
     # Weights, gradients and two moments for each player, the average; activations of both sides several times over.
-    activations = 4 * config.play.batch_size * 2 * 12 * (
-        sample_size(data.space) + sum(parameters.values()) // max(1, config.play.batch_size)
+    activations = (
+        4
+        * config.play.batch_size
+        * 2
+        * 12
+        * (sample_size(data.space) + sum(parameters.values()) // max(1, config.play.batch_size))
     )
     checkpoint = 3 * weights + 4 * parameters["generator"]
     kept = 2 + max(1, (config.play.steps // config.outputs.checkpoint_every)).bit_length()
@@ -206,17 +226,29 @@ def _seed(asked: dict[str, Any]) -> int:
 def _data_section(asked: dict[str, Any], source: Any, where: str) -> DataConfig:
     section = asked.get("data") or {}
     if not isinstance(section, dict):
-        raise ConfigError(f"{where}, data", f"{section!r} is no section.", "Expected settings such as data.source.",
-                          "Write 'data:' and below it 'source: PATH'.")
+        raise ConfigError(
+            f"{where}, data",
+            f"{section!r} is no section.",
+            "Expected settings such as data.source.",
+            "Write 'data:' and below it 'source: PATH'.",
+        )
     if source is not None:
         name = source if isinstance(source, (str, Path)) else f"a {type(source).__name__} given from Python"
         section = {**section, "source": str(name)}
     if "source" not in section:
-        raise ConfigError("DATA", "no data are named.", "Expected a path or a built-in name such as digits.",
-                          "Give it on the command line or as data.source in the configuration.")
+        raise ConfigError(
+            "DATA",
+            "no data are named.",
+            "Expected a path or a built-in name such as digits.",
+            "Give it on the command line or as data.source in the configuration.",
+        )
     skeleton = {
-        "preset": "points", "data": section, "networks": {"family": "mlp", "latents": 1}, "objective": "relativistic",
-        "play": {"batch_size": 1, "steps": 1}, "outputs": {"measure_every": 1, "checkpoint_every": 1},
+        "preset": "points",
+        "data": section,
+        "networks": {"family": "mlp", "latents": 1},
+        "objective": "relativistic",
+        "play": {"batch_size": 1, "steps": 1},
+        "outputs": {"measure_every": 1, "checkpoint_every": 1},
         "optimisers": {"generator": {"learning_rate": 1}, "discriminator": {"learning_rate": 1}},
         "runtime": {"threads": 1},
     }
@@ -235,8 +267,16 @@ def resolve(
     preset: str | None = None,
 ) -> RunConfig:
     """The complete configuration of a run on `source`; see `plan_run`."""
-    return plan_run(source, config_file=config_file, settings=settings, steps=steps, minutes=minutes, seed=seed,
-                    device=device, preset_wanted=preset).config
+    return plan_run(
+        source,
+        config_file=config_file,
+        settings=settings,
+        steps=steps,
+        minutes=minutes,
+        seed=seed,
+        device=device,
+        preset_wanted=preset,
+    ).config
 
 
 def forecast(config: RunConfig) -> Forecast:

@@ -67,12 +67,12 @@ def cadence(steps: int) -> dict[str, Any]:
 
 
 def _points(space: Space) -> dict[str, Any]:
-    width = 128 if sample_size(space) <= 16 else 256
+    width = 64 if sample_size(space) <= 4 else 128 if sample_size(space) <= 16 else 256
     return {
         # Latents as wide as the data: folding many latents onto few coordinates costs most of a short run.
         "networks": _mlp(latents=max(2, min(64, sample_size(space))), width=width, depth=3),
         "play": {"batch_size": 128},
-        **_game(gamma=0.1, gamma_final=1e-4, learning_rate=3e-3),
+        **_game(gamma=0.1, gamma_final=1e-3, learning_rate=3e-3),
         "runtime": {"threads": 1},
     }
 
@@ -99,7 +99,10 @@ def _images(space: Space) -> dict[str, Any]:
     options = {"channels": 32, "widest": 128, "blocks": 1}
     return {
         "networks": {
-            "family": "convolutional", "latents": 64, "generator": dict(options), "discriminator": dict(options),
+            "family": "convolutional",
+            "latents": 64,
+            "generator": dict(options),
+            "discriminator": dict(options),
         },
         "play": {"batch_size": 64},
         **_game(gamma=10.0, gamma_final=1.0, learning_rate=5e-4),

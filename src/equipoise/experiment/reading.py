@@ -53,13 +53,21 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"--set {setting}", "no 'key=value'.", "Expected, for example, --set play.batch_size=256.",
-                              "Write the key, an equals sign and the value without spaces.")
+            raise ConfigError(
+                f"--set {setting}",
+                "no 'key=value'.",
+                "Expected, for example, --set play.batch_size=256.",
+                "Write the key, an equals sign and the value without spaces.",
+            )
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise ConfigError(f"--set {setting}", "the value is not readable as YAML.", "Expected a number, a word, "
-                              "or a list such as [0.0, 0.99].", "Quote it if it holds special characters.") from error
+            raise ConfigError(
+                f"--set {setting}",
+                "the value is not readable as YAML.",
+                "Expected a number, a word, or a list such as [0.0, 0.99].",
+                "Quote it if it holds special characters.",
+            ) from error
         if isinstance(value, str):
             value = _number(value)
         branch = result
@@ -67,8 +75,12 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
         for parent in parents:
             branch = branch.setdefault(parent, {})
             if not isinstance(branch, dict):
-                raise ConfigError(f"--set {setting}", f"'{parent}' was set to a value before.",
-                                  "Expected one setting for each key.", "Remove one of the two settings.")
+                raise ConfigError(
+                    f"--set {setting}",
+                    f"'{parent}' was set to a value before.",
+                    "Expected one setting for each key.",
+                    "Remove one of the two settings.",
+                )
         branch[last] = value
     return result
 
@@ -113,12 +125,19 @@ def _explained(error: ValidationError, where: str, lines: Mapping[str, int]) -> 
     place = f"{where}, line {line}, {key}" if line else f"{where}, {key}" if key else where
     if first["type"] == "extra_forbidden":
         known = _fields_at(path[:-1])
-        return ConfigError(place, f"no setting is called '{path[-1]}'.{nearest(path[-1], known)}",
-                           f"Available here: {', '.join(sorted(known))}.",
-                           "'equipoise train DATA --dry-run' prints every setting.")
+        return ConfigError(
+            place,
+            f"no setting is called '{path[-1]}'.{nearest(path[-1], known)}",
+            f"Available here: {', '.join(sorted(known))}.",
+            "'equipoise train DATA --dry-run' prints every setting.",
+        )
     if first["type"] == "missing":
-        return ConfigError(place, "the setting is missing.", "Expected a complete section.",
-                           "Remove the section to take the preset's, or add the setting.")
+        return ConfigError(
+            place,
+            "the setting is missing.",
+            "Expected a complete section.",
+            "Remove the section to take the preset's, or add the setting.",
+        )
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     return ConfigError(place, f"{first['input']!r} does not fit.", f"Expected: {message}.", "Correct this setting.")
 

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
-from equipoise.data import PreparedData
 from equipoise.errors import ConfigError, EquipoiseError, Interrupted, RunFolderError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
@@ -23,7 +21,6 @@ from equipoise.experiment.gan import Gan, load
 from equipoise.experiment.preparing import Planned, plan_run, prepare_data, seconds_per_step
 from equipoise.experiment.reading import read_config, validated
 from equipoise.files import write_json, write_text
-from equipoise.randomness import derived_seed
 from equipoise.runfolder import FORMAT_VERSION, RunFolder, create_run_folder, open_run_folder
 from equipoise.training import Trainer
 from equipoise.training.checkpoints import load_checkpoint
@@ -60,8 +57,9 @@ def fit(
         InputError: the data or a setting cannot be used; the message says why.
         PlayDiverged: the game left the finite numbers.
     """
-    planned = plan_run(data, settings=settings, steps=steps, minutes=minutes, seed=seed, device=device,
-                       preset_wanted=preset)
+    planned = plan_run(
+        data, settings=settings, steps=steps, minutes=minutes, seed=seed, device=device, preset_wanted=preset
+    )
     return train_planned(planned, None if outdir is None else Path(outdir), progress=progress)
 
 
@@ -80,8 +78,15 @@ def train_planned(planned: Planned, folder: Path | None = None, *, progress: Pro
     write_text(run.config, config.to_yaml())
     write_json(run.data, data.describe())
     write_json(run.facts, facts(config, trainer))
-    run.write_status(format=FORMAT_VERSION, state="training", step=0, steps=config.play.steps, trend=None,
-                     last_verdict=None, message="")
+    run.write_status(
+        format=FORMAT_VERSION,
+        state="training",
+        step=0,
+        steps=config.play.steps,
+        trend=None,
+        last_verdict=None,
+        message="",
+    )
     sheets = SampleSheets(run, data, seed=config.seed, conditional=config.networks.conditional)
     sheets.write_real()
     return _played(run, planned, trainer, sheets, progress)
@@ -110,24 +115,34 @@ def resume(
     run = open_run_folder(folder)
     config = read_run_config(run)
     if config.data.source.endswith("given from Python"):
-        raise RunFolderError(str(run.path), f"the run was started with {config.data.source}.",
-                             "Expected a run whose data have a path or a name.",
-                             "Save the data to a file and train on that, to be able to resume.")
+        raise RunFolderError(
+            str(run.path),
+            f"the run was started with {config.data.source}.",
+            "Expected a run whose data have a path or a name.",
+            "Save the data to a file and train on that, to be able to resume.",
+        )
     torch.set_num_threads(config.runtime.threads)
     data = prepare_data(config.data.source, config.data, config.seed)
     stored = run.read_json(run.data).get("fingerprint")
     if stored != data.fingerprint:
-        raise RunFolderError(str(run.path), f"the data at {config.data.source} have changed since the run began "
-                             f"(fingerprint {data.fingerprint[:12]}, then {str(stored)[:12]}).",
-                             "Expected the same data: the held-out part would no longer be held out.",
-                             "Restore the data, or train again into a new folder.")
+        raise RunFolderError(
+            str(run.path),
+            f"the data at {config.data.source} have changed since the run began "
+            f"(fingerprint {data.fingerprint[:12]}, then {str(stored)[:12]}).",
+            "Expected the same data: the held-out part would no longer be held out.",
+            "Restore the data, or train again into a new folder.",
+        )
     trainer = build_trainer(config, data, trusted=trust_code)
     step, broken = load_checkpoint(run.checkpoints, trainer)
     if minutes is not None:
         steps = step + max(1, int(minutes * 60 / seconds_per_step(config, data)))
     if steps is not None and steps < config.play.steps and steps <= step:
-        raise ConfigError("--steps", f"{steps} steps in all, and {step} are played.", "Expected a larger number.",
-                          f"Give more than {step}, or leave --steps out to finish the planned {config.play.steps}.")
+        raise ConfigError(
+            "--steps",
+            f"{steps} steps in all, and {step} are played.",
+            "Expected a larger number.",
+            f"Give more than {step}, or leave --steps out to finish the planned {config.play.steps}.",
+        )
     if steps is not None:
         trainer.plan = _extended(trainer, steps)
     run.cut_after(step)
@@ -161,7 +176,9 @@ def facts(config: RunConfig, trainer: Trainer) -> dict[str, Any]:
     objective = trainer.objective
     return {
         "equipoise": __version__,
-        "command": " ".join(["equipoise", *sys.argv[1:]]) if sys.argv[0].endswith(("equipoise", "__main__.py")) else "Python",
+        "command": " ".join(["equipoise", *sys.argv[1:]])
+        if sys.argv[0].endswith(("equipoise", "__main__.py"))
+        else "Python",
         "started": time.time(),
         "environment": {
             "python": platform.python_version(),
@@ -189,9 +206,7 @@ def facts(config: RunConfig, trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def _played(
-    run: RunFolder, planned: Planned, trainer: Trainer, sheets: SampleSheets, progress: Progress | None
-) -> Gan:
+def _played(run: RunFolder, planned: Planned, trainer: Trainer, sheets: SampleSheets, progress: Progress | None) -> Gan:
     """Play to the end, record, judge; on the way out the folder says how it ended."""
     recorder = Recorder(run, sheets, progress=progress)
     recorder.trainer = trainer
@@ -209,8 +224,12 @@ def _played(
         if progress is not None:
             progress.close()
     if stopped_by and trainer.step < trainer.plan.steps:
-        raise Interrupted(f"step {trainer.step} of {trainer.plan.steps}", f"stopped by {stopped_by[0]}; a checkpoint "
-                          "was written.", "", f"Continue with: equipoise resume {run.path}")
+        raise Interrupted(
+            f"step {trainer.step} of {trainer.plan.steps}",
+            f"stopped by {stopped_by[0]}; a checkpoint was written.",
+            "",
+            f"Continue with: equipoise resume {run.path}",
+        )
     gan = load(run.path, data=planned.data)
     if planned.config.outputs.final_verdict:
         _final_verdict(gan, progress)

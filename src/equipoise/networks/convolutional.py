@@ -8,6 +8,7 @@ takes the place of normalisation: a batch-wide one is forbidden under per-sample
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -41,10 +42,17 @@ class ResidualBlock(nn.Module):
 
 
 class ConvolutionalGenerator(nn.Module):
-    """Latents to a coarse grid by a dense layer, then per level: residual blocks, doubling, a 1x1 change of channels."""
+    """Latents to a coarse grid by a dense layer, then per level: blocks, doubling, a 1x1 change of channels."""
 
     def __init__(
-        self, space: Space, *, latents: int = 64, channels: int = 32, widest: int = 128, blocks: int = 1, classes: int = 0
+        self,
+        space: Space,
+        *,
+        latents: int = 64,
+        channels: int = 32,
+        widest: int = 128,
+        blocks: int = 1,
+        classes: int = 0,
     ) -> None:
         super().__init__()
         assert isinstance(space, ImageSpace)
@@ -54,9 +62,7 @@ class ConvolutionalGenerator(nn.Module):
         plan = channel_plan(len(self.sizes), channels, widest)
         self.entry = nn.Linear(latents * (2 if classes else 1), plan[0] * math.prod(self.sizes[0]))
         self.levels = nn.ModuleList(_residual_blocks(width, blocks) for width in plan)
-        self.changes = nn.ModuleList(
-            nn.Conv2d(now, after, 1) for now, after in zip(plan, plan[1:], strict=False)
-        )
+        self.changes = nn.ModuleList(nn.Conv2d(now, after, 1) for now, after in pairwise(plan))
         self.output = nn.Conv2d(plan[-1], space.channels, 3, padding=1)
         self.head = SampleHead(space)
 
@@ -84,9 +90,7 @@ class ConvolutionalDiscriminator(nn.Module):
         plan = channel_plan(len(self.sizes), channels, widest)[::-1]
         self.entry = nn.Conv2d(space.channels, plan[0], 3, padding=1)
         self.levels = nn.ModuleList(_residual_blocks(width, blocks) for width in plan)
-        self.changes = nn.ModuleList(
-            nn.Conv2d(now, after, 1) for now, after in zip(plan, plan[1:], strict=False)
-        )
+        self.changes = nn.ModuleList(nn.Conv2d(now, after, 1) for now, after in pairwise(plan))
         features = plan[-1] * math.prod(self.sizes[-1])
         self.summary = nn.Linear(features, widest)
         self.output = nn.Linear(widest, 1)
@@ -116,7 +120,7 @@ def grid_sizes(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def channel_plan(levels: int, channels: int, widest: int) -> list[int]:
-    """Channels per level from coarse to fine: `channels` at full size, doubling towards the coarse end up to `widest`."""
+    """Channels per level from coarse to fine: `channels` at full size, doubling with each halving up to `widest`."""
     return [min(widest, channels * 2 ** (levels - 1 - index)) for index in range(levels)]
 
 

@@ -61,12 +61,17 @@ class MLPDiscriminator(nn.Module):
 
 
 def hidden_layers(inputs: int, width: int, depth: int) -> nn.Sequential:
-    """`depth` linear layers with leaky rectifiers, initialised so that the signal keeps its variance."""
+    """`depth` linear layers with leaky rectifiers, initialised so that the signal keeps its variance.
+
+    Biases are spread over +-1/sqrt(inputs): with zero biases every fold of the piecewise linear function goes
+    through the origin, and players of two coordinates start with few places to bend at (measured on the 25-grid,
+    33,000 steps: a seed that lost most of a mode, 72 % within three deviations, reached 92 % with spread biases).
+    """
     layers: list[nn.Module] = []
     for index in range(depth):
         linear = nn.Linear(inputs if index == 0 else width, width)
         nn.init.kaiming_normal_(linear.weight, a=LEAK)
-        nn.init.zeros_(linear.bias)
+        nn.init.uniform_(linear.bias, -1 / math.sqrt(linear.in_features), 1 / math.sqrt(linear.in_features))
         layers += [linear, nn.LeakyReLU(LEAK, inplace=True)]
     return nn.Sequential(*layers)
 

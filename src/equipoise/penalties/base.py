@@ -86,6 +86,8 @@ class Penalty:
             batch normalisation breaks.
         controls_slope: whether it bounds the discriminator's slope, as Wasserstein play needs.
         source: paper and equation.
+        decays: whether the decaying gamma of a run scales its weight. Zero-centred gradient penalties do: their
+            weight is a squared resolution length. The others have no such meaning and keep their weight.
         draws: whether `per_sample` draws from the position's `randomness`.
         state: what the penalty remembers from turn to turn, by name: a few small tensors, empty for
             most. A checkpoint stores them and copies them back in place.
@@ -101,9 +103,14 @@ class Penalty:
     is_per_sample: bool
     controls_slope: bool
     source: str
+    decays: bool = False
     draws: bool = False
     state: dict[str, Tensor] = field(default_factory=dict)
     observe: Callable[[Position], None] | None = None
+
+    def factor(self, gamma: float | Tensor) -> float | Tensor:
+        """The weight in effect when the run's factor on gamma is `gamma`."""
+        return self.weight * gamma if self.decays else self.weight
 
     def place_state(self, device: torch.device | str) -> None:
         """Put the remembered tensors on the device where the play happens."""

@@ -108,6 +108,7 @@ def _zero_centred(name: str, weight: float, side: Side, *, form: Form, step_size
         is_per_sample=True,
         controls_slope=True,
         source=_SOURCE,
+        decays=True,
         draws=form == "finite_difference",
     )
 

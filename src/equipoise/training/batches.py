@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.data.sampling import batch_indices
+from equipoise.data.sampling import WeightedDraws, batch_indices
 from equipoise.game.step import Batch
 from equipoise.randomness import torch_stream
 
@@ -48,7 +48,7 @@ class BatchSource:
         self.turns = turns
         self.seed = seed
         self.to_float = to_float
-        self.weights = weights
+        self.weighted = None if weights is None else WeightedDraws(weights, seed=seed)
         self.needs_randomness = needs_randomness
 
     def at(self, step: int) -> list[Batch]:
@@ -58,11 +58,11 @@ class BatchSource:
     def batch(self, draw: int) -> Batch:
         """The batch with global number `draw`."""
         device = self.real.device
-        rows = torch.from_numpy(
-            batch_indices(
-                seed=self.seed, draw=draw, batch_size=self.batch_size, rows=len(self.real), weights=self.weights
-            )
-        )
+        if self.weighted is not None:
+            indices = self.weighted.indices(draw=draw, batch_size=self.batch_size)
+        else:
+            indices = batch_indices(seed=self.seed, draw=draw, batch_size=self.batch_size, rows=len(self.real))
+        rows = torch.from_numpy(indices)
         if device.type != "cpu":
             rows = rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
         real = self.real[rows]

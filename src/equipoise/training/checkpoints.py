@@ -68,14 +68,20 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], li
             if numbers["checksum"] != checksum(path):
                 raise ValueError("the checksum does not match")
             if numbers["format"] > FORMAT_VERSION:
-                raise RunFolderError(str(path), f"format {numbers['format']} is newer than this version reads.",
-                                     f"Expected format {FORMAT_VERSION} or older.", "Upgrade equipoise.")
+                raise RunFolderError(
+                    str(path),
+                    f"format {numbers['format']} is newer than this version reads.",
+                    f"Expected format {FORMAT_VERSION} or older.",
+                    "Upgrade equipoise.",
+                )
             return load_file(path), numbers, broken
         except (OSError, ValueError, KeyError, TypeError) as error:
             broken.append(f"{path.name} is broken ({error}); an older checkpoint is used.")
     raise RunFolderError(
-        str(folder), f"no whole checkpoint among {len(broken)}." if broken else "no checkpoint.",
-        "Expected step-*.safetensors with a .json beside it.", "Train again into a new folder.",
+        str(folder),
+        f"no whole checkpoint among {len(broken)}." if broken else "no checkpoint.",
+        "Expected step-*.safetensors with a .json beside it.",
+        "Train again into a new folder.",
     )
 
 
@@ -90,12 +96,17 @@ def trainer_state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     groups: dict[str, Any] = {}
     for name, player in _players(trainer).items():
         tensors.update(_prefixed(name, player.network.state_dict()))
+        tensors.update(_prefixed(f"{name}.memory", player.memory))
         optimiser = player.optimizer.state_dict()
         for index, entries in optimiser["state"].items():
-            tensors.update(_prefixed(f"{name}.optimiser.{index}", {key: torch.as_tensor(v) for key, v in entries.items()}))
+            tensors.update(
+                _prefixed(f"{name}.optimiser.{index}", {key: torch.as_tensor(v) for key, v in entries.items()})
+            )
         if player.average is not None:
             tensors.update(_prefixed(f"{name}.average", player.average.network.state_dict()))
             groups[f"{name}_average_updates"] = player.average.updates
+    for index, penalty in enumerate(trainer.penalties):
+        tensors.update(_prefixed(f"penalties.{index}", penalty.state))
     contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     return contiguous, {"step": trainer.step, "seconds": trainer.seconds, **groups}
 
@@ -108,22 +119,30 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
     """
     try:
         for name, player in _players(trainer).items():
-            player.network.load_state_dict(_stripped(f"{name}.", tensors, without=("optimiser.", "average.")))
+            player.network.load_state_dict(_stripped(f"{name}.", tensors, without=("optimiser.", "average.", "memory.")))
             if player.average is not None:
                 player.average.network.load_state_dict(_stripped(f"{name}.average.", tensors))
                 player.average.updates = int(numbers[f"{name}_average_updates"])
+            device = next(player.network.parameters()).device
+            player.memory = {key: t.to(device) for key, t in _stripped(f"{name}.memory.", tensors).items()}
             state: dict[int, dict[str, Tensor]] = {}
             for key, tensor in _stripped(f"{name}.optimiser.", tensors).items():
                 index, _, entry = key.partition(".")
                 state.setdefault(int(index), {})[entry] = tensor.clone()
             groups = player.optimizer.state_dict()["param_groups"]
             player.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        for index, penalty in enumerate(trainer.penalties):
+            for key, tensor in penalty.state.items():
+                tensor.copy_(tensors[f"penalties.{index}.{key}"])
         trainer.step = int(numbers["step"])
         trainer.seconds = float(numbers["seconds"])
     except (RuntimeError, KeyError, ValueError) as error:
-        raise RunFolderError(where, f"the checkpoint does not fit the networks ({error}).",
-                             "Expected the networks of config.yaml.",
-                             "Restore config.yaml as it was when the run began.") from error
+        raise RunFolderError(
+            where,
+            f"the checkpoint does not fit the networks ({error}).",
+            "Expected the networks of config.yaml.",
+            "Restore config.yaml as it was when the run began.",
+        ) from error
 
 
 def thin_out(folder: Path, interval: int) -> None:
@@ -154,4 +173,6 @@ def _prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _stripped(prefix: str, tensors: Mapping[str, Tensor], *, without: tuple[str, ...] = ()) -> dict[str, Tensor]:
     names = (name for name in tensors if name.startswith(prefix))
-    return {name[len(prefix) :]: tensors[name] for name in names if not name[len(prefix) :].startswith(without or ("\0",))}
+    return {
+        name[len(prefix) :]: tensors[name] for name in names if not name[len(prefix) :].startswith(without or ("\0",))
+    }

@@ -31,7 +31,7 @@ class FinitePlay:
         """Read the sums.
 
         Raises:
-            PlayDiverged: a loss since the last check was infinite or NaN, or the logits have left the objective's range.
+            PlayDiverged: a loss since the last check was not finite, or the logits have left the range.
         """
         sums = self._sums.tolist()
         losses = (float(report.discriminator_loss), float(report.generator_loss))

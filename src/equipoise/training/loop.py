@@ -50,7 +50,7 @@ class Trainer:
 
     Attributes:
         learning_rate: factor on both players' learning rates over the run.
-        gamma: factor on every penalty's weight over the run.
+        gamma: factor on the weight of the zero-centred penalties over the run.
         step: steps played so far.
         seconds: play time so far, without what handlers do.
         should_stop: set it (from a handler or a signal) to end play after the present step.
@@ -141,7 +141,7 @@ class Trainer:
             "discriminator_loss": float(report.discriminator_loss),
             "generator_loss": float(report.generator_loss),
             "penalty": {name: float(mean) for name, mean in report.penalties.items()},
-            "penalty_weight": {penalty.name: penalty.weight * gamma for penalty in self.penalties},
+            "penalty_weight": {penalty.name: float(penalty.factor(gamma)) for penalty in self.penalties},
             "gradient_norm": {name: float(norm) for name, norm in report.gradient_norms.items()},
             "learning_rate": {
                 "discriminator": self.discriminator.learning_rate,

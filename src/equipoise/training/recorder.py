@@ -51,8 +51,11 @@ class SampleSheets:
         part = self.data.part("train")
         path = self.folder.samples / "real.png"
         if part.kind == "images":
-            rows = np.concatenate([np.flatnonzero(part.labels == c)[:SHEET_COLUMNS] for c in self._classes()]) \
-                if self.conditional else np.arange(min(len(part), SHEET_COLUMNS * SHEET_CLASSES))
+            rows = (
+                np.concatenate([np.flatnonzero(part.labels == c)[:SHEET_COLUMNS] for c in self._classes()])
+                if self.conditional
+                else np.arange(min(len(part), SHEET_COLUMNS * SHEET_CLASSES))
+            )
             self._write_sheet(part.values[rows], path)
         elif part.kind == "points":
             write_picture(points_picture(part.values, values_are_real=True), path)
@@ -66,16 +69,22 @@ class SampleSheets:
         network = trainer.generator.network if average is None else average.network
         kind = self.data.space.kind
         shares = torch.from_numpy(self.data.class_shares) if self.conditional else None
-        common = {"latent_dimensions": trainer.batches.latent_dimensions, "seed": self.seed, "purpose": "sample sheet",
-                  "device": trainer.batches.real.device}
+        common = {
+            "latent_dimensions": trainer.batches.latent_dimensions,
+            "seed": self.seed,
+            "purpose": "sample sheet",
+            "device": trainer.batches.real.device,
+        }
         if kind == "images":
             if shares is None:
                 samples = draw_samples(network, SHEET_COLUMNS * SHEET_CLASSES, **common)[0].numpy()
             else:
-                samples = np.concatenate([
-                    draw_samples(network, SHEET_COLUMNS, class_shares=shares, label=c, **common)[0].numpy()
-                    for c in self._classes()
-                ])
+                samples = np.concatenate(
+                    [
+                        draw_samples(network, SHEET_COLUMNS, class_shares=shares, label=c, **common)[0].numpy()
+                        for c in self._classes()
+                    ]
+                )
             self._write_sheet(self.data.codec.decode(samples), self.folder.sample_file(step, ".png"))
             return
         samples = draw_samples(network, DRAWN_SAMPLES, class_shares=shares, **common)[0].numpy()
@@ -130,10 +139,13 @@ class Recorder:
         if self.progress is None:
             return
         self._values.append(event.row["value"])
-        self.progress.update(event.step, {
-            "value": float(np.mean(self._values)),
-            "steps_per_second": event.row["steps_per_second"],
-        })
+        self.progress.update(
+            event.step,
+            {
+                "value": float(np.mean(self._values)),
+                "steps_per_second": event.row["steps_per_second"],
+            },
+        )
 
 
 class TensorBoardEvents:

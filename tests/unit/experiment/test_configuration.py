@@ -25,7 +25,10 @@ def plan(points, *settings, **options):
 
 def test_settings_are_read_as_yaml_into_sections():
     assert read_settings(["play.batch_size=256", "objective=hinge", "averaging.share=1e-2", "data.drop=[a, b]"]) == {
-        "play": {"batch_size": 256}, "objective": "hinge", "averaging": {"share": 0.01}, "data": {"drop": ["a", "b"]},
+        "play": {"batch_size": 256},
+        "objective": "hinge",
+        "averaging": {"share": 0.01},
+        "data": {"drop": ["a", "b"]},
     }
 
 
@@ -40,9 +43,13 @@ def test_a_setting_that_is_no_key_and_value_is_refused_with_an_example(text):
 def test_a_part_whose_name_changes_loses_the_options_of_the_old_one():
     base = {"objective": {"name": "hinge", "options": {"margin": 2}}, "penalties": [1]}
     assert merged(base, {"objective": {"name": "minimax"}}) == {
-        "objective": {"name": "minimax", "options": {}}, "penalties": [1],
+        "objective": {"name": "minimax", "options": {}},
+        "penalties": [1],
     }
-    assert merged(base, {"objective": {"options": {"margin": 3}}})["objective"] == {"name": "hinge", "options": {"margin": 3}}
+    assert merged(base, {"objective": {"options": {"margin": 3}}})["objective"] == {
+        "name": "hinge",
+        "options": {"margin": 3},
+    }
 
 
 def test_networks_of_another_family_start_from_that_familys_own_defaults():
@@ -97,7 +104,8 @@ def test_a_wrong_key_in_a_file_is_named_with_its_line(points, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["play: [", "- a\n- b\n", "a: &x [1]\nb: *x\n", "\x00"],
+    "text",
+    ["play: [", "- a\n- b\n", "a: &x [1]\nb: *x\n", "\x00"],
     ids=["cut short", "a list", "aliases, which can explode", "not text"],
 )
 def test_a_file_that_is_no_configuration_is_refused(points, tmp_path, text):
@@ -124,7 +132,9 @@ def test_without_any_data_the_message_asks_for_them():
         plan_run(None)
 
 
-@pytest.mark.parametrize("options", [{"steps": 0}, {"minutes": 0.0}, {"minutes": float("nan")}, {"steps": 5, "minutes": 1.0}])
+@pytest.mark.parametrize(
+    "options", [{"steps": 0}, {"minutes": 0.0}, {"minutes": float("nan")}, {"steps": 5, "minutes": 1.0}]
+)
 def test_an_impossible_budget_is_refused(points, options):
     with pytest.raises(ConfigError):
         plan_run(points, **options)
@@ -186,6 +196,6 @@ def test_batch_normalisation_under_a_per_sample_penalty_is_refused_by_name():
     from equipoise.penalties import find as find_penalty
 
     discriminator = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
-    with pytest.raises(ConfigError, match=r"batch normalisation \('1'\) under the per-sample penalty 'r1'"):
+    with pytest.raises(ConfigError, match="the layer '1' is batch normalisation, and the penalty 'r1'"):
         refuse_forbidden(find("relativistic")(), [find_penalty("r1")()], discriminator)
     refuse_forbidden(find("relativistic")(), [], discriminator)

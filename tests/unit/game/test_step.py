@@ -61,8 +61,13 @@ def positions(discriminator, generator):
 def test_a_step_of_the_dirac_game_is_the_one_computed_by_hand(order):
     theta, psi, h = 0.7, -0.4, 0.1
     discriminator, generator = players(theta, psi, h)
-    play_step(discriminator, generator, objective=find("nonsaturating")(), batches=[batch(), batch()],
-              schedule=Schedule(order))
+    play_step(
+        discriminator,
+        generator,
+        objective=find("nonsaturating")(),
+        batches=[batch(), batch()],
+        schedule=Schedule(order),
+    )
     # V = log sigma(0) + log sigma(-psi theta): dV/dpsi = -theta sigma(psi theta), ascended by the discriminator.
     new_psi = psi - h * theta * sigmoid(psi * theta)
     # Generator loss -log sigma(psi theta): its gradient is -psi sigma(-psi theta), at the psi it answers.
@@ -74,8 +79,13 @@ def test_a_step_of_the_dirac_game_is_the_one_computed_by_hand(order):
 def test_r1_and_r2_add_gamma_times_the_slope_to_the_discriminators_gradient():
     theta, psi, h, gamma = 0.7, -0.4, 0.1, 0.3
     discriminator, generator = players(theta, psi, h)
-    report = play_step(discriminator, generator, objective=find("relativistic")(), batches=[batch(), batch()],
-                       penalties=[r1(gamma), r2(gamma)])
+    report = play_step(
+        discriminator,
+        generator,
+        objective=find("relativistic")(),
+        batches=[batch(), batch()],
+        penalties=[r1(gamma), r2(gamma)],
+    )
     # The slope of l is psi everywhere, so each penalty is gamma psi^2 / 2 with gradient gamma psi.
     expected = psi - h * (theta * sigmoid(psi * theta) + 2 * gamma * psi)
     assert discriminator.network.psi.item() == pytest.approx(expected, abs=1e-15)
@@ -87,8 +97,14 @@ def test_the_penalty_factor_scales_every_penalty():
     moves = []
     for weight, factor in ((0.6, 0.5), (0.3, 1.0)):
         discriminator, generator = players(0.7, -0.4, 0.1)
-        play_step(discriminator, generator, objective=find("relativistic")(), batches=[batch(), batch()],
-                  penalties=[r1(weight)], penalty_factor=factor)
+        play_step(
+            discriminator,
+            generator,
+            objective=find("relativistic")(),
+            batches=[batch(), batch()],
+            penalties=[r1(weight)],
+            penalty_factor=factor,
+        )
         moves.append(positions(discriminator, generator))
     assert moves[0] == pytest.approx(moves[1], abs=1e-15)
 
@@ -96,8 +112,13 @@ def test_the_penalty_factor_scales_every_penalty():
 def test_k_discriminator_turns_equal_k_updates_by_hand():
     theta, psi, h = 0.7, -0.4, 0.1
     discriminator, generator = players(theta, psi, h)
-    play_step(discriminator, generator, objective=find("nonsaturating")(), batches=[batch()] * 4,
-              schedule=Schedule(discriminator_turns=3))
+    play_step(
+        discriminator,
+        generator,
+        objective=find("nonsaturating")(),
+        batches=[batch()] * 4,
+        schedule=Schedule(discriminator_turns=3),
+    )
     for _ in range(3):
         psi -= h * theta * sigmoid(psi * theta)
     assert discriminator.network.psi.item() == pytest.approx(psi, abs=1e-15)
@@ -111,7 +132,9 @@ def test_a_generator_turn_leaves_no_gradient_in_the_discriminator():
 
 def test_the_report_is_detached_and_describes_the_position_before_the_update():
     discriminator, generator = players(0.7, -0.4, 0.1)
-    report = play_step(discriminator, generator, objective=find("nonsaturating")(), batches=[batch(), batch()], measure=True)
+    report = play_step(
+        discriminator, generator, objective=find("nonsaturating")(), batches=[batch(), batch()], measure=True
+    )
     assert not report.fake_logits.requires_grad
     assert not report.discriminator_loss.requires_grad
     assert report.fake_logits.tolist() == pytest.approx([-0.28] * 4, abs=1e-15)
@@ -166,7 +189,9 @@ def test_labels_reach_both_players_and_a_joined_batch_repeats_them():
     play_step(
         Player(discriminator, torch.optim.SGD(discriminator.parameters(), lr=0.1)),
         Player(generator, torch.optim.SGD(generator.parameters(), lr=0.1)),
-        objective=find("relativistic")(), batches=[turn, turn], penalties=[r1(), r2()],
+        objective=find("relativistic")(),
+        batches=[turn, turn],
+        penalties=[r1(), r2()],
     )
     assert (6, [0, 1, 2, 0, 1, 2]) in seen  # real and fake samples joined for R1 + R2
     assert all(len(labels) == rows for rows, labels in seen)

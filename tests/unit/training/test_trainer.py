@@ -29,8 +29,11 @@ def trainer(steps=12, *, objective="relativistic", rate=1e-3, handlers=(), batch
     generator, discriminator = nn.Linear(3, 2), Logit()
     return Trainer(
         discriminator=Player(discriminator, torch.optim.Adam(discriminator.parameters(), lr=rate, betas=(0.0, 0.99))),
-        generator=Player(generator, torch.optim.Adam(generator.parameters(), lr=rate, betas=(0.0, 0.99)),
-                         average=WeightAverage(generator)),
+        generator=Player(
+            generator,
+            torch.optim.Adam(generator.parameters(), lr=rate, betas=(0.0, 0.99)),
+            average=WeightAverage(generator),
+        ),
         objective=find(objective)(),
         penalties=[find_penalty("r1")(0.1)],
         batches=BatchSource(torch.randn(64, 2), latent_dimensions=3, batch_size=batch_size, turns=2, seed=0),
@@ -42,8 +45,10 @@ def trainer(steps=12, *, objective="relativistic", rate=1e-3, handlers=(), batch
 def test_events_come_when_they_were_planned():
     seen = []
     trainer(handlers=[seen.append], measure_every=5, sample_steps=frozenset({3}), checkpoint_every=6).run()
-    steps = {kind: [event.step for event in seen if isinstance(event, kind)]
-             for kind in (Measured, SamplesDue, CheckpointDue, Ended)}
+    steps = {
+        kind: [event.step for event in seen if isinstance(event, kind)]
+        for kind in (Measured, SamplesDue, CheckpointDue, Ended)
+    }
     assert steps == {Measured: [1, 5, 10, 12], SamplesDue: [3, 12], CheckpointDue: [6, 12], Ended: [12]}
     assert seen[-1].is_complete
 
@@ -111,8 +116,9 @@ def test_batches_depend_on_seed_and_step_alone():
 
 
 def test_every_turn_of_a_step_has_a_batch_of_its_own():
-    source = BatchSource(torch.randn(50, 2), latent_dimensions=3, batch_size=4, turns=Schedule(discriminator_turns=3).turns,
-                         seed=0)
+    source = BatchSource(
+        torch.randn(50, 2), latent_dimensions=3, batch_size=4, turns=Schedule(discriminator_turns=3).turns, seed=0
+    )
     batches = source.at(0)
     assert len(batches) == 4
     assert len({tuple(batch.latents.flatten().tolist()) for batch in batches}) == 4
