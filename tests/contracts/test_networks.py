@@ -10,8 +10,15 @@ ROWS = TableSpace(
     columns=("a", "b", "c"),
     blocks=(Block("number", 1, "a"), Block("choice", 3, "b"), Block("choice", 2, "c"), Block("number", 1, "c")),
 )
-SPACES = [PointSpace(1), PointSpace(5), ROWS, ImageSpace(1, 8, 8), ImageSpace(3, 28, 28), ImageSpace(4, 30, 21),
-          ImageSpace(3, 64, 64)]
+SPACES = [
+    PointSpace(1),
+    PointSpace(5),
+    ROWS,
+    ImageSpace(1, 8, 8),
+    ImageSpace(3, 28, 28),
+    ImageSpace(4, 30, 21),
+    ImageSpace(3, 64, 64),
+]
 CASES = [(name, space) for name, family in available().items() for space in SPACES if family.supports(space)]
 
 
@@ -71,3 +78,23 @@ def test_classes_change_the_samples_and_every_class_can_be_learned(case):
         assert not torch.allclose(samples[0], samples[1])
     discriminator(samples, torch.arange(3)).sum().backward()
     assert all(parameter.grad is not None for parameter in generator.parameters())
+
+
+@pytest.mark.parametrize("size", [(28, 28), (9, 13)])
+def test_folding_pixels_into_channels_keeps_the_shapes_even_of_odd_images(size):
+    space = ImageSpace(3, *size)
+    family = available()["convolutional"]
+    generator = family.generator(space, patch=2, channels=4, widest=8)
+    discriminator = family.discriminator(space, patch=2, channels=4, widest=8)
+    samples = generator(torch.randn(2, generator.latent_dimensions))
+    assert samples.shape == (2, 3, *size)
+    assert discriminator(samples).shape == (2,)
+
+
+def test_every_pixel_of_a_folded_image_reaches_the_discriminator():
+    family = available()["convolutional"]
+    space = ImageSpace(1, 9, 13)
+    discriminator = family.discriminator(space, patch=2, channels=4, widest=8)
+    image = torch.randn(1, 1, 9, 13, requires_grad=True)
+    discriminator(image).sum().backward()
+    assert (image.grad != 0).all()

@@ -3,6 +3,8 @@
 The generator grows an image from a small grid by doubling, the discriminator shrinks it again; each level
 has `blocks` residual blocks. Residual branches start at zero (Zhang et al. 2019, arXiv:1901.09321), which
 takes the place of normalisation: a batch-wide one is forbidden under per-sample penalties, and none is needed.
+With `patch` p, squares of p x p pixels are folded into channels, so that the finest grid, where most of the work is,
+has a p-th of the side: on a CPU p = 2 buys three to four times the steps.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pad, pixel_shuffle, pixel_unshuffle
 
 from equipoise.networks.base import Family
 from equipoise.networks.heads import SampleHead
@@ -52,18 +54,21 @@ class ConvolutionalGenerator(nn.Module):
         channels: int = 32,
         widest: int = 128,
         blocks: int = 1,
+        patch: int = 1,
         classes: int = 0,
     ) -> None:
         super().__init__()
         assert isinstance(space, ImageSpace)
         self.latent_dimensions = latents
+        self.patch = patch
         self.label_embedding = nn.Embedding(classes, latents) if classes else None
-        self.sizes = grid_sizes(space.height, space.width)
+        self.sizes = grid_sizes(-(-space.height // patch), -(-space.width // patch))
         plan = channel_plan(len(self.sizes), channels, widest)
         self.entry = nn.Linear(latents * (2 if classes else 1), plan[0] * math.prod(self.sizes[0]))
         self.levels = nn.ModuleList(_residual_blocks(width, blocks) for width in plan)
         self.changes = nn.ModuleList(nn.Conv2d(now, after, 1) for now, after in pairwise(plan))
-        self.output = nn.Conv2d(plan[-1], space.channels, 3, padding=1)
+        self.output = nn.Conv2d(plan[-1], space.channels * patch**2, 3, padding=1)
+        self.space = space
         self.head = SampleHead(space)
 
     def forward(self, latents: Latents, labels: Labels | None = None) -> Samples:
@@ -75,20 +80,31 @@ class ConvolutionalGenerator(nn.Module):
             grid = level(grid)
             if index < len(self.changes):
                 grid = interpolate(self.changes[index](grid), size=self.sizes[index + 1], mode="nearest")
-        return self.head(self.output(leaky_relu(grid, LEAK)).flatten(start_dim=1), None)
+        image = pixel_shuffle(self.output(leaky_relu(grid, LEAK)), self.patch)
+        image = image[:, :, : self.space.height, : self.space.width]
+        return self.head(image.flatten(start_dim=1), None)
 
 
 class ConvolutionalDiscriminator(nn.Module):
     """The generator's mirror image: per level residual blocks, a 1x1 change of channels, halving; then one logit."""
 
     def __init__(
-        self, space: Space, *, channels: int = 32, widest: int = 128, blocks: int = 1, classes: int = 0
+        self,
+        space: Space,
+        *,
+        channels: int = 32,
+        widest: int = 128,
+        blocks: int = 1,
+        patch: int = 1,
+        classes: int = 0,
     ) -> None:
         super().__init__()
         assert isinstance(space, ImageSpace)
-        self.sizes = grid_sizes(space.height, space.width)[::-1]
+        self.patch = patch
+        self.padding = (0, -space.width % patch, 0, -space.height % patch)
+        self.sizes = grid_sizes(-(-space.height // patch), -(-space.width // patch))[::-1]
         plan = channel_plan(len(self.sizes), channels, widest)[::-1]
-        self.entry = nn.Conv2d(space.channels, plan[0], 3, padding=1)
+        self.entry = nn.Conv2d(space.channels * patch**2, plan[0], 3, padding=1)
         self.levels = nn.ModuleList(_residual_blocks(width, blocks) for width in plan)
         self.changes = nn.ModuleList(nn.Conv2d(now, after, 1) for now, after in pairwise(plan))
         features = plan[-1] * math.prod(self.sizes[-1])
@@ -98,7 +114,7 @@ class ConvolutionalDiscriminator(nn.Module):
 
     def forward(self, samples: Samples, labels: Labels | None = None) -> Logits:
         """Logits of shape `(batch,)`."""
-        grid = self.entry(samples)
+        grid = self.entry(pixel_unshuffle(pad(samples, self.padding), self.patch))
         for index, level in enumerate(self.levels):
             grid = level(grid)
             if index < len(self.changes):
