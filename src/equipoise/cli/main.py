@@ -11,6 +11,7 @@ import typer
 from equipoise.cli.compare import compare
 from equipoise.cli.doctor import doctor
 from equipoise.cli.judge import judge
+from equipoise.cli.lab import lab
 from equipoise.cli.report import report
 from equipoise.cli.runs import runs
 from equipoise.cli.sample import sample
@@ -61,7 +62,7 @@ def equipoise(
     del version
 
 
-for command in (train, resume, sample, judge, report, compare, runs, doctor):
+for command in (train, resume, sample, judge, report, compare, runs, doctor, lab):
     app.command(command.__name__)(reporting_errors(command))
 
 

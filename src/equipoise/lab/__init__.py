@@ -6,6 +6,6 @@ one new file with `EXPERIMENTS = {"name": function}`.
 
 from __future__ import annotations
 
-from equipoise.lab.base import Experiment, Result, available, find, write_result
+from equipoise.lab.base import Experiment, Result, available, find, question, write_result
 
-__all__ = ["Experiment", "Result", "available", "find", "write_result"]
+__all__ = ["Experiment", "Result", "available", "find", "question", "write_result"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_type_hints
 
 from equipoise.errors import unknown_name
 from equipoise.files import write_json, write_text
@@ -53,6 +53,11 @@ def find(name: str, *, where: str = "equipoise lab") -> Experiment:
     if name not in _table():
         raise unknown_name(where, "experiment", name, available())
     return _table()[name]
+
+
+def question(name: str) -> str:
+    """What the experiment called `name` answers, without running it: its result type says so."""
+    return str(get_type_hints(find(name))["return"].question)
 
 
 def write_result(result: Result, folder: Path | str, *, name: str) -> list[Path]:

@@ -63,7 +63,7 @@ def _finish_plane(axes: Axes, title: str) -> None:
     axes.plot([0.0], [0.0], marker="+", markersize=8, color="#22262b", zorder=3)
     label(axes, title, x="generator theta (start: dot, equilibrium: cross)", y="discriminator slope psi")
     axes.set_xlim(-1.7, 1.7)
-    axes.set_ylim(-2.1, 1.3)
+    axes.set_ylim(-1.9, 1.3)
     axes.set_aspect("equal", adjustable="box")
 
 
@@ -80,7 +80,7 @@ def _draw_rates(axes: Axes) -> None:
         measured = [game_of("wasserstein", rule, "none", step_size=h).growth() for h in played]
         axes.plot(played, measured, linestyle="", marker="o", markersize=3.5, color=_COLOURS[rule])
     axes.set_ylim(0.6, 1.6)
-    label(axes, "Wasserstein: theory (lines), play (dots)", x="step size h", y="growth per step")
+    label(axes, "Wasserstein, colours as above: theory (lines), play (dots)", x="step size h", y="growth per step")
 
 
 def _draw_condition(axes: Axes, result: DiracResult) -> None:
@@ -112,4 +112,4 @@ def _draw_agreement(axes: Axes, result: DiracResult) -> None:
     axes.set_yscale("log")
     axes.set_ylim(1e-17, 1e-3)
     label(axes, f"All {len(cases)} cases: play against theory", x="largest |eigenvalue|, closed form",
-          y="|measured growth - closed form|")
+          y="gap to measured growth")

@@ -1,0 +1,188 @@
+r"""Why are there two generator losses, and what is saturation?
+
+When the discriminator is sure that a sample is generated (logit l far below 0), the gradient of `log(1 - D)` in l is
+`-sigmoid(l)`, nearly nothing; that of `-log D` is `-sigmoid(-l)`, nearly -1. The second, written with a small number
+inside the logarithm, `-log(sigmoid(l) + eps)`, saturates again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from equipoise import objectives
+from equipoise.game import discriminator_loss, generator_loss, total_norm
+from equipoise.lab.base import PALETTE, drawing, label, text_table
+from equipoise.lab.toy import discriminator_network, draw_batch, generator_network, player, two_modes
+from equipoise.randomness import torch_stream
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+EPSILON = 1e-8
+LOGITS = (-100.0, -30.0, -20.0, -10.0, -5.0, -2.0, 0.0, 2.0, 5.0)
+STEPS = 600
+SURE = 0.01
+AWAY = 3.0
+"""Where the generator that stands still puts its samples, about: beside the data, so that the discriminator can win."""
+
+
+@dataclass(frozen=True)
+class GradientRow:
+    """Derivative of each generator loss in the logit of one generated sample."""
+
+    logit: float
+    probability: float
+    saturating: float
+    nonsaturating: float
+    badly_written: float
+
+
+@dataclass(frozen=True)
+class LiveRow:
+    """A generator that stands still, after so many turns of the discriminator.
+
+    Attributes:
+        step: discriminator turns so far.
+        mean_probability: mean D on generated samples.
+        share_sure: share of generated samples with D below 0.01.
+        saturating: norm of the generator's gradient by the saturating loss.
+        nonsaturating: the same by the non-saturating loss.
+        cosine: between the two gradients; 1 is parallel.
+    """
+
+    step: int
+    mean_probability: float
+    share_sure: float
+    saturating: float
+    nonsaturating: float
+    cosine: float
+
+
+@dataclass(frozen=True)
+class SaturationResult:
+    """Gradients on paper and gradients in a run whose discriminator wins."""
+
+    question: ClassVar[str] = "Why two generator losses? What is saturation?"
+
+    gradients: tuple[GradientRow, ...]
+    curves: tuple[GradientRow, ...]
+    live: tuple[LiveRow, ...]
+
+    def to_text(self) -> str:
+        """Both tables."""
+        by_logit = (
+            [f"{r.logit:g}", f"{r.probability:.2e}", f"{r.saturating:.3e}", f"{r.nonsaturating:.3e}",
+             f"{r.badly_written:.3e}"] for r in self.gradients
+        )  # fmt: skip
+        by_step = (
+            [str(r.step), f"{r.mean_probability:.4f}", f"{100 * r.share_sure:.0f} %", f"{r.saturating:.3e}",
+             f"{r.nonsaturating:.3e}", f"{r.nonsaturating / r.saturating:.1f}", f"{r.cosine:.3f}"] for r in self.live
+        )  # fmt: skip
+        return "\n".join([
+            "Derivative of the generator's loss in the logit of one generated sample (by autodiff, float64):", "",
+            text_table(["logit", "D(x)", "saturating", "non-saturating", f"-log(D + {EPSILON:g})"], by_logit), "",
+            "A discriminator trained against a generator that stands still, and what reaches the generator:", "",
+            text_table(["turns", "mean D(G(z))", "D < 0.01", "saturating", "non-saturating", "ratio", "cosine"],
+                           by_step),
+        ])  # fmt: skip
+
+    def to_json(self) -> dict[str, Any]:
+        """All rows."""
+        return {"experiment": "saturation", "question": self.question, "epsilon": EPSILON,
+                "gradients": [asdict(row) for row in self.gradients], "curves": [asdict(row) for row in self.curves],
+                "live": [asdict(row) for row in self.live]}  # fmt: skip
+
+    def figure(self) -> Figure:
+        """Gradient against the logit; gradient norms against the discriminator's confidence."""
+        sides = (("saturating", "saturating, log(1 - D)", PALETTE[1]), ("nonsaturating", "non-saturating, -log D",
+                                                                       PALETTE[0]))
+        with drawing(9.6, 3.8, title="What reaches the generator when the discriminator wins") as figure:
+            left, right = figure.subplots(1, 2)
+            logits = [row.logit for row in self.curves]
+            for key, words, colour in sides:
+                left.plot(logits, [-getattr(row, key) for row in self.curves], color=colour, label=words)
+                right.plot([row.mean_probability for row in self.live], [getattr(row, key) for row in self.live],
+                           "o-", markersize=3, linewidth=1.1, color=colour)
+            left.plot(logits, [-row.badly_written for row in self.curves], color=PALETTE[6], linestyle=(0, (4, 2)),
+                      label=f"-log(D + {EPSILON:g})")
+            left.set_yscale("log")
+            left.set_ylim(1e-14, 50)
+            left.legend(loc="lower right")
+            right.set_xscale("log")
+            right.set_yscale("log")
+            right.invert_xaxis()
+            label(left, "One generated sample", x="logit of the sample", y="size of the loss's slope in the logit")
+            label(right, f"A run: {self.live[-1].step} turns against a fixed generator",
+                  x="mean D(G(z)): the discriminator grows surer to the right", y="norm of the generator's gradient")
+        return figure
+
+
+def saturation(*, seed: int = 0, steps: int = STEPS) -> SaturationResult:
+    """Differentiate the generator's losses on paper and in a run.
+
+    Args:
+        seed: of networks and samples.
+        steps: discriminator turns in the run.
+    """
+    return SaturationResult(
+        gradients=tuple(gradient_row(logit) for logit in LOGITS),
+        curves=tuple(gradient_row(-32 + 0.5 * index) for index in range(81)),
+        live=tuple(_live(seed, steps)),
+    )
+
+
+def gradient_row(logit: float) -> GradientRow:
+    """All three derivatives at one logit."""
+    losses: tuple[Callable[[Tensor], Tensor], ...] = (
+        lambda logits: objectives.find("minimax")().generator_loss(logits.detach(), logits),
+        lambda logits: objectives.find("nonsaturating")().generator_loss(logits.detach(), logits),
+        lambda logits: -torch.log(torch.sigmoid(logits) + EPSILON).mean(),
+    )
+    slopes = [_slope(loss, logit) for loss in losses]
+    return GradientRow(logit, float(torch.sigmoid(torch.tensor(logit, dtype=torch.float64))), *slopes)
+
+
+def _slope(loss: Callable[[Tensor], Tensor], logit: float) -> float:
+    place = torch.tensor([logit], dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(loss(place), place)
+    return float(slope)
+
+
+def _live(seed: int, steps: int) -> list[LiveRow]:
+    discriminator = player(discriminator_network(seed=seed), 2e-3)
+    generator = player(generator_network(seed=seed), 0.0)
+    with torch.no_grad():
+        generator.network.output.weight.mul_(0.2)
+        generator.network.output.bias.fill_(AWAY)
+    stream = torch_stream(seed, "lab saturation")
+    fixed = draw_batch(two_modes, 512, stream=stream)
+    due = {round(steps * share) for share in (0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0)}
+    rows = []
+    for step in range(steps + 1):
+        if step in due:
+            gradients = [
+                torch.autograd.grad(
+                    generator_loss(discriminator, generator, objective=objectives.find(name)(), batch=fixed),
+                    generator.parameters,
+                )
+                for name in ("minimax", "nonsaturating")
+            ]
+            with torch.no_grad():
+                probability = torch.sigmoid(discriminator(generator(fixed.latents)).double())
+            norms = [float(total_norm(gradient)) for gradient in gradients]
+            inner = sum(float((a.double() * b.double()).sum()) for a, b in zip(*gradients, strict=True))
+            rows.append(LiveRow(step, float(probability.mean()), float((probability < SURE).double().mean()), norms[0],
+                                norms[1], inner / max(norms[0] * norms[1], 1e-300)))
+        batch = draw_batch(two_modes, 128, stream=stream)
+        _, loss, _ = discriminator_loss(discriminator, generator, objective=objectives.find("minimax")(), batch=batch)
+        loss.backward(inputs=discriminator.parameters)
+        discriminator.descend()
+    return rows
+
+
+EXPERIMENTS = {"saturation": saturation}
