@@ -44,6 +44,6 @@ def test_every_member_fits_scores_in_rows_and_columns_and_depends_on_its_seed_al
     kind = sorted(member.kinds)[0]
     parts = split(sides(kind, 200, 0), sides(kind, 160, 1), seed=0)
     first, again = (play(parts, kind=kind, seed=5, members=[member]) for _ in range(2))
-    assert first.real_logits.shape == (60,) and first.fake_logits.shape == (48,)
+    assert first.real_logits.shape == (80,) and first.fake_logits.shape == (64,)
     assert np.isfinite(first.real_logits).all() and np.abs(first.real_logits).max() <= LOGIT_LIMIT
     np.testing.assert_array_equal(first.fake_logits, again.fake_logits)

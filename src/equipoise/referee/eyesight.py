@@ -16,6 +16,7 @@ from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee.base import Member, Values, take
 from equipoise.referee.inputs import row_keys
 from equipoise.referee.planting import CAN_BE_ABSENT, defects_for
+from equipoise.referee.playing import SCORE_SHARE
 from equipoise.referee.resolution import POWER, Resolution, floor_nats
 from equipoise.spaces import SpaceKind
 
@@ -91,9 +92,10 @@ def measure_resolution(
     found, intervals = (
         {name: each for name, each in kept_of.items() if name not in absent} for kept_of in (found, intervals)
     )
+    scored = max(1, round(SCORE_SHARE * count))
     resolution = Resolution(
         method="planted",
-        floor_nats=floor_nats(max(1, round(0.3 * count)), max(1, round(0.3 * count)), confidence=confidence),
+        floor_nats=floor_nats(scored, scored, confidence=confidence),
         by_defect_nats=found,
         intervals_nats=intervals,
         absent=absent,

@@ -1,6 +1,6 @@
 """The referee: can a fresh discriminator, tested once on samples that nobody fitted, tell real from generated?
 
-Each side is split once: discriminators are fitted on half, one of them and its confidence are chosen on a fifth, and
+Each side is split once: discriminators are fitted on 45 %, one of them or a stack is chosen on 15 %, and
 that one is scored a single time on the rest. Nothing the game trained takes part.
 """
 
@@ -22,14 +22,14 @@ from equipoise.referee.checks.jsd_bound import is_distinguished, jsd_lower_bound
 from equipoise.referee.eyesight import measure_resolution
 from equipoise.referee.inputs import aligned, checked_sides, first_findings
 from equipoise.referee.members import members_for
-from equipoise.referee.playing import CHOICE_SHARE, FIT_SHARE, play, split
+from equipoise.referee.playing import SCORE_SHARE, play, split
 from equipoise.referee.resolution import Resolution, floor_nats
 from equipoise.referee.separation import Interval, area_under_curve, balanced_accuracy
 from equipoise.referee.verdict import Conclusion, Counts, Verdict, conclude
 from equipoise.spaces import SpaceKind
 
 MINIMUM_SAMPLES = 20
-"""Per side, at 95 % confidence: 10 to fit, 4 to choose, 6 to score."""
+"""Per side, at 95 % confidence: 9 to fit, 3 to choose, 8 to score."""
 
 _REPEATS = {"floor": 0, "screen": 1, "full": 5}
 """Trials per planted defect and size."""
@@ -89,7 +89,7 @@ def judge(
     if real_fit is not None:
         real_fit, _ = checked_sides(real_fit, fake, kind)
     needed = samples_needed(confidence)
-    real_total = len(real) if real_fit is None else min(len(real) / (1 - FIT_SHARE - CHOICE_SHARE), len(real_fit) / 0.7)
+    real_total = len(real) if real_fit is None else min(len(real) / SCORE_SHARE, len(real_fit) / (1 - SCORE_SHARE))
     if min(real_total, len(fake)) < needed:
         return _too_few(real, fake, kind, confidence, margin, seed, findings, needed, time.perf_counter() - started)
     same = aligned(real, fake) if real_fit is None else None
@@ -159,7 +159,7 @@ def samples_needed(confidence: float) -> int:
     A pair of scored samples adds at most log 4 to the log e-value, so `log(1 / alpha) / log 4` pairs are the least.
     """
     pairs = math.ceil(-math.log(1 - confidence) / math.log(4)) + 1
-    return max(MINIMUM_SAMPLES, math.ceil(pairs / (1 - FIT_SHARE - CHOICE_SHARE)))
+    return max(MINIMUM_SAMPLES, math.ceil(pairs / SCORE_SHARE))
 
 
 def _resolution(

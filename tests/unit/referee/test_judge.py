@@ -90,8 +90,8 @@ def test_the_same_seed_gives_the_same_verdict_and_another_seed_another_split():
 
 def test_a_fitting_part_of_its_own_leaves_all_real_samples_to_be_scored():
     verdict = judge(points(300, 0), points(1000, 1), kind="points", real_fit=points(700, 2))
-    assert verdict.counts.real_score == 300 and verdict.counts.fake_score == 300
-    assert verdict.counts.real_fit == 500 and verdict.counts.real_choice == 200
+    assert verdict.counts.real_score == 300 and verdict.counts.fake_score == 400
+    assert verdict.counts.real_fit == 525 and verdict.counts.real_choice == 175
 
 
 def test_the_three_parts_share_no_sample_and_lose_none():
