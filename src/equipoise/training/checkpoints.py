@@ -119,7 +119,9 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
     """
     try:
         for name, player in _players(trainer).items():
-            player.network.load_state_dict(_stripped(f"{name}.", tensors, without=("optimiser.", "average.", "memory.")))
+            player.network.load_state_dict(
+                _stripped(f"{name}.", tensors, without=("optimiser.", "average.", "memory."))
+            )
             if player.average is not None:
                 player.average.network.load_state_dict(_stripped(f"{name}.average.", tensors))
                 player.average.updates = int(numbers[f"{name}_average_updates"])

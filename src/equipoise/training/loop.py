@@ -19,6 +19,7 @@ from equipoise.training.batches import BatchSource
 from equipoise.training.events import CheckpointDue, Ended, Event, Handler, Measured, SamplesDue
 from equipoise.training.guards import FinitePlay
 from equipoise.training.histograms import logit_histogram
+from equipoise.training.saturation import SPACING_STEPS, measure_saturation
 
 
 @dataclass(frozen=True)
@@ -27,19 +28,32 @@ class Plan:
 
     Attributes:
         steps: steps in the whole run.
+        course_steps: steps over which learning rates and gamma take their course; later ones run at the final
+            values. `None` means all of them.
         measure_every: steps between two measured ones; the first and the last are always measured.
         sample_steps: steps after which samples are drawn.
         checkpoint_every: steps between two checkpoints; there is always one at the end.
     """
 
     steps: int
+    course_steps: int | None = None
     measure_every: int = 50
     sample_steps: frozenset[int] = frozenset()
     checkpoint_every: int = 1000
 
+    @property
+    def course(self) -> int:
+        """Steps over which learning rates and gamma take their course."""
+        return self.steps if self.course_steps is None else self.course_steps
+
     def is_measured(self, step: int) -> bool:
         """Whether the step with this number (counted from 1) is read."""
         return step == 1 or step == self.steps or step % self.measure_every == 0
+
+    def is_monitored(self, step: int) -> bool:
+        """Whether saturation is measured after this step: the last, and measured ones that are far enough apart."""
+        every = -(-SPACING_STEPS // self.measure_every) * self.measure_every
+        return step == self.steps or step % every == 0
 
 
 @dataclass
@@ -89,7 +103,7 @@ class Trainer:
                 self.seconds = before + time.perf_counter() - started
                 speed = (self.step - last_step) / max(self.seconds - last_seconds, 1e-9)
                 last_step, last_seconds = self.step, self.seconds
-                self._announce(Measured(self.step, self._row(report, speed)))
+                self._announce(Measured(self.step, self.row(report, speed)))
             is_last = self.step == plan.steps
             if self.step in plan.sample_steps or is_last:
                 guard.check(self.step, report)
@@ -107,7 +121,7 @@ class Trainer:
 
     def play(self, *, measure: bool = False) -> StepReport:
         """Play one step, at the learning rates and penalty weights that are due."""
-        rate = self.learning_rate.at(self.step, self.plan.steps)
+        rate = self.learning_rate.at(self.step, self.plan.course)
         self.discriminator.scale_learning_rate(rate)
         self.generator.scale_learning_rate(rate)
         report = play_step(
@@ -116,7 +130,7 @@ class Trainer:
             objective=self.objective,
             batches=self.batches.at(self.step),
             penalties=self.penalties,
-            penalty_factor=self.gamma.at(self.step, self.plan.steps),
+            penalty_factor=self.gamma.at(self.step, self.plan.course),
             schedule=self.schedule,
             measure=measure,
         )
@@ -127,9 +141,10 @@ class Trainer:
         for handler in self.handlers:
             handler(event)
 
-    def _row(self, report: StepReport, speed: float) -> dict[str, Any]:
+    def row(self, report: StepReport, speed: float) -> dict[str, Any]:
+        """A line of `metrics.jsonl` about the step that was just played."""
         estimate = value_function(self.objective, report.real_logits, report.fake_logits)
-        gamma = self.gamma.at(self.step - 1, self.plan.steps)
+        gamma = self.gamma.at(self.step - 1, self.plan.course)
         real, fake = report.real_logits.float(), report.fake_logits.float()
         row: dict[str, Any] = {
             "step": self.step,
@@ -154,6 +169,12 @@ class Trainer:
         }
         if self.step in self.plan.sample_steps or self.step == self.plan.steps:
             row["histogram"] = logit_histogram(real, fake, as_probability=self.objective.logit_meaning == "log_odds")
+        if self.plan.is_monitored(self.step):
+            # The batches of the next step: what the discriminator is asked about has not moved it yet.
+            batch, other = self.batches.at(self.step)[:2]
+            row["saturation"] = measure_saturation(
+                self.discriminator, self.generator, objective=self.objective, batch=batch, other=other
+            )
         return row
 
 

@@ -120,12 +120,16 @@ class Recorder:
         self.progress = progress
         self.trainer: Trainer | None = None
         self._values: deque[float] = deque(maxlen=20)
+        self._flags: list[str] = []
+        self._said: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         """Write what the event asks for."""
         assert self.trainer is not None, "give the recorder its trainer before play begins"
         if isinstance(event, Measured):
             self.folder.append(self.folder.metrics, event.row)
+            if "saturation" in event.row:
+                self._flag(event.row["saturation"]["flags"])
             self._tell(event)
         elif isinstance(event, SamplesDue):
             self.sheets.write(self.trainer, event.step)
@@ -134,6 +138,16 @@ class Recorder:
             self.folder.write_status(state="training", step=event.step, steps=self.trainer.plan.steps)
         elif isinstance(event, Ended):
             self.folder.write_status(state="finished" if event.is_complete else "stopped", step=event.step)
+
+    def _flag(self, flags: list[str]) -> None:
+        """Put the present signs of trouble into the status; tell the person about each kind once."""
+        if flags != self._flags:
+            self.folder.write_status(flags=flags, message=" ".join(flags))
+            self._flags = flags
+        for text in flags:
+            if text not in self._said and self.progress is not None:
+                self.progress.message(text)
+            self._said.add(text)
 
     def _tell(self, event: Measured) -> None:
         if self.progress is None:

@@ -64,6 +64,14 @@ def test_a_measured_row_describes_the_step_with_finite_numbers():
     assert sum(row["histogram"]["real"]) == 16
 
 
+def test_saturation_is_measured_in_the_last_row_and_in_no_ordinary_step():
+    seen = []
+    trainer(handlers=[seen.append], measure_every=3).run()
+    rows = [event.row for event in seen if isinstance(event, Measured)]
+    assert [row["step"] for row in rows if "saturation" in row] == [12]
+    assert rows[-1]["saturation"]["mean_probability_fake"] is not None
+
+
 def test_a_batch_of_one_has_a_value_but_no_standard_error():
     seen = []
     trainer(handlers=[seen.append], batch_size=1).run()

@@ -1,0 +1,187 @@
+r"""Has the discriminator saturated the generator? Measured now and then during play, outside its steps.
+
+The two generator losses pull a generated sample along the same direction, the slope of the logit, with different
+strength (THEORY, section 3): with `l = log D/(1 - D)` of a generated sample,
+
+.. math::
+    \frac{d}{dl}\bigl(-\mathrm{softplus}(l)\bigr) = -\sigma(l), \qquad
+    \frac{d}{dl}\,\mathrm{softplus}(-l) = -\sigma(-l)
+
+When the discriminator wins, the first goes to 0. Both gradients of the generator's weights come from one forward pass
+of each network and one slope of the logit. The most robust sign is the share of generated samples with D < 0.01.
+
+A measurement costs about as much as one step of play, and up to four where a step takes 2 ms. It is made every
+`SPACING_STEPS` steps or less often, hence in at most 1 % of the time of a run; the plan says when, never the clock, so
+that a repeated run measures at the same steps. A run shorter than that is measured once, after its last step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from equipoise.game.player import Player, total_norm
+from equipoise.game.step import Batch
+from equipoise.objectives import find
+from equipoise.objectives.base import Objective, precise
+from equipoise.objectives.measure import value_function
+from equipoise.objectives.offset import as_log_odds, log_odds_offset
+from equipoise.shapes import Labels, Logits, PerSample, Samples
+
+SPACING_STEPS = 500
+"""Fewest steps between two measurements. One costs, in steps of the presets on one CPU thread: points 3.3 (0.7 % of
+the time; most of it fits the offset), small images 0.9, tables 0.7."""
+SURE = 0.01
+"""D below which a generated sample counts as dismissed: the saturating loss moves it a hundred times less."""
+SATURATED_SHARE = 0.5
+"""Share of dismissed samples above which the generator counts as saturated. Arbitrary, between the few percent of
+healthy play and the 100 % that a discriminator comes to that plays alone."""
+EXPLODED_SLOPE = 1000.0
+"""Mean slope of the logit, in logits per unit of the encoded samples, above which it counts as exploded: a thousandth
+of the data's width then multiplies the odds by e. Modes of a deviation of 0.02 widths ask for about 100."""
+
+SATURATED = (
+    "The discriminator has saturated the generator: D is below 0.01 on more than half of the generated samples. "
+    "Raise the weight of r1 and r2, lower the discriminator's learning rate, or give the generator more turns."
+)
+EXPLODED = (
+    "The discriminator's slope has exploded: the logit changes by more than 1,000 per unit of the samples. "
+    "Raise the weight of r1 and r2, or lower the discriminator's learning rate."
+)
+
+
+def measure_saturation(
+    discriminator: Player, generator: Player, *, objective: Objective, batch: Batch, other: Batch
+) -> dict[str, Any]:
+    """How strongly either loss would move the generator, and how sure the discriminator is, on one batch.
+
+    Both networks are in evaluation mode meanwhile: nothing that they keep (power iterations, running statistics)
+    changes, and the samples of a batch do not influence each other.
+
+    Args:
+        discriminator: the player that maximises the value.
+        generator: the player that answers.
+        objective: whose logits these are; only log-odds have probabilities.
+        batch: what is measured on.
+        other: where the offset of relativistic logits is fitted; another batch, or the value would be flattered.
+
+    Returns:
+        Plain values for the key `saturation` of a measured row. Entries that need probabilities are `None` for an
+        objective whose logits are not log-odds (least squares, hinge, Wasserstein, relativistic average).
+
+        - `saturating_norm`, `nonsaturating_norm`: norm of the gradient of the generator's weights by each loss;
+          `ratio`: the second over the first, `None` when the first is 0 in float32.
+        - `share_below_001`: share of generated samples with D < 0.01.
+        - `mean_probability_real`, `mean_probability_fake`: mean D on each side.
+        - `offset`: c, where D is the sigmoid of `l - c`; `None` where logits have a zero of their own.
+        - `minimax_value`, `minimax_value_standard_error`: of `l - c`, whose equilibrium is -log 4; `None` where the
+          objective's own value says it.
+        - `input_gradient_norm`: mean over both sides of the norm of the logit's slope at a sample.
+        - `flags`: a sentence for each thing that looks wrong.
+    """
+    with _in_evaluation(discriminator.network, generator.network):
+        fake = generator(batch.latents, batch.labels)
+        logits, slopes = _logits_and_slopes(discriminator, batch.real, fake, batch.labels)
+        slope_norm = torch.linalg.vector_norm(slopes.flatten(start_dim=1), dim=1).mean()
+        count = len(batch.real)
+        offset = None
+        if objective.logit_meaning == "log_odds_up_to_a_constant":
+            offset = log_odds_offset(*_logits(discriminator, generator, other))
+        odds = as_log_odds(objective, logits, offset=offset or 0.0)
+        found = _without_probabilities() if odds is None else _probabilities(
+            odds[:count], odds[count:], fake=fake, slopes=slopes[count:], generator=generator
+        )  # fmt: skip
+    found |= {"offset": offset, "input_gradient_norm": _finite(float(slope_norm))}
+    if offset is not None and odds is not None:
+        estimate = value_function(find("minimax")(), odds[:count], odds[count:], where="measuring saturation")
+        found |= {"minimax_value": estimate.value, "minimax_value_standard_error": estimate.standard_error}
+    return {**found, "flags": flags(found)}
+
+
+def flags(found: dict[str, Any]) -> list[str]:
+    """A sentence for each sign of trouble in a measurement."""
+    said = []
+    if found["share_below_001"] is not None and found["share_below_001"] > SATURATED_SHARE:
+        said.append(SATURATED)
+    if found["input_gradient_norm"] is None or found["input_gradient_norm"] > EXPLODED_SLOPE:
+        said.append(EXPLODED)
+    return said
+
+
+def _logits_and_slopes(
+    discriminator: Player, real: Samples, fake: Samples, labels: Labels | None
+) -> tuple[Logits, Samples]:
+    """Logits of both sides, real first, and the slope of each at its sample; detached, in float32 at least."""
+    places = torch.cat([real, fake.detach().to(real.dtype)]).requires_grad_(True)
+    logits = discriminator(places, None if labels is None else torch.cat([labels, labels]))
+    (slopes,) = torch.autograd.grad(logits.sum(), places)
+    return precise(logits.detach()), precise(slopes)
+
+
+def _probabilities(
+    real: Logits, fake_odds: Logits, *, fake: Samples, slopes: Samples, generator: Player
+) -> dict[str, Any]:
+    """What follows from log-odds of both sides and the slopes at the generated samples."""
+    saturating = _generator_norm(generator, fake, slopes, torch.sigmoid(fake_odds), keep=True)
+    nonsaturating = _generator_norm(generator, fake, slopes, torch.sigmoid(-fake_odds), keep=False)
+    share = (torch.sigmoid(fake_odds) < SURE).float().mean()
+    means = [torch.sigmoid(side).mean() for side in (real, fake_odds)]
+    # Read at once: each reading waits for the device.
+    numbers = torch.stack([entry.float() for entry in (saturating, nonsaturating, share, *means)]).tolist()
+    low, high = _finite(numbers[0]), _finite(numbers[1])
+    return {
+        "saturating_norm": low,
+        "nonsaturating_norm": high,
+        "ratio": _finite(high / low) if low and high is not None else None,
+        "share_below_001": numbers[2],
+        "mean_probability_real": _finite(numbers[3]),
+        "mean_probability_fake": _finite(numbers[4]),
+        "minimax_value": None,
+        "minimax_value_standard_error": None,
+    }
+
+
+def _without_probabilities() -> dict[str, Any]:
+    keys = (
+        "saturating_norm", "nonsaturating_norm", "ratio", "share_below_001", "mean_probability_real",
+        "mean_probability_fake", "minimax_value", "minimax_value_standard_error",
+    )  # fmt: skip
+    return dict.fromkeys(keys)
+
+
+def _generator_norm(generator: Player, fake: Samples, slopes: Samples, strength: PerSample, *, keep: bool) -> Tensor:
+    """Norm of the generator's gradient when each sample is pulled along its slope with its `strength`, by the mean."""
+    pull = slopes * (strength / len(strength)).reshape(-1, *[1] * (slopes.ndim - 1))
+    gradients = torch.autograd.grad(
+        fake, generator.parameters, grad_outputs=pull.to(fake.dtype), retain_graph=keep, allow_unused=True
+    )
+    return total_norm([gradient for gradient in gradients if gradient is not None])
+
+
+@torch.no_grad()
+def _logits(discriminator: Player, generator: Player, batch: Batch) -> tuple[Logits, Logits]:
+    fake = generator(batch.latents, batch.labels)
+    return discriminator(batch.real, batch.labels), discriminator(fake, batch.labels)
+
+
+@contextlib.contextmanager
+def _in_evaluation(*networks: nn.Module) -> Iterator[None]:
+    were_training = [[module for module in network.modules() if module.training] for network in networks]
+    for network in networks:
+        network.eval()
+    try:
+        yield
+    finally:
+        for modules in were_training:
+            for module in modules:
+                module.training = True
+
+
+def _finite(number: float) -> float | None:
+    """The number, or `None` where JSON has no word for it."""
+    return number if math.isfinite(number) else None
