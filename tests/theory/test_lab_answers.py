@@ -52,7 +52,7 @@ def test_the_densities_experiment_covers_every_objective_with_a_best_logit(exact
 
 def test_two_shifted_gaussians_have_the_divergences_of_the_books(exact):
     shifted = next(pair for pair in exact.pairs if pair.name == "shifted")
-    # N(0, 1) and N(1, 1): KL = 1/2, chi-square = e - 1, squared Hellinger 2 (1 - e^(-1/8)), TV = 2 Phi(1/2) - 1, W1 = 1.
+    # N(0, 1) and N(1, 1): KL 1/2, chi-square e - 1, squared Hellinger 2 (1 - e^(-1/8)), TV 2 Phi(1/2) - 1, W1 = 1.
     assert (shifted.kl, shifted.reverse_kl) == pytest.approx((0.5, 0.5), abs=1e-9)
     assert shifted.pearson == pytest.approx(math.e - 1, abs=1e-8)
     assert shifted.hellinger == pytest.approx(2 * (1 - math.exp(-1 / 8)), abs=1e-9)
@@ -105,8 +105,9 @@ def test_one_joined_batch_of_uneven_sides_is_not_v():
 @pytest.mark.parametrize("logit", [-100.0, -30.0, 0.0, 5.0])
 def test_the_generators_gradients_are_minus_sigmoid_on_either_side(logit):
     row = gradient_row(logit)
-    assert row.saturating == pytest.approx(-float(torch.sigmoid(torch.tensor(logit, dtype=torch.float64))), rel=1e-12)
-    assert row.nonsaturating == pytest.approx(-float(torch.sigmoid(torch.tensor(-logit, dtype=torch.float64))), rel=1e-12)
+    up, down = torch.sigmoid(torch.tensor([logit, -logit], dtype=torch.float64)).tolist()
+    assert row.saturating == pytest.approx(-up, rel=1e-12)
+    assert row.nonsaturating == pytest.approx(-down, rel=1e-12)
 
 
 def test_the_badly_written_loss_saturates_too():

@@ -15,7 +15,7 @@ from torch import nn
 from equipoise import objectives
 from equipoise.errors import ConfigError
 from equipoise.game import Batch, Player, Schedule, play_step
-from equipoise.lab.dirac_game import DiracGame
+from equipoise.lab.dirac_game import DiracGame, plain_descent
 from equipoise.penalties.lecam import lecam
 from equipoise.penalties.zero_centred import r1, r2
 
@@ -51,11 +51,10 @@ def plain_steps(order):
     return step
 
 
-@pytest.mark.parametrize("optimizer", [None, gentle_adam], ids=["descent", "adam"])
+@pytest.mark.parametrize("optimizer", [plain_descent, gentle_adam], ids=["descent", "adam"])
 @pytest.mark.parametrize("order", ["extragradient", "optimistic", "consensus"])
 def test_each_rule_moves_as_its_formula_says(order, optimizer):
-    path = DiracGame(objectives.find("wasserstein")(), Schedule(order), **({"optimizer": optimizer} if optimizer else {})
-                     ).play(1e-9, 0.5e-9, steps=12)
+    path = play(order, optimizer, 12)
     w, last, step = path[0], None, plain_steps(order)
     for found in path[1:]:
         w, last = step(w, last)
@@ -133,7 +132,8 @@ def networks(seed=0):
 
 
 def adam_players(pair):
-    return tuple(Player(network, torch.optim.Adam(network.parameters(), lr=1e-2, betas=(0.0, 0.99))) for network in pair)
+    optimizers = (torch.optim.Adam(network.parameters(), lr=1e-2, betas=(0.0, 0.99)) for network in pair)
+    return tuple(Player(network, optimizer) for network, optimizer in zip(pair, optimizers, strict=True))
 
 
 def batches(seed=1, count=2):
@@ -164,7 +164,7 @@ def test_the_consensus_gradient_is_that_of_half_the_squared_field(objective):
     def squared_field(shift, parameter, place):
         moved = copy.deepcopy(pair)
         with torch.no_grad():
-            list(moved[parameter].parameters())[0][place] += shift
+            next(moved[parameter].parameters())[place] += shift
         players = [Player(network, torch.optim.SGD(network.parameters(), lr=0.0)) for network in moved]
         report = play_step(*players, objective=objectives.find(objective)(), batches=turn, penalties=[r2(0.5)],
                            schedule=Schedule("simultaneous"), measure=True)

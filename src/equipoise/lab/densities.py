@@ -128,6 +128,7 @@ PAIRS = (
     Pair("2-D, mode lost", _mixture("corners", _CORNERS, 0.6), _mixture("three corners", _CORNERS[:3], 0.7), 6.5),
 )
 
+
 def two_jsd(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Integrates to 2 JSD(p, q)."""
     return _relative(p, (p + q) / 2) + _relative(q, (p + q) / 2)

@@ -80,7 +80,7 @@ def _draw_rates(axes: Axes) -> None:
         measured = [game_of("wasserstein", rule, "none", step_size=h).growth() for h in played]
         axes.plot(played, measured, linestyle="", marker="o", markersize=3.5, color=_COLOURS[rule])
     axes.set_ylim(0.6, 1.6)
-    label(axes, "Wasserstein, colours as above: theory (lines), play (dots)", x="step size h", y="growth per step")
+    label(axes, "Wasserstein: theory (lines), play (dots)", x="step size h", y="growth per step")
 
 
 def _draw_condition(axes: Axes, result: DiracResult) -> None:

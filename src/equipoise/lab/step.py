@@ -218,7 +218,7 @@ _BOXES = (
     (0.1, 2.55, 2.0, "generator(latents), no_grad", "fake = generator(batch.latents), no_grad", FAKE_COLOUR),
     (2.75, 3.05, 2.3, "discriminator(joined)", "discriminator(real and fake, joined)", "#444a52"),
     (5.7, 3.55, 2.1, "value (loss: -value)", "value = mean(-softplus(-margins))", "#444a52"),
-    (5.7, 2.55, 2.1, "r1 + r2", "r1 = |grad_x logit(real)|^2 / 2", "#444a52"),
+    (5.7, 2.55, 2.1, "r1, and r2", "r1 = |grad_x logit(real)|^2 / 2", "#444a52"),
     (8.3, 3.05, 2.0, "discriminator.descend()", "discriminator.descend()", "#009e73"),
     (0.1, 0.1, 2.0, "batch.real", None, REAL_COLOUR),
     (0.1, 1.1, 2.0, "generator(latents)", "fake = generator(batch.latents)", FAKE_COLOUR),
