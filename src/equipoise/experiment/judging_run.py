@@ -10,7 +10,7 @@ from equipoise.experiment.gan import Gan, load
 from equipoise.experiment.preparing import prepare_data
 from equipoise.randomness import derived_seed
 from equipoise.referee import Verdict, judge
-from equipoise.referee.judge import CHOICE_SHARE, FIT_SHARE
+from equipoise.referee.playing import SCORE_SHARE
 from equipoise.runfolder import RunFolder
 
 MOST_SAMPLES = 40_000
@@ -43,8 +43,7 @@ def judge_gan(gan: Gan, *, confidence: float = 0.95, margin: float | None = None
     run = RunFolder(gan.folder)
     data = gan.data if gan.data is not None else _run_data(gan, run)
     final, train = data.part("final"), data.part("train")
-    score_share = 1 - FIT_SHARE - CHOICE_SHARE
-    count = min(MOST_SAMPLES, max(round(len(final) / score_share), len(train)))
+    count = min(MOST_SAMPLES, max(round(len(final) / SCORE_SHARE), len(train)))
     fake = gan.sample_raw(count, seed=derived_seed(seed, "samples for the verdict", gan.step))
     verdict = judge(
         final.values,

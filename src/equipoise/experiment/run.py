@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,17 +135,27 @@ def resume(
         )
     trainer = build_trainer(config, data, trusted=trust_code)
     step, broken = load_checkpoint(run.checkpoints, trainer)
+    planned = max(config.play.steps, int(run.read_status().get("steps") or 0))  # an extended run stays extended
     if minutes is not None:
         steps = step + max(1, int(minutes * 60 / seconds_per_step(config, data)))
-    if steps is not None and steps < config.play.steps and steps <= step:
+    if steps is not None and steps <= step < planned:
         raise ConfigError(
             "--steps",
             f"{steps} steps in all, and {step} are played.",
             "Expected a larger number.",
-            f"Give more than {step}, or leave --steps out to finish the planned {config.play.steps}.",
+            f"Give more than {step}, or leave --steps out to finish the planned {planned}.",
         )
-    if steps is not None:
-        trainer.plan = _extended(trainer, steps)
+    total = planned if steps is None else steps
+    if total <= step:
+        raise ConfigError(
+            "--steps",
+            f"the run has played its {step} steps.",
+            "Expected a number of steps above that.",
+            f"Make it longer, e.g. equipoise resume {run.path} --steps {2 * step}",
+        )
+    trainer.plan = replace(trainer.plan, steps=total, course_steps=config.play.steps)
+    if total != config.play.steps:
+        run.write_status(extended={"planned_steps": config.play.steps, "steps": total})
     run.cut_after(step)
     for text in broken:
         if progress is not None:
@@ -257,12 +268,6 @@ def _tensorboard(run: RunFolder) -> list[TensorBoardEvents]:
         return [TensorBoardEvents(run)]
     except ImportError:
         return []
-
-
-def _extended(trainer: Trainer, steps: int) -> Any:
-    from dataclasses import replace
-
-    return replace(trainer.plan, steps=steps)
 
 
 @contextlib.contextmanager

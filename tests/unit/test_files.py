@@ -1,0 +1,82 @@
+"""Files are whole or absent, whatever the file system does in between."""
+
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+
+from equipoise.errors import StorageError
+from equipoise.files import plain, replacing, replacing_folder, write_json, write_text
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_written_file_holds_what_was_written_and_nothing_else_is_left(tmp_path):
+    write_text(tmp_path / "deep" / "file.txt", "text")
+    assert (tmp_path / "deep" / "file.txt").read_text() == "text"
+    assert names(tmp_path / "deep") == ["file.txt"]
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_file_whole(tmp_path):
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("ne")
+        raise RuntimeError("the program failed here")
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["file.txt"]
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(errno.ENOSPC, "Free some space"), (errno.EROFS, "may write to"), (errno.EIO, "Check the disk")],
+    ids=["full disk", "read-only", "broken disk"],
+)
+def test_a_file_system_that_refuses_is_explained_and_the_old_file_stays(tmp_path, monkeypatch, code, advice):
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+
+    def refuse(descriptor):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StorageError, match=advice) as caught:
+        write_text(path, "new")
+    assert str(path) in caught.value.where
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["file.txt"]
+
+
+def test_a_disk_that_is_full_is_named(tmp_path):
+    from pathlib import Path
+
+    from equipoise.runfolder import RunFolder
+
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with pytest.raises(StorageError, match="No space left"):
+        RunFolder(tmp_path).append(Path("/dev/full"), {"step": 1})
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    with pytest.raises(RuntimeError), replacing_folder(tmp_path / "run") as temporary:
+        (temporary / "file").write_text("x")
+        raise RuntimeError("the program failed here")
+    assert names(tmp_path) == []
+    with replacing_folder(tmp_path / "run") as temporary:
+        (temporary / "file").write_text("x")
+    assert names(tmp_path) == ["run"]
+
+
+def test_numbers_that_json_does_not_know_become_null(tmp_path):
+    write_json(tmp_path / "x.json", {"a": float("nan"), "b": np.float32(0.5), "c": np.int64(3), "d": (np.inf, True)})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": None, "b": 0.5, "c": 3, "d": [None, True]}
+
+
+def test_arrays_and_sets_become_lists():
+    assert plain({"x": np.arange(3)}) == {"x": [0, 1, 2]}
+    assert plain({1}) == [1]
