@@ -12,6 +12,7 @@ from equipoise.game import Schedule
 from equipoise.lab.dirac import RULES, conserved, game_of, measure_case, measure_escape
 from equipoise.lab.dirac_game import DiracGame, spectral_radius, update_matrix
 from equipoise.lab.dirac_theory import largest_stable_step, slopes_of
+from equipoise.penalties.one_centred import wgan_gp
 from equipoise.penalties.zero_centred import r1
 
 # What the game's third-order terms and rounding may cost at the radius of 1e-6 is below 1e-9; the issue asks for 1e-5.
@@ -127,6 +128,15 @@ def test_from_radius_one_nonsaturating_play_slowly_contracts_and_minimax_does_no
 def test_wgan_gp_leaves_the_equilibrium_beside_which_it_starts(rule):
     escape = measure_escape("wasserstein", rule, steps=200)
     assert escape.least_radius > 100 * escape.start
+
+
+@pytest.mark.parametrize("weight", [1.0, 2.0])
+def test_wgan_gp_comes_to_rest_where_its_push_balances_the_game_and_not_at_the_data(weight):
+    # As psi goes to 0 from above, v_psi = c theta - 2 weight: zero at theta = 2 weight / c, with c = 1. The approach is
+    # monotone for weight >= c, so psi does not change sign; the slower rate, at weight 2, is 2 - sqrt(3) = 0.27.
+    theta, psi = DiracGame(objectives.find("wasserstein")(), penalties=(wgan_gp(weight),)).play(0.1, 0.5, steps=600)[-1]
+    assert abs(theta) == pytest.approx(2 * weight, abs=1e-4)
+    assert abs(psi) < 1e-4
 
 
 @pytest.mark.parametrize("objective", ["wasserstein", "hinge", "fgan_tv"])
