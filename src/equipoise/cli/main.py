@@ -15,6 +15,7 @@ from equipoise.cli.lab import lab
 from equipoise.cli.report import report
 from equipoise.cli.runs import runs
 from equipoise.cli.sample import sample
+from equipoise.cli.sweep import sweep
 from equipoise.cli.terminal import reporting_errors
 from equipoise.cli.train import resume, train
 
@@ -62,7 +63,7 @@ def equipoise(
     del version
 
 
-for command in (train, resume, sample, judge, report, compare, runs, doctor, lab):
+for command in (train, resume, sample, judge, report, compare, sweep, runs, doctor, lab):
     app.command(command.__name__)(reporting_errors(command))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from equipoise.errors import InputError
 from equipoise.files import plain, write_text
+from equipoise.reports import known_density
 from equipoise.reports.reading import RunRecord, flatten, number_at, read_run
 from equipoise.reports.verdict_words import conclusion_of
 from equipoise.reports.wording import encodable, moment, number, progress, state_phrase
@@ -81,6 +82,9 @@ class Comparison:
         parts.append(_aligned("Runs", *self.runs_table()))
         if any(len(group.runs) > 1 for group in self.groups):
             parts.append(_aligned("Spread over seeds", *self.spread_table()))
+        header, rows = self.density_table()
+        if rows:
+            parts.append(_aligned(known_density.TITLE, header, rows))
         return "\n\n".join([*parts, *self.notes]) + "\n"
 
     def to_json(self) -> dict[str, Any]:
@@ -130,6 +134,18 @@ class Comparison:
             said = ", ".join(f"{count} {conclusion}" for conclusion, count in conclusions.most_common())
             rows.append((group.label, str(len(group.runs)), *cells, said or "no verdict yet"))
         return ("configuration", "runs", "median JSD bound", spread_name(self.groups), "verdicts"), rows
+
+    def density_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Header and rows: true distances of runs on a toy density, where a sweep has computed them; else no rows."""
+        scores = [
+            (group.label, [known_density.read_scores(run.folder.path) for run in group.runs]) for group in self.groups
+        ]
+
+        def limits(values: np.ndarray) -> tuple[float, float, float]:
+            middle, low, high = spread_limits(values, self.groups)
+            return float(middle), float(low), float(high)
+
+        return known_density.HEADER, known_density.density_rows(scores, limits)
 
     def _repr_html_(self) -> str:
         from equipoise.reports.page import environment
@@ -217,10 +233,20 @@ def _configuration(run: RunRecord) -> dict[str, str]:
     """Flattened settings as text, without those that only name a repetition."""
     flat = flatten(run.config)
     return {
-        key: value if isinstance(value, str) else json.dumps(value, default=str)
+        key: _as_text(value)
         for key, value in flat.items()
         if key.rsplit(".", 1)[-1] not in IGNORED_SETTINGS
     }
+
+
+def _as_text(value: Any) -> str:
+    """A setting as a person would write it: parts by their names, with the options they have."""
+    if isinstance(value, Mapping) and set(value) <= {"name", "options"} and "name" in value:
+        options = value.get("options") or {}
+        return f"{value['name']}({json.dumps(options, default=str)})" if options else str(value["name"])
+    if isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
+        return " + ".join(_as_text(entry) for entry in value)
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _letter(index: int) -> str:
@@ -283,6 +309,7 @@ def _run_json(run: RunRecord) -> dict[str, Any]:
         "objective": run.objective, "value": last.get("value"),
         "value_standard_error": last.get("value_standard_error"), "equilibrium_value": run.equilibrium_value,
         "verdict": None if run.verdict is None else dict(run.verdict),
+        "known_density": dict(known_density.read_scores(run.folder.path)) or None,
     }  # fmt: skip
 
 
@@ -291,7 +318,8 @@ def _tables(comparison: Comparison) -> list[tuple[str, tuple[str, ...], list[tup
     tables.append(("Verdicts side by side", *comparison.runs_table()))
     if any(len(group.runs) > 1 for group in comparison.groups):
         tables.append(("Spread over seeds", *comparison.spread_table()))
-    return tables
+    header, rows = comparison.density_table()
+    return [*tables, (known_density.TITLE, header, rows)] if rows else tables
 
 
 def _aligned(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
