@@ -344,7 +344,7 @@ def _text(result: DiracResult) -> list[str]:
               "", text_table(["rule", "objective", "start radius", "later at least", "at most"],
                          ([e.rule, e.objective, f"{math.sqrt(2) * e.start:.4f}", f"{e.least_radius:.3f}",
                            f"{e.most_radius:.3f}"] for e in result.escapes)), "",
-              "It heads for theta = +-2 weight / c, where the penalty's push on psi, 2 weight, balances the game's pull,",
+              "It heads for theta = +-2 weight / c, where the penalty's push, 2 weight, balances the pull of the game,",
               "c theta, while psi creeps to 0 from one side: play comes to rest there, and not at the data."]
     return lines
 
