@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.files import write_text
 from equipoise.reports.figures import PLOTS, Plot
 from equipoise.reports.reading import RunRecord, finite, flatten, look, number_at, read_run
+from equipoise.reports.saturation import flag_sentences, saturation_plots
 from equipoise.reports.sheets import MOST_FRAMES, sample_rows, sample_sheets
 from equipoise.reports.svg import to_svg
 from equipoise.reports.verdict_words import (
@@ -65,7 +66,7 @@ def render_report(run: RunRecord, *, now: float | None = None) -> str:
     """The page as text; `now` is the moment written on it, in seconds since 1970 (default: the clock)."""
     now = time.time() if now is None else now
     template = environment().get_template("report.html.jinja")
-    context = {**_context(run, now), "cards": [draw_card(make(run)) for make in PLOTS]}
+    context = {**_context(run, now), "cards": [draw_card(make(run)) for make in (*PLOTS, *saturation_plots(run))]}
     frames = MOST_FRAMES
     while True:
         real, shown, notes = sample_sheets(run, most=frames)
@@ -121,6 +122,7 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "verdict_basis": verdict_basis(verdict) if verdict else "",
         "verdict_evidence": verdict_evidence(verdict) if verdict else [],
         "statements": statements(verdict) if verdict else [],
+        "flags": flag_sentences(run),
         "scale": _scale(verdict),
         "sample_rows": sample_rows(run),
         "key_numbers": _key_numbers(run),

@@ -120,6 +120,7 @@ def _row(
         "logits": {"real": {"mean": 2 * gap, "std": 0.8}, "fake": {"mean": -2 * gap, "std": 0.9}},
     }  # fmt: skip
     if with_histogram:
+        row["saturation"] = _saturation(gap, meaning, stream)
         logits = {"real": stream.normal(4 * gap, 0.8, 512), "fake": stream.normal(-4 * gap, 0.9, 512)}
         if meaning == "log_odds":
             logits = {side: 1 / (1 + np.exp(-values)) for side, values in logits.items()}
@@ -131,6 +132,19 @@ def _row(
             **{side: count.tolist() for side, count in counts.items()},
         }
     return row
+
+
+def _saturation(gap: float, meaning: str, stream: np.random.Generator) -> dict[str, Any]:
+    found: dict[str, Any] = dict.fromkeys((
+        "saturating_norm", "nonsaturating_norm", "ratio", "share_below_001", "mean_probability_real",
+        "mean_probability_fake", "minimax_value", "minimax_value_standard_error", "offset",
+    ))  # fmt: skip
+    if meaning != "other":
+        found |= {"saturating_norm": 0.2 - gap / 3, "nonsaturating_norm": 0.2 + gap / 3, "share_below_001": gap / 2,
+                  "mean_probability_real": 0.5 + gap / 2, "mean_probability_fake": 0.5 - gap / 2}  # fmt: skip
+    if meaning == "log_odds_up_to_a_constant":
+        found |= {"minimax_value": -math.log(4) + gap, "minimax_value_standard_error": 0.03, "offset": 0.2}
+    return {**found, "input_gradient_norm": 1 + 3 * gap + 0.1 * stream.normal(), "flags": []}
 
 
 def _verdict(step: int, part: str, bound: float) -> dict[str, Any]:
