@@ -128,7 +128,7 @@ def play_step(
         objective: the two losses.
         batches: one batch a turn, `schedule.turns` of them: the discriminator's first.
         penalties: terms added to the discriminator's loss.
-        penalty_factor: scales every penalty's weight; a decaying gamma comes in here.
+        penalty_factor: scales the weight of the penalties that decay; a decaying gamma comes in here.
         schedule: the order of turns.
         measure: also measure the norm of both players' gradients, which costs a pass over them.
 
@@ -288,7 +288,7 @@ def discriminator_loss(
     terms: dict[str, Scalar] = {}
     for penalty in penalties:
         mean = penalty.per_sample(position).mean()
-        loss = loss + penalty.weight * penalty_factor * mean
+        loss = loss + penalty.factor(penalty_factor) * mean
         terms[penalty.name] = mean.detach()
     return position, loss, terms
 

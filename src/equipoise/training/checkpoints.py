@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from equipoise.errors import RunFolderError
-from equipoise.files import replacing, write_json
+from equipoise.files import write_bytes, write_json
 from equipoise.game.player import Player
 from equipoise.training.loop import Trainer
 
@@ -31,13 +31,14 @@ def save_checkpoint(folder: Path, trainer: Trainer) -> Path:
     Raises:
         StorageError: the write was refused; the checkpoints that were there are intact.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors, numbers = trainer_state(trainer)
     path = folder / f"step-{trainer.step:08d}.safetensors"
-    with replacing(path) as temporary:
-        save_file(tensors, temporary)
-        digest = checksum(temporary)
+    # As bytes first: safetensors' own writer hides what the file system said when it refuses.
+    content = save(tensors)
+    write_bytes(path, content)
+    digest = hashlib.blake2b(content).hexdigest()
     write_json(path.with_suffix(".json"), {**numbers, "format": FORMAT_VERSION, "checksum": digest})
     thin_out(folder, trainer.plan.checkpoint_every)
     return path

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from equipoise.data import PreparedData, image_sheet, save_picture, write_samples
+from equipoise.errors import StorageError
 from equipoise.files import replacing
 from equipoise.metrics.pictures import points_picture, table_picture, write_picture
 from equipoise.runfolder import RunFolder
@@ -171,14 +172,24 @@ class TensorBoardEvents:
         self.writer = SummaryWriter(str(folder.path / "tensorboard"))
 
     def __call__(self, event: Event) -> None:
-        """Write the numbers of a measured step."""
-        if isinstance(event, Measured):
-            for key, value in event.row.items():
-                if key == "histogram" or value is None:
-                    continue
-                entries = value.items() if isinstance(value, dict) else [(None, value)]
-                for name, number in entries:
-                    if isinstance(number, (int, float)):
-                        self.writer.add_scalar(key if name is None else f"{key}/{name}", number, event.step)
-        elif isinstance(event, Ended):
-            self.writer.close()
+        """Write the numbers of a measured step.
+
+        Raises:
+            StorageError: the file system refused.
+        """
+        try:
+            if isinstance(event, Measured):
+                self._write(event)
+            elif isinstance(event, Ended):
+                self.writer.close()
+        except OSError as error:
+            raise StorageError.from_os_error(self.writer.log_dir, error) from error
+
+    def _write(self, event: Measured) -> None:
+        for key, value in event.row.items():
+            if key == "histogram" or value is None:
+                continue
+            entries = value.items() if isinstance(value, dict) else [(None, value)]
+            for name, number in entries:
+                if isinstance(number, (int, float)):
+                    self.writer.add_scalar(key if name is None else f"{key}/{name}", number, event.step)
