@@ -8,6 +8,7 @@ from equipoise.referee.base import Member, Rows, Scorer
 from equipoise.referee.members.logistic import fit_logistic
 
 _MOST_COLUMNS_WITH_PRODUCTS = 20
+_MOST_COLUMNS = 200
 _STRENGTHS = (1.0, 30.0, 1000.0)
 """Ridge strengths; each is a candidate, and the choosing part picks one."""
 
@@ -17,11 +18,22 @@ def fit_quadratic(real: Rows, fake: Rows, seed: int) -> Scorer:
 
     For two Gaussians the log density ratio is exactly of this form.
     """
-    del seed
-    terms = _terms
-    sides = [terms(side.numbers) for side in (real, fake)]
-    score = fit_logistic(sides[0], sides[1], strengths=_STRENGTHS)
-    return lambda rows: score(terms(rows.numbers))
+    directions = _main_directions(np.concatenate([real.numbers, fake.numbers]), seed)
+
+    def terms(rows: Rows) -> np.ndarray:
+        return _terms(rows.numbers if directions is None else rows.numbers @ directions)
+
+    score = fit_logistic(terms(real), terms(fake), strengths=_STRENGTHS)
+    return lambda rows: score(terms(rows))
+
+
+def _main_directions(pooled: np.ndarray, seed: int) -> np.ndarray | None:
+    """Leading directions of a thousand rows where there are very many columns, else `None`: Newton's cost is cubic."""
+    if pooled.shape[1] <= _MOST_COLUMNS:
+        return None
+    rows = np.random.default_rng(seed).choice(len(pooled), size=min(len(pooled), 1000), replace=False)
+    part = pooled[rows] - pooled.mean(axis=0)
+    return np.linalg.svd(part, full_matrices=False)[2][:_MOST_COLUMNS].T
 
 
 def _terms(numbers: np.ndarray) -> np.ndarray:
