@@ -12,7 +12,7 @@ from equipoise.files import plain
 
 QUICK = {
     "dirac": {"names": ()}, "value": {"repeats": 20}, "mse": {"steps": 10}, "turns": {"steps": 20, "seeds": 1},
-    "saturation": {"steps": 20},
+    "saturation": {"steps": 20}, "stopping": {"steps": 10, "looks": 1, "per_side": 300},
 }  # fmt: skip
 
 
