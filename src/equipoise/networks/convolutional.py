@@ -72,7 +72,7 @@ class ConvolutionalGenerator(nn.Module):
         self.head = SampleHead(space)
 
     def forward(self, latents: Latents, labels: Labels | None = None) -> Samples:
-        """Images of shape `(batch, channels, height, width)` in (-1, 1)."""
+        """Images of shape `(batch, channels, height, width)`, mostly within [-1, 1]."""
         if self.label_embedding is not None:
             latents = torch.cat([latents, self.label_embedding(labels)], dim=1)
         grid = self.entry(latents).reshape(len(latents), -1, *self.sizes[0])
