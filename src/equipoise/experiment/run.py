@@ -26,6 +26,7 @@ from equipoise.runfolder import FORMAT_VERSION, RunFolder, create_run_folder, op
 from equipoise.training import Trainer
 from equipoise.training.checkpoints import load_checkpoint
 from equipoise.training.recorder import Progress, Recorder, SampleSheets, TensorBoardEvents
+from equipoise.training.weighting import WEIGHTED, density_under_data
 
 
 def fit(
@@ -214,6 +215,21 @@ def facts(config: RunConfig, trainer: Trainer) -> dict[str, Any]:
         },
         "steps": config.play.steps,
         "batch_size": config.play.batch_size,
+        "sampling": sampling_facts(config, trainer),
+    }
+
+
+def sampling_facts(config: RunConfig, trainer: Trainer) -> dict[str, Any] | None:
+    """How training draws its rows and under which density each value is given; `None` for even draws."""
+    if trainer.batches.weighted is None:
+        return None
+    return {
+        "sample_weight": config.data.sample_weight,
+        "balance": config.data.balance,
+        "value": WEIGHTED,
+        "value_under_data": density_under_data(
+            is_conditional=trainer.batches.labels is not None, has_zeros=trainer.batches.leaves_rows_out
+        ),
     }
 
 
@@ -224,6 +240,8 @@ def _played(run: RunFolder, planned: Planned, trainer: Trainer, sheets: SampleSh
     trainer.handlers = [recorder, *_tensorboard(run)]
     if progress is not None:
         progress.start(trainer.plan.steps, trainer.step, f"training {run.path}")
+        if trainer.step == 0:
+            progress.message(f"preset '{planned.config.preset}'; every setting is in {run.config}")
     try:
         with _stopping_on_signals(trainer) as stopped_by:
             trainer.run()
@@ -241,7 +259,7 @@ def _played(run: RunFolder, planned: Planned, trainer: Trainer, sheets: SampleSh
             "",
             f"Continue with: equipoise resume {run.path}",
         )
-    gan = load(run.path, data=planned.data)
+    gan = load(run.path, data=planned.data, trust_code=True)  # what it names has just been played with
     if planned.config.outputs.final_verdict:
         _final_verdict(gan, progress)
     _report(run)
