@@ -32,6 +32,7 @@ def table(folder):
             "colour": rng.choice(["red", "green"], 200),
         }
     )
+    frame["amount_squared"] = frame["amount"] ** 2
     frame.to_csv(path, index=False)
     return path
 
@@ -53,6 +54,10 @@ GAMES = {
             "networks={family: convolutional, latents: 4, conditional: false, generator: "
             "{channels: 4, widest: 4}, discriminator: {channels: 4, widest: 4}}",
         ),
+    ),
+    "rows drawn by weight, classes balanced": (
+        table,
+        ("data.sample_weight=amount_squared", "data.labels=colour", "data.balance=classes"),
     ),
     "wgan_gp, which draws points": (
         points,

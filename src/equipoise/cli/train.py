@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +15,13 @@ from equipoise.cli.terminal import print_json, readable_bytes, readable_seconds
 
 if TYPE_CHECKING:
     from equipoise.experiment import Forecast, Gan, RunConfig
+
+
+class Balance(StrEnum):
+    """What is drawn equally often."""
+
+    NONE = "none"
+    CLASSES = "classes"
 
 
 def train(
@@ -38,6 +47,17 @@ def train(
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. objective.name=hinge; repeatable."),
+    ] = None,
+    sample_weight: Annotated[
+        str | None,
+        typer.Option(
+            "--sample-weight",
+            metavar="COLUMN",
+            help="Column (or .npz array) that says how often each row is wanted; it is taken out of the data.",
+        ),
+    ] = None,
+    balance: Annotated[
+        Balance | None, typer.Option("--balance", help="Draw every class equally often in training.")
     ] = None,
     preset: Annotated[
         str | None, typer.Option("--preset", metavar="NAME", help="A complete configuration to start from.")
@@ -67,10 +87,15 @@ def train(
     one_length(steps, minutes)
     from equipoise import experiment
 
+    asked = list(settings or [])
+    if sample_weight is not None:
+        asked.append(f"data.sample_weight={json.dumps(sample_weight)}")  # quoted: a column may be called '1'
+    if balance is not None:
+        asked.append(f"data.balance={balance.value}")
     chosen = experiment.resolve(
         data,
         config_file=config,
-        settings=settings or [],
+        settings=asked,
         steps=steps,
         minutes=minutes,
         seed=seed,
@@ -92,6 +117,9 @@ def resume(
     run: RunPath,
     steps: Steps = None,
     minutes: Minutes = None,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Run Python code that the run's configuration names.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -109,7 +137,7 @@ def resume(
 
     progress = terminal_progress(quiet=quiet)
     try:
-        gan = experiment.resume(run, steps=steps, minutes=minutes, progress=progress)
+        gan = experiment.resume(run, steps=steps, minutes=minutes, trust_code=trust_code, progress=progress)
     finally:
         progress.close()
     show_run(gan, as_json=as_json)

@@ -17,7 +17,7 @@ CHUNK_BYTES = 1 << 24
 
 
 def fingerprint(raw: RawData) -> str:
-    """32 hexadecimal digits of BLAKE2b over the values, their types, the labels and the names.
+    """32 hexadecimal digits of BLAKE2b over the values, their types, the labels, the weights and the names.
 
     Numbers enter as little-endian bytes and text as UTF-8, so the digits do not depend on the machine. Text columns
     enter as text whether pandas calls them `object`, `str` or `string`.
@@ -32,6 +32,9 @@ def fingerprint(raw: RawData) -> str:
         _add_array(digest, raw.values)
     if raw.labels is not None:
         _add_array(digest, raw.labels)
+    if raw.weights is not None:
+        _add_facts(digest, "weights")
+        _add_array(digest, raw.weights)
     return digest.hexdigest()
 
 

@@ -33,6 +33,16 @@ def load(source: Any, *, options: DataOptions | None = None) -> RawData:
         MissingExtra: a built-in name needs a package that is not installed.
     """
     options = options or DataOptions()
+    raw = _load(source, options)
+    if options.sample_weight is not None and raw.weights is None:
+        raise DataError(
+            f"{raw.source}, data.sample_weight", f"there is no column or array '{options.sample_weight}' here.",
+            "Expected a table with that column, or an .npz file with that array.", "Store the weights beside the data.",
+        )  # fmt: skip
+    return raw
+
+
+def _load(source: Any, options: DataOptions) -> RawData:
     if isinstance(source, RawData):
         return source
     if isinstance(source, (str, os.PathLike)):

@@ -67,6 +67,10 @@ class PreparedData:
         """Class of each training row, int64 `(n,)`."""
         return None if self.raw.labels is None else torch.from_numpy(self.raw.labels[self.split.train])
 
+    def train_weights(self) -> np.ndarray | None:
+        """How often each training row is wanted, relative to the others, float64 `(n,)`; `None` is evenly."""
+        return None if self.raw.weights is None else self.raw.weights[self.split.train]
+
     def describe(self) -> dict[str, Any]:
         """What goes into `data.json`."""
         labels = None
@@ -82,12 +86,25 @@ class PreparedData:
             "space": space_to_json(self.space),
             "codec": self.codec.state(),
             "labels": labels,
+            "sample_weights": None if self.raw.weights is None else _weight_facts(self.raw.weights),
             "notes": list(self.raw.notes),
         }
 
     def _repr_html_(self) -> str:
         counts = ", ".join(f"{len(self.split.part(name))} {name}" for name in PARTS)
         return f"{self.raw._repr_html_()}<br>{counts}<br>fingerprint <code>{self.fingerprint}</code>"
+
+
+def _weight_facts(weights: np.ndarray) -> dict[str, float | int]:
+    # Kish's effective number of rows: how many evenly weighted ones tell as much.
+    shares = weights / weights.max()
+    effective = shares.sum() ** 2 / np.square(shares).sum()
+    return {
+        "least": float(weights.min()),
+        "largest": float(weights.max()),
+        "zero": int((weights == 0).sum()),
+        "effective_rows": float(effective),
+    }
 
 
 def prepare(raw: RawData, *, seed: int) -> PreparedData:

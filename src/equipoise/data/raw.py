@@ -31,6 +31,7 @@ class RawData:
         names: names of a point's coordinates; empty for images, and for tables, whose frame has them.
         notes: sentences for the person: files that were skipped, how an array was understood.
         source: where the values came from, as the person gave it.
+        weights: how often each row is wanted, relative to the others, float64 `(n,)`; `None` is evenly.
     """
 
     kind: SpaceKind
@@ -40,6 +41,7 @@ class RawData:
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     source: str = ""
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -50,7 +52,8 @@ class RawData:
             values = self.values.iloc[indices].reset_index(drop=True)
         else:
             values = self.values[indices]
-        return replace(self, values=values, labels=None if self.labels is None else self.labels[indices])
+        labels, weights = (None if entry is None else entry[indices] for entry in (self.labels, self.weights))
+        return replace(self, values=values, labels=labels, weights=weights)
 
     def with_notes(self, *notes: str) -> RawData:
         """The same data with more sentences for the person."""
@@ -76,6 +79,8 @@ class DataOptions:
         use_labels: whether folder names and label arrays become classes.
         drop: columns of a table that are left out.
         points: how many points to draw of `grid25`, `ring8` and `swiss-roll`.
+        sample_weight: the array of an `.npz` file, or the column of a table, that says how often each row is wanted;
+            it is taken out of the data.
     """
 
     kind: SpaceKind | None = None
@@ -85,6 +90,7 @@ class DataOptions:
     use_labels: bool = True
     drop: tuple[str, ...] = ()
     points: int = 100_000
+    sample_weight: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in (None, "points", "images", "table"):

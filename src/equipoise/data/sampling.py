@@ -88,10 +88,14 @@ class WeightedDraws:
         return np.minimum(found, self._last)  # rounding of the product may reach the very end
 
 
-def balancing_weights(labels: np.ndarray) -> np.ndarray:
-    """Weights under which every class is drawn equally often."""
-    counts = np.bincount(labels)
-    return 1.0 / counts[labels]
+def balancing_weights(labels: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Weights under which every class is drawn equally often, and its rows in proportion to `weights`.
+
+    A class whose weights are all zero is never drawn.
+    """
+    within = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=np.float64)
+    totals = np.bincount(labels, weights=within)[labels]
+    return np.divide(within, totals, out=np.zeros(len(labels)), where=totals > 0)
 
 
 @lru_cache(maxsize=2)

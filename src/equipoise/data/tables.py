@@ -9,6 +9,7 @@ Text that differs in nearly every row (names, keys, free text) is refused: a gen
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from equipoise.data.arrays import points_from_array
 from equipoise.data.column_types import infer_type
 from equipoise.data.labels import encode_labels
 from equipoise.data.raw import DataOptions, RawData
+from equipoise.data.weights import take_weights
 from equipoise.errors import DataError, nearest
 
 # Text is taken for a key when more than this share of its values occur once, among at least so many rows.
@@ -27,10 +29,11 @@ FEWEST_ROWS_OF_A_KEY = 50
 
 def from_columns(frame: pd.DataFrame, *, options: DataOptions, source: str) -> RawData:
     """Points or a table from a file of columns, by the rule in the head of this module."""
+    frame, weights = take_weights(frame, options.sample_weight, source=source)
     dropped = drop_columns(frame, options.drop, source=source)
     if options.kind is None and looks_like_points(dropped) and options.labels is None:
-        return points_from_frame(dropped, source=source)
-    return from_frame(frame, options=options, source=source)
+        return replace(points_from_frame(dropped, source=source), weights=weights)
+    return replace(_from_frame(frame, options=options, source=source), weights=weights)
 
 
 def from_frame(frame: pd.DataFrame, *, options: DataOptions, source: str) -> RawData:
@@ -39,6 +42,11 @@ def from_frame(frame: pd.DataFrame, *, options: DataOptions, source: str) -> Raw
     Raises:
         DataError: names that repeat, no rows, a column that is empty or a key.
     """
+    frame, weights = take_weights(frame, options.sample_weight, source=source)
+    return replace(_from_frame(frame, options=options, source=source), weights=weights)
+
+
+def _from_frame(frame: pd.DataFrame, *, options: DataOptions, source: str) -> RawData:
     if options.kind == "images":
         raise DataError(source, "a table holds no images.", "Expected kind points or table.")
     check_names(frame.columns.tolist(), source=source)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,6 +16,7 @@ import equipoise.networks as networks
 import equipoise.objectives as objectives
 import equipoise.penalties as penalties
 from equipoise.data import PreparedData
+from equipoise.data.sampling import balancing_weights
 from equipoise.errors import ConfigError, nearest
 from equipoise.experiment.config import OptimiserConfig, PartConfig, RampConfig, RunConfig
 from equipoise.game import Player, Ramp, Schedule, WeightAverage
@@ -58,6 +60,7 @@ def build_trainer(
         seed=config.seed,
         labels=None if labels is None else labels.to(device),
         to_float=data.codec.to_float if data.space.kind == "images" else None,
+        weights=draw_weights(config, data),
         needs_randomness=any(penalty.draws for penalty in terms),
     )
     autocast = AUTOCAST[config.runtime.precision]
@@ -83,6 +86,16 @@ def build_trainer(
         gamma=ramp(config.gamma),
         handlers=handlers,
     )
+
+
+def draw_weights(config: RunConfig, data: PreparedData) -> np.ndarray | None:
+    """How often training draws each of its rows, relative to the others; `None` goes through all of them evenly."""
+    weights = data.train_weights()
+    if config.data.balance == "none":
+        return weights
+    labels = data.train_labels()
+    assert labels is not None, "a plan with balanced classes has labels"
+    return balancing_weights(labels.numpy(), weights)
 
 
 def build_objective(part: PartConfig, *, trusted: bool = True) -> Objective:

@@ -56,6 +56,10 @@ class DataConfig(Section):
     drop: tuple[str, ...] = Field((), description="Columns to leave out.")
     max_bad_share: float = Field(0.05, ge=0, le=1, description="Share of unreadable images above which reading stops.")
     points: PositiveInt = Field(100_000, description="Points drawn of the built-in point sets.")
+    sample_weight: str | None = Field(
+        None, description="Column or array that says how often each row is wanted; it is taken out of the data."
+    )
+    balance: Literal["none", "classes"] = Field("none", description="Whether training draws all classes equally often.")
 
 
 class NetworksConfig(Section):

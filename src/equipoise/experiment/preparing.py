@@ -108,6 +108,13 @@ def plan_run(
             "Expected labels, for a conditional game.",
             "Set networks.conditional to false, or give data with labels.",
         )
+    if config.data.balance == "classes" and not data.n_classes:
+        raise ConfigError(
+            "data.balance",
+            "the data have no class labels to balance.",
+            "Expected labels: subfolders of pictures, a label array, or a column named by data.labels.",
+            "Leave --balance out, or name the labels, e.g. --set data.labels=COLUMN.",
+        )
     if minutes is not None:
         steps = max(10, int(minutes * 60 * PLAY_SHARE / seconds_per_step(config, data)))
     if steps is not None:
@@ -125,7 +132,7 @@ def prepare_data(source: Any, section: DataConfig, seed: int) -> PreparedData:
     key = (source, section.model_dump_json(), seed) if isinstance(source, (str, Path)) else None
     if key is not None and key in _prepared:
         return _prepared[key]
-    options = DataOptions(**section.model_dump(exclude={"source"}))
+    options = DataOptions(**section.model_dump(exclude={"source", "balance"}))
     data = prepare(load(source, options=options), seed=seed)
     _prepared.clear()
     if key is not None:

@@ -23,7 +23,7 @@ from equipoise.reports.drawing import (
     steps_axis,
     zoom,
 )
-from equipoise.reports.reading import RunRecord, finite, number_at
+from equipoise.reports.reading import RunRecord, finite, look, number_at
 from equipoise.reports.series import error_of_bin_means, names_under, series
 from equipoise.reports.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR, LINE_COLOURS
 from equipoise.reports.verdict_words import LOG_2, NO_VERDICT, conclusion_of
@@ -85,7 +85,7 @@ def value_plot(run: RunRecord) -> Plot:
     )
     if value.is_empty:
         return _nothing("value", title, reading, label=NOT_EVIDENCE)
-    notes = [*note_on_bins(value), *note_on_missing(value)]
+    notes = [*note_on_density(run), *note_on_bins(value), *note_on_missing(value)]
     with new_axes() as (figure, axes):
         if np.isfinite(errors).any():
             axes.fill_between(value.steps, value.mean - errors, value.mean + errors, color=DISCRIMINATOR_COLOUR,
@@ -109,6 +109,17 @@ def value_plot(run: RunRecord) -> Plot:
     )
     header = ("step", "value", "standard error", "at equilibrium")
     return Plot("value", title, reading, figure, tuple(notes), NOT_EVIDENCE, header, table)
+
+
+def note_on_density(run: RunRecord) -> tuple[str, ...]:
+    """Under which density V is given, and what it is under the data's own, for a run that draws rows by weight."""
+    drawn, own = (look(run.facts, "sampling", key) for key in ("value", "value_under_data"))
+    if not isinstance(drawn, str):
+        return ()
+    under = series(run.metrics, "value_under_data", most=NOISY_BINS)
+    last = f"; its last mean is {number(under.last)}" if under.last is not None else ""
+    said = f" In metrics.jsonl, value_under_data is for {own[:400]}{last}." if isinstance(own, str) else ""
+    return (f"V is given under {drawn[:400]}.{said}",)
 
 
 def referee_plot(run: RunRecord) -> Plot:

@@ -49,6 +49,7 @@ class BatchSource:
         self.seed = seed
         self.to_float = to_float
         self.weighted = None if weights is None else WeightedDraws(weights, seed=seed)
+        self._importance = None if weights is None else importance_weights(weights)
         self.needs_randomness = needs_randomness
 
     def at(self, step: int) -> list[Batch]:
@@ -58,11 +59,7 @@ class BatchSource:
     def batch(self, draw: int) -> Batch:
         """The batch with global number `draw`."""
         device = self.real.device
-        if self.weighted is not None:
-            indices = self.weighted.indices(draw=draw, batch_size=self.batch_size)
-        else:
-            indices = batch_indices(seed=self.seed, draw=draw, batch_size=self.batch_size, rows=len(self.real))
-        rows = torch.from_numpy(indices)
+        rows = torch.from_numpy(self.rows(draw))
         if device.type != "cpu":
             rows = rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
         real = self.real[rows]
@@ -78,3 +75,29 @@ class BatchSource:
             labels=None if self.labels is None else self.labels[rows],
             randomness=torch_stream(self.seed, "penalties", draw, device=device) if self.needs_randomness else None,
         )
+
+    def rows(self, draw: int) -> np.ndarray:
+        """Which training rows make the batch with global number `draw`, int64 `(batch,)`."""
+        if self.weighted is not None:
+            return self.weighted.indices(draw=draw, batch_size=self.batch_size)
+        return batch_indices(seed=self.seed, draw=draw, batch_size=self.batch_size, rows=len(self.real))
+
+    @property
+    def leaves_rows_out(self) -> bool:
+        """Whether some training rows are never drawn, because their weight is 0."""
+        return self._importance is not None and not self._importance.all()
+
+    def importance(self, draw: int) -> Tensor | None:
+        """The known weights that bring a mean over that batch back to the data, `(batch,)`; `None` for even draws."""
+        return None if self._importance is None else torch.from_numpy(self._importance[self.rows(draw)])
+
+
+def importance_weights(weights: np.ndarray) -> np.ndarray:
+    """Mean weight over weight, float64 `(n,)`: 1/w with its constant known, over the rows that can be drawn.
+
+    Under draws in proportion to `weights` its expectation is 1. Rows of weight 0 are never drawn and get 0.
+    """
+    positive = weights > 0
+    # In units of the largest weight, so that no sum overflows.
+    shares = np.asarray(weights, dtype=np.float64) / np.max(weights)
+    return np.divide(shares[positive].mean(), shares, out=np.zeros(len(shares)), where=positive)

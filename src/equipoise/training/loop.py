@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
 from equipoise.game.player import Player
 from equipoise.game.schedules import Ramp
 from equipoise.game.step import Schedule, StepReport, play_step
@@ -20,6 +18,7 @@ from equipoise.training.events import CheckpointDue, Ended, Event, Handler, Meas
 from equipoise.training.guards import FinitePlay
 from equipoise.training.histograms import logit_histogram
 from equipoise.training.saturation import SPACING_STEPS, measure_saturation
+from equipoise.training.weighting import value_under_data
 
 
 @dataclass(frozen=True)
@@ -167,6 +166,7 @@ class Trainer:
                 for side, logits in (("real", real), ("fake", fake))
             },
         }
+        row |= self._under_data(report)
         if self.step in self.plan.sample_steps or self.step == self.plan.steps:
             row["histogram"] = logit_histogram(real, fake, as_probability=self.objective.logit_meaning == "log_odds")
         if self.plan.is_monitored(self.step):
@@ -177,7 +177,18 @@ class Trainer:
             )
         return row
 
-
-def sample_latents(count: int, dimensions: int, *, generator: torch.Generator) -> torch.Tensor:
-    """Standard normal latents of shape `(count, dimensions)` from a stream, on the stream's device."""
-    return torch.randn(count, dimensions, generator=generator, device=generator.device)
+    def _under_data(self, report: StepReport) -> dict[str, Any]:
+        """V under the data's own density, where rows are drawn by weight."""
+        draw = (self.step - 1) * self.schedule.turns + self.schedule.discriminator_turns - 1
+        importance = self.batches.importance(draw)
+        if importance is None:
+            return {}
+        found = value_under_data(
+            self.objective,
+            report.real_logits,
+            report.fake_logits,
+            importance=importance,
+            is_conditional=self.batches.labels is not None,
+        )
+        value, error = (None, None) if found is None else found
+        return {"value_under_data": value, "value_under_data_standard_error": error}

@@ -7,6 +7,7 @@ array beside the labels; the labels under the name that `options.labels` gives, 
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from equipoise.data.arrays import from_array
 from equipoise.data.format import DataFormat, has_suffix
 from equipoise.data.raw import DataOptions, RawData
+from equipoise.data.weights import checked_weights
 from equipoise.errors import DataError, nearest
 from equipoise.files import replacing
 
@@ -41,9 +43,12 @@ def read_npz(path: Path, options: DataOptions) -> RawData:
         if oversized:
             raise ValueError(f"the array '{oversized[0]}' would take more than 64 GiB")
         with np.load(path, allow_pickle=False) as arrays:
-            label_name = _label_name(list(arrays.files), options, path)
-            value_name = _value_name([name for name in arrays.files if name != label_name], path)
+            weight_name = _weight_name(list(arrays.files), options, path)
+            names = [name for name in arrays.files if name != weight_name]
+            label_name = _label_name(names, options, path)
+            value_name = _value_name([name for name in names if name != label_name], path)
             values = arrays[value_name]
+            weights = None if weight_name is None else arrays[weight_name]
             labels = None if label_name is None else arrays[label_name]
     except DataError:
         raise
@@ -54,7 +59,15 @@ def read_npz(path: Path, options: DataOptions) -> RawData:
         if type(error).__module__ != "zlib":
             raise
         raise _unreadable(path, error) from error
-    return from_array(values, labels=labels, options=options, source=str(path))
+    raw = from_array(values, labels=labels, options=options, source=str(path))
+    if weights is None:
+        return raw
+    if np.shape(weights)[:1] != (len(raw),):
+        raise DataError(
+            f"{path}, data.sample_weight", f"{np.size(weights)} weights for {len(raw)} samples.",
+            "Expected one weight per sample.", "Check that both arrays have the same order and length.",
+        )  # fmt: skip
+    return replace(raw, weights=checked_weights(weights, weight_name, source=str(path)))
 
 
 def write_npy(path: Path, data: RawData) -> None:
@@ -70,6 +83,16 @@ def write_npz(path: Path, data: RawData) -> None:
         arrays["labels"] = np.array(data.label_names)[data.labels] if data.label_names else data.labels
     with replacing(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **arrays)
+
+
+def _weight_name(names: list[str], options: DataOptions, path: Path) -> str | None:
+    if options.sample_weight is not None and options.sample_weight not in names:
+        raise DataError(
+            f"{path}, data.sample_weight",
+            f"there is no array '{options.sample_weight}'.{nearest(options.sample_weight, names)}",
+            f"The arrays are: {', '.join(names)}.", "Write one of them.",
+        )  # fmt: skip
+    return options.sample_weight
 
 
 def _label_name(names: list[str], options: DataOptions, path: Path) -> str | None:

@@ -1,0 +1,72 @@
+r"""Under which density V is given, when rows are not drawn evenly.
+
+Training that draws row i of n with probability `w_i / sum(w)` plays against the weighted density. The importance
+weight that brings V back to the data is known exactly, because the rows are finitely many:
+
+.. math::
+    \frac{1/n}{w_i / \sum_j w_j} = \frac{\bar w}{w_i}
+
+so the estimate is unbiased, for the rows that can be drawn at all (those of weight above 0).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from equipoise.objectives.base import Objective
+from equipoise.objectives.measure import value_function
+from equipoise.shapes import Logits, PerSample
+
+WEIGHTED = "the weighted density that training draws from"
+DATA = "the data's own density, by known importance weights (unbiased)"
+DATA_OF_CLASSES = (
+    "the data's own density with its own shares of classes on both sides, by known importance weights (unbiased); "
+    "every generated sample is taken with the real one whose class it was asked for"
+)
+DRAWN_ROWS = " Rows of weight 0 are never drawn and do not count."
+
+
+def density_under_data(*, is_conditional: bool, has_zeros: bool) -> str:
+    """What `value_under_data` is about, in words."""
+    return (DATA_OF_CLASSES if is_conditional else DATA) + (DRAWN_ROWS if has_zeros else "")
+
+
+def value_under_data(
+    objective: Objective, real_logits: Logits, fake_logits: Logits, *, importance: PerSample, is_conditional: bool
+) -> tuple[float, float | None] | None:
+    r"""V under the data's density from a batch of the weighted one, and its standard error.
+
+    In a conditional game the generated sample i was asked for the class of the real sample i, so both sides follow the
+    weighted shares of classes, and both are weighted back:
+
+    .. math::
+        \hat V = \frac1m \sum_i \frac{\bar w}{w_i} \bigl(a(l_i) + b(l'_i)\bigr)
+
+    with the one term `a(l_i - l'_i)` for a pairing game. Rows being independent, the error is that of a mean.
+
+    Args:
+        objective: whose V.
+        real_logits: shape `(batch,)`.
+        fake_logits: shape `(batch,)`.
+        importance: the known importance weight of each real draw. Shape `(batch,)`.
+        is_conditional: whether the generated samples have the real ones' classes.
+
+    Returns:
+        The value and its standard error (`None` for a batch of one), in float64; `None` altogether for an averaging
+        objective in a conditional game, whose terms are no mean over rows.
+    """
+    if not is_conditional:
+        estimate = value_function(objective, real_logits, fake_logits, weights=importance)
+        return estimate.value, estimate.standard_error
+    if objective.form == "averaging":
+        return None
+    real, fake = (side.detach().cpu().double() for side in (real_logits, fake_logits))
+    margins = objective.margins(real, fake)
+    terms = objective.real_term(margins[0])
+    if objective.fake_term is not None:
+        terms = terms + objective.fake_term(margins[1])
+    draws = importance.cpu().double() * terms
+    error = float(draws.std()) / math.sqrt(len(draws)) if len(draws) > 1 else None
+    return float(torch.mean(draws)), error
