@@ -9,12 +9,12 @@ BIN := $(VENV)/bin
 DEMO_MINUTES ?= 2.5
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test lint dist clean
+.PHONY: help demo test lint docs figures dist clean
 .DELETE_ON_ERROR:
 
 help:
 	@sed -n '2,4s/^# *//p' Makefile
-	@echo "  make lint    check the style;  make dist: wheel and sdist into dist/;  make clean: remove .venv and build files"
+	@echo "  make lint    check the style;  make docs: the documentation into site/;  make dist: wheel and sdist into dist/;  make clean: remove .venv and build files"
 
 # The training takes DEMO_MINUTES whatever the machine; each call makes a run folder of its own below runs/.
 demo: $(VENV)/core.installed
@@ -25,6 +25,14 @@ test: $(VENV)/test.installed
 
 lint: $(VENV)/lint.installed
 	$(BIN)/ruff check src tests benchmarks
+
+# The figures take some minutes, and are in the repository: 'make docs FIGURES=' builds the site with those.
+FIGURES ?= figures
+docs: $(FIGURES) $(VENV)/docs.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+figures: $(VENV)/core.installed
+	$(BIN)/equipoise lab --all --outdir docs/lab
 
 dist: $(VENV)/test.installed
 	$(BIN)/python -m build --outdir dist .
@@ -48,6 +56,10 @@ $(VENV)/core.installed: $(VENV)/created pyproject.toml constraints.txt
 
 $(VENV)/test.installed: $(VENV)/core.installed
 	$(PIP_INSTALL) --editable '.[data,tensorboard,test]'
+	@touch $@
+
+$(VENV)/docs.installed: $(VENV)/core.installed
+	$(PIP_INSTALL) --editable '.[docs]'
 	@touch $@
 
 $(VENV)/lint.installed: $(VENV)/core.installed

@@ -15,6 +15,7 @@ from equipoise.cli.terminal import print_json, readable_bytes
 
 PURPOSE_OF_EXTRA = {
     "data": "the built-in data sets mnist5k and diamonds",
+    "docs": "building the documentation site",
     "tensorboard": "TensorBoard events in each run folder",
     "test": "the test suite",
 }

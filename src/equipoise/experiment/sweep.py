@@ -102,7 +102,12 @@ def sweep(
         outdir: the folder of the sweep; the same call again goes on with what is missing.
         seeds: how often each combination is played, with the seeds 0 to `seeds - 1`.
         jobs: processes at once. One plays inside this process; more share this machine's threads.
-        settings, config_file, steps, minutes, device, preset: as for one run, the same for all.
+        settings: changes that hold for all runs, each `"key.path=value"`.
+        config_file: a configuration to start from; not together with one in the place of `source`.
+        steps: length of every run; or
+        minutes: the same as a time, turned into steps once for each combination, and stored.
+        device: auto, cpu, cuda or mps.
+        preset: the complete configuration to start from; by default chosen from the data.
         progress: who is told how far the whole has come, in steps of all runs.
 
     Raises:

@@ -135,7 +135,12 @@ def plan_sweep(
         axes: what varies.
         seeds: each combination is played with the seeds 0 to `seeds - 1`.
         jobs: processes at once; the threads of this machine are split between them.
-        config_file, settings, steps, minutes, device, preset: as for one run.
+        config_file: a configuration to start from.
+        settings: changes that hold for all runs.
+        steps: length of every run; or
+        minutes: the same as a time.
+        device: auto, cpu, cuda or mps.
+        preset: the complete configuration to start from.
         steps_of: steps that an earlier call made of `minutes`, by name of the combination.
 
     Raises:
