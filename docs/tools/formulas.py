@@ -10,7 +10,9 @@ import textwrap
 
 import griffe
 
-BLOCK = re.compile(r"^(?P<indent>[ ]*)\.\. math::[ ]*(?P<first>.*)\n(?P<body>(?:(?P=indent)[ ]+.*\n|[ ]*\n)*)", re.MULTILINE)
+BLOCK = re.compile(
+    r"^(?P<indent>[ ]*)\.\. math::[ ]*(?P<first>.*)\n(?P<body>(?:(?P=indent)[ ]+.*\n|[ ]*\n)*)", re.MULTILINE
+)
 ROLE = re.compile(r":math:`([^`]+)`", re.DOTALL)
 LITERAL = re.compile(r"::\n\n")
 

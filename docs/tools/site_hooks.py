@@ -16,8 +16,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from latex2mathml.converter import convert
-
 DOCS = Path(__file__).parent.parent
 MACRO = re.compile(r"\{\{ (?P<kind>figure|output|number) (?P<name>[\w/-]+)(?: (?P<rest>[^}]*?))? \}\}")
 STEP = re.compile(r"([^.\[\]]+)(?:\[([^\]]*)\])?\.?")
@@ -108,6 +106,8 @@ def stored(name: str) -> Any:
 
 def formula(latex: str, *, display: str) -> str:
     """MathML; a wide displayed formula scrolls by itself."""
+    from latex2mathml.converter import convert
+
     drawn = convert(html.unescape(latex).strip(), display=display)
     drawn = LETTERS.sub(lambda found: f"<mi>{re.sub('<[^>]*>', '', found[0])}</mi>", drawn)
     drawn = NAME.sub(r'\1<mspace width="0.17em"/>', drawn)
