@@ -19,6 +19,7 @@ from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pad, pixel_
 from equipoise.networks.base import Family
 from equipoise.networks.heads import SampleHead
 from equipoise.networks.mlp import LEAK, label_projection, project
+from equipoise.networks.spectral import normalise_spectra
 from equipoise.shapes import Labels, Latents, Logits, Samples
 from equipoise.spaces import ImageSpace, Space
 
@@ -96,6 +97,7 @@ class ConvolutionalDiscriminator(nn.Module):
         widest: int = 128,
         blocks: int = 1,
         patch: int = 1,
+        spectral: bool = False,
         classes: int = 0,
     ) -> None:
         super().__init__()
@@ -111,6 +113,8 @@ class ConvolutionalDiscriminator(nn.Module):
         self.summary = nn.Linear(features, widest)
         self.output = nn.Linear(widest, 1)
         self.projection = label_projection(classes, widest)
+        if spectral:
+            normalise_spectra(self)
 
     def forward(self, samples: Samples, labels: Labels | None = None) -> Logits:
         """Logits of shape `(batch,)`."""

@@ -6,10 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.shapes import Samples
-from equipoise.spaces import Space, TableSpace
+from equipoise.spaces import ImageSpace, Space, TableSpace
 
 TEMPERATURE = 0.5
 """Of the relaxed draw whose gradient stands in for that of the hard draw: lower is less biased and noisier."""
+
+OVERSHOOT = 0.1
+"""Slope of the leaky clip beyond [-1, 1]: small enough to hold black and white still, large enough to come back from."""
 
 
 def choice_entries(space: Space) -> int:
@@ -20,12 +23,12 @@ def choice_entries(space: Space) -> int:
 
 
 class SampleHead(nn.Module):
-    """Raw numbers to samples: points and images as they are, rows with their choices drawn.
+    """Raw numbers to samples: points as they are, images through a leaky clip, rows with their choices drawn.
 
-    Images have no tanh: it can shut off the generator's gradient for good (seen with the convolutional pair, whose
-    gradient fell from 2.5 to 0.001 within 100 steps), and it hardly reaches the pure black and white that scans
-    are full of. Numbers beyond [-1, 1] are clipped where samples are decoded; the discriminator sees them, and
-    teaches the generator to stay inside.
+    The leaky clip is the identity on [-1, 1] and has slope `OVERSHOOT` outside. A tanh can shut off the
+    generator's gradient for good (seen with the convolutional pair, whose gradient fell from 2.5 to 0.001 within 100
+    steps); no bound at all leaves scans, which are full of pure black and white, with a noisy ground. What remains
+    beyond [-1, 1] is clipped where samples are decoded.
 
     A choice is drawn by the Gumbel-max rule from latents, so the generator stays a deterministic function
     of its input; the forward value is exactly one-hot, as in real rows (a discriminator would tell soft
@@ -38,12 +41,14 @@ class SampleHead(nn.Module):
     def __init__(self, space: Space) -> None:
         super().__init__()
         self.space = space
+        self.is_image = isinstance(space, ImageSpace)
         self.blocks = space.blocks if isinstance(space, TableSpace) else ()
 
     def forward(self, raw: Tensor, noise: Tensor | None) -> Samples:
         """Samples of shape `(batch, *space.shape)` from `raw` of as many numbers; `noise` are standard normal."""
         if not self.blocks:
-            return raw.reshape(len(raw), *self.space.shape)
+            samples = leaky_clip(raw) if self.is_image else raw
+            return samples.reshape(len(raw), *self.space.shape)
         parts: list[Tensor] = []
         start = drawn = 0
         for block in self.blocks:
@@ -55,6 +60,11 @@ class SampleHead(nn.Module):
             parts.append(part)
             start += block.width
         return torch.cat(parts, dim=1)
+
+
+def leaky_clip(raw: Tensor) -> Tensor:
+    """x on [-1, 1]; beyond, +-1 plus `OVERSHOOT` times the excess. The slope is never 0."""
+    return raw.clamp(-1, 1).lerp(raw, OVERSHOOT)
 
 
 def draw_choice(scores: Tensor, noise: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from equipoise.networks.base import Family
 from equipoise.networks.heads import SampleHead, choice_entries
+from equipoise.networks.spectral import normalise_spectra
 from equipoise.shapes import Labels, Latents, Logits, Samples
 from equipoise.spaces import Space, sample_size
 
@@ -45,13 +46,17 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """A sample through `depth` hidden layers of `width` units to one logit."""
+    """A sample through `depth` hidden layers of `width` units to one logit; `spectral` bounds its slope by 1."""
 
-    def __init__(self, space: Space, *, width: int = 256, depth: int = 3, classes: int = 0) -> None:
+    def __init__(
+        self, space: Space, *, width: int = 256, depth: int = 3, spectral: bool = False, classes: int = 0
+    ) -> None:
         super().__init__()
         self.body = hidden_layers(sample_size(space), width, depth)
         self.output = nn.Linear(width, 1)
         self.projection = label_projection(classes, width)
+        if spectral:
+            normalise_spectra(self)
 
     def forward(self, samples: Samples, labels: Labels | None = None) -> Logits:
         """Logits of shape `(batch,)`."""

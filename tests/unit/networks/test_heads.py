@@ -42,11 +42,18 @@ def test_extreme_scores_and_noise_stay_finite():
     assert torch.isfinite(drawn).all()
 
 
-def test_numbers_pass_a_row_head_and_an_image_head_unchanged():
+def test_numbers_pass_a_row_head_unchanged():
     raw = 5 * torch.randn(7, 5)
     rows = SampleHead(ROWS)(raw, torch.randn(7, 3))
     assert torch.equal(rows[:, :2], raw[:, :2])
-    assert torch.equal(SampleHead(ImageSpace(1, 1, 5))(raw, None).flatten(start_dim=1), raw)
+
+
+def test_an_image_head_keeps_what_is_inside_and_compresses_what_is_beyond_without_losing_its_gradient():
+    raw = torch.tensor([[-3.0, -1.0, 0.25, 1.0, 2.0]], requires_grad=True)
+    image = SampleHead(ImageSpace(1, 1, 5))(raw, None)
+    assert image.flatten().tolist() == pytest.approx([-1.2, -1.0, 0.25, 1.0, 1.1])
+    image.sum().backward()
+    assert raw.grad[0, [0, 2, 4]].tolist() == pytest.approx([0.1, 1.0, 0.1])
 
 
 def test_only_rows_with_choices_ask_for_extra_latents():
