@@ -59,6 +59,33 @@ GAMES = {
         table,
         ("data.sample_weight=amount_squared", "data.labels=colour", "data.balance=classes"),
     ),
+    "clipped gradients and instance noise": (
+        points,
+        (
+            "augmentation.instance_noise={level: 0.3, final: 0.1, share: 0.5}",
+            "optimisers.discriminator.clip_norm=0.05",
+            "optimisers.generator.clip_norm=0.05",
+        ),
+    ),
+    "instance noise on pictures, consistency under shifts": (
+        images,
+        ("augmentation.instance_noise.level=0.2", "penalties=[consistency, r1]", "networks.family=mlp"),
+    ),
+    "spectral normalisation, which remembers its power iteration": (
+        points,
+        ("objective=wasserstein", "penalties=[]", "networks.discriminator.spectral=true"),
+    ),
+    "spectral normalisation, convolutional, hinge": (
+        images,
+        (
+            "networks={family: convolutional, latents: 4, conditional: false, generator: "
+            "{channels: 4, widest: 4}, discriminator: {channels: 4, widest: 4, spectral: true}}",
+            "objective=hinge",
+            "penalties=[]",
+        ),
+    ),
+    "bf16": (points, ("runtime.precision=bf16",)),
+    "automatic gamma": (points, ("gamma=auto",)),
     "wgan_gp, which draws points": (
         points,
         ("objective=wasserstein", "penalties=[{name: wgan_gp}]", "play.discriminator_turns=2"),

@@ -15,16 +15,21 @@ from torch import nn
 import equipoise.networks as networks
 import equipoise.objectives as objectives
 import equipoise.penalties as penalties
+from equipoise.augmentation.changes import find_change
+from equipoise.augmentation.instance_noise import InstanceNoise
 from equipoise.data import PreparedData
 from equipoise.data.sampling import balancing_weights
 from equipoise.errors import ConfigError, nearest
 from equipoise.experiment.config import OptimiserConfig, PartConfig, RampConfig, RunConfig
 from equipoise.game import Player, Ramp, Schedule, WeightAverage
+from equipoise.networks.spectral import has_normal_spectra
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
 from equipoise.randomness import derived_seed
 from equipoise.spaces import Space
 from equipoise.training import BatchSource, Handler, Plan, Trainer
+from equipoise.training.clipping import clip_gradients
+from equipoise.training.fog import Fog, FoggedGenerator
 
 AUTOCAST = {"float32": None, "bf16": torch.bfloat16}
 
@@ -65,18 +70,22 @@ def build_trainer(
     )
     autocast = AUTOCAST[config.runtime.precision]
     generator, discriminator = generator.to(device), discriminator.to(device)
+    fog = build_fog(config)
+    kind, seen = (Player, {}) if fog is None else (FoggedGenerator, {"fog": fog})
     return Trainer(
         discriminator=Player(
             discriminator,
             build_optimiser(config.optimisers.discriminator, discriminator, where="optimisers.discriminator"),
             autocast=autocast,
         ),
-        generator=Player(
+        generator=kind(
             generator,
             build_optimiser(config.optimisers.generator, generator, where="optimisers.generator"),
             average=WeightAverage(generator, share=config.averaging.share),
             autocast=autocast,
+            **seen,
         ),
+        fog=fog,
         objective=objective,
         penalties=terms,
         batches=batches,
@@ -103,8 +112,19 @@ def build_objective(part: PartConfig, *, trusted: bool = True) -> Objective:
     return _made(part, objectives.find, "objective", Objective, trusted=trusted)
 
 
+def build_fog(config: RunConfig) -> Fog | None:
+    """The instance noise that a configuration asks for."""
+    noise = config.augmentation.instance_noise
+    return None if noise is None else Fog(InstanceNoise(noise.level, noise.final, noise.share), seed=config.seed)
+
+
 def build_penalty(part: PartConfig, index: int, *, trusted: bool = True) -> Penalty:
-    """The `index`-th penalty that a configuration names."""
+    """The `index`-th penalty that a configuration names; its `change`, if it has one, is a name or an import path."""
+    change = part.options.get("change")
+    if isinstance(change, str):
+        where = f"penalties.{index}.options.change"
+        found = _imported(change, where, trusted) if ":" in change else find_change(change, where=where)
+        part = part.model_copy(update={"options": {**part.options, "change": found}})
     return _made(part, penalties.find, f"penalties.{index}", Penalty, trusted=trusted)
 
 
@@ -163,7 +183,10 @@ def build_optimiser(section: OptimiserConfig, network: nn.Module, *, where: str)
     if "fused" in inspect.signature(kind).parameters:
         options.setdefault("fused", True)  # one pass over the weights in place of a dozen
     try:
-        return kind(network.parameters(), lr=section.learning_rate, **options)
+        optimiser = kind(network.parameters(), lr=section.learning_rate, **options)
+        if section.clip_norm is not None:
+            clip_gradients(optimiser, section.clip_norm)
+        return optimiser
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(
             f"{where}.options",
@@ -198,13 +221,13 @@ def refuse_forbidden(objective: Objective, terms: Sequence[Penalty], discriminat
         ConfigError: batch normalisation under a per-sample penalty, or Wasserstein play without slope control.
     """
     penalties.require_independent_samples(discriminator, terms)
-    has_spectral = any(hasattr(module, "parametrizations") for module in discriminator.modules())
-    if objective.needs_lipschitz_control and not has_spectral and not any(p.controls_slope for p in terms):
+    is_bounded = has_normal_spectra(discriminator) or any(penalty.controls_slope for penalty in terms)
+    if objective.needs_lipschitz_control and not is_bounded:
         raise ConfigError(
             "objective",
             f"'{objective.name}' without any control of the discriminator's slope.",
             "Its value is unbounded: the discriminator can win by scaling its logits.",
-            "Add a penalty, e.g. --set 'penalties=[{name: wgan_gp}]'.",
+            "Add a penalty, e.g. --set 'penalties=[{name: wgan_gp}]', or --set networks.discriminator.spectral=true.",
         )
 
 

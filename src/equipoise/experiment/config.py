@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -99,6 +100,7 @@ class OptimiserConfig(Section):
     name: str = "Adam"
     learning_rate: PositiveFloat
     options: dict[str, Any] = Field(default_factory=lambda: {"betas": [0.0, 0.99]})
+    clip_norm: PositiveFloat | None = Field(None, description="Longest gradient a step is made with; null: any.")
 
 
 class RampConfig(Section):
@@ -115,6 +117,20 @@ class OptimisersConfig(Section):
     generator: OptimiserConfig
     discriminator: OptimiserConfig
     course: RampConfig = RampConfig()
+
+
+class InstanceNoiseConfig(Section):
+    """Noise on real and generated samples alike, as long as both players see them."""
+
+    level: NonNegativeFloat = Field(0.1, description="Standard deviation at the first step, in units of the samples.")
+    final: NonNegativeFloat = Field(0.0, description="Standard deviation after the decay.")
+    share: float = Field(1.0, gt=0, le=1, description="Part of the run over which it decays.")
+
+
+class AugmentationConfig(Section):
+    """What both players see in place of the bare samples."""
+
+    instance_noise: InstanceNoiseConfig | None = None
 
 
 class AveragingConfig(Section):
@@ -150,7 +166,12 @@ class RunConfig(Section):
     networks: NetworksConfig
     objective: Part
     penalties: tuple[Part, ...] = ()
-    gamma: RampConfig = Field(RampConfig(), description="Factor on the weight of r1 and r2 over the run.")
+    gamma: RampConfig = Field(
+        RampConfig(),
+        description="Factor on the weight of r1 and r2 over the run. 'gamma: auto' asks for weights and decay from the "
+        "spread of the training data; the numbers that it finds are stored.",
+    )
+    augmentation: AugmentationConfig = AugmentationConfig()
     play: PlayConfig
     optimisers: OptimisersConfig
     averaging: AveragingConfig = AveragingConfig()

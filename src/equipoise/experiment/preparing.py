@@ -18,6 +18,7 @@ from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import DataConfig, RunConfig
 from equipoise.experiment.presets import cadence, preset, preset_name
 from equipoise.experiment.reading import merged, read_config, read_settings, validated
+from equipoise.experiment.resolving import resolved
 from equipoise.spaces import sample_size
 from equipoise.training import Trainer
 
@@ -98,7 +99,7 @@ def plan_run(
         device=chosen_device,
         threads=available_threads(),
     )
-    full = merged(base, asked)
+    full = resolved(merged(base, asked), data)
     full["runtime"] = {**full["runtime"], "device": chosen_device}
     config = validated(full, where=where, lines=lines)
     if config.networks.conditional and not data.n_classes:

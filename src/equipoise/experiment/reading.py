@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -148,7 +148,9 @@ def _fields_at(path: list[str]) -> list[str]:
         field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
         if field is None:
             return []
-        model = field.annotation
+        # A section that may be null is a union of the section and None.
+        choices = [field.annotation, *get_args(field.annotation)]
+        model = next((kind for kind in choices if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from equipoise.game.player import Player
 from equipoise.game.schedules import Ramp
-from equipoise.game.step import Schedule, StepReport, play_step
+from equipoise.game.step import Batch, Schedule, StepReport, play_step
 from equipoise.objectives.base import Objective
 from equipoise.objectives.measure import value_function
 from equipoise.penalties.base import Penalty
 from equipoise.training.batches import BatchSource
 from equipoise.training.events import CheckpointDue, Ended, Event, Handler, Measured, SamplesDue
+from equipoise.training.fog import Fog
 from equipoise.training.guards import FinitePlay
 from equipoise.training.histograms import logit_histogram
 from equipoise.training.saturation import SPACING_STEPS, measure_saturation
@@ -64,6 +65,7 @@ class Trainer:
     Attributes:
         learning_rate: factor on both players' learning rates over the run.
         gamma: factor on the weight of the zero-centred penalties over the run.
+        fog: instance noise that both players see samples through; the generator is then a `FoggedGenerator` with it.
         step: steps played so far.
         seconds: play time so far, without what handlers do.
         should_stop: set it (from a handler or a signal) to end play after the present step.
@@ -78,6 +80,7 @@ class Trainer:
     schedule: Schedule = Schedule()
     learning_rate: Ramp = Ramp()
     gamma: Ramp = Ramp()
+    fog: Fog | None = None
     handlers: Sequence[Handler] = ()
     step: int = 0
     seconds: float = 0.0
@@ -127,7 +130,7 @@ class Trainer:
             self.discriminator,
             self.generator,
             objective=self.objective,
-            batches=self.batches.at(self.step),
+            batches=self.batches_at(self.step),
             penalties=self.penalties,
             penalty_factor=self.gamma.at(self.step, self.plan.course),
             schedule=self.schedule,
@@ -135,6 +138,11 @@ class Trainer:
         )
         self.step += 1
         return report
+
+    def batches_at(self, step: int) -> list[Batch]:
+        """The batches of `step` (counted from 0), one per turn, as both players see them."""
+        batches = self.batches.at(step)
+        return batches if self.fog is None else self.fog.over(batches, step=step, total=self.plan.course)
 
     def _announce(self, event: Event) -> None:
         for handler in self.handlers:
@@ -167,11 +175,13 @@ class Trainer:
             },
         }
         row |= self._under_data(report)
+        if self.fog is not None:
+            row["instance_noise"] = self.fog.level
         if self.step in self.plan.sample_steps or self.step == self.plan.steps:
             row["histogram"] = logit_histogram(real, fake, as_probability=self.objective.logit_meaning == "log_odds")
         if self.plan.is_monitored(self.step):
             # The batches of the next step: what the discriminator is asked about has not moved it yet.
-            batch, other = self.batches.at(self.step)[:2]
+            batch, other = self.batches_at(self.step)[:2]
             row["saturation"] = measure_saturation(
                 self.discriminator, self.generator, objective=self.objective, batch=batch, other=other
             )

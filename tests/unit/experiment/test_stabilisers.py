@@ -1,0 +1,134 @@
+"""Stabilisers from the configuration to the objects of a game."""
+
+import numpy as np
+import pytest
+import torch
+
+from equipoise.augmentation.changes import shift, shift_and_flip
+from equipoise.errors import ConfigError
+from equipoise.experiment.build import build_trainer
+from equipoise.experiment.preparing import plan_run
+from equipoise.training.fog import FoggedGenerator
+
+SMALL = ["play.batch_size=8", "networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=2"]
+
+
+@pytest.fixture
+def points(tmp_path):
+    path = tmp_path / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(300, 2)))
+    return path
+
+
+@pytest.fixture
+def images(tmp_path):
+    path = tmp_path / "images.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, size=(60, 8, 8), dtype=np.uint8))
+    return path
+
+
+def built(source, *settings):
+    planned = plan_run(source, steps=10, settings=[*SMALL, *settings])
+    return planned.config, build_trainer(planned.config, planned.data)
+
+
+def test_instance_noise_is_off_unless_it_is_asked_for(points):
+    assert built(points)[1].fog is None
+    _, trainer = built(points, "augmentation.instance_noise.level=0.2")
+    assert isinstance(trainer.generator, FoggedGenerator)
+    assert trainer.generator.fog is trainer.fog and trainer.fog.noise.level_at(0, 10) == 0.2
+
+
+def test_a_clip_norm_shortens_the_steps_of_its_player_only(points):
+    _, trainer = built(points, "optimisers.generator={name: SGD, options: {}, learning_rate: 1.0, clip_norm: 1e-4}",
+                       "optimisers.course.warmup_steps=0")  # fmt: skip
+    before = [parameter.detach().clone() for parameter in trainer.generator.parameters]
+    report = trainer.play(measure=True)
+    moved = torch.cat([(a - b).flatten() for a, b in zip(before, trainer.generator.parameters, strict=True)])
+    # A move of 1e-4 in weights of order 1 keeps three of float32's digits.
+    assert float(moved.detach().norm()) == pytest.approx(1e-4, rel=5e-3)
+    assert float(report.gradient_norms["generator"]) > 1e-3
+
+
+def test_spectral_normalisation_is_control_enough_for_wasserstein_play(points):
+    _, trainer = built(points, "objective=wasserstein", "penalties=[]", "networks.discriminator.spectral=true")
+    for _ in range(3):
+        report = trainer.play()
+    assert torch.isfinite(report.discriminator_loss)
+    with pytest.raises(ConfigError, match="spectral"):
+        built(points, "objective=wasserstein", "penalties=[]")
+
+
+def test_consistency_on_pictures_shifts_them_unless_another_change_is_named(images, points, monkeypatch):
+    asked = []
+    from equipoise.experiment import build
+
+    monkeypatch.setattr(build, "find_change", lambda name, *, where: asked.append(name) or shift)
+    config, _ = built(images, "networks.family=mlp", "penalties=[consistency]")
+    assert config.penalties[0].options == {"change": "shift"}
+    built(images, "networks.family=mlp", "penalties=[{name: consistency, options: {change: shift_and_flip}}]")
+    assert asked == ["shift", "shift_and_flip"]
+    config, _ = built(points, "penalties=[consistency]")
+    assert config.penalties[0].options == {}
+
+
+def test_a_change_may_be_code_of_ones_own(images):
+    option = "penalties=[{name: consistency, options: {change: 'equipoise.augmentation.changes:shift_and_flip'}}]"
+    planned = plan_run(images, steps=10, settings=[*SMALL, "networks.family=mlp", option])
+    build_trainer(planned.config, planned.data)
+    with pytest.raises(ConfigError, match="--trust-code"):
+        build_trainer(planned.config, planned.data, trusted=False)
+    assert callable(shift_and_flip)
+
+
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+def test_automatic_gamma_is_stored_as_numbers(tmp_path, scale):
+    path = tmp_path / "points.npy"
+    np.save(path, scale * np.random.default_rng(0).normal(size=(300, 2)))
+    config, trainer = built(path, "gamma=auto")
+    # Points are standardised, so their variance is 1 whatever their scale: 0.1 and 1e-3 (float32 codes).
+    assert [part.options["weight"] for part in config.penalties] == pytest.approx([0.1, 0.1], rel=0.01)
+    assert (config.gamma.shape, config.gamma.final) == ("geometric", pytest.approx(0.01))
+    assert trainer.penalties[0].weight == config.penalties[0].options["weight"]
+
+
+def test_automatic_gamma_follows_the_spread_of_pictures(tmp_path):
+    weights = []
+    for contrast in (1.0, 0.5):
+        pixels = np.random.default_rng(0).uniform(0, 255, size=(300, 8, 8)) * contrast
+        np.save(tmp_path / f"{contrast}.npy", pixels.astype(np.uint8))
+        config, _ = built(tmp_path / f"{contrast}.npy", "gamma=auto")
+        weights.append(config.penalties[0].options["weight"])
+    # Half the contrast is a quarter of the variance; bytes round by up to 1 in 127.
+    assert weights[1] / weights[0] == pytest.approx(0.25, rel=0.05)
+
+
+def test_automatic_gamma_without_a_penalty_that_has_one_is_refused(points):
+    with pytest.raises(ConfigError, match="chooses the weight of r1 and r2"):
+        built(points, "gamma=auto", "objective=hinge", "penalties=[lecam]")
+
+
+@pytest.mark.parametrize(
+    ("setting", "where"),
+    [
+        ("optimisers.generator.clip_norm=0", "optimisers.generator.clip_norm"),
+        ("augmentation.instance_noise.level=-1", "augmentation.instance_noise.level"),
+        ("augmentation.instance_noise.share=2", "augmentation.instance_noise.share"),
+        ("augmentation.instance_noise.levl=1", "Did you mean 'level'"),
+        ("penalties=[{name: consistency, options: {change: shft}}]", "Did you mean 'shift'"),
+    ],
+)
+def test_a_wrong_stabiliser_is_named(points, setting, where):
+    with pytest.raises(ConfigError) as caught:
+        built(points, setting)
+    assert where in str(caught.value)
+
+
+def test_play_under_bf16_keeps_weights_losses_and_penalties_in_float32(points):
+    _, trainer = built(points, "runtime.precision=bf16")
+    report = trainer.play(measure=True)
+    assert report.real_logits.dtype == torch.bfloat16
+    assert report.discriminator_loss.dtype == report.penalties["r1"].dtype == torch.float32
+    assert all(p.dtype == torch.float32 for p in (*trainer.generator.parameters, *trainer.discriminator.parameters))
+    row = trainer.row(report, 1.0)
+    assert np.isfinite(row["value"]) and row["gradient_norm"]["discriminator"] > 0
