@@ -55,7 +55,7 @@ $(VENV)/core.installed: $(VENV)/created pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/test.installed: $(VENV)/core.installed
-	$(PIP_INSTALL) --editable '.[data,tensorboard,test]'
+	$(PIP_INSTALL) --editable '.[data,docs,tensorboard,test]'
 	@touch $@
 
 $(VENV)/docs.installed: $(VENV)/core.installed
