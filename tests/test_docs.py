@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 import typer
 
 from equipoise import lab, objectives, penalties
 from equipoise.cli.main import app
 from equipoise.data.builtin import BUILTIN
+from equipoise.experiment.sweep_plan import plan_sweep
 from equipoise.runfolder import RunFolder
 
 ROOT = Path(__file__).parent.parent
@@ -202,3 +204,17 @@ def test_the_site_builds_strictly_and_asks_nobody_for_anything(tmp_path):
         for address in loaded:
             if not address.startswith("data:"):
                 assert (page.parent / address.partition("?")[0]).resolve().exists() or page.name == "404.html", address
+
+
+SETTINGS = sorted(set(re.findall(r"`--set '?([^`']+)'?`", guide("objectives") + guide("data"))))
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_every_setting_that_a_guide_names_can_be_built(setting, tmp_path):
+    source = "digits"
+    if setting.startswith("data."):
+        frame = pd.DataFrame({"id": range(90), "name": ["a", "b", "c"] * 30, "species": ["x", "y"] * 45})
+        source = str(tmp_path / "rows.csv")
+        frame.to_csv(source, index=False)
+    # A sweep over nothing is one run, whose players are built and not played.
+    assert plan_sweep(source, axes=(), seeds=1, jobs=1, settings=[setting], steps=10)
