@@ -119,12 +119,17 @@ def checking_axes(function: FunctionType) -> Callable:
             wanted = "at least one axis" if count is None else f"{count} axes"
             raise TypeError(f"{function.__qualname__}: {what} has shape {tuple(value.shape)}; expected {wanted}")
 
-    @functools.wraps(function)
-    def checked(*arguments: object, **keywords: object) -> object:
-        if is_compiling():  # a compiled step must trace the function itself, and nothing else
-            return function(*arguments, **keywords)
+    def check_all(arguments: tuple, keywords: dict) -> None:
         for name, value in signature.bind(*arguments, **keywords).arguments.items():
             check(name, value)
+
+    @functools.wraps(function)
+    def checked(*arguments: object, **keywords: object) -> object:
+        # A compiled step must trace the function itself, and nothing else; what the wrapper refers to directly has to
+        # be something that the compiler knows, which a signature is not.
+        if is_compiling():
+            return function(*arguments, **keywords)
+        check_all(arguments, keywords)
         result = function(*arguments, **keywords)
         check("return", result)
         return result

@@ -1,0 +1,84 @@
+"""Both players' gradients as pure functions of their weights: the form that `torch.compile` turns into one graph.
+
+Formulas are those of `game.step`: the same objective, the same penalties, another derivative back end. Tests hold
+the two together to 1e-5. A network here is a pure function of weights and samples: one that updates buffers in its
+forward pass (batch statistics, power iterations) cannot be played this way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value
+
+from equipoise.objectives.base import Objective
+from equipoise.penalties.base import Penalty, Side
+from equipoise.penalties.functional import FunctionalPosition
+from equipoise.shapes import Logits, Samples, Scalar
+
+Weights = Mapping[str, Tensor]
+Gradients = dict[str, Tensor]
+
+
+def discriminator_gradients(
+    network: nn.Module, objective: Objective, penalties: Sequence[Penalty] = ()
+) -> Callable[[Weights, Samples, Samples, float | Tensor], tuple[Gradients, Scalar]]:
+    """A function of (weights, real, fake, penalty factor) that gives -V plus penalties and its gradient in the weights.
+
+    Args:
+        network: the discriminator, called as `network(samples)`; only its structure is used.
+        objective: the two losses.
+        penalties: those that draw no points (r1, r2 in their exact form, lecam).
+
+    Returns:
+        A function to call as it is or through `torch.compile`; it gives gradients by parameter name and the loss.
+    """
+    sides: frozenset[Side] = frozenset().union(*(penalty.differentiates for penalty in penalties))
+
+    def loss(weights: Weights, real: Samples, fake: Samples, factor: float | Tensor) -> Scalar:
+        def discriminator(samples: Samples) -> Logits:
+            return functional_call(network, dict(weights), (samples,))
+
+        position = FunctionalPosition(discriminator, real, fake, differentiate=sides)
+        total = objective.discriminator_loss(position.real_logits, position.fake_logits)
+        for penalty in penalties:
+            total = total + penalty.factor(factor) * penalty.per_sample(position).mean()
+        return total
+
+    return grad_and_value(loss)
+
+
+def generator_gradients(
+    generator: nn.Module, discriminator: nn.Module, objective: Objective
+) -> Callable[[Weights, Weights, Tensor, Samples], tuple[Gradients, Scalar]]:
+    """A function of (generator's weights, discriminator's weights, latents, real) to the gradients in the first, and
+    the loss.
+
+    Args:
+        generator: called as `generator(latents)`; only its structure is used.
+        discriminator: called as `discriminator(samples)`; only its structure is used.
+        objective: the two losses.
+    """
+
+    def loss(weights: Weights, opponent: Weights, latents: Tensor, real: Samples) -> Scalar:
+        fake = functional_call(generator, dict(weights), (latents,))
+        fake_logits = functional_call(discriminator, dict(opponent), (fake,))
+        # Objectives that do not use real logits are given constants, as in `game.step`.
+        has_real = objective.generator_uses_real
+        real_logits = functional_call(discriminator, dict(opponent), (real,)) if has_real else fake_logits.detach()
+        return objective.generator_loss(real_logits, fake_logits)
+
+    return grad_and_value(loss)
+
+
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
+    """The network's trainable weights by name, detached: what the functions above take."""
+    return {name: weight.detach() for name, weight in network.named_parameters() if weight.requires_grad}
+
+
+def assign_gradients(network: nn.Module, gradients: Mapping[str, Tensor]) -> None:
+    """Give the network's weights these gradients, for an optimiser to step with."""
+    for name, weight in network.named_parameters():
+        if name in gradients:
+            weight.grad = gradients[name].to(weight.dtype) if gradients[name].dtype != weight.dtype else gradients[name]
