@@ -94,7 +94,7 @@ def _small_images(space: Space, device: str) -> dict[str, Any]:
         "networks": _mlp(latents=32, width=256, depth=3),
         "runtime": {"threads": 1},
         "play": {"batch_size": 128},
-        **_game(gamma=1.0, gamma_final=0.1, learning_rate=1e-3),
+        **_game(gamma=1.0, gamma_final=0.3, learning_rate=1e-3),
     }
 
 
