@@ -8,6 +8,7 @@ from equipoise.data import PreparedData
 from equipoise.errors import RunFolderError
 from equipoise.experiment.gan import Gan, load
 from equipoise.experiment.preparing import prepare_data
+from equipoise.experiment.weighted_density import thinned_part
 from equipoise.randomness import derived_seed
 from equipoise.referee import Verdict, judge
 from equipoise.referee.playing import SCORE_SHARE
@@ -38,11 +39,12 @@ def judge_gan(gan: Gan, *, confidence: float = 0.95, margin: float | None = None
     """As `judge_run`, for a generator in memory.
 
     The training part is used to fit and to choose; only rows of the final part, which neither the game nor
-    the referee's fit has seen, are scored.
+    the referee's fit has seen, are scored. Where training drew rows by weight, both parts are thinned to the
+    density that the generator was asked for.
     """
     run = RunFolder(gan.folder)
     data = gan.data if gan.data is not None else _run_data(gan, run)
-    final, train = data.part("final"), data.part("train")
+    final, train = (thinned_part(gan.config, data, name) for name in ("final", "train"))
     count = min(MOST_SAMPLES, max(round(len(final) / SCORE_SHARE), len(train)))
     fake = gan.sample_raw(count, seed=derived_seed(seed, "samples for the verdict", gan.step))
     verdict = judge(
@@ -54,7 +56,9 @@ def judge_gan(gan: Gan, *, confidence: float = 0.95, margin: float | None = None
         seed=seed,
         real_fit=train.values,
     )
-    run.append(run.verdicts, {"step": gan.step, "part": "final", **verdict.to_json()})
+    whole = len(data.split.final)
+    thinned = None if len(final) == whole else {"kept": len(final), "of": whole}
+    run.append(run.verdicts, {"step": gan.step, "part": "final", "thinned": thinned, **verdict.to_json()})
     run.write_status(
         last_verdict={
             "conclusion": str(verdict.conclusion),

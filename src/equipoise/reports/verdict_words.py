@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from equipoise.reports.reading import finite, number_at
+from equipoise.reports.reading import finite, look, number_at
 from equipoise.reports.wording import number, percent
 
 LOG_2 = math.log(2.0)
@@ -84,7 +84,9 @@ def verdict_basis(verdict: Mapping[str, Any]) -> str:
         "selection": "the selection part of the data: a look during training, the final part being still untouched",
     }.get(str(verdict.get("part")), "held-out data")
     step = finite(verdict.get("step"))
-    return f"At step {int(step):,}, on {rows}." if step is not None else f"On {rows}."
+    kept, of = (number(look(verdict, "thinned", key), 12) for key in ("kept", "of"))
+    thinned = f" Its rows were thinned to the weights of training: {kept} of {of} stayed." if kept != "–" else ""
+    return (f"At step {int(step):,}, on {rows}." if step is not None else f"On {rows}.") + thinned
 
 
 def verdict_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -146,6 +146,12 @@ def test_what_the_verdict_rests_on_and_what_the_checks_found_are_on_the_page(run
     assert text.index("Look at this: Of 10 classes 2 are missing.") < text.index("No generated sample is a copy")
 
 
+def test_a_verdict_on_thinned_rows_says_how_many_stayed(run_folder):
+    row = json.loads((run_folder / "verdicts.jsonl").read_text().splitlines()[-1])
+    write_lines(run_folder / "verdicts.jsonl", [{**row, "thinned": {"kept": 120, "of": 1800}}])
+    assert "thinned to the weights of training: 120 of 1,800 stayed." in text_of(page_of(run_folder))
+
+
 def test_the_verdict_in_the_status_is_shown_when_the_list_of_verdicts_is_gone(run_folder):
     (run_folder / "verdicts.jsonl").unlink()
     assert "A fresh discriminator still tells generated from real" in text_of(page_of(run_folder))
