@@ -48,12 +48,10 @@ def test_the_noise_of_a_step_depends_on_seed_and_step_alone():
     # The two generators differ by now, and with them the rounding of their sums of order 1.
     assert torch.allclose(*noise, atol=1e-6)
     assert not torch.equal(ahead[1].real, second.batches_at(8)[1].real)
-    # The fog of the later step, asked for just above, is another one on generated samples too.
+    # The fog of the later step, asked for just above, is another one on generated samples too: 8,000 independent
+    # pairs of draws have a correlation of 0 +- 0.011, and five of these are 0.056.
     later = second.generator(latents) - second.generator.network(latents)
-    assert not torch.allclose(later, noise[1], atol=0.1)
-    # The fog of the later step, asked for just above, is another one on generated samples too.
-    later = second.generator(latents) - second.generator.network(latents)
-    assert not torch.allclose(later, noise[1], atol=0.1)
+    assert abs(torch.corrcoef(torch.stack([later.flatten(), noise[1].flatten()]).detach())[0, 1]) < 0.056
 
 
 def test_the_generator_learns_through_the_noise_and_the_row_says_its_level():
