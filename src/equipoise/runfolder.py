@@ -91,8 +91,12 @@ class RunFolder:
         except FileNotFoundError:
             return {}
         except (ValueError, UnicodeDecodeError) as error:
-            raise RunFolderError(str(path), f"not readable as JSON ({error}).", "Expected a file that equipoise wrote.",
-                                 "Restore it from a copy, or start a new run.") from error
+            raise RunFolderError(
+                str(path),
+                f"not readable as JSON ({error}).",
+                "Expected a file that equipoise wrote.",
+                "Restore it from a copy, or start a new run.",
+            ) from error
         if not isinstance(content, dict):
             raise RunFolderError(str(path), f"holds a {type(content).__name__}.", "Expected a JSON object.")
         return content
@@ -151,7 +155,9 @@ def create_run_folder(path: Path | str) -> RunFolder:
     target = Path(path)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RunFolderError(
-            f"--outdir {target}", "something is there already.", "Expected a new or an empty folder.",
+            f"--outdir {target}",
+            "something is there already.",
+            "Expected a new or an empty folder.",
             f"Choose another folder, continue that run with 'equipoise resume {target}', or remove it yourself.",
         )
     try:
@@ -170,16 +176,28 @@ def open_run_folder(path: Path | str) -> RunFolder:
     """
     target = Path(path)
     if not target.is_dir():
-        raise RunFolderError(str(target), "no such run folder.", "Expected a folder that 'equipoise train' made.",
-                             "'equipoise runs' lists the run folders below a folder.")
+        raise RunFolderError(
+            str(target),
+            "no such run folder.",
+            "Expected a folder that 'equipoise train' made.",
+            "'equipoise runs' lists the run folders below a folder.",
+        )
     folder = RunFolder(target)
     if not folder.config.is_file():
-        raise RunFolderError(str(target), "the folder holds no config.yaml.", "Expected a run folder.",
-                             "'equipoise runs' lists the run folders below a folder.")
+        raise RunFolderError(
+            str(target),
+            "the folder holds no config.yaml.",
+            "Expected a run folder.",
+            "'equipoise runs' lists the run folders below a folder.",
+        )
     version = folder.read_status().get("format", FORMAT_VERSION)
     if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise RunFolderError(str(target), f"format {version} is newer than this version of equipoise reads.",
-                             f"Expected format {FORMAT_VERSION} or older.", "Upgrade equipoise.")
+        raise RunFolderError(
+            str(target),
+            f"format {version} is newer than this version of equipoise reads.",
+            f"Expected format {FORMAT_VERSION} or older.",
+            "Upgrade equipoise.",
+        )
     return folder
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.options import AsJson, Confidence, Margin, positive, probability
+from equipoise.cli.options import AsJson, Confidence, Margin, TrustCode, positive, probability
 from equipoise.cli.terminal import print_json
 from equipoise.errors import InputError
 
@@ -18,6 +18,7 @@ def judge(
     confidence: Confidence = 0.95,
     margin: Margin = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the referee's splits and samples.")] = 0,
+    trust_code: TrustCode = False,
     as_json: AsJson = False,
 ) -> None:
     """Say whether real and generated can be told apart.
@@ -52,7 +53,9 @@ def judge(
     else:
         from equipoise import experiment
 
-        verdict = experiment.judge_run(sources[0], confidence=confidence, margin=margin, seed=seed)
+        verdict = experiment.judge_run(
+            sources[0], confidence=confidence, margin=margin, seed=seed, trust_code=trust_code
+        )
     if as_json:
         print_json(verdict.to_json())
     else:

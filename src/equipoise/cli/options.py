@@ -42,6 +42,8 @@ Margin = Annotated[
     ),
 ]
 
+TrustCode = Annotated[bool, typer.Option("--trust-code", help="Run Python code that the run's configuration names.")]
+
 
 def one_length(steps: int | None, minutes: float | None) -> None:
     """Refuse two answers to the same question, and a time that is none."""

@@ -28,7 +28,8 @@ def sweep(
     over: Annotated[
         list[str],
         typer.Option(
-            "--over", metavar="KEY=VALUE,VALUE",
+            "--over",
+            metavar="KEY=VALUE,VALUE",
             help="A setting and its values, with commas between them; repeatable. A value may be a YAML list: "
             "'penalties=[r1, r2],[r1],[]'.",
         ),

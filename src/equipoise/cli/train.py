@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from equipoise.cli.options import AsJson, Device, Minutes, Quiet, RunPath, Steps, one_length
+from equipoise.cli.options import AsJson, Device, Minutes, Quiet, RunPath, Steps, TrustCode, one_length
 from equipoise.cli.progress import terminal_progress
 from equipoise.cli.terminal import print_json, readable_bytes, readable_seconds
 
@@ -117,9 +117,7 @@ def resume(
     run: RunPath,
     steps: Steps = None,
     minutes: Minutes = None,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="Run Python code that the run's configuration names.")
-    ] = False,
+    trust_code: TrustCode = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

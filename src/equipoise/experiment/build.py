@@ -31,6 +31,8 @@ from equipoise.training import BatchSource, Handler, Plan, Trainer
 from equipoise.training.clipping import clip_gradients
 from equipoise.training.fog import Fog, FoggedGenerator
 
+UNUSABLE_OPTIMISERS = ("Optimizer", "LBFGS", "SparseAdam")
+"""The base class; one that wants to call the loss again; one for sparse gradients, which no network here has."""
 AUTOCAST = {"float32": None, "bf16": torch.bfloat16}
 
 
@@ -90,7 +92,12 @@ def build_trainer(
         penalties=terms,
         batches=batches,
         plan=plan_of(config),
-        schedule=Schedule(config.play.order, config.play.discriminator_turns, config.play.generator_turns),
+        schedule=Schedule(
+            config.play.order,
+            config.play.discriminator_turns,
+            config.play.generator_turns,
+            config.play.consensus_weight,
+        ),
         learning_rate=ramp(config.optimisers.course),
         gamma=ramp(config.gamma),
         handlers=handlers,
@@ -155,7 +162,15 @@ def build_networks(
         _check_options(factory, options, where, given=("space",))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derived_seed(config.seed, f"weights of the {role}"))
-            made.append(factory(space, **options))
+            try:
+                made.append(factory(space, **options))
+            except (TypeError, ValueError, RuntimeError, ZeroDivisionError, IndexError) as error:
+                raise ConfigError(
+                    where,
+                    f"no network can be made of {options} ({error}).",
+                    f"Expected options that the {role} of '{section.family}' can be made with.",
+                    "Correct the option.",
+                ) from error
     return made[0], made[1]
 
 
@@ -164,7 +179,7 @@ def build_optimiser(section: OptimiserConfig, network: nn.Module, *, where: str)
     kinds = {
         name: kind
         for name, kind in vars(torch.optim).items()
-        if inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer) and kind is not torch.optim.Optimizer
+        if inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer) and name not in UNUSABLE_OPTIMISERS
     }
     kind = kinds.get(section.name)
     if kind is None:

@@ -81,6 +81,7 @@ class PlayConfig(Section):
     )
     discriminator_turns: PositiveInt = Field(1, description="Discriminator updates per step.")
     generator_turns: PositiveInt = Field(1, description="Generator updates per step.")
+    consensus_weight: PositiveFloat = Field(1.0, description="Weight of the consensus term, for the two such orders.")
     batch_size: PositiveInt = Field(description="Samples of each side in one turn.")
     steps: PositiveInt = Field(description="Steps in the whole run.")
 

@@ -25,6 +25,8 @@ from equipoise.training.checkpoints import read_checkpoint
 from equipoise.training.sampling import draw_samples
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from equipoise.referee import Verdict
 
 
@@ -40,6 +42,7 @@ class Gan:
         label_names: names of the classes it can be asked for.
         class_shares: share of each class in the training part.
         step: after which step the weights were stored.
+        names: of the coordinates of points.
         data: the prepared data, when they are at hand.
     """
 
@@ -50,6 +53,7 @@ class Gan:
     label_names: tuple[str, ...]
     class_shares: torch.Tensor | None
     step: int
+    names: tuple[str, ...] = ()
     data: PreparedData | None = None
 
     @property
@@ -91,11 +95,20 @@ class Gan:
         )
         return RawData(
             kind=self.space.kind,
-            values=self.codec.decode(samples.numpy()),
+            values=self._values(samples, labels),
+            names=self.names,
             labels=None if labels is None else labels.numpy().astype(np.int64),
             label_names=self.label_names if labels is not None else (),
             source=f"{n} samples of {self.folder}",
         )
+
+    def _values(self, samples: torch.Tensor, labels: torch.Tensor | None) -> Any:
+        """Natural values; a table's label column holds the class that each row was asked for."""
+        values = self.codec.decode(samples.numpy())
+        column = self.config.data.labels
+        if self.space.kind == "table" and labels is not None and column in values.columns:
+            values[column] = _typed([self.label_names[label] for label in labels.tolist()], like=values[column])
+        return values
 
     def judge(self, *, confidence: float = 0.95, margin: float | None = None, seed: int = 0) -> Verdict:
         """The referee's verdict on the final part of the data; it is stored in the run folder."""
@@ -147,6 +160,18 @@ class Gan:
         )
 
 
+def _typed(names: list[str], *, like: pd.Series) -> pd.Series:
+    """Class names as values of the column that the classes were read from."""
+    import pandas as pd
+
+    if isinstance(like.dtype, pd.CategoricalDtype):
+        known = {str(level): level for level in like.dtype.categories}
+        return pd.Series([known[name] for name in names], index=like.index, dtype=like.dtype)
+    if pd.api.types.is_bool_dtype(like.dtype):
+        return pd.Series([name == "True" for name in names], index=like.index, dtype=like.dtype)
+    return pd.Series(names, index=like.index).astype(like.dtype)
+
+
 def load(folder: Path | str, *, trust_code: bool = False, data: PreparedData | None = None) -> Gan:
     """The generator of a run folder, ready to sample; the data are not needed.
 
@@ -195,5 +220,6 @@ def load(folder: Path | str, *, trust_code: bool = False, data: PreparedData | N
         label_names=names,
         class_shares=shares,
         step=int(numbers["step"]),
+        names=tuple(str(name) for name in description.get("names", ())),
         data=data,
     )

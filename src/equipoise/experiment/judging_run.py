@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from equipoise.data import PreparedData
+from equipoise.data.raw import RawData
 from equipoise.errors import RunFolderError
 from equipoise.experiment.gan import Gan, load
 from equipoise.experiment.preparing import prepare_data
 from equipoise.experiment.weighted_density import thinned_part
-from equipoise.randomness import derived_seed
+from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee import Verdict, judge
 from equipoise.referee.playing import SCORE_SHARE
 from equipoise.runfolder import RunFolder
@@ -44,7 +48,8 @@ def judge_gan(gan: Gan, *, confidence: float = 0.95, margin: float | None = None
     """
     run = RunFolder(gan.folder)
     data = gan.data if gan.data is not None else _run_data(gan, run)
-    final, train = (thinned_part(gan.config, data, name) for name in ("final", "train"))
+    wanted = {name: thinned_part(gan.config, data, name) for name in ("final", "train")}
+    final, train = (at_most(part, MOST_SAMPLES, seed=seed) for part in wanted.values())
     count = min(MOST_SAMPLES, max(round(len(final) / SCORE_SHARE), len(train)))
     fake = gan.sample_raw(count, seed=derived_seed(seed, "samples for the verdict", gan.step))
     verdict = judge(
@@ -55,9 +60,10 @@ def judge_gan(gan: Gan, *, confidence: float = 0.95, margin: float | None = None
         margin=margin,
         seed=seed,
         real_fit=train.values,
+        **_classes(final, fake),
     )
     whole = len(data.split.final)
-    thinned = None if len(final) == whole else {"kept": len(final), "of": whole}
+    thinned = None if len(wanted["final"]) == whole else {"kept": len(wanted["final"]), "of": whole}
     run.append(run.verdicts, {"step": gan.step, "part": "final", "thinned": thinned, **verdict.to_json()})
     run.write_status(
         last_verdict={
@@ -69,6 +75,20 @@ def judge_gan(gan: Gan, *, confidence: float = 0.95, margin: float | None = None
         }
     )
     return verdict
+
+
+def at_most(part: RawData, count: int, *, seed: int) -> RawData:
+    """The part, or `count` rows of it drawn without repetition."""
+    if len(part) <= count:
+        return part
+    return part.rows(np.sort(numpy_stream(seed, "rows for the verdict").choice(len(part), size=count, replace=False)))
+
+
+def _classes(final: RawData, fake: RawData) -> dict[str, Any]:
+    """Labels of both sides, where the generator was asked for classes: a class it gets wrong is then found."""
+    if final.labels is None or fake.labels is None:
+        return {}
+    return {"real_labels": final.labels, "fake_labels": fake.labels, "label_names": final.label_names}
 
 
 def _run_data(gan: Gan, run: RunFolder) -> PreparedData:

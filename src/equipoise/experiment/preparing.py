@@ -80,16 +80,19 @@ def plan_run(
     if steps is not None and steps < 1:
         raise ConfigError("--steps", f"{steps} is not a number of steps.", "Expected 1 or more.", "Give a larger one.")
     content, lines = read_config(config_file) if config_file else ({}, {})
-    asked = merged(content, read_settings(settings))
+    changes = read_settings(settings)
+    asked = merged(content, changes)
+    for section in ("data", "outputs", "runtime"):
+        _require_section(asked, section, where=str(config_file) if config_file else "configuration")
     if seed is not None:
         asked["seed"] = seed
     where = str(config_file) if config_file else "configuration"
     data_section = _data_section(asked, source, where)
     data = prepare_data(source if source is not None else data_section.source, data_section, _seed(asked))
-    name = preset_wanted or asked.get("preset") or preset_name(data.space)
+    name = str(preset_wanted or asked.get("preset") or preset_name(data.space))
     asked["preset"] = name
     asked["data"] = data_section.model_dump(mode="json")
-    wants = asked.get("runtime", {}).get("device") if isinstance(asked.get("runtime"), dict) else None
+    wants = asked.get("runtime", {}).get("device")
     chosen_device = choose_device(device if device != "auto" else wants or "auto")
     base = preset(
         name,
@@ -118,19 +121,16 @@ def plan_run(
         )
     if minutes is not None:
         steps = max(10, int(minutes * 60 * PLAY_SHARE / seconds_per_step(config, data)))
-    if steps is not None:
-        full["play"] = {**full["play"], "steps": steps}
-        outputs_asked = asked.get("outputs", {}) if isinstance(asked.get("outputs"), dict) else {}
-        kept = {} if config_file else outputs_asked
-        full["outputs"] = {**full["outputs"], **cadence(steps), **kept}
-    elif not isinstance(asked.get("outputs"), dict):
-        full["outputs"] = {**full["outputs"], **cadence(config.play.steps)}
+    # How often things are written follows the length of the run, unless the person set it for this very run.
+    if steps is not None or "outputs" not in content:
+        full["play"] = {**full["play"], "steps": steps or config.play.steps}
+        full["outputs"] = {**full["outputs"], **cadence(steps or config.play.steps), **changes.get("outputs", {})}
     return Planned(validated(full, where=where, lines=lines), data)
 
 
 def prepare_data(source: Any, section: DataConfig, seed: int) -> PreparedData:
     """Read, split and encode; the last path that was read is kept, for callers that plan and then train."""
-    key = (source, section.model_dump_json(), seed) if isinstance(source, (str, Path)) else None
+    key = (*_signature(source), section.model_dump_json(), seed) if isinstance(source, (str, Path)) else None
     if key is not None and key in _prepared:
         return _prepared[key]
     options = DataOptions(**section.model_dump(exclude={"source", "balance"}))
@@ -139,6 +139,14 @@ def prepare_data(source: Any, section: DataConfig, seed: int) -> PreparedData:
     if key is not None:
         _prepared[key] = data
     return data
+
+
+def _signature(source: str | Path) -> tuple[Any, ...]:
+    """What tells that a path still holds what it held: where it is, and when and how large its files were written."""
+    path = Path(source).absolute()
+    files = sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
+    known = [(entry.stat().st_mtime_ns, entry.stat().st_size) for entry in files if entry.exists()]
+    return str(source), str(path), hash(tuple(known))
 
 
 def choose_device(wanted: str) -> str:
@@ -229,6 +237,16 @@ def _seed(asked: dict[str, Any]) -> int:
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise ConfigError("seed", f"{seed!r} is not a seed.", "Expected a whole number of 0 or more.", "Correct it.")
     return seed
+
+
+def _require_section(asked: dict[str, Any], name: str, *, where: str) -> None:
+    if not isinstance(asked.get(name, {}), dict):
+        raise ConfigError(
+            f"{where}, {name}",
+            f"{asked[name]!r} is no section.",
+            f"Expected settings below '{name}'.",
+            f"'equipoise train DATA --dry-run' prints them; set one of them, such as --set {name}.KEY=VALUE.",
+        )
 
 
 def _data_section(asked: dict[str, Any], source: Any, where: str) -> DataConfig:

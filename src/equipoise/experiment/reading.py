@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -68,7 +69,7 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
                 "Expected a number, a word, or a list such as [0.0, 0.99].",
                 "Quote it if it holds special characters.",
             ) from error
-        if isinstance(value, str):
+        if isinstance(value, str) and value == text.strip():  # a quoted value stays text
             value = _number(value)
         branch = result
         *parents, last = key.strip().split(".")
@@ -156,10 +157,7 @@ def _fields_at(path: list[str]) -> list[str]:
 
 def _number(text: str) -> Any:
     """YAML 1.1 reads `1e-3` as text, because it wants a point; people mean the number."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    return float(text) if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text) else text
 
 
 def _lines(node: yaml.Node | None, prefix: str = "") -> dict[str, int]:

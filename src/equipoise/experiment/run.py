@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from equipoise.errors import ConfigError, EquipoiseError, Interrupted, RunFolderError
+from equipoise.errors import ConfigError, EquipoiseError, InputError, Interrupted, RunFolderError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
 from equipoise.experiment.gan import Gan, load
@@ -123,6 +123,10 @@ def resume(
             "Expected a run whose data have a path or a name.",
             "Save the data to a file and train on that, to be able to resume.",
         )
+    if steps is not None and minutes is not None:
+        raise ConfigError("--steps, --minutes", "both are given.", "Expected one budget.", "Leave one of them out.")
+    if minutes is not None and not minutes > 0:
+        raise ConfigError("--minutes", f"{minutes:g} is not a time.", "Expected a number above 0.", "Give minutes.")
     torch.set_num_threads(config.runtime.threads)
     data = prepare_data(config.data.source, config.data, config.seed)
     stored = run.read_json(run.data).get("fingerprint")
@@ -154,15 +158,28 @@ def resume(
             "Expected a number of steps above that.",
             f"Make it longer, e.g. equipoise resume {run.path} --steps {2 * step}",
         )
-    trainer.plan = replace(trainer.plan, steps=total, course_steps=config.play.steps)
-    if total != config.play.steps:
+    trainer.plan = replace(
+        trainer.plan,
+        steps=total,
+        course_steps=config.play.steps,
+        sample_steps=trainer.plan.sample_steps | added_sample_steps(config, total),
+    )
+    if total > config.play.steps:
         run.write_status(extended={"planned_steps": config.play.steps, "steps": total})
+    run.write_status(state="training", step=step, steps=total, message="", flags=[])
     run.cut_after(step)
     for text in broken:
         if progress is not None:
             progress.message(text)
     sheets = SampleSheets(run, data, seed=config.seed, conditional=config.networks.conditional)
     return _played(run, Planned(config, data), trainer, sheets, progress)
+
+
+def added_sample_steps(config: RunConfig, total: int) -> frozenset[int]:
+    """Steps after the planned end at which samples are drawn: as many as before, evenly spaced."""
+    count = config.outputs.samples
+    added = total - config.play.steps
+    return frozenset(config.play.steps + max(1, added * index // count) for index in range(1, count + 1) if added > 0)
 
 
 def read_run_config(run: RunFolder) -> RunConfig:
@@ -245,9 +262,9 @@ def _played(run: RunFolder, planned: Planned, trainer: Trainer, sheets: SampleSh
     try:
         with _stopping_on_signals(trainer) as stopped_by:
             trainer.run()
-    except EquipoiseError as error:
+    except BaseException as error:
         with contextlib.suppress(EquipoiseError):  # the disk may be what failed
-            run.write_status(state="failed", message=str(error))
+            run.write_status(state="failed", message=str(error) or type(error).__name__)
         raise
     finally:
         if progress is not None:
@@ -261,16 +278,17 @@ def _played(run: RunFolder, planned: Planned, trainer: Trainer, sheets: SampleSh
         )
     gan = load(run.path, data=planned.data, trust_code=True)  # what it names has just been played with
     if planned.config.outputs.final_verdict:
-        _final_verdict(gan, progress)
+        _final_verdict(gan, run, progress)
     _report(run)
     return gan
 
 
-def _final_verdict(gan: Gan, progress: Progress | None) -> None:
-    """The verdict on the final part; too few samples for any verdict is said, and is no failure of the run."""
+def _final_verdict(gan: Gan, run: RunFolder, progress: Progress | None) -> None:
+    """The verdict on the final part; data that cannot be judged are said so, and are no failure of the run."""
     try:
         gan.judge()
-    except EquipoiseError as error:
+    except InputError as error:
+        run.write_status(message=f"No verdict: {error}")
         if progress is not None:
             progress.message(f"No verdict: {error}")
 

@@ -239,9 +239,7 @@ def _has_checkpoint(folder: Path) -> bool:
     return bool(checkpoint_files(folder / "checkpoints"))
 
 
-def _play_all(
-    folder: Path, runs: Sequence[SweepRun], *, jobs: int, progress: Progress | None
-) -> dict[str, str]:
+def _play_all(folder: Path, runs: Sequence[SweepRun], *, jobs: int, progress: Progress | None) -> dict[str, str]:
     """Play the runs that are not finished; what ended those that failed."""
     whole = _Whole(progress, sum(run.config.play.steps for run in runs))
     try:

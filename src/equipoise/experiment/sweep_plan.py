@@ -255,5 +255,9 @@ def _refuse_clashes(axes: Sequence[Axis], settings: Sequence[str]) -> None:
 def _refuse_equal_names(names: Sequence[str]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ConfigError("--over", f"two combinations would share the folder '{twice}'.",
-                          "Expected values whose names differ.", "Sweep one of them in a folder of its own.")
+        raise ConfigError(
+            "--over",
+            f"two combinations would share the folder '{twice}'.",
+            "Expected values whose names differ.",
+            "Sweep one of them in a folder of its own.",
+        )

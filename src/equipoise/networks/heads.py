@@ -12,7 +12,7 @@ TEMPERATURE = 0.5
 """Of the relaxed draw whose gradient stands in for that of the hard draw: lower is less biased and noisier."""
 
 OVERSHOOT = 0.1
-"""Slope of the leaky clip beyond [-1, 1]: small enough to hold black and white still, large enough to come back from."""
+"""Slope of the leaky clip beyond [-1, 1]: small enough to hold black and white still, large enough to come back."""
 
 
 def choice_entries(space: Space) -> int:
@@ -73,4 +73,4 @@ def draw_choice(scores: Tensor, noise: Tensor) -> Tensor:
     uniform = torch.special.ndtr(noise.float()).clamp(1e-6, 1 - 1e-6)
     relaxed = torch.softmax((scores.float() - torch.log(-torch.log(uniform))) / TEMPERATURE, dim=1)
     hard = torch.zeros_like(relaxed).scatter_(1, relaxed.argmax(dim=1, keepdim=True), 1.0)
-    return hard + relaxed - relaxed.detach()
+    return hard + (relaxed - relaxed.detach())  # the bracket is exactly 0

@@ -6,6 +6,7 @@ A pairing game fixes its logits up to a constant only: `sigmoid(l)` is no probab
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from equipoise.errors import DataError
 from equipoise.objectives.base import Objective
@@ -52,7 +53,7 @@ def log_odds_offset(real_logits: Logits, fake_logits: Logits) -> float:
     return (low + high) / 2
 
 
-def as_log_odds(objective: Objective, logits: Logits, *, offset: float) -> Logits | None:
+def as_log_odds(objective: Objective, logits: Logits, *, offset: float | Tensor) -> Logits | None:
     """Logits whose sigmoid is a probability of being real: `l`, `l - offset`, or `None` where there is none.
 
     Args:

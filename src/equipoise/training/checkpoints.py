@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.errors import RunFolderError
+from equipoise.errors import PlayDiverged, RunFolderError
 from equipoise.files import write_bytes, write_json
 from equipoise.game.player import Player
 from equipoise.training.loop import Trainer
@@ -30,10 +30,20 @@ def save_checkpoint(folder: Path, trainer: Trainer) -> Path:
 
     Raises:
         StorageError: the write was refused; the checkpoints that were there are intact.
+        PlayDiverged: a weight is infinite or NaN; nothing is stored.
     """
     from safetensors.torch import save
 
     tensors, numbers = trainer_state(trainer)
+    broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise PlayDiverged(
+            f"step {trainer.step}",
+            f"'{broken[0]}' holds infinite or NaN numbers, and {len(broken) - 1} more tensors do.",
+            "Expected finite weights: such a state is not stored.",
+            "The last checkpoint is intact. Train again with a lower learning rate, "
+            "e.g. --set optimisers.generator.learning_rate=0.0005.",
+        )
     path = folder / f"step-{trainer.step:08d}.safetensors"
     # As bytes first: safetensors' own writer hides what the file system said when it refuses.
     content = save(tensors)

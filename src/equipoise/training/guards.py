@@ -43,8 +43,8 @@ class FinitePlay:
                 f"the loss of the {' and the '.join(bad)} is no longer finite (objective '{self.objective.name}'; "
                 f"the last finite check saw {before}).",
                 f"Expected finite losses; this objective is finite for logits up to {self.objective.finite_range:g}.",
-                "Resume from the last checkpoint with a lower learning rate, e.g. "
-                "--set optimisers.generator.learning_rate=0.0005, or use a penalty such as r1.",
+                "The last checkpoint is intact. Train again from config.yaml with a lower learning rate, e.g. "
+                "--set optimisers.generator.learning_rate=0.0005, or with a penalty such as r1.",
             )
         check_finite(
             self.objective,

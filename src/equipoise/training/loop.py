@@ -11,7 +11,6 @@ from equipoise.game.player import Player
 from equipoise.game.schedules import Ramp
 from equipoise.game.step import Batch, Schedule, StepReport, play_step
 from equipoise.objectives.base import Objective
-from equipoise.objectives.measure import value_function
 from equipoise.penalties.base import Penalty
 from equipoise.training.batches import BatchSource
 from equipoise.training.events import CheckpointDue, Ended, Event, Handler, Measured, SamplesDue
@@ -19,7 +18,7 @@ from equipoise.training.fog import Fog
 from equipoise.training.guards import FinitePlay
 from equipoise.training.histograms import logit_histogram
 from equipoise.training.saturation import SPACING_STEPS, measure_saturation
-from equipoise.training.weighting import value_under_data
+from equipoise.training.weighting import value_played, value_under_data
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Plan:
 class Trainer:
     """Two players, an objective, and batches; plays the planned steps and announces what happens.
 
-    Usable alone, with any modules: see the README for a run without a run folder.
+    Usable alone, with any modules, and without a run folder.
 
     Attributes:
         learning_rate: factor on both players' learning rates over the run.
@@ -96,13 +95,14 @@ class Trainer:
         guard = FinitePlay(self.objective, self.batches.real.device)
         started, before = time.perf_counter(), self.seconds
         last_step, last_seconds = self.step, self.seconds
+        report: StepReport | None = None
         while self.step < plan.steps and not self.should_stop:
             is_measured = plan.is_measured(self.step + 1)
             report = self.play(measure=is_measured)
             guard.watch(report)
+            self.seconds = before + time.perf_counter() - started
             if is_measured:
                 guard.check(self.step, report)
-                self.seconds = before + time.perf_counter() - started
                 speed = (self.step - last_step) / max(self.seconds - last_seconds, 1e-9)
                 last_step, last_seconds = self.step, self.seconds
                 self._announce(Measured(self.step, self.row(report, speed)))
@@ -110,14 +110,15 @@ class Trainer:
             if self.step in plan.sample_steps or is_last:
                 guard.check(self.step, report)
                 self._announce(SamplesDue(self.step))
-            if (self.step % plan.checkpoint_every == 0 or is_last) and plan.checkpoint_every:
+            if self.step % plan.checkpoint_every == 0 or is_last:
                 guard.check(self.step, report)
                 self._announce(CheckpointDue(self.step))
-            if is_measured or is_last:
-                # Pictures and files are not play: the clock stands still while handlers work.
-                started, before = time.perf_counter(), self.seconds
+            # Pictures and files are not play: the clock stands still while handlers work.
+            started, before = time.perf_counter(), self.seconds
         is_complete = self.step >= plan.steps
         if not is_complete:
+            if report is not None:
+                guard.check(self.step, report)
             self._announce(CheckpointDue(self.step))
         self._announce(Ended(self.step, is_complete))
 
@@ -150,7 +151,9 @@ class Trainer:
 
     def row(self, report: StepReport, speed: float) -> dict[str, Any]:
         """A line of `metrics.jsonl` about the step that was just played."""
-        estimate = value_function(self.objective, report.real_logits, report.fake_logits)
+        value, error = value_played(
+            self.objective, report.real_logits, report.fake_logits, is_conditional=self.batches.labels is not None
+        )
         gamma = self.gamma.at(self.step - 1, self.plan.course)
         real, fake = report.real_logits.float(), report.fake_logits.float()
         row: dict[str, Any] = {
@@ -158,8 +161,8 @@ class Trainer:
             "samples_seen": self.step * self.schedule.turns * self.batches.batch_size,
             "seconds": self.seconds,
             "steps_per_second": speed,
-            "value": estimate.value,
-            "value_standard_error": estimate.standard_error,
+            "value": value,
+            "value_standard_error": error,
             "discriminator_loss": float(report.discriminator_loss),
             "generator_loss": float(report.generator_loss),
             "penalty": {name: float(mean) for name, mean in report.penalties.items()},

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from equipoise.randomness import torch_stream
 
 PIECE = 1024
-"""Samples made at once. Part of the definition: sample i does not depend on how many are asked for."""
+"""Latents drawn at once. Part of the definition: sample i does not depend on how many are asked for."""
+SUB_BATCH = 64
+"""Samples that the network makes at once; it bounds the memory of large images. Divides `PIECE`."""
 
 
 @torch.no_grad()
@@ -50,7 +52,13 @@ def draw_samples(
             classes = drawn if label is None else torch.full_like(drawn, label)
             arguments.append(classes.to(device))
             labels.append(classes[:wanted])
-        pieces.append(generator(*arguments)[:wanted].float().cpu())
+        # Whole sub-batches only: a product of matrices may round differently for another number of rows.
+        needed = -(-wanted // SUB_BATCH) * SUB_BATCH
+        made = [
+            generator(*(argument[at : at + SUB_BATCH] for argument in arguments)).float().cpu()
+            for at in range(0, needed, SUB_BATCH)
+        ]
+        pieces.append(torch.cat(made)[:wanted])
     if not pieces:
         return torch.zeros(0), None
     return torch.cat(pieces), torch.cat(labels) if labels else None

@@ -78,7 +78,8 @@ def measure_saturation(
           `ratio`: the second over the first, `None` when the first is 0 in float32.
         - `share_below_001`: share of generated samples with D < 0.01.
         - `mean_probability_real`, `mean_probability_fake`: mean D on each side.
-        - `offset`: c, where D is the sigmoid of `l - c`; `None` where logits have a zero of their own.
+        - `offset`: c, where D is the sigmoid of `l - c`; `None` where logits have a zero of their own. In a
+          conditional game each class has a c of its own, and this is their mean over the batch.
         - `minimax_value`, `minimax_value_standard_error`: of `l - c`, whose equilibrium is -log 4; `None` where the
           objective's own value says it.
         - `input_gradient_norm`: mean over both sides of the norm of the logit's slope at a sample.
@@ -89,10 +90,10 @@ def measure_saturation(
         logits, slopes = _logits_and_slopes(discriminator, batch.real, fake, batch.labels)
         slope_norm = torch.linalg.vector_norm(slopes.flatten(start_dim=1), dim=1).mean()
         count = len(batch.real)
-        offset = None
+        offset, shift = None, torch.zeros(())
         if objective.logit_meaning == "log_odds_up_to_a_constant":
-            offset = log_odds_offset(*_logits(discriminator, generator, other))
-        odds = as_log_odds(objective, logits, offset=offset or 0.0)
+            shift, offset = _offsets(*_logits(discriminator, generator, other), batch=batch, other=other)
+        odds = as_log_odds(objective, logits, offset=shift)
         found = _without_probabilities() if odds is None else _probabilities(
             odds[:count], odds[count:], fake=fake, slopes=slopes[count:], generator=generator
         )  # fmt: skip
@@ -101,6 +102,23 @@ def measure_saturation(
         estimate = value_function(find("minimax")(), odds[:count], odds[count:], where="measuring saturation")
         found |= {"minimax_value": estimate.value, "minimax_value_standard_error": estimate.standard_error}
     return {**found, "flags": flags(found)}
+
+
+def _offsets(real: Logits, fake: Logits, *, batch: Batch, other: Batch) -> tuple[Tensor, float]:
+    """The c of every logit of `batch` (both sides) from logits of `other`, and their mean.
+
+    Without labels one number. A conditional pairing game fixes its logits up to one constant per class; a class that
+    `other` lacks takes the constant of all classes together.
+    """
+    overall = log_odds_offset(real, fake)
+    if batch.labels is None or other.labels is None:
+        return torch.tensor(overall, device=real.device), overall
+    per_sample = torch.full((len(batch.labels),), overall, device=real.device)
+    for label in torch.unique(batch.labels):
+        among = other.labels == label
+        if bool(among.any()):
+            per_sample[batch.labels == label] = log_odds_offset(real[among], fake[among])
+    return torch.cat([per_sample, per_sample]), float(per_sample.mean())
 
 
 def flags(found: dict[str, Any]) -> list[str]:

@@ -33,6 +33,24 @@ def density_under_data(*, is_conditional: bool, has_zeros: bool) -> str:
     return (DATA_OF_CLASSES if is_conditional else DATA) + (DRAWN_ROWS if has_zeros else "")
 
 
+def value_played(
+    objective: Objective, real_logits: Logits, fake_logits: Logits, *, is_conditional: bool
+) -> tuple[float, float | None]:
+    """V of the game that is played, from one batch, and its standard error (`None` for a batch of one).
+
+    A conditional pairing game compares real sample i with the generated sample that was asked for its class, so the
+    logits are free up to one constant per class: pairs across classes mean nothing, and the mean is over the batch's
+    own pairs. Every other game is measured by `value_function`.
+    """
+    if is_conditional and objective.form == "pairing":
+        ones = torch.ones(len(real_logits), dtype=torch.float64)
+        found = value_under_data(objective, real_logits, fake_logits, importance=ones, is_conditional=True)
+        assert found is not None, "only an averaging objective has no value under the data"
+        return found
+    estimate = value_function(objective, real_logits, fake_logits)
+    return estimate.value, estimate.standard_error
+
+
 def value_under_data(
     objective: Objective, real_logits: Logits, fake_logits: Logits, *, importance: PerSample, is_conditional: bool
 ) -> tuple[float, float | None] | None:
