@@ -178,7 +178,8 @@ def test_a_sweep_of_processes_that_is_stopped_leaves_checkpoints_and_no_process(
     rows = [tmp_path / f"{name}-r1+r2-seed0" / "metrics.jsonl" for name in ("hinge", "minimax")]
     while process.poll() is None and not all(path.is_file() and path.stat().st_size for path in rows):
         time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    # SIGTERM: a shell that starts the tests in the background makes them deaf to SIGINT.
+    process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert b"same command again" in said
