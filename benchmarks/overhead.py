@@ -157,7 +157,7 @@ def main() -> None:
             }
         )
         print(
-            f"{claim:45s} {rows[-1]['value']:.3f}  (5th to 95th percentile {rows[-1]['p5']:.3f} to {rows[-1]['p95']:.3f})"
+            f"{claim:45s} {rows[-1]['value']:.3f}  (5th to 95th percentile {rows[-1]['p5']:.3f}, {rows[-1]['p95']:.3f})"
         )
     options.rows.parent.mkdir(parents=True, exist_ok=True)
     options.rows.write_text("".join(json.dumps(row) + "\n" for row in rows))
