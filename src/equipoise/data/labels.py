@@ -29,6 +29,12 @@ def encode_labels(labels: np.ndarray, *, source: str) -> tuple[np.ndarray, tuple
             )  # fmt: skip
         flat = flat.astype(np.int64)
     if flat.dtype.kind == "O":
+        missing = sum(label is None or label != label for label in flat)
+        if missing:
+            raise DataError(
+                f"{source}, labels", f"{missing} of {len(flat)} labels are missing.",
+                "Expected a class for every sample.", "Fill them in, or leave those samples out.",
+            )  # fmt: skip
         flat = np.array([str(label) for label in flat])
     classes, codes = np.unique(flat, return_inverse=True)
     names = tuple(str(name) for name in classes.tolist())

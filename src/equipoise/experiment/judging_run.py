@@ -11,7 +11,7 @@ from equipoise.data import PreparedData
 from equipoise.data.raw import RawData
 from equipoise.errors import RunFolderError
 from equipoise.experiment.gan import Gan, load
-from equipoise.experiment.preparing import prepare_data
+from equipoise.experiment.preparing import prepare_data, require_path
 from equipoise.experiment.weighted_density import thinned_part
 from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee import Verdict, judge
@@ -92,6 +92,7 @@ def _classes(final: RawData, fake: RawData) -> dict[str, Any]:
 
 
 def _run_data(gan: Gan, run: RunFolder) -> PreparedData:
+    require_path(gan.config, where=str(run.path))
     data = prepare_data(gan.config.data.source, gan.config.data, gan.config.seed)
     if run.read_json(run.data).get("fingerprint") != data.fingerprint:
         raise RunFolderError(

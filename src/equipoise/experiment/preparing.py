@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from equipoise.data import DataOptions, PreparedData, load, prepare
-from equipoise.errors import ConfigError
+from equipoise.errors import ConfigError, RunFolderError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import DataConfig, RunConfig
 from equipoise.experiment.presets import cadence, preset, preset_name
@@ -139,6 +139,21 @@ def prepare_data(source: Any, section: DataConfig, seed: int) -> PreparedData:
     if key is not None:
         _prepared[key] = data
     return data
+
+
+def require_path(config: RunConfig, *, where: str) -> None:
+    """Refuse a run whose data were given from Python: they cannot be read again.
+
+    Raises:
+        RunFolderError: the data have neither a path nor a name.
+    """
+    if config.data.source.endswith("given from Python"):
+        raise RunFolderError(
+            where,
+            f"the run was started with {config.data.source}.",
+            "Expected a run whose data have a path or a name.",
+            "Save the data to a file and train on that, to be able to come back to the run.",
+        )
 
 
 def _signature(source: str | Path) -> tuple[Any, ...]:

@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
-from equipoise.errors import ConfigError, EquipoiseError, InputError, Interrupted, RunFolderError
+from equipoise.errors import ConfigError, EquipoiseError, InputError, Interrupted, RunFolderError, StorageError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
 from equipoise.experiment.gan import Gan, load
-from equipoise.experiment.preparing import Planned, plan_run, prepare_data, seconds_per_step
+from equipoise.experiment.preparing import Planned, plan_run, prepare_data, require_path, seconds_per_step
 from equipoise.experiment.reading import read_config, validated
 from equipoise.files import write_json, write_text
 from equipoise.runfolder import FORMAT_VERSION, RunFolder, create_run_folder, open_run_folder
@@ -116,13 +116,7 @@ def resume(
     """
     run = open_run_folder(folder)
     config = read_run_config(run)
-    if config.data.source.endswith("given from Python"):
-        raise RunFolderError(
-            str(run.path),
-            f"the run was started with {config.data.source}.",
-            "Expected a run whose data have a path or a name.",
-            "Save the data to a file and train on that, to be able to resume.",
-        )
+    require_path(config, where=str(run.path))
     if steps is not None and minutes is not None:
         raise ConfigError("--steps, --minutes", "both are given.", "Expected one budget.", "Leave one of them out.")
     if minutes is not None and not minutes > 0:
@@ -189,13 +183,23 @@ def read_run_config(run: RunFolder) -> RunConfig:
 
 
 def next_folder(config: RunConfig) -> Path:
-    """`runs/NAME-NUMBER`, with the first number that is free."""
+    """`runs/NAME-NUMBER`, with the first number that is free; the empty folder is made.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(config.data.source).stem).strip("-") or "run"
     name = "python" if config.data.source.endswith("given from Python") else stem
     number = 1
-    while (Path("runs") / f"{name}-{number}").exists():
-        number += 1
-    return Path("runs") / f"{name}-{number}"
+    while True:
+        folder = Path("runs") / f"{name}-{number}"
+        try:
+            folder.mkdir(parents=True)  # taken at once: another run that starts now gets the next number
+            return folder
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise StorageError.from_os_error(folder, error) from error
 
 
 def facts(config: RunConfig, trainer: Trainer) -> dict[str, Any]:

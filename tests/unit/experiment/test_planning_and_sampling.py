@@ -188,3 +188,30 @@ def test_the_value_of_a_conditional_pairing_game_is_that_of_its_own_pairs():
     assert error == pytest.approx(0.0, abs=1e-12)
     across, _ = value_played(find("relativistic")(), constants, constants, is_conditional=False)
     assert across < -5
+
+
+def test_runs_that_start_together_get_folders_of_their_own(points, tmp_path, monkeypatch):
+    from equipoise.experiment.run import next_folder
+
+    monkeypatch.chdir(tmp_path)
+    config = plan_run(points, steps=3).config
+    assert [next_folder(config).name for _ in range(3)] == ["points-1", "points-2", "points-3"]
+
+
+def test_a_run_on_an_array_says_why_it_cannot_be_continued_or_judged_from_its_folder(tmp_path):
+    from equipoise.errors import RunFolderError
+    from equipoise.experiment import judge_run
+
+    gan = fit(np.random.default_rng(0).normal(size=(60, 2)), outdir=tmp_path / "run", steps=3, settings=UNJUDGED)
+    for again in (resume, judge_run):
+        with pytest.raises(RunFolderError, match="given from Python"):
+            again(gan.folder)
+
+
+def test_missing_labels_are_no_class_of_their_own():
+    from equipoise.data.labels import encode_labels
+    from equipoise.errors import DataError
+
+    for missing in (None, float("nan")):
+        with pytest.raises(DataError, match="1 of 3 labels are missing"):
+            encode_labels(np.array(["a", "a", missing], dtype=object), source="labels.npz")
