@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -169,6 +171,7 @@ class TensorBoardEvents:
     def __init__(self, folder: RunFolder) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
+        _explain_refused_writes_once()
         self.writer = SummaryWriter(str(folder.path / "tensorboard"))
 
     def __call__(self, event: Event) -> None:
@@ -193,3 +196,19 @@ class TensorBoardEvents:
             for name, number in entries:
                 if isinstance(number, (int, float)):
                     self.writer.add_scalar(key if name is None else f"{key}/{name}", number, event.step)
+
+
+@cache
+def _explain_refused_writes_once() -> None:
+    """Keep TensorBoard's writing thread from printing a traceback when the file system refuses.
+
+    The thread hands the same error to the next call of the writer, where it becomes a `StorageError`.
+    """
+    before = threading.excepthook
+
+    def hook(event: threading.ExceptHookArgs) -> None:
+        is_writer = type(event.thread).__module__.startswith("tensorboard")
+        if not (is_writer and issubclass(event.exc_type, OSError)):
+            before(event)
+
+    threading.excepthook = hook
