@@ -70,9 +70,10 @@ def _points(space: Space, device: str) -> dict[str, Any]:
     width = 64 if sample_size(space) <= 4 else 128 if sample_size(space) <= 16 else 256
     return {
         # Latents as wide as the data: folding many latents onto few coordinates costs most of a short run.
-        # The generator is a layer deeper than the discriminator: it has to bend sharply between modes (the 25-grid,
-        # seed 0, 33,000 steps: 96 % of the samples within three deviations, against 91 % with equal depths).
-        "networks": _mlp(latents=max(2, min(64, sample_size(space))), width=width, depth=3, generator_depth=4),
+        # The generator is deeper than the discriminator: it has to bend sharply between modes. On the 25-grid with
+        # equal times of one minute, seed 0, 4, 5, 6 and 8 layers brought 89, 92, 94 and 95 % of the samples within
+        # three standard deviations.
+        "networks": _mlp(latents=max(2, min(64, sample_size(space))), width=width, depth=3, generator_depth=8),
         "play": {"batch_size": 128},
         **_game(gamma=0.1, gamma_final=1e-3, learning_rate=3e-3),
         "runtime": {"threads": 1},
