@@ -20,7 +20,7 @@ from equipoise.experiment.config import RunConfig
 from equipoise.experiment.reading import read_config, validated
 from equipoise.files import replacing_folder
 from equipoise.runfolder import open_run_folder
-from equipoise.spaces import Space
+from equipoise.spaces import Space, sample_size
 from equipoise.training.checkpoints import read_checkpoint
 from equipoise.training.sampling import draw_samples
 
@@ -89,6 +89,7 @@ class Gan:
             self.generator,
             n,
             latent_dimensions=self.generator.latent_dimensions,
+            sample_numbers=sample_size(self.space),
             seed=secrets.randbits(62) if seed is None else seed,
             class_shares=shares,
             label=None if label is None else self._class_number(label),

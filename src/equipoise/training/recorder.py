@@ -15,6 +15,7 @@ from equipoise.errors import StorageError
 from equipoise.files import replacing
 from equipoise.metrics.pictures import points_picture, table_picture, write_picture
 from equipoise.runfolder import RunFolder
+from equipoise.spaces import sample_size
 from equipoise.training.checkpoints import save_checkpoint
 from equipoise.training.events import CheckpointDue, Ended, Event, Measured, SamplesDue
 from equipoise.training.loop import Trainer
@@ -76,6 +77,7 @@ class SampleSheets:
             "latent_dimensions": trainer.batches.latent_dimensions,
             "seed": self.seed,
             "purpose": "sample sheet",
+            "sample_numbers": sample_size(self.data.space),
             "device": trainer.batches.real.device,
         }
         if kind == "images":

@@ -10,7 +10,9 @@ from equipoise.randomness import torch_stream
 PIECE = 1024
 """Latents drawn at once. Part of the definition: sample i does not depend on how many are asked for."""
 SUB_BATCH = 64
-"""Samples that the network makes at once; it bounds the memory of large images. Divides `PIECE`."""
+"""Samples of more than `SMALL_SAMPLE` numbers that a network makes at once; it bounds their memory. Divides `PIECE`."""
+SMALL_SAMPLE = 1024
+"""Numbers in a sample up to which a whole piece is made at once: many small calls would cost more than the work."""
 
 
 @torch.no_grad()
@@ -24,6 +26,7 @@ def draw_samples(
     class_shares: Tensor | None = None,
     label: int | None = None,
     device: torch.device | str = "cpu",
+    sample_numbers: int = 1,
 ) -> tuple[Tensor, Tensor | None]:
     """`count` samples of `generator`, on the CPU.
 
@@ -35,10 +38,12 @@ def draw_samples(
         class_shares: chance of each class, for a conditional generator; labels are drawn from it.
         label: ask for this class only.
         device: where the generator is.
+        sample_numbers: numbers in one sample; it decides how many are made at once.
 
     Returns:
         Samples of shape `(count, *sample_shape)`, float32, and their labels or `None`.
     """
+    at_once = PIECE if sample_numbers <= SMALL_SAMPLE else SUB_BATCH
     pieces: list[Tensor] = []
     labels: list[Tensor] = []
     for index, start in enumerate(range(0, count, PIECE)):
@@ -53,10 +58,10 @@ def draw_samples(
             arguments.append(classes.to(device))
             labels.append(classes[:wanted])
         # Whole sub-batches only: a product of matrices may round differently for another number of rows.
-        needed = -(-wanted // SUB_BATCH) * SUB_BATCH
+        needed = -(-wanted // at_once) * at_once
         made = [
-            generator(*(argument[at : at + SUB_BATCH] for argument in arguments)).float().cpu()
-            for at in range(0, needed, SUB_BATCH)
+            generator(*(argument[at : at + at_once] for argument in arguments)).float().cpu()
+            for at in range(0, needed, at_once)
         ]
         pieces.append(torch.cat(made)[:wanted])
     if not pieces:
