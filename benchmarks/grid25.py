@@ -34,13 +34,14 @@ def main() -> None:
     """Train, score, print a table, store the rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--outdir", type=Path, default=None, help="keep the run folders here")
     parser.add_argument("--rows", type=Path, default=Path(__file__).parent / "rows" / "grid25.jsonl")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         root = options.outdir or Path(temporary)
-        rows = [row(root, seed, options.minutes) for seed in range(options.seeds)]
+        rows = [row(root, seed, options.minutes) for seed in range(options.first, options.first + options.seeds)]
     options.rows.parent.mkdir(parents=True, exist_ok=True)
     options.rows.write_text("".join(json.dumps(entry) + "\n" for entry in rows))
 
