@@ -1,7 +1,9 @@
 """The training loop, what it announces, and what it stores."""
 
 from equipoise.training.batches import BatchSource
-from equipoise.training.events import CheckpointDue, Ended, Event, Handler, Measured, SamplesDue
+from equipoise.training.events import CheckpointDue, Ended, Event, Handler, LookDue, Measured, SamplesDue
 from equipoise.training.loop import Plan, Trainer
 
-__all__ = ["BatchSource", "CheckpointDue", "Ended", "Event", "Handler", "Measured", "Plan", "SamplesDue", "Trainer"]
+__all__ = [
+    "BatchSource", "CheckpointDue", "Ended", "Event", "Handler", "LookDue", "Measured", "Plan", "SamplesDue", "Trainer",
+]  # fmt: skip

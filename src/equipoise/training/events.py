@@ -23,6 +23,13 @@ class SamplesDue:
 
 
 @dataclass(frozen=True)
+class LookDue:
+    """It is time for the referee to look at the averaged generator."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class CheckpointDue:
     """It is time to store the state."""
 
@@ -37,5 +44,5 @@ class Ended:
     is_complete: bool
 
 
-Event = Measured | SamplesDue | CheckpointDue | Ended
+Event = Measured | SamplesDue | LookDue | CheckpointDue | Ended
 Handler = Callable[[Event], None]

@@ -13,7 +13,7 @@ from equipoise.game.step import Batch, Schedule, StepReport, play_step
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
 from equipoise.training.batches import BatchSource
-from equipoise.training.events import CheckpointDue, Ended, Event, Handler, Measured, SamplesDue
+from equipoise.training.events import CheckpointDue, Ended, Event, Handler, LookDue, Measured, SamplesDue
 from equipoise.training.fog import Fog
 from equipoise.training.guards import FinitePlay
 from equipoise.training.histograms import logit_histogram
@@ -31,6 +31,7 @@ class Plan:
             values. `None` means all of them.
         measure_every: steps between two measured ones; the first and the last are always measured.
         sample_steps: steps after which samples are drawn.
+        look_steps: steps after which the referee looks.
         checkpoint_every: steps between two checkpoints; there is always one at the end.
     """
 
@@ -38,6 +39,7 @@ class Plan:
     course_steps: int | None = None
     measure_every: int = 50
     sample_steps: frozenset[int] = frozenset()
+    look_steps: frozenset[int] = frozenset()
     checkpoint_every: int = 1000
 
     @property
@@ -67,6 +69,7 @@ class Trainer:
         fog: instance noise that both players see samples through; the generator is then a `FoggedGenerator` with it.
         step: steps played so far.
         seconds: play time so far, without what handlers do.
+        trend: what the referee's looks say of the run so far: improving, plateaued, collapsed, diverged; or nothing.
         should_stop: set it (from a handler or a signal) to end play after the present step.
     """
 
@@ -83,6 +86,7 @@ class Trainer:
     handlers: Sequence[Handler] = ()
     step: int = 0
     seconds: float = 0.0
+    trend: str | None = None
     should_stop: bool = field(default=False, init=False)
 
     def run(self) -> None:
@@ -110,6 +114,10 @@ class Trainer:
             if self.step in plan.sample_steps or is_last:
                 guard.check(self.step, report)
                 self._announce(SamplesDue(self.step))
+            if self.step in plan.look_steps:
+                # Before the checkpoint: whoever resumes from that one finds this look in the run folder.
+                guard.check(self.step, report)
+                self._announce(LookDue(self.step))
             if self.step % plan.checkpoint_every == 0 or is_last:
                 guard.check(self.step, report)
                 self._announce(CheckpointDue(self.step))

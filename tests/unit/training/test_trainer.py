@@ -8,7 +8,7 @@ from equipoise.errors import PlayDiverged
 from equipoise.game import Player, Schedule, WeightAverage
 from equipoise.objectives import find
 from equipoise.penalties import find as find_penalty
-from equipoise.training import BatchSource, CheckpointDue, Ended, Measured, Plan, SamplesDue, Trainer
+from equipoise.training import BatchSource, CheckpointDue, Ended, LookDue, Measured, Plan, SamplesDue, Trainer
 from equipoise.training.histograms import BINS, logit_histogram
 from equipoise.training.sampling import PIECE, draw_samples
 
@@ -51,6 +51,13 @@ def test_events_come_when_they_were_planned():
     }
     assert steps == {Measured: [1, 5, 10, 12], SamplesDue: [3, 12], CheckpointDue: [6, 12], Ended: [12]}
     assert seen[-1].is_complete
+
+
+def test_a_look_comes_when_planned_and_before_the_checkpoint_of_its_step():
+    seen = []
+    trainer(handlers=[seen.append], look_steps=frozenset({6, 9}), checkpoint_every=6).run()
+    order = [(type(event), event.step) for event in seen if isinstance(event, (LookDue, CheckpointDue))]
+    assert order == [(LookDue, 6), (CheckpointDue, 6), (LookDue, 9), (CheckpointDue, 12)]
 
 
 def test_a_measured_row_describes_the_step_with_finite_numbers():
