@@ -5,7 +5,7 @@ import pytest
 
 from equipoise.experiment import load, train_planned
 from equipoise.experiment.preparing import plan_run
-from equipoise.experiment.run import read_run_config
+from equipoise.experiment.reading import read_run_config
 from equipoise.runfolder import RunFolder
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from equipoise.errors import ConfigError, nearest
 from equipoise.experiment.config import RunConfig
+from equipoise.runfolder import RunFolder
 
 MAX_BYTES = 1_000_000
 """A configuration larger than this is not one of ours; YAML aliases could make it explode."""
@@ -42,6 +43,12 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     if not isinstance(content, dict):
         raise ConfigError(str(path), f"holds a {type(content).__name__}.", expected, "Give the configuration file.")
     return content, lines
+
+
+def read_run_config(run: RunFolder) -> RunConfig:
+    """The configuration stored in a run folder."""
+    content, lines = read_config(run.config)
+    return validated(content, where=str(run.config), lines=lines)
 
 
 def read_settings(settings: Iterable[str]) -> dict[str, Any]:

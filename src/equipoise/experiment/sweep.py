@@ -24,8 +24,9 @@ from equipoise.experiment.config import RunConfig
 from equipoise.experiment.gan import load
 from equipoise.experiment.judging_run import judge_run
 from equipoise.experiment.known_density import FILE_NAME, has_known_density, score_known_density
-from equipoise.experiment.reading import read_config
-from equipoise.experiment.run import read_run_config, resume, train
+from equipoise.experiment.reading import read_config, read_run_config
+from equipoise.experiment.resuming import resume
+from equipoise.experiment.run import train
 from equipoise.experiment.sweep_plan import SweepRun, checked_axes, first_difference, plan_sweep, read_axes
 from equipoise.experiment.sweep_worker import Worker
 from equipoise.files import plain, write_text
