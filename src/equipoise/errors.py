@@ -97,6 +97,18 @@ class Interrupted(EquipoiseError):
     exit_code = EXIT_INTERRUPTED
 
 
+class ProcessLost(EquipoiseError):
+    """One of several processes that play a game together has ended without saying why."""
+
+
+class FailedElsewhere(EquipoiseError):
+    """Another process failed, and has told the person; this one only has to end."""
+
+    def __init__(self, where: str, found: str, *, exit_code: int = EXIT_UNEXPECTED) -> None:
+        super().__init__(where, found)
+        self.exit_code = exit_code
+
+
 def nearest(name: str, available: Iterable[str]) -> str:
     """' Did you mean ...?' for a misspelt name, or an empty string when nothing is close."""
     match = difflib.get_close_matches(name, list(available), n=1, cutoff=0.5)

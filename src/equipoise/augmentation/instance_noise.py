@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
+from equipoise.distributed import ALONE, Group
 from equipoise.errors import ConfigError
 from equipoise.shapes import Samples
 
@@ -48,7 +49,11 @@ class InstanceNoise:
 
 
 def add_instance_noise(
-    samples: Samples, level: float | torch.Tensor, *, randomness: torch.Generator | None = None
+    samples: Samples,
+    level: float | torch.Tensor,
+    *,
+    randomness: torch.Generator | None = None,
+    group: Group = ALONE,
 ) -> Samples:
     """Samples plus independent normal noise of standard deviation `level`; a level of 0 still draws.
 
@@ -56,6 +61,7 @@ def add_instance_noise(
         samples: real or generated. Shape `(batch, *sample_shape)`; a gradient flows through unchanged.
         level: sigma, in units of the samples.
         randomness: the stream to draw from. Real and generated batches need draws of their own.
+        group: the processes that share the batch; the noise is drawn for the joined one.
 
     Returns:
         The same shape.
@@ -63,5 +69,8 @@ def add_instance_noise(
     Reference:
         Sonderby et al. 2017, arXiv:1610.04490, Section 3.1; Arjovsky & Bottou 2017, arXiv:1701.04862, Section 3.
     """
-    noise = torch.randn(samples.shape, generator=randomness, device=samples.device, dtype=samples.dtype)
+    noise = group.own(
+        lambda shape: torch.randn(shape, generator=randomness, device=samples.device, dtype=samples.dtype),
+        samples.shape,
+    )
     return samples + level * noise

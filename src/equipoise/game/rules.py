@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from equipoise.distributed import ALONE, Group
 from equipoise.game.player import Player
 from equipoise.penalties.base import Position
 from equipoise.shapes import Logits, Samples, Scalar
@@ -34,6 +35,7 @@ class LivePosition(Position):
         real: shape `(batch, *sample_shape)`.
         fake: the same shape, not detached.
         randomness: the stream that penalties which draw points draw from.
+        group: the processes that play together.
 
     Penalties that take points between or around detached samples (WGAN-GP, DRAGAN) count as independent of the
     generator here, as they do in every other turn.
@@ -46,8 +48,10 @@ class LivePosition(Position):
         fake: Samples,
         *,
         randomness: torch.Generator | None = None,
+        group: Group = ALONE,
     ) -> None:
         self.discriminator = discriminator
+        self.group = group
         self.randomness = randomness
         self.real = real.detach().requires_grad_(True)
         self.fake = fake
@@ -107,7 +111,7 @@ def descend_optimistically(player: Player) -> None:
 
 
 def consensus_gradients(
-    players: tuple[Player, Player], losses: tuple[Scalar, Scalar], *, weight: float
+    players: tuple[Player, Player], losses: tuple[Scalar, Scalar], *, weight: float, group: Group = ALONE
 ) -> tuple[list[Tensor], list[Tensor]]:
     r"""Each player's gradient plus that of the disagreement, which both share.
 
@@ -118,9 +122,10 @@ def consensus_gradients(
         players: discriminator and generator.
         losses: theirs, differentiable in the parameters of both (see `LivePosition`).
         weight: kappa.
+        group: the processes that play together.
 
     Returns:
-        One tensor per parameter, for each player.
+        One tensor per parameter, for each player; of several processes, each gets its part of the sum.
 
     Reference:
         Mescheder, Nowozin, Geiger 2017, arXiv:1705.10461, Algorithm 2.
@@ -129,7 +134,13 @@ def consensus_gradients(
         torch.autograd.grad(loss, player.parameters, create_graph=True, allow_unused=True, materialize_grads=True)
         for player, loss in zip(players, losses, strict=True)
     ]
-    disagreement = weight / 2 * sum(part.square().sum() for part in (*fields[0], *fields[1]))
+    if group.is_alone:
+        disagreement = weight / 2 * sum(part.square().sum() for part in (*fields[0], *fields[1]))
+    else:
+        # Half the slope of |v|^2 is that of v . v_fixed; each process holds its part of v, and all know the sum.
+        parts = (*fields[0], *fields[1])
+        sums = group.sums([part.detach() for part in parts])
+        disagreement = weight * sum((part * whole).sum() for part, whole in zip(parts, sums, strict=True))
     everything = (*players[0].parameters, *players[1].parameters)
     if isinstance(disagreement, Tensor) and disagreement.requires_grad:
         slopes = torch.autograd.grad(disagreement, everything, allow_unused=True, materialize_grads=True)

@@ -17,6 +17,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from equipoise.distributed import ALONE, Group
 from equipoise.errors import ConfigError, unknown_name
 from equipoise.game.player import Player
 from equipoise.game.rules import (
@@ -79,7 +80,7 @@ IN_TURNS = frozenset({"alternating", "consensus_in_turns"})
 
 @dataclass(frozen=True)
 class Batch:
-    """What one turn is played with.
+    """What one turn is played with; of several processes, each has its own rows of the joined batch.
 
     Attributes:
         real: shape `(batch, *sample_shape)`.
@@ -98,7 +99,8 @@ class Batch:
 class StepReport:
     """What happened in a step, as detached tensors; reading a number from them waits for the device.
 
-    Logits, value and penalties are those of the last discriminator turn, before its update.
+    Logits, value and penalties are those of the last discriminator turn, before its update; of several processes, all
+    report the joined batch.
     """
 
     real_logits: Logits
@@ -119,6 +121,7 @@ def play_step(
     penalty_factor: float | Tensor = 1.0,
     schedule: Schedule = Schedule(),
     measure: bool = False,
+    group: Group = ALONE,
 ) -> StepReport:
     """Play one step and return what happened.
 
@@ -131,17 +134,19 @@ def play_step(
         penalty_factor: scales the weight of the penalties that decay; a decaying gamma comes in here.
         schedule: the order of turns.
         measure: also measure the norm of both players' gradients, which costs a pass over them.
+        group: the processes that play together; each plays its own rows of the joined batch.
 
     Returns:
         Detached tensors; nothing in here waits for the device.
     """
     assert len(batches) == schedule.turns, f"{schedule.turns} turns need as many batches, not {len(batches)}"
-    game = _Game(discriminator, generator, objective, penalties, penalty_factor, schedule, measure)
+    game = _Game(discriminator, generator, objective, penalties, penalty_factor, schedule, measure, group)
     outcome = game.play_in_turns(batches) if schedule.order in IN_TURNS else game.play_together(*batches)
     position, loss, terms, answer, norms = outcome
+    real_logits, fake_logits = position.joined_logits
     return StepReport(
-        real_logits=position.real_logits.detach(),
-        fake_logits=position.fake_logits.detach(),
+        real_logits=real_logits.detach(),
+        fake_logits=fake_logits.detach(),
         discriminator_loss=loss.detach(),
         generator_loss=answer.detach(),
         penalties=terms,
@@ -163,6 +168,7 @@ class _Game:
     penalty_factor: float | Tensor
     schedule: Schedule
     measure: bool
+    group: Group
 
     def play_in_turns(self, batches: Sequence[Batch]) -> _Outcome:
         """The discriminator's turns, then the generator's; each turn answers the position that the one before left."""
@@ -187,6 +193,8 @@ class _Game:
         if order == "consensus":
             (position, loss, terms), answer = self._losses(first, second)
             self._set_consensus((loss, answer), players)
+            loss, terms = self._add_up_discriminator(position, loss, terms)
+            self.group.add_up(self.generator.parameters)
         else:
             position, loss, terms = self._discriminator_gradients(first)
             answer = self._generator_gradients(second)
@@ -213,36 +221,52 @@ class _Game:
         if has_consensus:
             (position, loss, terms), answer = self._losses(batch, batch)
             self._set_consensus((loss, answer), (self.discriminator,))
-            return position, loss, terms
-        position, loss, terms = discriminator_loss(
-            self.discriminator, self.generator, objective=self.objective, batch=batch, penalties=self.penalties,
-            penalty_factor=self.penalty_factor,
-        )
-        loss.backward(inputs=self.discriminator.parameters)
-        return position, loss, terms
+        else:
+            position, loss, terms = discriminator_loss(
+                self.discriminator, self.generator, objective=self.objective, batch=batch, penalties=self.penalties,
+                penalty_factor=self.penalty_factor, group=self.group,
+            )
+            loss.backward(inputs=self.discriminator.parameters)
+        return position, *self._add_up_discriminator(position, loss, terms)
 
     def _generator_gradients(self, batch: Batch, *, has_consensus: bool = False) -> Scalar:
         if has_consensus:
             (_, loss, _), answer = self._losses(batch, batch)
             self._set_consensus((loss, answer), (self.generator,))
-            return answer
-        answer = generator_loss(self.discriminator, self.generator, objective=self.objective, batch=batch)
-        answer.backward(inputs=self.generator.parameters)
+        else:
+            answer = generator_loss(
+                self.discriminator, self.generator, objective=self.objective, batch=batch, group=self.group
+            )
+            answer.backward(inputs=self.generator.parameters)
+        self.group.add_up(self.generator.parameters)
         return answer
+
+    def _add_up_discriminator(
+        self, position: Position, loss: Scalar, terms: dict[str, Scalar]
+    ) -> tuple[Scalar, dict[str, Scalar]]:
+        """Sum the discriminator's gradients over processes; its loss and the penalties' means on the joined batch."""
+        if self.group.is_alone:
+            return loss, terms
+        means = self.group.add_up(self.discriminator.parameters, list(terms.values()))
+        with torch.no_grad():
+            loss = self.objective.discriminator_loss(*position.joined_logits)
+            for penalty, mean in zip(self.penalties, means, strict=True):
+                loss = loss + penalty.factor(self.penalty_factor) * mean
+        return loss, dict(zip(terms, means, strict=True))
 
     def _losses(self, first: Batch, second: Batch) -> tuple[tuple[Position, Scalar, dict[str, Scalar]], Scalar]:
         """Both losses, differentiable in the parameters of both players."""
         outcome = discriminator_loss(
             self.discriminator, self.generator, objective=self.objective, batch=first, penalties=self.penalties,
-            penalty_factor=self.penalty_factor, is_live=True,
+            penalty_factor=self.penalty_factor, is_live=True, group=self.group,
         )
         return outcome, generator_loss(
-            self.discriminator, self.generator, objective=self.objective, batch=second, is_live=True
+            self.discriminator, self.generator, objective=self.objective, batch=second, is_live=True, group=self.group
         )
 
     def _set_consensus(self, losses: tuple[Scalar, Scalar], movers: Sequence[Player]) -> None:
         players = (self.discriminator, self.generator)
-        gradients = consensus_gradients(players, losses, weight=self.schedule.consensus_weight)
+        gradients = consensus_gradients(players, losses, weight=self.schedule.consensus_weight, group=self.group)
         for player, own in zip(players, gradients, strict=True):
             if any(player is mover for mover in movers):
                 set_gradients(player, own)
@@ -270,31 +294,42 @@ def discriminator_loss(
     penalties: Sequence[Penalty] = (),
     penalty_factor: float | Tensor = 1.0,
     is_live: bool = False,
+    group: Group = ALONE,
 ) -> tuple[Position, Scalar, dict[str, Scalar]]:
     """-V plus the weighted penalties on one batch, ready for `backward`; also the position and each penalty's mean.
 
     The generator is out of reach of this loss, unless `is_live`, which consensus optimisation and the lab ask for.
+    Of several processes each gets the objective on the joined batch with its own part of the penalties' means: the
+    gradients add up to those of the joined loss, while the losses themselves do not.
     """
     bound = _bind_labels(discriminator, batch.labels)
     if is_live:
         fake = generator(batch.latents, batch.labels)
-        position: Position = LivePosition(bound, batch.real, fake, randomness=batch.randomness)
+        position: Position = LivePosition(bound, batch.real, fake, randomness=batch.randomness, group=group)
     else:
         with torch.no_grad():
             fake = generator(batch.latents, batch.labels)
         sides: frozenset[Side] = frozenset().union(*(penalty.differentiates for penalty in penalties))
-        position = Position(bound, batch.real, fake, differentiate=sides, randomness=batch.randomness)
-    loss = objective.discriminator_loss(position.real_logits, position.fake_logits)
+        position = Position(
+            bound, batch.real, fake, differentiate=sides, randomness=batch.randomness, group=group
+        )
+    loss = objective.discriminator_loss(*position.joined_logits)
     terms: dict[str, Scalar] = {}
     for penalty in penalties:
-        mean = penalty.per_sample(position).mean()
+        mean = group.share(penalty.per_sample(position).mean())
         loss = loss + penalty.factor(penalty_factor) * mean
         terms[penalty.name] = mean.detach()
     return position, loss, terms
 
 
 def generator_loss(
-    discriminator: Player, generator: Player, *, objective: Objective, batch: Batch, is_live: bool = False
+    discriminator: Player,
+    generator: Player,
+    *,
+    objective: Objective,
+    batch: Batch,
+    is_live: bool = False,
+    group: Group = ALONE,
 ) -> Scalar:
     """The generator's loss on one batch, ready for `backward` into the generator's parameters only.
 
@@ -306,7 +341,7 @@ def generator_loss(
             real_logits = discriminator(batch.real, batch.labels)
     else:
         real_logits = fake_logits.detach()  # not read: the loss does not depend on real logits
-    return objective.generator_loss(real_logits, fake_logits)
+    return objective.generator_loss(*group.joined(real_logits, fake_logits))
 
 
 def _bind_labels(discriminator: Player, labels: Labels | None) -> Callable[[Samples], Logits]:

@@ -15,6 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from equipoise.distributed import ALONE, Group
+from equipoise.distributed.group import JoinedDraw
 from equipoise.errors import ConfigError
 from equipoise.shapes import Logits, PerSample, Samples
 
@@ -31,8 +33,12 @@ class Position:
         real: shape `(batch, *sample_shape)`.
         fake: the same shape; detached from the generator.
         differentiate: the sides at which some penalty needs the input gradient.
-        randomness: the stream that penalties which draw points draw from.
+        randomness: the stream that penalties which draw points draw from; of several processes, each has the same.
+        group: the processes that play together. Each holds its own rows of the joined batch.
     """
+
+    group: Group = ALONE
+    _joined_logits: tuple[Logits, Logits] | None = None
 
     def __init__(
         self,
@@ -42,8 +48,10 @@ class Position:
         *,
         differentiate: frozenset[Side] = frozenset(),
         randomness: torch.Generator | None = None,
+        group: Group = ALONE,
     ) -> None:
         self.discriminator = discriminator
+        self.group = group
         self.randomness = randomness
         self._gradients: dict[Side, Samples] = {}
         self._joined: Samples | None = None
@@ -59,6 +67,20 @@ class Position:
             self.fake = fake.detach().requires_grad_("fake" in differentiate)
             self.real_logits = discriminator(self.real)
             self.fake_logits = discriminator(self.fake)
+
+    @property
+    def joined_logits(self) -> tuple[Logits, Logits]:
+        """Real and fake logits of the joined batch of all processes; in one process, its own."""
+        if self._joined_logits is None:
+            self._joined_logits = self.group.joined(self.real_logits, self.fake_logits)  # type: ignore[assignment]
+        return self._joined_logits
+
+    def draw(self, draw: JoinedDraw, shape: tuple[int, ...]) -> Tensor:
+        """Random numbers of `shape`, `(batch, ...)`, by `draw`, which draws them for the joined batch of all processes.
+
+        Whoever draws like this plays the same game in any number of processes.
+        """
+        return self.group.own(draw, shape)
 
     def input_gradient(self, side: Side) -> Samples:
         """Gradient of the logit with respect to each sample of one side, differentiable in the weights."""
@@ -89,11 +111,12 @@ class Penalty:
         decays: whether the decaying gamma of a run scales its weight. Zero-centred gradient penalties do: their
             weight is a squared resolution length. The others have no such meaning and keep their weight.
         draws: whether `per_sample` draws from the position's `randomness`.
+        draws_jointly: whether it does so by `Position.draw` only, so that many processes play the same game.
         state: what the penalty remembers from turn to turn, by name: a few small tensors, empty for
             most. A checkpoint stores them and copies them back in place.
         observe: called once after each turn of the discriminator with that turn's position, to bring `state`
-            up to date; `None` when there is no state. Linear in the batch: averaging `state` over
-            processes gives the state that one process with the whole batch would have.
+            up to date; `None` when there is no state. Of the batch it reads `joined_logits` only, so that the state
+            is the same in every process.
     """
 
     name: str
@@ -105,6 +128,7 @@ class Penalty:
     source: str
     decays: bool = False
     draws: bool = False
+    draws_jointly: bool = False
     state: dict[str, Tensor] = field(default_factory=dict)
     observe: Callable[[Position], None] | None = None
 

@@ -55,7 +55,9 @@ def consistency(
 
     def per_sample(position: Position) -> PerSample:
         def moved(samples: Samples, logits: Tensor) -> PerSample:
-            changed = position.discriminator(chosen(samples.detach(), position.randomness))
+            changed = position.discriminator(
+                position.group.applied(lambda joined: chosen(joined, position.randomness), samples.detach())
+            )
             difference = logits - changed
             return (difference if difference.dtype == torch.float64 else difference.float()).square()
 
@@ -71,6 +73,7 @@ def consistency(
         controls_slope=False,
         source="arXiv:2002.04724, Algorithm 1",
         draws=True,
+        draws_jointly=True,
     )
 
 

@@ -11,6 +11,7 @@ import math
 import torch
 from torch.nn.functional import relu
 
+from equipoise.distributed import ALONE, Group
 from equipoise.errors import ConfigError
 from equipoise.penalties.base import Penalty, Position, input_gradient_at, norm, reject_negative_weight
 from equipoise.shapes import PerSample, Samples
@@ -37,7 +38,8 @@ def wgan_gp(weight: float = 10.0, *, is_one_sided: bool = False) -> Penalty:
     reject_negative_weight("wgan_gp", weight)
 
     def per_sample(position: Position) -> PerSample:
-        points = between(position.real.detach(), position.fake.detach(), randomness=position.randomness)
+        points = between(position.real.detach(), position.fake.detach(), randomness=position.randomness,
+                         group=position.group)  # fmt: skip
         excess = norm(input_gradient_at(position.discriminator, points)) - 1
         return relu(excess).square() if is_one_sided else excess.square()
 
@@ -50,6 +52,7 @@ def wgan_gp(weight: float = 10.0, *, is_one_sided: bool = False) -> Penalty:
         controls_slope=True,
         source="arXiv:1709.08894, Eq. 8" if is_one_sided else "arXiv:1704.00028, Eq. 3",
         draws=True,
+        draws_jointly=True,
     )
 
 
@@ -78,7 +81,10 @@ def dragan(weight: float = 10.0, *, noise_scale: float = 0.5) -> Penalty:
 
     def per_sample(position: Position) -> PerSample:
         real = position.real.detach()
-        noise = torch.randn(real.shape, generator=position.randomness, device=real.device, dtype=real.dtype)
+        noise = position.draw(
+            lambda shape: torch.randn(shape, generator=position.randomness, device=real.device, dtype=real.dtype),
+            real.shape,
+        )
         return (norm(input_gradient_at(position.discriminator, real + noise_scale * noise)) - 1).square()
 
     return Penalty(
@@ -90,16 +96,22 @@ def dragan(weight: float = 10.0, *, noise_scale: float = 0.5) -> Penalty:
         controls_slope=True,
         source="arXiv:1705.07215, Eq. 3",
         draws=True,
+        draws_jointly=True,
     )
 
 
-def between(real: Samples, fake: Samples, *, randomness: torch.Generator | None) -> Samples:
+def between(
+    real: Samples, fake: Samples, *, randomness: torch.Generator | None, group: Group = ALONE
+) -> Samples:
     """A point drawn uniformly on the segment from each fake sample to the real one beside it.
 
     When one batch is longer, its rest has no partner and is left out.
     """
     count = min(len(real), len(fake))
-    share = torch.rand((count, *[1] * (real.ndim - 1)), generator=randomness, device=real.device, dtype=real.dtype)
+    share = group.own(
+        lambda shape: torch.rand(shape, generator=randomness, device=real.device, dtype=real.dtype),
+        (count, *[1] * (real.ndim - 1)),
+    )
     return torch.lerp(fake[:count], real[:count], share)
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 
+from equipoise.distributed import ALONE, Group
 from equipoise.errors import ConfigError, unknown_name
 from equipoise.penalties.base import Discriminator, Penalty, Position, Side, reject_negative_weight, squared_norm
 from equipoise.shapes import PerSample, Samples
@@ -42,6 +43,7 @@ def directional_slope_squared(
     *,
     step_size: float,
     randomness: torch.Generator | None = None,
+    group: Group = ALONE,
 ) -> PerSample:
     r"""Squared slope along one random direction per sample: an estimate of the squared gradient from differences.
 
@@ -58,6 +60,7 @@ def directional_slope_squared(
         samples: where to look. Shape `(batch, *sample_shape)`.
         step_size: eps, in units of the samples.
         randomness: the stream that directions are drawn from.
+        group: the processes that share the batch.
 
     Returns:
         Shape `(batch,)`, in squared logits per squared unit of the samples.
@@ -70,7 +73,9 @@ def directional_slope_squared(
         Hutchinson 1990, doi:10.1080/03610919008812866, for the signs; a one-sided form with normal directions
         is in Lin et al. 2025, arXiv:2501.08316.
     """
-    coins = torch.randint(0, 2, samples.shape, generator=randomness, device=samples.device)
+    coins = group.own(
+        lambda shape: torch.randint(0, 2, shape, generator=randomness, device=samples.device), samples.shape
+    )
     reach = step_size * (2 * coins - 1).to(samples.dtype)
     points = samples.detach()
     ahead, behind = discriminator(points + reach), discriminator(points - reach)
@@ -96,7 +101,8 @@ def _zero_centred(name: str, weight: float, side: Side, *, form: Form, step_size
     def finite_difference(position: Position) -> PerSample:
         samples = position.real if side == "real" else position.fake
         slope_squared = directional_slope_squared(
-            position.discriminator, samples, step_size=step_size, randomness=position.randomness
+            position.discriminator, samples, step_size=step_size, randomness=position.randomness,
+            group=position.group,
         )
         return slope_squared / 2
 
@@ -110,6 +116,7 @@ def _zero_centred(name: str, weight: float, side: Side, *, form: Form, step_size
         source=_SOURCE,
         decays=True,
         draws=form == "finite_difference",
+        draws_jointly=True,
     )
 
 

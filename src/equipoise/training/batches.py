@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from equipoise.data.sampling import WeightedDraws, batch_indices
+from equipoise.distributed import ALONE, Group
 from equipoise.game.step import Batch
 from equipoise.randomness import torch_stream
 
@@ -19,13 +20,14 @@ class BatchSource:
     Args:
         real: every training sample. Shape `(rows, *sample_shape)`; float32, or uint8 with `to_float`.
         latent_dimensions: width of the latents.
-        batch_size: samples of each side in one turn.
+        batch_size: samples of each side in one turn, of all processes together.
         turns: batches per step.
         seed: of the whole run.
         labels: class of each training sample. Shape `(rows,)`.
         to_float: turns a stored batch into what the networks see.
         weights: chance of each row, up to a factor; `None` visits every row once per epoch.
         needs_randomness: whether a penalty draws points; each batch then carries a stream of its own.
+        group: the processes that play together; each is given its own rows of a batch.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class BatchSource:
         to_float: Callable[[Tensor], Tensor] | None = None,
         weights: np.ndarray | None = None,
         needs_randomness: bool = False,
+        group: Group = ALONE,
     ) -> None:
         self.real = real
         self.labels = labels
@@ -51,23 +54,27 @@ class BatchSource:
         self.weighted = None if weights is None else WeightedDraws(weights, seed=seed)
         self._importance = None if weights is None else importance_weights(weights)
         self.needs_randomness = needs_randomness
+        self.group = group
 
-    def at(self, step: int) -> list[Batch]:
-        """The batches of `step`, one per turn."""
-        return [self.batch(step * self.turns + turn) for turn in range(self.turns)]
+    def at(self, step: int, *, joined: bool = False) -> list[Batch]:
+        """This process's part of the batches of `step`, one per turn; or the whole of them, `joined`."""
+        group = ALONE if joined else self.group
+        return [self.batch(step * self.turns + turn, group) for turn in range(self.turns)]
 
-    def batch(self, draw: int) -> Batch:
-        """The batch with global number `draw`."""
+    def batch(self, draw: int, group: Group = ALONE) -> Batch:
+        """The batch with global number `draw`, or one process's part of it."""
         device = self.real.device
-        rows = torch.from_numpy(self.rows(draw))
+        rows = torch.from_numpy(self.rows(draw)[group.rank :: group.processes])
         if device.type != "cpu":
             rows = rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
         real = self.real[rows]
-        latents = torch.randn(
-            self.batch_size,
-            self.latent_dimensions,
-            generator=torch_stream(self.seed, "latents", draw, device=device),
-            device=device,
+        latents = group.own_rows(
+            torch.randn(
+                self.batch_size,
+                self.latent_dimensions,
+                generator=torch_stream(self.seed, "latents", draw, device=device),
+                device=device,
+            )
         )
         return Batch(
             real=real if self.to_float is None else self.to_float(real),

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from equipoise.augmentation.instance_noise import InstanceNoise, add_instance_noise
+from equipoise.distributed import ALONE, Group
 from equipoise.game.player import Player
 from equipoise.game.step import Batch
 from equipoise.randomness import torch_stream
@@ -28,6 +29,7 @@ class Fog:
     Attributes:
         level: standard deviation during the present step.
         stream: what noise on generated samples is drawn from during the present step.
+        group: the processes that share the batches of the present step.
     """
 
     def __init__(self, noise: InstanceNoise, *, seed: int) -> None:
@@ -35,14 +37,19 @@ class Fog:
         self.seed = seed
         self.level = noise.level
         self.stream: torch.Generator | None = None
+        self.group = ALONE
 
-    def over(self, batches: Sequence[Batch], *, step: int, total: int) -> list[Batch]:
+    def over(self, batches: Sequence[Batch], *, step: int, total: int, group: Group = ALONE) -> list[Batch]:
         """The batches of `step` (counted from 0) of `total` seen through noise, with the level set for that step."""
         device = batches[0].real.device
+        self.group = group
         self.level = self.noise.level_at(step, total)
         self.stream = torch_stream(self.seed, "noise on generated samples", step, device=device)
         stream = torch_stream(self.seed, "noise on real samples", step, device=device)
-        return [replace(batch, real=add_instance_noise(batch.real, self.level, randomness=stream)) for batch in batches]
+        return [
+            replace(batch, real=add_instance_noise(batch.real, self.level, randomness=stream, group=group))
+            for batch in batches
+        ]
 
 
 @dataclass
@@ -53,4 +60,6 @@ class FoggedGenerator(Player):
 
     def __call__(self, inputs: Tensor, labels: Tensor | None = None) -> Tensor:
         """The network's samples with the noise of the present step, a draw of its own for every call."""
-        return add_instance_noise(super().__call__(inputs, labels), self.fog.level, randomness=self.fog.stream)
+        return add_instance_noise(
+            super().__call__(inputs, labels), self.fog.level, randomness=self.fog.stream, group=self.fog.group
+        )

@@ -1,0 +1,18 @@
+r"""Several processes that play one game: each holds a share of every batch, and together they hold the joined batch.
+
+Process r of P has the entries r, r + P, r + 2P, ... of the joined batch, of its latents and of everything random, so
+that any number of processes plays the same game. Each computes the loss L of the joined batch from gathered logits;
+the gradient of process r flows through its own logits only, and the sum over processes is exact:
+
+.. math::
+    \nabla_w L(l_1, \dots, l_P) = \sum_r \Bigl(\frac{\partial l_r}{\partial w}\Bigr)^T \frac{\partial L}{\partial l_r}
+
+`torchrun` says in the environment who is who. In one process everything here does nothing and costs nothing.
+"""
+
+from __future__ import annotations
+
+from equipoise.distributed.group import ALONE, Group
+from equipoise.distributed.meeting import TorchGroup, here, is_main_process, is_one_of_many, restarts
+
+__all__ = ["ALONE", "Group", "TorchGroup", "here", "is_main_process", "is_one_of_many", "restarts"]

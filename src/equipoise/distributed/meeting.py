@@ -1,0 +1,219 @@
+"""Processes that talk through `torch.distributed`, and how they meet: torchrun's variables say who is who."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from equipoise.distributed.group import ALONE, Group
+from equipoise.errors import EXIT_UNEXPECTED, ConfigError, EquipoiseError, FailedElsewhere, ProcessLost
+
+ANSWER_WITHIN = timedelta(minutes=10)
+"""How long a process waits for the others in the middle of a step before it gives up."""
+PATIENCE = timedelta(days=7)
+"""How long the others wait while the first one writes, looks or judges. A process that ends is noticed at once."""
+SEARCH_SECONDS = 5.0
+"""How long to look for the process that ended: its end may take a moment to show."""
+
+
+class TorchGroup(Group):
+    """Processes that talk through `torch.distributed`.
+
+    Args:
+        store: where they leave notes for each other.
+        rank: number of this process.
+        processes: how many there are.
+        local_rank: number of this process on its machine.
+        local_processes: how many there are on its machine.
+    """
+
+    def __init__(self, store: Any, rank: int, processes: int, *, local_rank: int, local_processes: int) -> None:
+        super().__init__(rank, processes, local_rank=local_rank, local_processes=local_processes)
+        import torch.distributed as dist
+
+        self._dist = dist
+        self._store = dist.PrefixStore("equipoise", store)
+        self._store.set(f"process {rank}", json.dumps([socket.gethostname(), os.getpid()]))
+        self._playing: dict[str, Any] = {}
+
+    def place(self, device: torch.device) -> torch.device:
+        if device.type not in ("cpu", "cuda"):
+            raise ConfigError(
+                "runtime.device",
+                f"{self.processes} processes on {device.type}.",
+                "Expected cpu or cuda: torch has no way for processes on other devices to talk.",
+                "Give --device cpu, or train in one process.",
+            )
+        if device.type == "cuda":
+            there = torch.cuda.device_count()
+            if self.local_rank >= there:
+                raise ConfigError(
+                    f"process {self.rank}",
+                    f"it is number {self.local_rank} on {socket.gethostname()}, which has {there} CUDA devices.",
+                    f"Expected a device for each of the {self.local_processes} processes there.",
+                    f"Give torchrun --nproc-per-node {max(1, there)}, or --device cpu.",
+                )
+            device = torch.device("cuda", self.local_rank)
+            torch.cuda.set_device(device)
+        if device.type not in self._playing:
+            backend = "nccl" if device.type == "cuda" else "gloo"
+            self._playing[device.type] = self._dist.new_group(backend=backend, timeout=ANSWER_WITHIN)
+        return device
+
+    def tells(self, error: BaseException) -> bool:
+        if isinstance(error, FailedElsewhere):
+            return False
+        code = error.exit_code if isinstance(error, EquipoiseError) else EXIT_UNEXPECTED
+        note = json.dumps([self.rank, code, f"{error}" or type(error).__name__])
+        try:
+            return self._store.compare_set("failure", "", note).decode() == note
+        except RuntimeError:
+            return True  # the process that kept the notes has ended
+
+    def _sum(self, flat: Tensor) -> None:
+        with self._noticing_ends():
+            self._dist.all_reduce(flat, group=self._playing.get(flat.device.type))
+
+    def _gather(self, rows: Tensor) -> Tensor:
+        return self._gathered_by(self._playing.get(rows.device.type), rows)
+
+    def _gather_plain(self, values: Tensor) -> Tensor:
+        return self._gathered_by(None, values)
+
+    def _gathered_by(self, group: Any, rows: Tensor) -> Tensor:
+        found = [torch.empty_like(rows) for _ in range(self.processes)]
+        with self._noticing_ends():
+            self._dist.all_gather(found, rows, group=group)
+        return torch.stack(found)
+
+    @contextlib.contextmanager
+    def _noticing_ends(self) -> Iterator[None]:
+        """Say which process ended, where torch says that a connection was closed."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: RuntimeError) -> EquipoiseError:
+        until = time.monotonic() + SEARCH_SECONDS
+        while True:
+            try:
+                if self._store.check(["failure"]):
+                    rank, code, text = json.loads(self._store.get("failure"))
+                    return FailedElsewhere(f"process {rank} of {self.processes}", text, exit_code=code)
+                gone = [rank for rank in range(self.processes) if rank != self.rank and self._is_gone(rank)]
+            except RuntimeError:
+                gone = [0]  # the notes are kept by the first process, or by torchrun, which ends with it
+            if gone:
+                return ProcessLost(
+                    f"process {', '.join(map(str, gone))} of {self.processes}",
+                    "it ended without a word: it was killed, or the machine took its memory.",
+                    "",
+                    "Continue with 'equipoise resume RUN', or let torchrun do it: --max-restarts and --outdir.",
+                )
+            if time.monotonic() > until:
+                return ProcessLost(
+                    f"process {self.rank} of {self.processes}, on {socket.gethostname()}",
+                    f"it lost the others ({str(error).splitlines()[0][:160]}).",
+                    "",
+                    "torchrun's report names the process that ended first; continue with 'equipoise resume RUN'.",
+                )
+            time.sleep(0.1)
+
+    def _is_gone(self, rank: int) -> bool:
+        """Whether a process of this machine is no more; those of other machines look after themselves."""
+        host, number = json.loads(self._store.get(f"process {rank}"))
+        if host != socket.gethostname():
+            return False
+        try:
+            os.kill(number, 0)
+            # A process that torchrun has not yet taken note of is a zombie: 'Z' after its name in parentheses.
+            return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False  # it runs as somebody else, or this system has no /proc
+
+
+_started: Group | None = None
+
+
+def here() -> Group:
+    """The group that this process was started in: by torchrun, or alone. The processes meet at the first call.
+
+    Raises:
+        ConfigError: the environment names other processes in a way that makes no sense.
+    """
+    global _started
+    if _started is None:
+        if not is_one_of_many():
+            return ALONE
+        _started = _meet()
+    return _started
+
+
+def is_one_of_many() -> bool:
+    """Whether torchrun, or whoever sets the same variables, started more processes than this one."""
+    return "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that prints; known before the processes meet."""
+    return not is_one_of_many() or os.environ["RANK"] == "0"
+
+
+def restarts() -> int:
+    """How often torchrun has started this process anew after a failure."""
+    count = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return int(count) if count.isdecimal() else 0
+
+
+def _meet() -> Group:
+    numbers = {}
+    for name, default in (("RANK", None), ("WORLD_SIZE", None), ("LOCAL_RANK", "RANK"), ("LOCAL_WORLD_SIZE", None)):
+        text = os.environ.get(name) or os.environ.get(default or "WORLD_SIZE", "")
+        if not text.isdecimal():
+            raise _unusable(f"{name}={text!r} is not a number.")
+        numbers[name] = int(text)
+    if numbers["RANK"] >= numbers["WORLD_SIZE"]:
+        raise _unusable(f"RANK={numbers['RANK']} of WORLD_SIZE={numbers['WORLD_SIZE']}.")
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    if missing:
+        raise _unusable(f"WORLD_SIZE={numbers['WORLD_SIZE']} without {' and '.join(missing)}.")
+    import torch.distributed as dist
+
+    rank, processes = numbers["RANK"], numbers["WORLD_SIZE"]
+    store, _, _ = next(dist.rendezvous("env://", rank, processes, timeout=ANSWER_WITHIN))
+    # Conversation is by gloo whatever the game is played on: plain values never wait for a GPU.
+    dist.init_process_group("gloo", store=dist.PrefixStore("talk", store), rank=rank, world_size=processes,
+                            timeout=PATIENCE)  # fmt: skip
+    atexit.register(_part)
+    return TorchGroup(
+        store, rank, processes, local_rank=numbers["LOCAL_RANK"], local_processes=numbers["LOCAL_WORLD_SIZE"]
+    )
+
+
+def _part() -> None:
+    import torch.distributed as dist
+
+    with contextlib.suppress(RuntimeError):
+        dist.destroy_process_group()
+
+
+def _unusable(found: str) -> ConfigError:
+    return ConfigError(
+        "many processes", found,
+        "Expected the variables that torchrun sets: RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT.",
+        "Start with: torchrun --nproc-per-node 2 -m equipoise train DATA, or unset them to train in one process.",
+    )  # fmt: skip
