@@ -19,8 +19,10 @@ from equipoise.augmentation.changes import find_change
 from equipoise.augmentation.instance_noise import InstanceNoise
 from equipoise.data import PreparedData
 from equipoise.data.sampling import balancing_weights
+from equipoise.distributed import Group, here
 from equipoise.errors import ConfigError, nearest
 from equipoise.experiment.config import OptimiserConfig, PartConfig, RampConfig, RunConfig
+from equipoise.experiment.many import refuse_unshareable
 from equipoise.game import Player, Ramp, Schedule, WeightAverage
 from equipoise.networks.spectral import has_normal_spectra
 from equipoise.objectives.base import Objective
@@ -37,7 +39,8 @@ AUTOCAST = {"float32": None, "bf16": torch.bfloat16}
 
 
 def build_trainer(
-    config: RunConfig, data: PreparedData, *, handlers: Sequence[Handler] = (), trusted: bool = True
+    config: RunConfig, data: PreparedData, *, handlers: Sequence[Handler] = (), trusted: bool = True,
+    group: Group | None = None,
 ) -> Trainer:
     """Players, game and batches of a configuration, ready to play.
 
@@ -46,16 +49,23 @@ def build_trainer(
         data: the prepared data; only the training part is looked at.
         handlers: who is told what happens.
         trusted: whether an import path in the configuration may be imported.
+        group: the processes that play together; by default those that were started together.
 
     Raises:
-        ConfigError: a name or option that does not exist, or a combination that theory forbids.
+        ConfigError: a name or option that does not exist, or a combination that theory forbids, or that many processes
+            cannot play.
     """
-    device = torch.device(config.runtime.device)
+    group = here() if group is None else group
+    device = group.place(torch.device(config.runtime.device))
     objective = build_objective(config.objective, trusted=trusted)
     terms = [build_penalty(part, index, trusted=trusted) for index, part in enumerate(config.penalties)]
     classes = data.n_classes if config.networks.conditional else 0
     generator, discriminator = build_networks(config, data.space, classes, trusted=trusted)
     refuse_forbidden(objective, terms, discriminator)
+    refuse_unshareable(
+        group, batch_size=config.play.batch_size, rows=len(data.split.train), penalties=terms,
+        networks=[("generator", generator), ("discriminator", discriminator)],
+    )  # fmt: skip
     for penalty in terms:
         penalty.place_state(device)
     labels = data.train_labels() if classes else None
@@ -69,6 +79,7 @@ def build_trainer(
         to_float=data.codec.to_float if data.space.kind == "images" else None,
         weights=draw_weights(config, data),
         needs_randomness=any(penalty.draws for penalty in terms),
+        group=group,
     )
     autocast = AUTOCAST[config.runtime.precision]
     generator, discriminator = generator.to(device), discriminator.to(device)
@@ -101,6 +112,7 @@ def build_trainer(
         learning_rate=ramp(config.optimisers.course),
         gamma=ramp(config.gamma),
         handlers=handlers,
+        group=group,
     )
 
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from equipoise.distributed import ALONE, Group
 from equipoise.game.player import Player
 from equipoise.game.schedules import Ramp
 from equipoise.game.step import Batch, Schedule, StepReport, play_step
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
+from equipoise.training.agreement import require_same_weights
 from equipoise.training.batches import BatchSource
 from equipoise.training.events import CheckpointDue, Ended, Event, Handler, LookDue, Measured, SamplesDue
 from equipoise.training.fog import Fog
@@ -69,6 +71,7 @@ class Trainer:
         fog: instance noise that both players see samples through; the generator is then a `FoggedGenerator` with it.
         step: steps played so far.
         seconds: play time so far, without what handlers do.
+        group: the processes that play together; the first one measures, and its handlers hear of everything.
         trend: what the referee's looks say of the run so far: improving, plateaued, collapsed, diverged; or nothing.
         should_stop: set it (from a handler or a signal) to end play after the present step.
     """
@@ -84,6 +87,7 @@ class Trainer:
     gamma: Ramp = Ramp()
     fog: Fog | None = None
     handlers: Sequence[Handler] = ()
+    group: Group = ALONE
     step: int = 0
     seconds: float = 0.0
     trend: str | None = None
@@ -96,11 +100,14 @@ class Trainer:
             PlayDiverged: a loss became infinite or NaN.
         """
         plan = self.plan
+        require_same_weights(self.group, self.discriminator, self.generator)
         guard = FinitePlay(self.objective, self.batches.real.device)
         started, before = time.perf_counter(), self.seconds
         last_step, last_seconds = self.step, self.seconds
         report: StepReport | None = None
-        while self.step < plan.steps and not self.should_stop:
+        is_over = self.group.is_alone and self.should_stop
+        while self.step < plan.steps and not is_over:
+            self.group.notice = self.should_stop
             is_measured = plan.is_measured(self.step + 1)
             report = self.play(measure=is_measured)
             guard.watch(report)
@@ -109,7 +116,8 @@ class Trainer:
                 guard.check(self.step, report)
                 speed = (self.step - last_step) / max(self.seconds - last_seconds, 1e-9)
                 last_step, last_seconds = self.step, self.seconds
-                self._announce(Measured(self.step, self.row(report, speed)))
+                if self.group.is_main:
+                    self._announce(Measured(self.step, self.row(report, speed)))
             is_last = self.step == plan.steps
             if self.step in plan.sample_steps or is_last:
                 guard.check(self.step, report)
@@ -121,6 +129,7 @@ class Trainer:
             if self.step % plan.checkpoint_every == 0 or is_last:
                 guard.check(self.step, report)
                 self._announce(CheckpointDue(self.step))
+            is_over = self._ends(has_events=is_measured or self._has_events(self.step))
             # Pictures and files are not play: the clock stands still while handlers work.
             started, before = time.perf_counter(), self.seconds
         is_complete = self.step >= plan.steps
@@ -144,14 +153,43 @@ class Trainer:
             penalty_factor=self.gamma.at(self.step, self.plan.course),
             schedule=self.schedule,
             measure=measure,
+            group=self.group,
         )
         self.step += 1
         return report
 
-    def batches_at(self, step: int) -> list[Batch]:
-        """The batches of `step` (counted from 0), one per turn, as both players see them."""
-        batches = self.batches.at(step)
-        return batches if self.fog is None else self.fog.over(batches, step=step, total=self.plan.course)
+    def batches_at(self, step: int, *, joined: bool = False) -> list[Batch]:
+        """The batches of `step` (counted from 0), one per turn, as both players see them.
+
+        Of several processes each gets its part, or the whole of them, `joined`.
+        """
+        batches = self.batches.at(step, joined=joined)
+        if self.fog is None:
+            return batches
+        group = ALONE if joined else self.group
+        return self.fog.over(batches, step=step, total=self.plan.course, group=group)
+
+    def _has_events(self, step: int) -> bool:
+        """Whether handlers are told something after this step that may take them long, or make them end play."""
+        plan = self.plan
+        return (
+            step == plan.steps
+            or step in plan.sample_steps
+            or step in plan.look_steps
+            or step % plan.checkpoint_every == 0
+        )
+
+    def _ends(self, *, has_events: bool) -> bool:
+        """Whether play ends now, after the same step in all processes, whichever of them was asked to end it.
+
+        What handlers ask of the first process holds at once, and the others wait for them. A signal to any process
+        travels with the gradients of the next step, so that a step without events costs no message of its own.
+        """
+        if self.group.is_alone:
+            return self.should_stop
+        if has_events:
+            return any(self.group.gathered(self.should_stop))
+        return self.group.heard()
 
     def _announce(self, event: Event) -> None:
         for handler in self.handlers:
@@ -192,7 +230,7 @@ class Trainer:
             row["histogram"] = logit_histogram(real, fake, as_probability=self.objective.logit_meaning == "log_odds")
         if self.plan.is_monitored(self.step):
             # The batches of the next step: what the discriminator is asked about has not moved it yet.
-            batch, other = self.batches_at(self.step)[:2]
+            batch, other = self.batches_at(self.step, joined=True)[:2]
             row["saturation"] = measure_saturation(
                 self.discriminator, self.generator, objective=self.objective, batch=batch, other=other
             )

@@ -1,0 +1,31 @@
+"""Many processes have to begin with the same weights: only then are their gradients about the same thing."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+from equipoise.distributed import Group
+from equipoise.game.player import Player
+
+
+def require_same_weights(group: Group, *players: Player) -> None:
+    """Compare a checksum of everything that the players hold, once.
+
+    Raises:
+        ConfigError: the processes differ; names which.
+    """
+    if group.is_alone:
+        return
+    digest = hashlib.blake2b(digest_size=16)
+    for player in players:
+        for name, tensor in player.network.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    group.require_same(
+        "weights at the start of play",
+        digest.hexdigest(),
+        advice="Give every machine the same data, the same configuration, the same version of torch, and a run folder "
+        "that all of them can read.",
+    )
