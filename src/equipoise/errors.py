@@ -61,6 +61,10 @@ class RunFolderError(InputError):
     """A run folder that is missing, taken, or not readable by this version."""
 
 
+class NewerFormat(RunFolderError):
+    """A file that a later version of equipoise wrote."""
+
+
 class MissingExtra(InputError):
     """A feature whose package is not installed; the message names the extra that brings it."""
 

@@ -17,17 +17,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from equipoise.documents import read_json, read_json_lines
 from equipoise.errors import RunFolderError, StorageError
 from equipoise.files import plain, write_json, write_text
+from equipoise.migrations import FORMAT_VERSION, upgraded
 
 State = Literal["training", "finished", "stopped", "failed"]
-FORMAT_VERSION = 1
+OWN_PLACES = (
+    "config.yaml", "data.json", "run.json", "status.json", "metrics.jsonl", "verdicts.jsonl", "report.html",
+    "known_density.json", "checkpoints", "samples", "tensorboard",
+)  # fmt: skip
+STATUS_TYPES: dict[str, Any] = {
+    "state": str, "step": int, "steps": int, "message": str, "last_verdict": dict, "updated": (int, float),
+}  # fmt: skip
+STEP_NAME = re.compile(r"step-(\d{1,12})")
 
 
 @dataclass(frozen=True)
@@ -78,44 +87,54 @@ class RunFolder:
 
     def sample_steps(self, suffix: str = ".png") -> list[int]:
         """The steps at which samples were written, in order."""
-        return sorted(int(path.stem.split("-")[1]) for path in self.samples.glob(f"step-*{suffix}"))
+        found = (STEP_NAME.fullmatch(path.stem) for path in self.samples.glob(f"step-*{suffix}"))
+        return sorted({int(name[1]) for name in found if name})
 
     def read_json(self, path: Path) -> dict[str, Any]:
-        """One of the JSON files, or an empty dictionary when it is not there yet.
+        """One of the JSON files in the present format, or an empty dictionary when it is not there yet.
 
         Raises:
-            RunFolderError: the file is there and is not JSON.
+            RunFolderError: the file is there and is not a JSON object, or a later version wrote it.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            return upgraded(path.stem, read_json(path), where=str(path))
         except FileNotFoundError:
             return {}
-        except (ValueError, UnicodeDecodeError) as error:
-            raise RunFolderError(
-                str(path),
-                f"not readable as JSON ({error}).",
-                "Expected a file that equipoise wrote.",
-                "Restore it from a copy, or start a new run.",
-            ) from error
-        if not isinstance(content, dict):
-            raise RunFolderError(str(path), f"holds a {type(content).__name__}.", "Expected a JSON object.")
-        return content
+
+    def write_json(self, path: Path, content: dict[str, Any]) -> None:
+        """Write one of the JSON files, atomically, with its format."""
+        write_json(path, {"format": FORMAT_VERSION, **content})
 
     def read_status(self) -> dict[str, Any]:
-        """`status.json`: `state`, `step`, `steps`, `trend`, `last_verdict`, `updated`, `message`."""
-        return self.read_json(self.status)
+        """`status.json`: `state`, `step`, `steps`, `trend`, `last_verdict`, `updated`, `message`.
+
+        Raises:
+            RunFolderError: it cannot be read, or one of these is of another type than we write.
+        """
+        found = self.read_json(self.status)
+        for name, kinds in STATUS_TYPES.items():
+            value = found.get(name)
+            is_right = isinstance(value, kinds) and not isinstance(value, bool)
+            if value is not None and not (is_right and (kinds is not int or 0 <= value < 2**62)):
+                raise RunFolderError(
+                    f"{self.status}, {name}",
+                    f"{str(value)[:60]!r} is no {name}.",
+                    "Expected a status that equipoise wrote.",
+                    "Restore the file from a copy, or start a new run.",
+                )
+        return found
 
     def write_status(self, **fields: Any) -> None:
         """Merge `fields` into `status.json`, atomically."""
-        write_json(self.status, {**self.read_status(), **fields, "updated": time.time()})
+        self.write_json(self.status, {**self.read_status(), **fields, "updated": time.time()})
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The measured steps in order; a last line cut short by a crash is left out."""
-        return list(_read_lines(self.metrics))
+        return list(read_json_lines(self.metrics))
 
     def read_verdicts(self) -> list[dict[str, Any]]:
         """The referee's looks in order, each a verdict with `step` and `part`."""
-        return list(_read_lines(self.verdicts))
+        return [upgraded("verdict", row, where=str(self.verdicts)) for row in read_json_lines(self.verdicts)]
 
     def append(self, path: Path, row: dict[str, Any]) -> None:
         """Add one line to `metrics.jsonl` or `verdicts.jsonl`, in a single write.
@@ -123,6 +142,8 @@ class RunFolder:
         A write cut short (a kill in its middle) leaves a line without a newline; the next one mends it by
         starting on a line of its own, and readers leave the broken one out.
         """
+        if path == self.verdicts:
+            row = {"format": FORMAT_VERSION, **row}
         line = (json.dumps(plain(row), allow_nan=False) + "\n").encode()
         try:
             with open(path, "ab+") as stream:
@@ -138,10 +159,11 @@ class RunFolder:
         """Drop measured steps and looks later than `step`: what a resumed run plays again is written again."""
         for path in (self.metrics, self.verdicts):
             if path.exists():
-                kept = [row for row in _read_lines(path) if row.get("step", 0) <= step]
+                kept = [row for row in read_json_lines(path) if _step_of(row) <= step]
                 write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
         for path in self.samples.glob("step-*"):
-            if int(path.stem.split("-")[1]) > step:
+            found = STEP_NAME.fullmatch(path.stem)
+            if found and int(found[1]) > step and (path.is_file() or path.is_symlink()):
                 path.unlink()
 
 
@@ -190,14 +212,15 @@ def open_run_folder(path: Path | str) -> RunFolder:
             "Expected a run folder.",
             "'equipoise runs' lists the run folders below a folder.",
         )
-    version = folder.read_status().get("format", FORMAT_VERSION)
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise RunFolderError(
-            str(target),
-            f"format {version} is newer than this version of equipoise reads.",
-            f"Expected format {FORMAT_VERSION} or older.",
-            "Upgrade equipoise.",
-        )
+    for name in OWN_PLACES:
+        if (target / name).is_symlink():
+            raise RunFolderError(
+                str(target / name),
+                "it is a link.",
+                "Expected a run folder that holds its own files: what it is told to write would land elsewhere.",
+                f"Copy the folder with its contents: cp -rL {target} COPY",
+            )
+    folder.read_status()  # refuses the format of a later version
     return folder
 
 
@@ -206,14 +229,6 @@ def is_run_folder(path: Path) -> bool:
     return (path / "config.yaml").is_file() and (path / "status.json").is_file()
 
 
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        return
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue  # a line cut short by a crash
-            if isinstance(row, dict):
-                yield row
+def _step_of(row: dict[str, Any]) -> float:
+    step = row.get("step", 0)
+    return step if isinstance(step, (int, float)) else 0

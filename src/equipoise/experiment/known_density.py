@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from equipoise.experiment.gan import Gan
-from equipoise.files import write_json
 from equipoise.metrics.histogram import histogram_jsd
 from equipoise.metrics.known import KNOWN
 from equipoise.metrics.modes import mode_scores
 from equipoise.randomness import derived_seed
+from equipoise.runfolder import RunFolder
 
 SCORED_SAMPLES = 200_000
 """Of each generator. With fewer, empty bins raise a perfect sampler's JSD; `perfect_jsd_nats` says by how much."""
@@ -46,5 +45,5 @@ def score_known_density(gan: Gan, *, samples: int = SCORED_SAMPLES, seed: int = 
         "bin_width": histogram.bin_width,
         **asdict(mode_scores(points, mixture)),
     }
-    write_json(Path(gan.folder) / FILE_NAME, scores)
+    RunFolder(gan.folder).write_json(gan.folder / FILE_NAME, scores)
     return scores

@@ -10,39 +10,41 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from equipoise.documents import parse_yaml, read_text
 from equipoise.errors import ConfigError, nearest
 from equipoise.experiment.config import RunConfig
+from equipoise.migrations import upgraded
 from equipoise.runfolder import RunFolder
 
-MAX_BYTES = 1_000_000
-"""A configuration larger than this is not one of ours; YAML aliases could make it explode."""
 
+def read_config(path: Path, *, document: str = "config") -> tuple[dict[str, Any], dict[str, int]]:
+    """A configuration file as nested dictionaries in the present format, and the line of each key.
 
-def read_config(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """A configuration file as nested dictionaries, and the line of each key.
+    Args:
+        path: the file.
+        document: what it is, for the migrations: config or sweep.
 
     Raises:
-        ConfigError: no such file, not YAML, too large, or using YAML aliases.
+        ConfigError: no such file, not YAML, too large, nested too deeply, or using YAML aliases.
+        NewerFormat: a later version of equipoise wrote it.
     """
     expected = "Expected a YAML file as 'equipoise train ... --dry-run' prints it."
+    lines: dict[str, int] = {}
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(str(path), f"{path.stat().st_size:,} bytes.", expected, "Give the configuration file.")
-        text = path.read_text(encoding="utf-8")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise ConfigError(str(path), "the file uses YAML aliases.", expected, "Write the values out.")
-        content = yaml.safe_load(text)
-        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+        content = parse_yaml(read_text(path, most="config_bytes", kind=ConfigError), lines=lines)
     except OSError as error:
         raise ConfigError(str(path), f"{error.strerror}.", expected, "Check the path given to --config.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or str(error)
         raise ConfigError(where, f"not readable as YAML ({problem}).", expected, "Correct that line.") from error
     if not isinstance(content, dict):
         raise ConfigError(str(path), f"holds a {type(content).__name__}.", expected, "Give the configuration file.")
-    return content, lines
+    strange = next((key for key in content if not isinstance(key, str)), None)
+    if strange is not None:
+        raise ConfigError(str(path), f"the key {str(strange)[:60]!r} is no text.", expected, "Correct the key.")
+    return upgraded(document, content, where=str(path)), lines
 
 
 def read_run_config(run: RunFolder) -> RunConfig:
@@ -68,7 +70,7 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
                 "Write the key, an equals sign and the value without spaces.",
             )
         try:
-            value = yaml.safe_load(text)
+            value = parse_yaml(text)
         except yaml.YAMLError as error:
             raise ConfigError(
                 f"--set {setting}",
@@ -165,18 +167,3 @@ def _fields_at(path: list[str]) -> list[str]:
 def _number(text: str) -> Any:
     """YAML 1.1 reads `1e-3` as text, because it wants a point; people mean the number."""
     return float(text) if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text) else text
-
-
-def _lines(node: yaml.Node | None, prefix: str = "") -> dict[str, int]:
-    found: dict[str, int] = {}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            path = f"{prefix}.{key.value}" if prefix else str(key.value)
-            found[path] = key.start_mark.line + 1
-            found.update(_lines(value, path))
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            path = f"{prefix}.{index}"
-            found[path] = value.start_mark.line + 1
-            found.update(_lines(value, path))
-    return found

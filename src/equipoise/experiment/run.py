@@ -19,8 +19,8 @@ from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
 from equipoise.experiment.gan import Gan, load
 from equipoise.experiment.preparing import Planned, plan_run, prepare_data
-from equipoise.files import write_json, write_text
-from equipoise.runfolder import FORMAT_VERSION, RunFolder, create_run_folder
+from equipoise.files import write_text
+from equipoise.runfolder import RunFolder, create_run_folder
 from equipoise.training import Trainer
 from equipoise.training.recorder import Progress, Recorder, SampleSheets, TensorBoardEvents
 from equipoise.training.weighting import WEIGHTED, density_under_data
@@ -75,10 +75,9 @@ def train_planned(planned: Planned, folder: Path | None = None, *, progress: Pro
     trainer = build_trainer(config, data)  # before the folder: a configuration that cannot be built leaves nothing
     run = create_run_folder(next_folder(config) if folder is None else folder)
     write_text(run.config, config.to_yaml())
-    write_json(run.data, data.describe())
-    write_json(run.facts, facts(config, trainer))
+    run.write_json(run.data, data.describe())
+    run.write_json(run.facts, facts(config, trainer))
     run.write_status(
-        format=FORMAT_VERSION,
         state="training",
         step=0,
         steps=config.play.steps,

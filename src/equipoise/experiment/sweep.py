@@ -30,6 +30,7 @@ from equipoise.experiment.run import train
 from equipoise.experiment.sweep_plan import SweepRun, checked_axes, first_difference, plan_sweep, read_axes
 from equipoise.experiment.sweep_worker import Worker
 from equipoise.files import plain, write_text
+from equipoise.migrations import FORMAT_VERSION
 from equipoise.runfolder import open_run_folder
 from equipoise.training.checkpoints import checkpoint_files
 from equipoise.training.recorder import Progress
@@ -37,7 +38,6 @@ from equipoise.training.recorder import Progress
 if TYPE_CHECKING:
     from equipoise.reports import Comparison
 
-FORMAT_VERSION = 1
 SECONDS_BETWEEN_LOOKS = 1.0  # at the processes of a sweep; short against any run worth a process of its own
 CONFIG_SUFFIXES = (".yaml", ".yml")
 
@@ -204,11 +204,18 @@ def _steps_of_before(folder: Path, minutes: float | None) -> dict[str, int]:
     path = folder / "sweep.yaml"
     if minutes is None or not path.is_file():
         return {}
-    content, _ = read_config(path)
+    content, _ = read_config(path, document="sweep")
     asked, runs = content.get("asked"), content.get("runs")
     if not isinstance(asked, dict) or asked.get("minutes") != minutes or not isinstance(runs, list):
         return {}
-    return {str(run["name"]).rpartition("-seed")[0]: int(run["steps"]) for run in runs}
+    known = {str(run.get("name")): run.get("steps") for run in runs if isinstance(run, dict)}
+    wrong = next((name for name, steps in known.items() if type(steps) is not int or steps < 1), None)
+    if wrong is not None:
+        raise RunFolderError(
+            f"{path}, {wrong}", f"its number of steps is {str(known[wrong])[:40]!r}.",
+            "Expected a whole number above 0.", "Restore the file, or remove it: the steps are then timed again.",
+        )  # fmt: skip
+    return {name.rpartition("-seed")[0]: steps for name, steps in known.items()}
 
 
 def _is_finished(folder: Path, config: RunConfig) -> bool:
@@ -232,7 +239,7 @@ def _is_finished(folder: Path, config: RunConfig) -> bool:
         )
     status = run.read_status()
     has_scores = (folder / FILE_NAME).is_file() or not has_known_density(stored.data.source)
-    is_played = status.get("state") == "finished" and int(status.get("step", 0)) >= stored.play.steps
+    is_played = status.get("state") == "finished" and int(status.get("step") or 0) >= stored.play.steps
     return is_played and run.report.is_file() and has_scores  # the report is the last thing that a run writes
 
 

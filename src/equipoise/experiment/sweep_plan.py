@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from equipoise.documents import parse_yaml
 from equipoise.errors import ConfigError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
@@ -73,7 +74,7 @@ def read_axes(over: Sequence[str]) -> tuple[Axis, ...]:
                               "Expected, for example, --over objective=minimax,hinge.",
                               "Write the key, an equals sign, and the values with commas between them.")  # fmt: skip
         try:
-            values = yaml.safe_load(f"[{listed}]")
+            values = parse_yaml(f"[{listed}]")
         except yaml.YAMLError as error:
             raise ConfigError(f"--over {text}", "the values are not readable as a YAML list.",
                               "Expected values with commas between them, such as r1,r2 or [r1, r2],[r1].",

@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from equipoise.errors import EXIT_UNEXPECTED, EquipoiseError
+from equipoise.errors import EXIT_UNEXPECTED, EquipoiseError, RunFolderError
 from equipoise.experiment.config import RunConfig
+from equipoise.runfolder import RunFolder
 
 EXIT_EXPLAINED = 3
 """The run ended with an error that says what happened; with 1, as Python does it, it was an error of ours."""
@@ -67,8 +68,8 @@ class Worker:
     def step(self) -> int:
         """The last step that its status tells of; 0 before there is one."""
         try:
-            return int(json.loads((self.folder / "status.json").read_text(encoding="utf-8")).get("step", 0))
-        except (OSError, ValueError):
+            return int(RunFolder(self.folder).read_status().get("step") or 0)
+        except (OSError, RunFolderError):
             return 0
 
     def stop(self) -> None:

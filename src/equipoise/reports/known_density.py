@@ -5,13 +5,15 @@ The scores are computed by whoever played the run (`known_density.json`); here t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from equipoise.documents import read_json
+from equipoise.errors import RunFolderError
+from equipoise.migrations import upgraded
 from equipoise.reports.wording import number
 
 FILE_NAME = "known_density.json"
@@ -23,10 +25,9 @@ Limits = Callable[[np.ndarray], tuple[float, float, float]]
 def read_scores(folder: Path) -> Mapping[str, Any]:
     """The scores of one run; empty where there are none or they cannot be read."""
     try:
-        found = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return upgraded("known_density", read_json(folder / FILE_NAME), where=str(folder / FILE_NAME))
+    except (OSError, RunFolderError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def density_rows(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], limits: Limits) -> list[tuple[str, ...]]:

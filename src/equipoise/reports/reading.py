@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.errors import RunFolderError
+from equipoise.documents import parse_yaml, read_text
+from equipoise.errors import NewerFormat, RunFolderError
+from equipoise.migrations import upgraded
 from equipoise.runfolder import RunFolder, open_run_folder
 
 
@@ -120,6 +122,8 @@ def read_run(path: Path | str) -> RunRecord:
     """
     try:
         folder = open_run_folder(path)
+    except NewerFormat:
+        raise
     except RunFolderError:
         if not (Path(path) / "config.yaml").is_file() or _status_is_readable(RunFolder(Path(path))):
             raise
@@ -129,11 +133,13 @@ def read_run(path: Path | str) -> RunRecord:
     def tried(read: Callable[[], Any], otherwise: Any) -> Any:
         try:
             return read()
+        except NewerFormat:
+            raise
         except (RunFolderError, OSError, ValueError) as error:
             troubles.append(" ".join(str(error).split()))
             return otherwise
 
-    text = tried(lambda: folder.config.read_text(encoding="utf-8", errors="replace"), "")
+    text = tried(lambda: read_text(folder.config, most="config_bytes"), "")
     return RunRecord(
         folder=folder,
         config=tried(lambda: _parse_config(folder.config, text), {}),
@@ -204,7 +210,7 @@ def _parse_config(path: Path, text: str) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(text)
+        content = parse_yaml(text)
     except yaml.YAMLError as error:
         raise RunFolderError(str(path), f"not readable as YAML ({' '.join(str(error).split())}).") from error
-    return content if isinstance(content, dict) else {}
+    return upgraded("config", content, where=str(path)) if isinstance(content, dict) else {}

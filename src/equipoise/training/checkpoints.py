@@ -7,7 +7,6 @@ The JSON is written last: a checkpoint counts only when both are there and agree
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.errors import PlayDiverged, RunFolderError
+from equipoise.documents import open_regular, read_json
+from equipoise.errors import NewerFormat, PlayDiverged, RunFolderError
 from equipoise.files import write_bytes, write_json
 from equipoise.game.player import Player
+from equipoise.migrations import FORMAT_VERSION, upgraded
+from equipoise.runfolder import STEP_NAME
 from equipoise.training.loop import Trainer
 
-FORMAT_VERSION = 1
 KEPT_LATEST = 2
 """Checkpoints kept whole at the end of the line; of the older ones, those at powers of two of the first interval."""
 
@@ -70,23 +71,20 @@ def load_checkpoint(folder: Path, trainer: Trainer) -> tuple[int, list[str]]:
 
 def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
     """Tensors and numbers of the newest whole checkpoint, and a sentence for each broken one passed over."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     broken: list[str] = []
     for path in reversed(checkpoint_files(folder)):
         try:
-            numbers = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            numbers = read_json(path.with_suffix(".json"))
             if numbers["checksum"] != checksum(path):
                 raise ValueError("the checksum does not match")
-            if numbers["format"] > FORMAT_VERSION:
-                raise RunFolderError(
-                    str(path),
-                    f"format {numbers['format']} is newer than this version reads.",
-                    f"Expected format {FORMAT_VERSION} or older.",
-                    "Upgrade equipoise.",
-                )
-            return load_file(path), numbers, broken
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            content = upgraded("checkpoint", {**numbers, "tensors": load_file(path)}, where=str(path))
+            return content.pop("tensors"), content, broken
+        except NewerFormat:
+            raise
+        except (OSError, ValueError, KeyError, RunFolderError, SafetensorError) as error:
             broken.append(f"{path.name} is broken ({error}); an older checkpoint is used.")
     raise RunFolderError(
         str(folder),
@@ -98,7 +96,7 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], li
 
 def checkpoint_files(folder: Path) -> list[Path]:
     """The tensor files of the checkpoints in `folder`, oldest first."""
-    return sorted(folder.glob("step-*.safetensors"))
+    return sorted(path for path in folder.glob("step-*.safetensors") if STEP_NAME.fullmatch(path.stem))
 
 
 def trainer_state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -172,7 +170,7 @@ def thin_out(folder: Path, interval: int) -> None:
 
 def checksum(path: Path) -> str:
     """BLAKE2 of a file's content."""
-    with open(path, "rb") as stream:
+    with open_regular(path, kind=RunFolderError) as stream:
         return hashlib.file_digest(stream, "blake2b").hexdigest()
 
 
