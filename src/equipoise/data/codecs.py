@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -119,8 +119,12 @@ class TableCodec:
         names = tuple(str(column.type.name) for column in self.columns)
         return TableSpace(names, tuple(block for column in self.columns for block in column.blocks))
 
-    def encode(self, values: pd.DataFrame) -> np.ndarray:
+    def encode(self, values: pd.DataFrame, *, offset: int = 0) -> np.ndarray:
         """Float32 `(n, width)`. The columns are found by name; others are left out.
+
+        Args:
+            values: rows of the table, or a stretch of them
+            offset: that begins at this row. Where a row's value is shared by many, its place decides its number.
 
         Raises:
             DataError: a column is missing.
@@ -129,7 +133,9 @@ class TableCodec:
         absent = [name for name in wanted if name not in values.columns]
         if absent:
             raise DataError("table", f"the columns {absent} are missing.", f"Expected the columns {wanted}.")
-        parts = [column.encode(values[column.type.name], position=k) for k, column in enumerate(self.columns)]
+        parts = [
+            column.encode(values[column.type.name], position=k, offset=offset) for k, column in enumerate(self.columns)
+        ]
         return np.concatenate(parts, axis=1)
 
     def decode(self, samples: np.ndarray | torch.Tensor) -> pd.DataFrame:
@@ -155,14 +161,14 @@ class TableCodec:
 
 
 def fit_codec(training: RawData) -> Codec:
-    """The codec of a data set, fitted on its training part alone.
+    """The codec of a data set, fitted on its training part alone; `fit_mapped` does it for data on disk.
 
     Raises:
         DataError: a column cannot be learned, or nothing varies.
     """
     if training.kind == "images":
         _, channels, height, width = training.values.shape
-        return ImageCodec(ImageSpace(channels, height, width), _levels_of(training.values))
+        return ImageCodec(ImageSpace(channels, height, width), levels_of([training.values]))
     if training.kind == "points":
         codec: Codec = _fit_points(training.values)
         varies = bool(codec.spread.any())
@@ -176,11 +182,16 @@ def fit_codec(training: RawData) -> Codec:
         )
         varies = codec.space.shape != (0,)
     if not varies:
-        raise DataError(
-            training.source, "every row is the same.", "Expected rows that differ.",
-            "There is nothing to learn; check that the right file was read.",
-        )  # fmt: skip
+        raise nothing_varies(training.source)
     return codec
+
+
+def nothing_varies(source: str) -> DataError:
+    """The refusal of rows that are all the same."""
+    return DataError(
+        source, "every row is the same.", "Expected rows that differ.",
+        "There is nothing to learn; check that the right file was read.",
+    )  # fmt: skip
 
 
 def codec_from_state(state: dict[str, Any]) -> Codec:
@@ -195,13 +206,15 @@ def codec_from_state(state: dict[str, Any]) -> Codec:
     raise InputError("data.json, codec", f"the codec is of kind '{kind}'.", "Expected points, images or table.")
 
 
-def _levels_of(images: np.ndarray) -> tuple[int, ...]:
-    """The bytes that occur, if they are few."""
+def levels_of(parts: Iterable[np.ndarray]) -> tuple[int, ...]:
+    """The bytes that occur in images, given part by part, if they are few."""
     occurs = np.zeros(256, dtype=bool)
-    for image in images:  # one at a time: an index array of all pixels would take eight times their memory
-        occurs[image.ravel()] = True
-    found = np.flatnonzero(occurs)
-    return tuple(found.tolist()) if len(found) <= MOST_LEVELS else ()
+    for images in parts:
+        for image in images:  # one at a time: an index array of all pixels would take eight times their memory
+            occurs[image.ravel()] = True
+            if occurs.sum() > MOST_LEVELS:
+                return ()
+    return tuple(np.flatnonzero(occurs).tolist())
 
 
 def _nearest_level(levels: tuple[int, ...]) -> np.ndarray:

@@ -67,8 +67,8 @@ class ColumnCodec:
     def width(self) -> int:
         return sum(block.width for block in self.blocks)
 
-    def encode(self, column: pd.Series, *, position: int) -> np.ndarray:
-        """Float32 `(n, width)`; `position` is the column's place in the table.
+    def encode(self, column: pd.Series, *, position: int, offset: int = 0) -> np.ndarray:
+        """Float32 `(n, width)`; `position` is the column's place in the table, `offset` the first row's in its part.
 
         A category that training did not have becomes the pooled entry, or else the most frequent one.
         """
@@ -86,7 +86,7 @@ class ColumnCodec:
             result[np.arange(len(plain)), choice] = 1
         if self.numbers is not None:
             is_number = (choice == 0) & ~missing
-            jitter = row_jitter(len(plain), column=position)[is_number]
+            jitter = row_jitter(len(plain), column=position, offset=offset)[is_number]
             result[is_number, -1] = self.numbers.encode(plain[is_number], jitter)
         return result
 
@@ -151,7 +151,11 @@ def fit_column(column: pd.Series, *, name: str | int, source: str) -> ColumnCode
         DataError: the column holds values that cannot be learned.
     """
     kind = infer_type(column, name=name, source=source)
-    plain, missing = kind.to_plain(column)
+    return fit_plain(kind, *kind.to_plain(column))
+
+
+def fit_plain(kind: ColumnType, plain: np.ndarray, missing: np.ndarray) -> ColumnCodec:
+    """As `fit_column`, from what `ColumnType.to_plain` gives."""
     values, counts = np.unique(plain[~missing], return_counts=True)
     pooled, pooled_counts = values[:0], counts[:0]
     numbers = None

@@ -13,6 +13,8 @@ from equipoise.data.raw import RawData
 if TYPE_CHECKING:
     import pandas as pd
 
+    from equipoise.data.stored_table import StoredColumn
+
 CHUNK_BYTES = 1 << 24
 
 
@@ -22,12 +24,18 @@ def fingerprint(raw: RawData) -> str:
     Numbers enter as little-endian bytes and text as UTF-8, so the digits do not depend on the machine. Text columns
     enter as text whether pandas calls them `object`, `str` or `string`.
     """
+    from equipoise.data.stored_table import StoredTable
+
     digest = hashlib.blake2b(digest_size=16)
     _add_facts(digest, raw.kind, list(raw.names), list(raw.label_names))
     if raw.kind == "table":
         _add_facts(digest, [str(name) for name in raw.values.columns], len(raw.values))
-        for position in range(raw.values.shape[1]):
-            _add_column(digest, raw.values.iloc[:, position])
+        if isinstance(raw.values, StoredTable):
+            for column in raw.values.stored:
+                _add_stored(digest, column)
+        else:
+            for position in range(raw.values.shape[1]):
+                _add_column(digest, raw.values.iloc[:, position])
     else:
         _add_array(digest, raw.values)
     if raw.labels is not None:
@@ -70,6 +78,15 @@ def _add_column(digest: hashlib.blake2b, column: pd.Series) -> None:
         text = pd.api.types.is_string_dtype(column) or pd.api.types.is_object_dtype(column)
         _add_facts(digest, "text" if text else str(kind), [_text(level) for level in levels])
         _add_array(digest, codes.astype(np.int64))
+
+
+def _add_stored(digest: hashlib.blake2b, column: StoredColumn) -> None:
+    """The same bytes as for the column in memory."""
+    if column.form != "text":
+        _add_column(digest, column.series())
+        return
+    _add_facts(digest, "text", [_text(level) for level in column.levels])
+    _add_array(digest, column.values[:].astype(np.int64))
 
 
 def _text(level: object) -> str:

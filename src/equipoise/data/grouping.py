@@ -10,10 +10,11 @@ contain; such rows stay single.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from equipoise.data.mapped import chunks_of
 from equipoise.data.raw import RawData
 
 MOST_REPEATED_SHARE = 0.10
@@ -70,6 +71,11 @@ def row_keys(raw: RawData) -> np.ndarray:
     """A 64-bit hash of each row; equal rows have equal hashes."""
     import pandas as pd
 
+    if hasattr(raw.values, "chunks"):  # it stays on disk
+        keys = np.empty(len(raw), dtype=np.uint64)
+        for start, part in raw.values.chunks():
+            keys[start : start + len(part)] = row_keys(replace(raw, values=part))
+        return keys
     # Adding zero turns -0.0, which equals 0.0, into it.
     frame = raw.values if raw.kind == "table" else pd.DataFrame(raw.values + 0.0)
     return pd.util.hash_pandas_object(frame, index=False).to_numpy()
@@ -96,8 +102,8 @@ def difference_hashes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = _area_weights(height, HASH_ROWS), _area_weights(width, HASH_COLUMNS)
     unit = height * width * images.shape[1]
     hashes, steps = np.empty(len(images), dtype=np.uint64), np.empty(len(images), dtype=np.int64)
-    for start in range(0, len(images), CHUNK):
-        grey = images[start : start + CHUNK].astype(np.float64).sum(axis=1)
+    for start, part in chunks_of(images, CHUNK):
+        grey = part.astype(np.float64).sum(axis=1)
         thumbnails = rows @ grey @ columns.T
         slopes = np.diff(thumbnails, axis=2).reshape(len(grey), -1) / unit
         bits = np.packbits(slopes > FLAT_STEP, axis=1)
@@ -118,7 +124,11 @@ def _area_weights(pixels: int, cells: int) -> np.ndarray:
 def _pixel_keys(images: np.ndarray) -> np.ndarray:
     import hashlib
 
-    digests = (hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest() for image in images)
+    digests = (
+        hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest()
+        for _, part in chunks_of(images, CHUNK)
+        for image in part
+    )
     return np.frombuffer(b"".join(digests), dtype=">u8")
 
 

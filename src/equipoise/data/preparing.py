@@ -11,9 +11,14 @@ import torch
 from equipoise.data.codecs import Codec, fit_codec
 from equipoise.data.fingerprint import fingerprint
 from equipoise.data.grouping import find_groups
+from equipoise.data.prepare_mapped import is_large, prepared_parts
 from equipoise.data.raw import RawData
 from equipoise.data.split import PARTS, Part, Split, split_groups
+from equipoise.data.training_rows import TrainingRows
 from equipoise.spaces import Space, space_to_json
+
+MOST_SHOWN = 100_000
+"""Rows of a large part that pictures are made from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +30,14 @@ class PreparedData:
         codec: between natural values and samples, fitted on the training part.
         split: which rows are for training, for looks, and for the final verdict.
         fingerprint: the data's own name; see `fingerprint`.
+        samples: the training part of data on disk, whose rows are read when they are drawn; `None` in memory.
     """
 
     raw: RawData
     codec: Codec
     split: Split
     fingerprint: str
+    samples: TrainingRows | None = None
 
     @property
     def space(self) -> Space:
@@ -54,12 +61,20 @@ class PreparedData:
         """One part of the data in natural values."""
         return self.raw.rows(self.split.part(name))
 
-    def encoded_train(self) -> torch.Tensor:
+    def shown_part(self, name: Part) -> RawData:
+        """One part for pictures: of a large one, some rows that are spread evenly through it."""
+        rows = self.split.part(name)
+        return self.raw.rows(rows[:: -(-len(rows) // MOST_SHOWN)] if self.samples is not None else rows)
+
+    def encoded_train(self) -> torch.Tensor | TrainingRows:
         """The training part for the players, to be turned into numbers by `codec.to_float`.
 
         Returns:
-            Images: uint8 `(n, channels, height, width)`. Points and tables: float32 `(n, width)`.
+            Images: uint8 `(n, channels, height, width)`. Points and tables: float32 `(n, width)`. Of data on disk, rows
+            that are read when they are indexed.
         """
+        if self.samples is not None:
+            return self.samples
         part = self.part("train")
         return torch.from_numpy(part.values if part.kind == "images" else self.codec.encode(part.values))
 
@@ -113,6 +128,9 @@ def prepare(raw: RawData, *, seed: int) -> PreparedData:
     Raises:
         DataError: too few different samples, nothing that varies, or a column that cannot be learned.
     """
+    if is_large(raw):
+        split, codec, name, samples = prepared_parts(raw, seed=seed)
+        return PreparedData(raw, codec, split, name, samples)
     split = split_groups(find_groups(raw), seed=seed, source=raw.source)
     codec = fit_codec(raw.rows(split.train))
     return PreparedData(raw, codec, split, fingerprint(raw))

@@ -13,7 +13,10 @@ from equipoise.spaces import SpaceKind
 if TYPE_CHECKING:
     import pandas as pd
 
-    Values = np.ndarray | pd.DataFrame
+    from equipoise.data.mapped import MappedArray, StackedColumns
+    from equipoise.data.stored_table import StoredTable
+
+    Values = np.ndarray | pd.DataFrame | MappedArray | StackedColumns | StoredTable
 
 SMALLEST_SIDE = 4
 LARGEST_SIDE = 1024
@@ -25,7 +28,8 @@ class RawData:
 
     Attributes:
         kind: points, images or table.
-        values: points float64 `(n, d)`; images uint8 `(n, channels, height, width)`; a table as a DataFrame.
+        values: points float64 `(n, d)`; images uint8 `(n, channels, height, width)`; a table as a DataFrame. Large
+            data stay on disk: a `MappedArray`, `StackedColumns` or `StoredTable`, whose rows are read when indexed.
         labels: class of each row, int64 `(n,)`, or `None`.
         label_names: name of each class, at the position that `labels` gives.
         names: names of a point's coordinates; empty for images, and for tables, whose frame has them.
@@ -48,8 +52,10 @@ class RawData:
 
     def rows(self, indices: np.ndarray) -> RawData:
         """The same data with only the rows at `indices`, in that order."""
-        if self.kind == "table":
+        if self.kind == "table" and hasattr(self.values, "iloc"):
             values = self.values.iloc[indices].reset_index(drop=True)
+        elif self.kind == "table":
+            values = self.values.rows(indices)
         else:
             values = self.values[indices]
         labels, weights = (None if entry is None else entry[indices] for entry in (self.labels, self.weights))

@@ -54,7 +54,7 @@ def _from_frame(frame: pd.DataFrame, *, options: DataOptions, source: str) -> Ra
     labels, label_names, notes = None, (), ()
     if options.labels is not None and options.use_labels:
         if options.labels not in frame.columns:
-            raise _no_column(options.labels, frame.columns, source=source, option="data.labels")
+            raise no_column(options.labels, frame.columns, source=source, option="data.labels")
         column = frame[options.labels]
         if column.isna().any():
             raise DataError(
@@ -106,7 +106,7 @@ def drop_columns(frame: pd.DataFrame, names: Iterable[str], *, source: str) -> p
     by_text = {str(column): column for column in frame.columns}
     for name in names:
         if name not in by_text:
-            raise _no_column(name, frame.columns, source=source, option="data.drop")
+            raise no_column(name, frame.columns, source=source, option="data.drop")
     return frame.drop(columns=[by_text[name] for name in names])
 
 
@@ -149,12 +149,17 @@ def check_columns(frame: pd.DataFrame, *, source: str) -> None:
             )  # fmt: skip
         infer_type(column, name=name, source=source)
         if _is_key(column):
-            raise DataError(
-                f"{source}, column '{name}'",
-                f"its text differs in {column.nunique()} of {int(column.notna().sum())} rows, as a key does.",
-                "Expected categories that many rows share; a generator could only repeat keys.",
-                f"Leave the column out: --set 'data.drop=[{name}]', or drop=('{name}',) in Python.",
-            )  # fmt: skip
+            raise is_a_key(column.nunique(), int(column.notna().sum()), name=name, source=source)
+
+
+def is_a_key(values: int, rows: int, *, name: object, source: str) -> DataError:
+    """The refusal of a column of keys."""
+    return DataError(
+        f"{source}, column '{name}'",
+        f"its text differs in {values} of {rows} rows, as a key does.",
+        "Expected categories that many rows share; a generator could only repeat keys.",
+        f"Leave the column out: --set 'data.drop=[{name}]', or drop=('{name}',) in Python.",
+    )
 
 
 def exact_numbers() -> dict[str, str]:
@@ -170,11 +175,15 @@ def _is_key(column: pd.Series) -> bool:
         return False
     if types.is_object_dtype(column.dtype) and types.infer_dtype(column, skipna=True) != "string":
         return False
-    counts = column.value_counts()
+    return counts_of_a_key(column.value_counts().to_numpy())
+
+
+def counts_of_a_key(counts: np.ndarray) -> bool:
+    """Whether text whose values occur so often is a key."""
     return bool((counts == 1).sum() > KEY_SHARE * counts.sum())
 
 
-def _no_column(name: str, columns: pd.Index, *, source: str, option: str) -> DataError:
+def no_column(name: str, columns: pd.Index, *, source: str, option: str) -> DataError:
     known = [str(column) for column in columns]
     shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
     return DataError(

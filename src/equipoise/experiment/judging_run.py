@@ -12,7 +12,7 @@ from equipoise.data.raw import RawData
 from equipoise.errors import RunFolderError
 from equipoise.experiment.gan import Gan, load
 from equipoise.experiment.preparing import prepare_data, require_path
-from equipoise.experiment.weighted_density import thinned_part
+from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee import Verdict, judge
 from equipoise.referee.playing import SCORE_SHARE
@@ -48,8 +48,9 @@ def judge_gan(gan: Gan, *, confidence: float = 0.95, margin: float | None = None
     """
     run = RunFolder(gan.folder)
     data = gan.data if gan.data is not None else _run_data(gan, run)
-    wanted = {name: thinned_part(gan.config, data, name) for name in ("final", "train")}
-    final, train = (at_most(part, MOST_SAMPLES, seed=seed) for part in wanted.values())
+    wanted = {name: thinned_rows(gan.config, data, name) for name in ("final", "train")}
+    # Numbers are drawn before rows are read: of large data, which stay on disk, no more than these come into memory.
+    final, train = (data.raw.rows(at_most(rows, MOST_SAMPLES, seed=seed)) for rows in wanted.values())
     count = min(MOST_SAMPLES, max(round(len(final) / SCORE_SHARE), len(train)))
     fake = gan.sample_raw(count, seed=derived_seed(seed, "samples for the verdict", gan.step))
     verdict = judge(
@@ -77,11 +78,11 @@ def judge_gan(gan: Gan, *, confidence: float = 0.95, margin: float | None = None
     return verdict
 
 
-def at_most(part: RawData, count: int, *, seed: int) -> RawData:
-    """The part, or `count` rows of it drawn without repetition."""
-    if len(part) <= count:
-        return part
-    return part.rows(np.sort(numpy_stream(seed, "rows for the verdict").choice(len(part), size=count, replace=False)))
+def at_most(rows: np.ndarray, count: int, *, seed: int) -> np.ndarray:
+    """The numbers of rows, or `count` of them drawn without repetition, in their order."""
+    if len(rows) <= count:
+        return rows
+    return rows[np.sort(numpy_stream(seed, "rows for the verdict").choice(len(rows), size=count, replace=False))]
 
 
 def _classes(final: RawData, fake: RawData) -> dict[str, Any]:

@@ -44,9 +44,14 @@ def thinned_part(config: RunConfig, data: PreparedData, name: Part) -> RawData:
 
     The same configuration and data keep the same rows.
     """
+    return data.raw.rows(thinned_rows(config, data, name))
+
+
+def thinned_rows(config: RunConfig, data: PreparedData, name: Part) -> np.ndarray:
+    """Numbers of the rows of `thinned_part`, int64, ascending."""
     weights = sampled_weights(config, data)
-    if weights is None:
-        return data.part(name)
     rows = data.split.part(name)
+    if weights is None:
+        return rows
     uniform = numpy_stream(config.seed, f"rows of the {name} part that stay").random(len(rows))
-    return data.raw.rows(rows[uniform * weights.max() < weights[rows]])
+    return rows[uniform * weights.max() < weights[rows]]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from equipoise.data.sampling import WeightedDraws, batch_indices
+from equipoise.data.training_rows import TrainingRows
 from equipoise.distributed import ALONE, Group
 from equipoise.game.step import Batch
 from equipoise.randomness import torch_stream
@@ -18,7 +19,8 @@ class BatchSource:
     """Real samples, labels and latents for every turn of every step.
 
     Args:
-        real: every training sample. Shape `(rows, *sample_shape)`; float32, or uint8 with `to_float`.
+        real: every training sample. Shape `(rows, *sample_shape)`; float32, or uint8 with `to_float`. A tensor, or
+            `TrainingRows` of data on disk, which are read a batch at a time.
         latent_dimensions: width of the latents.
         batch_size: samples of each side in one turn, of all processes together.
         turns: batches per step.
@@ -32,7 +34,7 @@ class BatchSource:
 
     def __init__(
         self,
-        real: Tensor,
+        real: Tensor | TrainingRows,
         *,
         latent_dimensions: int,
         batch_size: int,
@@ -65,9 +67,10 @@ class BatchSource:
         """The batch with global number `draw`, or one process's part of it."""
         device = self.real.device
         rows = torch.from_numpy(self.rows(draw)[group.rank :: group.processes])
+        read = None if isinstance(self.real, Tensor) else self.real[rows]  # by numbers that the CPU has
         if device.type != "cpu":
             rows = rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
-        real = self.real[rows]
+        real = self.real[rows] if read is None else read
         latents = group.own_rows(
             torch.randn(
                 self.batch_size,

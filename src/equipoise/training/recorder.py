@@ -52,7 +52,7 @@ class SampleSheets:
 
     def write_real(self) -> None:
         """`real.png`: training samples laid out like the generated ones."""
-        part = self.data.part("train")
+        part = self.data.shown_part("train")
         path = self.folder.samples / "real.png"
         if part.kind == "images":
             rows = (
@@ -94,7 +94,7 @@ class SampleSheets:
             return
         samples = draw_samples(network, DRAWN_SAMPLES, class_shares=shares, **common)[0].numpy()
         values = self.data.codec.decode(samples)
-        real = self.data.part("train").values
+        real = self.data.shown_part("train").values
         if kind == "points":
             write_picture(points_picture(values, real), self.folder.sample_file(step, ".png"))
             with replacing(self.folder.sample_file(step, ".npy")) as temporary:

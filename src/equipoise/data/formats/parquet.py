@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from equipoise.data.cache import cache_key, file_facts, map_above_bytes
 from equipoise.data.format import DataFormat, has_suffix
 from equipoise.data.raw import DataOptions, RawData
+from equipoise.data.stored_reading import BYTES_PER_VALUE, read_stored
 from equipoise.data.tables import check_names, from_columns
 from equipoise.errors import DataError
 from equipoise.files import replacing
@@ -19,9 +22,13 @@ def read_parquet(path: Path, options: DataOptions) -> RawData:
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.ParquetFile(path).read()
-        check_names(table.column_names, source=str(path))
-        frame = table.to_pandas()
+        with pyarrow.parquet.ParquetFile(path) as file:
+            check_names(file.schema_arrow.names, source=str(path))
+            raw = _read_large(file, path, options)
+            if raw is not None:
+                return raw
+            table = file.read()
+        frame = _as_frame(table)
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         if isinstance(error, DataError):
             raise
@@ -29,6 +36,28 @@ def read_parquet(path: Path, options: DataOptions) -> RawData:
             str(path), f"it cannot be read as Parquet ({(str(error).splitlines() or ['damaged'])[0][:120]}).",
             "Expected a Parquet file.", "Write it again, or check that the copy is complete.",
         ) from error  # fmt: skip
+    return from_columns(frame.reset_index(drop=True), options=options, source=str(path))
+
+
+def _read_large(file: Any, path: Path, options: DataOptions) -> RawData | None:
+    """The file by way of the cache, if it is large enough for it."""
+    rows, columns = file.metadata.num_rows, file.metadata.num_columns
+    if rows == 0 or rows * columns * BYTES_PER_VALUE < map_above_bytes():
+        return None
+    names = file.schema_arrow.empty_table().to_pandas().columns.tolist()  # without an index that pandas stored
+
+    def read(name: Any) -> pd.Series:
+        return _as_frame(file.read(columns=[str(name)]))[name].reset_index(drop=True)
+
+    key = cache_key("parquet", *file_facts(path))
+    return read_stored(key, read, names, rows=rows, options=options, source=str(path))
+
+
+def _as_frame(table: Any) -> pd.DataFrame:
+    """The columns in pandas' types; whole numbers and truth values with gaps in its nullable ones."""
+    import pyarrow as pa
+
+    frame = table.to_pandas()
     for name in table.column_names:
         if name not in frame.columns:
             continue  # an index that pandas stored
@@ -42,7 +71,7 @@ def read_parquet(path: Path, options: DataOptions) -> RawData:
             frame[name] = table.column(name).to_pandas(types_mapper={kind: pd.array([], dtype=nullable).dtype}.get)
         elif pa.types.is_boolean(kind) and pd.api.types.is_object_dtype(frame[name].dtype):
             frame[name] = frame[name].astype("boolean")
-    return from_columns(frame.reset_index(drop=True), options=options, source=str(path))
+    return frame
 
 
 def write_parquet(path: Path, data: RawData) -> None:

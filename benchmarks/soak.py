@@ -1,0 +1,147 @@
+"""Whether a long run holds on to memory or file handles: an hour of training with the referee looking.
+
+    python benchmarks/soak.py [--minutes 60] [--data grid25 digits] [--every 2] [--note TEXT]
+
+Trains each data set with the default configuration in a process of its own and reads, every few seconds, its resident
+memory (in total, and anonymous pages alone) and its open file handles. The first tenth of play is warm-up: modules are
+loaded, buffers are filled, the first look is taken. Then the fifth from 10 % to 30 % of the time is held against the
+last fifth, by medians; a look takes memory while it lasts, so the highest readings of both fifths stand beside. Growth
+is the ratio of the two medians less one. The mark: at most 1 % in total memory, in anonymous memory and in handles.
+
+Only the time of play counts, from the first measured step to the last; the final verdict and the report come after it.
+A busy machine may need more time for the steps that it planned: play is then stopped when the minutes are over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from memory import Probe, Reading, environment
+
+WARM_UP, FIFTH = 0.1, 0.2
+MARK = 0.01
+
+
+def main() -> None:
+    """Train, read, compare, store one row per data set."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=60.0, help="per data set")
+    parser.add_argument("--data", nargs="+", default=["grid25"])
+    parser.add_argument("--every", type=float, default=2.0, help="seconds between readings")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", nargs="*", default=[], dest="settings", metavar="KEY=VALUE", help="for `train`")
+    parser.add_argument("--outdir", type=Path, default=None, help="keep the run folders and the readings here")
+    parser.add_argument("--note", default="", help="what else the machine was doing")
+    parser.add_argument("--rows", type=Path, default=Path(__file__).parent / "rows" / "soak.jsonl")
+    options = parser.parse_args()
+    options.rows.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        for source in options.data:
+            found = soaked(source, options, options.outdir or Path(temporary))
+            with open(options.rows, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(found) + "\n")
+
+
+def soaked(source: str, options: argparse.Namespace, root: Path) -> dict[str, Any]:
+    """One run and what it held."""
+    folder = root / f"soak-{Path(source).stem}"
+    root.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "equipoise", "train", source, "--minutes", str(options.minutes)]
+    command += ["--seed", str(options.seed), "--outdir", str(folder), "--quiet"]
+    for setting in options.settings:
+        command += ["--set", setting]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    probe = Probe(process.pid, every_seconds=options.every)
+    begun = end = None
+    is_stopped = False
+    while True:
+        try:
+            process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            pass
+        now = probe.readings[-1].seconds if probe.readings else 0.0
+        step, steps = played(folder)
+        if begun is None and step:
+            begun = now
+        if end is None and step and step >= steps:
+            end = now
+        if end is None and begun is not None and now - begun >= 60 * options.minutes:
+            end, is_stopped = now, True
+            process.send_signal(signal.SIGTERM)
+        if process.poll() is not None:
+            break
+    readings = probe.stop()
+    if options.outdir is not None:
+        lines = (json.dumps(vars(reading)) + "\n" for reading in readings)
+        (root / f"{folder.name}-readings.jsonl").write_text("".join(lines))
+    if begun is None or end is None:
+        raise SystemExit(f"{source}: the run ended early, with exit code {process.returncode}")
+    inside = [reading for reading in readings if begun <= reading.seconds <= end]
+    step, _ = played(folder)
+    row = {
+        "claim": "no growth in memory or file handles",
+        "task": f"equipoise train {source} --minutes {options.minutes:g} --seed {options.seed}, default configuration"
+        + "".join(f", {setting}" for setting in options.settings),
+        "seed": options.seed,
+        "repeats": 1,
+        **growth(inside, begun, end),
+        "play_seconds": round(end - begun, 1),
+        "readings": len(inside),
+        "is_stopped_by_the_clock": is_stopped,
+        "exit": process.returncode,
+        "steps": step,
+        "looks": lines_of(folder / "looks.jsonl"),
+        "verdicts": lines_of(folder / "verdicts.jsonl"),
+        "peak_total_bytes": max(reading.total for reading in readings),
+        **environment(options.note),
+    }
+    print(json.dumps(row, indent=1), flush=True)
+    return row
+
+
+def growth(readings: list[Reading], begun: float, end: float) -> dict[str, Any]:
+    """Medians and maxima of both fifths, and the growth from one to the other."""
+    length = end - begun
+    early = [r for r in readings if WARM_UP * length <= r.seconds - begun <= (WARM_UP + FIFTH) * length]
+    late = [r for r in readings if r.seconds - begun >= (1 - FIFTH) * length]
+    found: dict[str, Any] = {}
+    for name in ("total", "anonymous", "handles"):
+        for when, part in (("early", early), ("late", late)):
+            values = np.array([getattr(reading, name) for reading in part])
+            found[f"{name}_{when}_median"] = float(np.median(values))
+            found[f"{name}_{when}_highest"] = int(values.max())
+        found[f"{name}_growth"] = found[f"{name}_late_median"] / found[f"{name}_early_median"] - 1
+        found[f"{name}_highest_growth"] = found[f"{name}_late_highest"] / found[f"{name}_early_highest"] - 1
+    largest = max(found[f"{name}_growth"] for name in ("total", "anonymous", "handles"))
+    return {
+        "value": largest, "unit": "largest growth of a median", "mark": MARK, "is_reached": largest <= MARK, **found
+    }  # fmt: skip
+
+
+def played(folder: Path) -> tuple[int, int]:
+    """Step of the last measurement, and how many there will be; zeros before the first."""
+    try:
+        with open(folder / "metrics.jsonl", "rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 65536))
+            last = stream.read().splitlines()[-1]
+        return int(json.loads(last)["step"]), int(json.loads((folder / "status.json").read_text())["steps"])
+    except (OSError, IndexError, KeyError, ValueError):
+        return 0, 0
+
+
+def lines_of(path: Path) -> int:
+    """How many lines a file of the run folder has; 0 without it."""
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Arrays that stay in their file: rows are copied out of a memory map when they are asked for.
+
+The kernel keeps pages of the file in memory while there is room and drops them when there is none. Pages that a process
+has touched count as its resident memory until then; so that this number stays small, too, they are handed back after
+every `RELEASE_BYTES`. They stay in the kernel's own cache, from which they come again at the price of a page fault.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RELEASE_BYTES = 128_000_000
+FAULT_BYTES = 1 << 16
+"""A page that is not there brings its neighbours with it: Linux maps up to 64 KiB at a time."""
+CHUNK_BYTES = 1 << 24
+
+
+class MappedArray:
+    """An `.npy` file as an array of rows; every index gives a copy in memory.
+
+    Attributes:
+        shape, dtype, ndim, nbytes, size: as those of an array.
+        key: name of the cache's entry that holds it.
+    """
+
+    def __init__(self, path: Path | str, *, key: str = "") -> None:
+        self.key = key
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        self._array = array
+        self._map = array.base if isinstance(array.base, mmap.mmap) else None
+        self._touched = 0
+        self._row_bytes = array[:1].nbytes
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+        self.nbytes, self.size = array.nbytes, array.size
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        rows = np.array(self._array[index])
+        scattered = 0 if isinstance(index, slice) else FAULT_BYTES * (rows.nbytes // max(1, self._row_bytes))
+        self._touched += rows.nbytes + scattered
+        if self._touched > RELEASE_BYTES:
+            self.release()
+        return rows
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for _, part in self.chunks():
+            yield from part
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        del copy
+        return self[:] if dtype is None else self[:].astype(dtype)
+
+    def chunks(self, rows: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
+        """Neighbouring rows in memory, each part with the number of its first row."""
+        return chunks_of(self, rows)
+
+    def release(self) -> None:
+        """Hand the touched pages back; they are read again when they are needed."""
+        self._touched = 0
+        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+
+class StackedColumns:
+    """Columns of numbers as the points that they are the coordinates of; every index gives float64 in memory."""
+
+    def __init__(self, columns: list[MappedArray], *, key: str = "") -> None:
+        self._columns, self.key = columns, key
+        self.shape, self.dtype, self.ndim = (len(columns[0]), len(columns)), np.dtype(np.float64), 2
+        self.size = self.shape[0] * self.shape[1]
+        self.nbytes = 8 * self.size
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return np.stack([np.asarray(column[index], dtype=np.float64) for column in self._columns], axis=-1)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for _, part in self.chunks():
+            yield from part
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        del copy
+        return self[:] if dtype is None else self[:].astype(dtype)
+
+    def chunks(self, rows: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
+        """As those of a `MappedArray`."""
+        return chunks_of(self, rows)
+
+
+def is_mapped(values: Any) -> bool:
+    """Whether values stay in their file."""
+    return isinstance(values, (MappedArray, StackedColumns))
+
+
+def chunks_of(values: Any, rows: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
+    """Parts of about 16 MB, or of `rows` rows, each with the number of its first row."""
+    step = rows or max(1, CHUNK_BYTES * len(values) // max(1, values.nbytes))
+    for start in range(0, len(values), step):
+        yield start, values[start : start + step]
+
+
+class MappedWriter:
+    """An `.npy` file of known shape, written part by part; what was written does not stay in this process."""
+
+    def __init__(self, path: Path, *, shape: tuple[int, ...], dtype: Any) -> None:
+        self.array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        self._written = 0
+
+    def put(self, start: int, rows: np.ndarray) -> None:
+        """Rows from `start` on."""
+        self.array[start : start + len(rows)] = rows
+        self.wrote(rows.nbytes)
+
+    def wrote(self, count: int) -> None:
+        """Say that so many bytes were put into `array`."""
+        self._written += count
+        if self._written > RELEASE_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write to the disk what is not there yet, and hand the pages back."""
+        self._written = 0
+        self.array.flush()
+        base = self.array.base
+        if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            base.madvise(mmap.MADV_DONTNEED)
+
+    def __enter__(self) -> MappedWriter:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.flush()

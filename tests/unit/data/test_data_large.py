@@ -1,0 +1,214 @@
+"""Large data stay on disk, and nothing that is computed depends on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from data_builders import mixed_frame
+
+from equipoise.data import PARTS, DataOptions, PreparedData, RawData, load, prepare
+from equipoise.data import cache as cache_module
+from equipoise.data.stored_table import StoredTable
+from equipoise.errors import ConfigError, DataError, StorageError
+from equipoise.training.batches import BatchSource
+
+ALWAYS, NEVER = "0", "1e9"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("EQUIPOISE_CACHE", str(folder))
+    return folder
+
+
+def table_of_every_type(rows: int = 3000) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    days = np.datetime64("2020-01-01") + random.integers(0, 900, rows)
+    return mixed_frame(rows).assign(
+        many=[f"value {number}" for number in random.geometric(0.01, rows)],
+        date=pd.Series(days.astype("M8[D]").astype(object)).mask(random.random(rows) < 0.1, None),
+        weight=random.random(rows),
+        level=pd.Categorical(np.array(["low", "high"])[random.integers(0, 2, rows)], ["low", "high"]),
+    )
+
+
+def both(path: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> tuple[PreparedData, PreparedData]:
+    """The data in memory and on disk; the second time from the cache, if it is there."""
+    found = []
+    for threshold in (NEVER, ALWAYS):
+        monkeypatch.setenv("EQUIPOISE_MAP_ABOVE_MB", threshold)
+        found.append(prepare(load(path, options=DataOptions(**options)), seed=1))
+    in_memory, on_disk = found
+    assert in_memory.samples is None and on_disk.samples is not None
+    return in_memory, on_disk
+
+
+def assert_same_rows(one: RawData, other: RawData) -> None:
+    if one.kind == "table":
+        pd.testing.assert_frame_equal(one.values, other.values)
+    else:
+        assert one.values.dtype == other.values.dtype
+        np.testing.assert_array_equal(one.values, other.values)
+    for name in ("labels", "weights"):
+        left, right = getattr(one, name), getattr(other, name)
+        assert (left is None) == (right is None)
+        if left is not None:
+            np.testing.assert_array_equal(left, right)
+    assert one.label_names == other.label_names and one.names == other.names
+
+
+def assert_same(one: PreparedData, other: PreparedData) -> None:
+    """The same split, codec, fingerprint, rows and batches."""
+    assert one.fingerprint == other.fingerprint
+    assert one.split.describe() == other.split.describe()
+    for name in PARTS:
+        np.testing.assert_array_equal(one.split.part(name), other.split.part(name))
+        assert_same_rows(one.part(name), other.part(name))
+    assert json.dumps(one.codec.state(), default=str) == json.dumps(other.codec.state(), default=str)
+    np.testing.assert_array_equal(one.class_shares, other.class_shares)
+    sources = [
+        BatchSource(
+            data.encoded_train(), latent_dimensions=2, batch_size=257, turns=2, seed=5, labels=data.train_labels(),
+            to_float=data.codec.to_float, weights=data.train_weights(),
+        )
+        for data in (one, other)
+    ]  # fmt: skip
+    for step in (0, 7):
+        for batch, same in zip(*(source.at(step) for source in sources), strict=True):
+            assert batch.real.numpy().tobytes() == same.real.numpy().tobytes()
+            assert (batch.labels is None) or (batch.labels == same.labels).all()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"drop": ("many", "weight")}, {"labels": "level"}, {"labels": "many"}, {"sample_weight": "weight"}],
+    ids=["plain", "drop", "category labels", "text labels", "weights"],
+)
+def test_a_parquet_table_on_disk_is_the_table_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, object]
+) -> None:
+    path = tmp_path / "table.parquet"
+    table_of_every_type().to_parquet(path)
+    for _ in ("made", "found"):
+        in_memory, on_disk = both(path, monkeypatch, **options)
+        assert isinstance(on_disk.raw.values, StoredTable)
+        assert_same(in_memory, on_disk)
+
+
+def test_points_of_a_parquet_file_on_disk_are_those_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "points.parquet"
+    random = np.random.default_rng(0)
+    pd.DataFrame({"a": random.normal(3, 2, 2000), "b": random.normal(size=2000).astype(np.float32)}).to_parquet(path)
+    in_memory, on_disk = both(path, monkeypatch)
+    # The sums behind mean and spread are taken in another order, so a codec may differ by rounding.
+    for name in ("mean", "spread"):
+        np.testing.assert_allclose(getattr(on_disk.codec, name), getattr(in_memory.codec, name), rtol=1e-13)
+    assert on_disk.fingerprint == in_memory.fingerprint
+    for name in PARTS:
+        assert_same_rows(in_memory.part(name), on_disk.part(name))
+    batch = on_disk.encoded_train()[np.arange(100)].numpy()
+    np.testing.assert_allclose(batch, in_memory.encoded_train().numpy()[:100], rtol=1e-6, atol=1e-7)
+
+
+def test_equal_rows_on_disk_fall_on_one_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "twins.parquet"
+    frame = table_of_every_type()
+    pd.concat([frame, frame.head(100)]).to_parquet(path, index=False)
+    in_memory, on_disk = both(path, monkeypatch)
+    assert on_disk.split.groups == len(frame) and on_disk.split.rule == in_memory.split.rule
+    assert_same(in_memory, on_disk)
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete", "garble the list"])
+def test_a_damaged_cache_is_made_again(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    path = tmp_path / "table.parquet"
+    table_of_every_type().to_parquet(path)
+    in_memory, _ = both(path, monkeypatch)
+    for entry in list(own_cache.iterdir()):
+        file = entry / "entry.json" if damage == "garble the list" else sorted(entry.glob("*.npy"))[-1]
+        content = bytearray(file.read_bytes())
+        if damage == "flip":
+            content[-1] ^= 1
+        elif damage == "garble the list":
+            content = bytearray(b'{"format": 1, "facts": [], "files": 7}')
+        else:
+            content = content[:-1]
+        file.unlink()
+        if damage != "delete":
+            file.write_bytes(content)
+    assert_same(in_memory, both(path, monkeypatch)[1])
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.parquet"
+    frame = table_of_every_type()
+    frame.to_parquet(path)
+    before, _ = both(path, monkeypatch)
+    frame.iloc[::-1].to_parquet(path)
+    in_memory, on_disk = both(path, monkeypatch)
+    assert in_memory.fingerprint != before.fingerprint
+    assert_same(in_memory, on_disk)
+
+
+def test_the_cache_is_used_again_and_told_of(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "table.parquet"
+    table_of_every_type().to_parquet(path)
+    both(path, monkeypatch)
+    made = {file: file.stat().st_mtime_ns for file in own_cache.rglob("*")}
+    assert made
+    _, on_disk = both(path, monkeypatch)
+    assert {file: file.stat().st_mtime_ns for file in own_cache.rglob("*")} == made
+    assert any(str(own_cache) in note for note in on_disk.describe()["notes"])
+
+
+def test_what_cannot_be_kept_is_read_into_memory(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lists.parquet"
+    monkeypatch.setenv("EQUIPOISE_MAP_ABOVE_MB", ALWAYS)
+    pd.DataFrame({"a": np.arange(50.0), "b": [[1, 2]] * 50}).to_parquet(path)
+    raw = load(path, options=DataOptions(drop=("b",), kind="table"))
+    assert isinstance(raw.values, pd.DataFrame)
+    assert list(own_cache.iterdir()) == []
+
+
+def test_a_column_that_is_refused_in_memory_is_refused_on_disk_unless_it_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "keys.parquet"
+    table_of_every_type().assign(key=lambda f: [f"row {number}" for number in range(len(f))]).to_parquet(path)
+    said = []
+    for threshold in (NEVER, ALWAYS, ALWAYS):
+        monkeypatch.setenv("EQUIPOISE_MAP_ABOVE_MB", threshold)
+        with pytest.raises(DataError, match="as a key does") as caught:
+            load(path)
+        said.append(str(caught.value))
+    assert said[0] == said[1] == said[2]
+    assert "key" not in load(path, options=DataOptions(drop=("key",))).values.columns
+
+
+def test_a_cache_that_does_not_fit_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.parquet"
+    table_of_every_type().to_parquet(path)
+    monkeypatch.setenv("EQUIPOISE_MAP_ABOVE_MB", ALWAYS)
+    full = cache_module.shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda path: full)
+    with pytest.raises(StorageError, match="EQUIPOISE_CACHE"):
+        load(path)
+
+
+def test_a_threshold_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EQUIPOISE_MAP_ABOVE_MB", "much")
+    with pytest.raises(ConfigError, match="EQUIPOISE_MAP_ABOVE_MB"):
+        cache_module.map_above_bytes()
