@@ -100,9 +100,7 @@ def test_a_parquet_table_on_disk_is_the_table_in_memory(
         assert_same(in_memory, on_disk)
 
 
-def test_points_of_a_parquet_file_on_disk_are_those_in_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_points_of_a_parquet_file_on_disk_are_those_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "points.parquet"
     random = np.random.default_rng(0)
     pd.DataFrame({"a": random.normal(3, 2, 2000), "b": random.normal(size=2000).astype(np.float32)}).to_parquet(path)
@@ -159,9 +157,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path, monkeypatch: pytest.Monkey
     assert_same(in_memory, on_disk)
 
 
-def test_the_cache_is_used_again_and_told_of(
-    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cache_is_used_again_and_told_of(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "table.parquet"
     table_of_every_type().to_parquet(path)
     both(path, monkeypatch)
