@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from equipoise.errors import EXIT_INTERRUPTED, EquipoiseError
+from equipoise.errors import EXIT_INTERRUPTED, EquipoiseError, ProcessLost
 
 
 def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -26,9 +26,11 @@ def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
             command(*arguments, **options)
             sys.stdout.flush()
         except EquipoiseError as error:
-            if options.get("as_json"):
-                print_json({"error": error_to_json(error)})
-            print(error, file=sys.stderr)
+            process = process_that_tells(error)
+            if process is not None:
+                if options.get("as_json"):
+                    print_json({"error": error_to_json(error)})
+                print(f"{process}{error}", file=sys.stderr, flush=True)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             print("interrupted.", file=sys.stderr)
@@ -40,6 +42,20 @@ def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(0) from None
 
     return run
+
+
+def process_that_tells(error: BaseException) -> str | None:
+    """What to begin a message with: which of many processes says it, nothing in one; `None` if another says it."""
+    if "WORLD_SIZE" not in os.environ:
+        return ""
+    from equipoise.distributed import met
+
+    group = met()
+    if not group.tells(error):
+        return None
+    # A process that was lost names itself, and who says so does not matter.
+    is_named = group.is_alone or isinstance(error, ProcessLost)
+    return "" if is_named else f"process {group.rank} of {group.processes}: "
 
 
 def error_to_json(error: EquipoiseError) -> dict[str, Any]:

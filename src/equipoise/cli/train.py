@@ -86,6 +86,9 @@ def train(
     """
     one_length(steps, minutes)
     from equipoise import experiment
+    from equipoise.distributed import here
+
+    group = here()
 
     asked = list(settings or [])
     if sample_weight is not None:
@@ -103,14 +106,18 @@ def train(
         preset=preset,
     )
     if dry_run:
-        show_plan(chosen, experiment.forecast(chosen), as_json=as_json)
+        forecast = experiment.forecast(chosen)
+        if not group.is_main:
+            return
+        show_plan(chosen, forecast, as_json=as_json)
         return
-    progress = terminal_progress(quiet=quiet)
+    progress = terminal_progress(quiet=quiet or not group.is_main)
     try:
         gan = experiment.train(chosen, outdir, progress=progress)
     finally:
         progress.close()
-    show_run(gan, as_json=as_json)
+    if group.is_main:
+        show_run(gan, as_json=as_json)
 
 
 def resume(
@@ -132,13 +139,17 @@ def resume(
     """
     one_length(steps, minutes)
     from equipoise import experiment
+    from equipoise.distributed import here
 
-    progress = terminal_progress(quiet=quiet)
+    group = here()
+
+    progress = terminal_progress(quiet=quiet or not group.is_main)
     try:
         gan = experiment.resume(run, steps=steps, minutes=minutes, trust_code=trust_code, progress=progress)
     finally:
         progress.close()
-    show_run(gan, as_json=as_json)
+    if group.is_main:
+        show_run(gan, as_json=as_json)
 
 
 def show_plan(config: RunConfig, forecast: Forecast, *, as_json: bool) -> None:

@@ -13,6 +13,6 @@ the gradient of process r flows through its own logits only, and the sum over pr
 from __future__ import annotations
 
 from equipoise.distributed.group import ALONE, Group
-from equipoise.distributed.meeting import TorchGroup, here, is_main_process, is_one_of_many, restarts
+from equipoise.distributed.meeting import TorchGroup, here, is_main_process, is_one_of_many, met, restarts
 
-__all__ = ["ALONE", "Group", "TorchGroup", "here", "is_main_process", "is_one_of_many", "restarts"]
+__all__ = ["ALONE", "Group", "TorchGroup", "here", "is_main_process", "is_one_of_many", "met", "restarts"]

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import json
 import os
+import secrets
 import socket
 import time
 from collections.abc import Iterator
@@ -163,6 +164,11 @@ def here() -> Group:
     return _started
 
 
+def met() -> Group:
+    """The group that this process has met by now; alone until then."""
+    return ALONE if _started is None else _started
+
+
 def is_one_of_many() -> bool:
     """Whether torchrun, or whoever sets the same variables, started more processes than this one."""
     return "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
@@ -194,14 +200,62 @@ def _meet() -> Group:
     import torch.distributed as dist
 
     rank, processes = numbers["RANK"], numbers["WORLD_SIZE"]
-    store, _, _ = next(dist.rendezvous("env://", rank, processes, timeout=ANSWER_WITHIN))
-    # Conversation is by gloo whatever the game is played on: plain values never wait for a GPU.
-    dist.init_process_group("gloo", store=dist.PrefixStore("talk", store), rank=rank, world_size=processes,
-                            timeout=PATIENCE)  # fmt: skip
+    try:
+        store, _, _ = next(dist.rendezvous("env://", rank, processes, timeout=ANSWER_WITHIN))
+        store = dist.PrefixStore(name_of_meeting(store, rank, processes), store)
+        # Conversation is by gloo whatever the game is played on: plain values never wait for a GPU.
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=processes, timeout=PATIENCE)
+    except RuntimeError as error:
+        raise ProcessLost(
+            f"process {rank} of {processes}, on {socket.gethostname()}",
+            f"the processes could not meet at {os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} "
+            f"({str(error).splitlines()[0][:160]}).",
+            "Expected all of them there within ten minutes.",
+            "Check that every machine can reach that address, and that its firewall lets them talk.",
+        ) from error
     atexit.register(_part)
     return TorchGroup(
         store, rank, processes, local_rank=numbers["LOCAL_RANK"], local_processes=numbers["LOCAL_WORLD_SIZE"]
     )
+
+
+def name_of_meeting(store: Any, rank: int, processes: int) -> str:
+    """A name that the processes that are here now agree on, and that nothing which was left in the store bears.
+
+    torchrun keeps one store over its restarts, and the machines may have counted them differently. So each process
+    says hello with a word of its own, the first one calls the roll of words until all have answered to it, and only
+    then does anybody go on.
+
+    Raises:
+        RuntimeError: some did not come in time.
+    """
+    until = time.monotonic() + ANSWER_WITHIN.total_seconds()
+    word = secrets.token_hex(8)
+    store.set(f"hello {rank}", word)
+    name, roll = "", None
+    while time.monotonic() < until:
+        if rank == 0:
+            words = [_left(store, f"hello {other}") for other in range(processes)]
+            if None not in words and words != roll:
+                name, roll = secrets.token_hex(8), words
+                store.set("roll", json.dumps([name, roll]))
+            if roll is not None and all(_left(store, f"here {other}") == name for other in range(1, processes)):
+                store.set("begin", name)
+                return name
+        else:
+            called, words = json.loads(_left(store, "roll") or '["", []]')
+            if called != name and word in words:
+                name = called
+                store.set(f"here {rank}", name)
+            if name and _left(store, "begin") == name:
+                return name
+        time.sleep(0.02)
+    raise RuntimeError("some did not come")
+
+
+def _left(store: Any, key: str) -> str | None:
+    """What somebody left in the store, or nothing."""
+    return store.get(key).decode() if store.check([key]) else None
 
 
 def _part() -> None:

@@ -1,16 +1,29 @@
-"""What many processes cannot play exactly is refused by name, before anything is written."""
+"""What many processes agree on before they play, and what they cannot play exactly, which is refused by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from equipoise.distributed import Group
-from equipoise.errors import ConfigError
+from equipoise.data import PreparedData
+from equipoise.distributed import Group, restarts
+from equipoise.errors import ConfigError, EquipoiseError
+from equipoise.experiment.config import RunConfig
+from equipoise.experiment.reading import read_run_config, validated
 from equipoise.penalties.base import Penalty
+from equipoise.runfolder import RunFolder, is_run_folder
+from equipoise.training import Plan, Trainer
+from equipoise.training.checkpoints import checkpoint_files
 
 
 def refuse_unshareable(
@@ -69,3 +82,83 @@ def refuse_unshareable(
                 "Expected a penalty that draws by Position.draw, for the game to be that of one process.",
                 "Draw by position.draw and set draws_jointly=True, or train in one process.",
             )
+
+
+def agreed_config(group: Group, config: RunConfig, data: PreparedData) -> RunConfig:
+    """The first process's configuration, for all; and the same data in each.
+
+    Raises:
+        ConfigError: a process has other data.
+    """
+    if group.is_alone:
+        return config
+    group.require_same("data", data.fingerprint, advice=f"Give every machine the same {config.data.source}.")
+    return validated(group.decision(config.to_dict()), where="the configuration of process 0")
+
+
+def agreed_plan(trainer: Trainer) -> None:
+    """Give every trainer the plan of the first process's."""
+    plan = {field.name: getattr(trainer.plan, field.name) for field in fields(Plan)}
+    sent = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in plan.items()}
+    found: dict[str, Any] = trainer.group.decision(sent)
+    if not trainer.group.is_main:
+        trainer.plan = Plan(**{n: frozenset(value) if isinstance(value, list) else value for n, value in found.items()})
+
+
+def launch_name() -> str:
+    """What the processes that one torchrun starts have in common, also after it has started them anew."""
+    return f"{os.environ.get('TORCHELASTIC_RUN_ID', 'none')} on {socket.gethostname()} by process {os.getppid()}"
+
+
+def begun_before(
+    group: Group, config: RunConfig, folder: Path | None, *, candidates: Callable[[], Iterable[Path]]
+) -> Path | None:
+    """The run folder that this command made before torchrun started it anew; `None` for a run that is to begin.
+
+    A folder without a checkpoint has nothing to continue from: it is removed, and its run begins again.
+
+    Args:
+        group: the processes.
+        config: what the command asks for. A length or cadence that came from `--minutes` may differ from the stored.
+        folder: the folder that was asked for; `None` looks among `candidates` for the one that this torchrun made.
+        candidates: where a run without a name would have gone, in order.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    # The machines may have counted differently: one that lost its connections was started anew by the others.
+    is_anew = max(group.gathered(restarts())) > 0
+    found = group.on_main(lambda: _begun_before(config, folder, candidates, is_anew=is_anew))
+    return None if found is None else Path(found)
+
+
+def _begun_before(
+    config: RunConfig, folder: Path | None, candidates: Callable[[], Iterable[Path]], *, is_anew: bool
+) -> str | None:
+    if folder is None:
+        made = [path for path in takewhile(Path.exists, candidates()) if _launched_as(path) == launch_name()]
+        folder = made[-1] if made else None
+    if folder is None or not is_run_folder(folder) or not (is_anew or _launched_as(folder) == launch_name()):
+        return None
+    try:
+        stored = read_run_config(RunFolder(folder))
+    except EquipoiseError:
+        return None  # whoever makes the folder says what is there
+    if _without_length(stored) != _without_length(config):
+        return None
+    if checkpoint_files(RunFolder(folder).checkpoints):
+        return str(folder)
+    shutil.rmtree(folder)
+    return None
+
+
+def _launched_as(path: Path) -> str | None:
+    run = RunFolder(path)
+    try:
+        return run.read_json(run.facts).get("launch")
+    except EquipoiseError:
+        return None
+
+
+def _without_length(config: RunConfig) -> dict[str, Any]:
+    content = config.to_dict()
+    return {**content, "outputs": None, "play": {**content["play"], "steps": None}}

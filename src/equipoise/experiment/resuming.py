@@ -7,13 +7,14 @@ from pathlib import Path
 
 import torch
 
+from equipoise.distributed import restarts
 from equipoise.errors import ConfigError, RunFolderError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
 from equipoise.experiment.gan import Gan
 from equipoise.experiment.preparing import Planned, prepare_data, require_path, seconds_per_step
 from equipoise.experiment.reading import read_run_config
-from equipoise.experiment.run import play_and_judge
+from equipoise.experiment.run import follow, play_and_judge
 from equipoise.runfolder import open_run_folder
 from equipoise.training.checkpoints import load_checkpoint
 from equipoise.training.recorder import Progress, SampleSheets
@@ -60,6 +61,8 @@ def resume(
     trainer = build_trainer(config, data, trusted=trust_code)
     step, broken = load_checkpoint(run.checkpoints, trainer)
     planned = max(config.play.steps, int(run.read_status().get("steps") or 0))  # an extended run stays extended
+    if restarts() and planned > step:
+        steps = minutes = None  # torchrun began anew what this command had begun: the plan is in the folder
     if minutes is not None:
         steps = step + max(1, int(minutes * 60 / seconds_per_step(config, data)))
     if steps is not None and steps <= step < planned:
@@ -83,6 +86,9 @@ def resume(
         course_steps=config.play.steps,
         sample_steps=trainer.plan.sample_steps | added_sample_steps(config, total),
     )
+    trainer.group.wait()  # until all have read what is about to change
+    if not trainer.group.is_main:
+        return follow(run, Planned(config, data), trainer)
     if total > config.play.steps:
         run.write_status(extended={"planned_steps": config.play.steps, "steps": total})
     run.write_status(state="training", step=step, steps=total, message="", flags=[])

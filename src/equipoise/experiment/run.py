@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 import platform
 import signal
 import sys
@@ -14,16 +16,20 @@ from typing import Any
 
 import torch
 
+from equipoise.distributed import Group, here
 from equipoise.errors import EquipoiseError, InputError, Interrupted, StorageError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
 from equipoise.experiment.gan import Gan, load
+from equipoise.experiment.many import agreed_config, agreed_plan, begun_before, launch_name
 from equipoise.experiment.preparing import Planned, plan_run, prepare_data
 from equipoise.files import write_text
 from equipoise.runfolder import RunFolder, create_run_folder
 from equipoise.training import Trainer
 from equipoise.training.recorder import Progress, Recorder, SampleSheets, TensorBoardEvents
 from equipoise.training.weighting import WEIGHTED, density_under_data
+
+SAME_SIGNAL_SECONDS = 2.0
 
 
 def fit(
@@ -64,15 +70,24 @@ def fit(
 
 def train(config: RunConfig, folder: Path | None = None, *, progress: Progress | None = None) -> Gan:
     """Train what a complete configuration describes; its data must come from a path or a built-in name."""
+    begun = begun_before(here(), config, folder, candidates=lambda: numbered_folders(config))
+    if begun is not None:
+        from equipoise.experiment.resuming import resume
+
+        return resume(begun, trust_code=True, progress=progress)  # the code that it names was given to this command
     data = prepare_data(config.data.source, config.data, config.seed)
     return train_planned(Planned(config, data), folder, progress=progress)
 
 
 def train_planned(planned: Planned, folder: Path | None = None, *, progress: Progress | None = None) -> Gan:
-    """Train a planned run in a new folder."""
+    """Train a planned run in a new folder; of many processes, the first one makes it and writes."""
+    group = here()
+    planned = Planned(agreed_config(group, planned.config, planned.data), planned.data)
     config, data = planned.config, planned.data
     torch.set_num_threads(config.runtime.threads)
     trainer = build_trainer(config, data)  # before the folder: a configuration that cannot be built leaves nothing
+    if not group.is_main:
+        return follow(RunFolder(Path(group.decision(""))), planned, trainer)
     run = create_run_folder(next_folder(config) if folder is None else folder)
     write_text(run.config, config.to_yaml())
     run.write_json(run.data, data.describe())
@@ -87,6 +102,7 @@ def train_planned(planned: Planned, folder: Path | None = None, *, progress: Pro
     )
     sheets = SampleSheets(run, data, seed=config.seed, conditional=config.networks.conditional)
     sheets.write_real()
+    group.decision(str(run.path))
     return play_and_judge(run, planned, trainer, sheets, progress)
 
 
@@ -96,18 +112,21 @@ def next_folder(config: RunConfig) -> Path:
     Raises:
         StorageError: it cannot be made.
     """
-    stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(config.data.source).stem).strip("-") or "run"
-    name = "python" if config.data.source.endswith("given from Python") else stem
-    number = 1
-    while True:
-        folder = Path("runs") / f"{name}-{number}"
+    for folder in numbered_folders(config):
         try:
             folder.mkdir(parents=True)  # taken at once: another run that starts now gets the next number
             return folder
         except FileExistsError:
-            number += 1
+            continue
         except OSError as error:
             raise StorageError.from_os_error(folder, error) from error
+
+
+def numbered_folders(config: RunConfig) -> Iterator[Path]:
+    """`runs/NAME-1`, `runs/NAME-2` and so on, without end."""
+    stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(config.data.source).stem).strip("-") or "run"
+    name = "python" if config.data.source.endswith("given from Python") else stem
+    return (Path("runs") / f"{name}-{number}" for number in itertools.count(1))
 
 
 def facts(config: RunConfig, trainer: Trainer) -> dict[str, Any]:
@@ -129,6 +148,8 @@ def facts(config: RunConfig, trainer: Trainer) -> dict[str, Any]:
             "device": torch.cuda.get_device_name() if config.runtime.device == "cuda" else config.runtime.device,
             "threads": config.runtime.threads,
         },
+        "processes": trainer.group.processes,
+        "launch": launch_name(),
         "preset": config.preset,
         "objective": {
             "name": objective.name,
@@ -165,10 +186,14 @@ def sampling_facts(config: RunConfig, trainer: Trainer) -> dict[str, Any] | None
 def play_and_judge(
     run: RunFolder, planned: Planned, trainer: Trainer, sheets: SampleSheets, progress: Progress | None
 ) -> Gan:
-    """Play to the end, record, judge; on the way out the folder says how it ended."""
+    """Play to the end, record, judge; on the way out the folder says how it ended.
+
+    Of many processes the first one does this, while the others `_follow`.
+    """
     recorder = Recorder(run, sheets, progress=progress)
     recorder.trainer = trainer
     trainer.handlers = [recorder, *_tensorboard(run)]
+    agreed_plan(trainer)
     if progress is not None:
         progress.start(trainer.plan.steps, trainer.step, f"training {run.path}")
         if trainer.step == 0:
@@ -183,18 +208,41 @@ def play_and_judge(
     finally:
         if progress is not None:
             progress.close()
+    stopped_by = _any_stop(trainer.group, stopped_by)
     if stopped_by and trainer.step < trainer.plan.steps:
-        raise Interrupted(
-            f"step {trainer.step} of {trainer.plan.steps}",
-            f"stopped by {stopped_by[0]}; a checkpoint was written.",
-            "",
-            f"Continue with: equipoise resume {run.path}",
-        )
+        raise _interrupted(run, trainer, stopped_by)
     gan = load(run.path, data=planned.data, trust_code=True)  # what it names has just been played with
     if planned.config.outputs.final_verdict:
         _final_verdict(gan, run, progress)
     _report(run)
+    trainer.group.wait()
     return gan
+
+
+def follow(run: RunFolder, planned: Planned, trainer: Trainer) -> Gan:
+    """Play with the first process, which alone records and judges; wait for it."""
+    agreed_plan(trainer)
+    with _stopping_on_signals(trainer) as stopped_by:
+        trainer.run()
+    stopped_by = _any_stop(trainer.group, stopped_by)
+    if stopped_by and trainer.step < trainer.plan.steps:
+        raise _interrupted(run, trainer, stopped_by)
+    trainer.group.wait()
+    return load(run.path, data=planned.data, trust_code=True)
+
+
+def _any_stop(group: Group, stopped_by: Sequence[str]) -> list[str]:
+    """The signals that stopped this process, or those of another."""
+    return [text for texts in group.gathered(list(stopped_by)) for text in texts]
+
+
+def _interrupted(run: RunFolder, trainer: Trainer, stopped_by: Sequence[str]) -> Interrupted:
+    return Interrupted(
+        f"step {trainer.step} of {trainer.plan.steps}",
+        f"stopped by {stopped_by[0]}; a checkpoint was written.",
+        "",
+        f"Continue with: equipoise resume {run.path}",
+    )
 
 
 def _final_verdict(gan: Gan, run: RunFolder, progress: Progress | None) -> None:
@@ -222,14 +270,23 @@ def _tensorboard(run: RunFolder) -> list[TensorBoardEvents]:
 
 @contextlib.contextmanager
 def _stopping_on_signals(trainer: Trainer) -> Iterator[list[str]]:
-    """SIGINT and SIGTERM end play after the present step; a second one ends the program at once."""
+    """SIGINT and SIGTERM end play after the present step; a second one ends the program at once.
+
+    Of many processes each may get the same signal twice, from the terminal and from torchrun: what comes within
+    `SAME_SIGNAL_SECONDS` of the first counts as the first.
+    """
     stopped_by: list[str] = []
+    first = math.nan
     if threading.current_thread() is not threading.main_thread():
         yield stopped_by
         return
 
     def stop(number: int, frame: Any) -> None:
+        nonlocal first
         del frame
+        if stopped_by and not trainer.group.is_alone and time.monotonic() - first < SAME_SIGNAL_SECONDS:
+            return
+        first = time.monotonic()
         if stopped_by:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
