@@ -1,0 +1,365 @@
+"""Any number of processes plays the game that one process plays with the joined batch. Threads stand in for them."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from threads import in_threads
+
+import equipoise.penalties as penalties
+from equipoise.augmentation.changes import shift_and_flip
+from equipoise.distributed import ALONE
+from equipoise.errors import ConfigError, PlayDiverged
+from equipoise.experiment.build import build_trainer
+from equipoise.experiment.many import agreed_plan, refuse_unshareable
+from equipoise.experiment.preparing import plan_run
+from equipoise.game.step import discriminator_loss
+from equipoise.penalties.base import Position
+from equipoise.training import CheckpointDue, Measured
+from equipoise.training.checkpoints import load_checkpoint, save_checkpoint
+
+STEPS = 12
+# Gradients that are 0 in exact arithmetic, like that of the last bias in a relativistic game, are rounding errors here,
+# of another order of summation: 1e-17. Adam divides them by eps, 1e-8, and moves the weight by 3e-3 of the quotient in
+# each of 12 steps, 4e-11 in all. Everything else agrees to 1e-15.
+TOLERANCE = 1e-10
+GAMES = {
+    "the default": (),
+    "wgan_gp, two discriminator turns": ("objective=wasserstein", "penalties=[wgan_gp]", "play.discriminator_turns=2"),
+    "relativistic average": ("objective=relativistic_average",),
+    "lecam, which remembers mean logits": ("objective=hinge", "penalties=[lecam, r1]"),
+    "penalties that draw": (
+        "objective=minimax",
+        "penalties=[dragan, {name: r1, options: {form: finite_difference}}, consistency]",
+    ),
+    "instance noise, clipped gradients": (
+        "augmentation.instance_noise={level: 0.3, final: 0.1, share: 0.5}",
+        "optimisers.discriminator.clip_norm=0.05",
+    ),
+    "extragradient": ("play.order=extragradient",),
+    "optimistic": ("play.order=optimistic",),
+    "consensus": ("play.order=consensus",),
+    "consensus in turns, relativistic average": ("play.order=consensus_in_turns", "objective=relativistic_average"),
+    "spectral normalisation": ("objective=wasserstein", "penalties=[]", "networks.discriminator.spectral=true"),
+}
+
+
+@pytest.fixture(autouse=True)
+def in_float64():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(203, 2)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("data") / "table.csv"
+    frame = pd.DataFrame({"amount": rng.normal(size=300), "colour": rng.choice(["red", "green", "blue"], 300)})
+    frame.assign(weight=frame["amount"] ** 2).to_csv(path, index=False)
+    return path
+
+
+def plan(data, *settings, steps=STEPS):
+    small = [
+        f"networks.{role}.{option}"
+        for role in ("generator", "discriminator")
+        for option in ("width=8", "depth=2")
+    ]  # fmt: skip
+    return plan_run(
+        data, steps=steps, seed=3,
+        settings=[*small, "networks.latents=4", "play.batch_size=16", "runtime.threads=1", *settings],
+    )  # fmt: skip
+
+
+def built(planned, group=ALONE):
+    trainer = build_trainer(planned.config, planned.data, group=group)
+    trainer.batches.real = trainer.batches.real.double()
+    return trainer
+
+
+def weights(trainer):
+    return torch.cat([p.detach().flatten() for q in (trainer.discriminator, trainer.generator) for p in q.parameters])
+
+
+def played(planned, group, *, rows=None):
+    trainer = built(planned, group)
+    if rows is not None and group.is_main:
+        trainer.handlers = [lambda event: rows.append(event.row) if isinstance(event, Measured) else None]
+    trainer.run()
+    return weights(trainer)
+
+
+def close(found, expected):
+    return torch.allclose(found, expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_processes_play_the_game_of_one_with_the_joined_batch(game, points):
+    planned = plan(points, *GAMES[game])
+    alone = played(planned, ALONE)
+    for count in (2, 4):
+        found = in_threads(count, lambda group: played(planned, group))
+        assert all(torch.equal(other, found[0]) for other in found), "the processes have drifted apart"
+        assert close(found[0], alone)
+
+
+@pytest.mark.parametrize("settings", [("data.labels=colour",), ("data.labels=colour", "data.sample_weight=weight")])
+def test_classes_and_weights_are_those_of_the_joined_batch_and_so_are_the_measured_rows(settings, table):
+    planned = plan(table, *settings, "outputs.measure_every=4", "augmentation.instance_noise.level=0.1")
+    rows, joined_rows = [], []
+    alone = played(planned, ALONE, rows=rows)
+    found = in_threads(2, lambda group: played(planned, group, rows=joined_rows))
+    assert close(found[1], alone)
+    assert len(rows) == len(joined_rows) == 4
+    assert {"saturation"} <= rows[-1].keys()
+    for row, joined_row in zip(rows, joined_rows, strict=True):
+        flat, joined_flat = (
+            pd.json_normalize(either).drop(columns=["seconds", "steps_per_second"]) for either in (row, joined_row)
+        )
+        numbers = flat.select_dtypes("number").columns
+        assert list(flat.columns) == list(joined_flat.columns) and len(numbers) > 15
+        np.testing.assert_allclose(joined_flat[numbers].to_numpy(float), flat[numbers].to_numpy(float), rtol=1e-6)
+
+
+def test_the_report_of_a_step_is_about_the_joined_batch(points):
+    planned = plan(points, "penalties=[r1, wgan_gp]")
+    alone = built(planned).play(measure=True)
+    for report in in_threads(2, lambda group: built(planned, group).play(measure=True)):
+        assert torch.equal(report.real_logits, alone.real_logits)
+        torch.testing.assert_close(report.discriminator_loss, alone.discriminator_loss)
+        torch.testing.assert_close(report.generator_loss, alone.generator_loss)
+        torch.testing.assert_close(dict(report.penalties), dict(alone.penalties))
+        torch.testing.assert_close(dict(report.gradient_norms), dict(alone.gradient_norms))
+
+
+def test_the_losses_of_the_processes_differ_and_their_gradients_add_up(points):
+    """What each computes is no estimate of the gradient: only the sum is, and it is exact."""
+    planned = plan(points, "objective=relativistic_average")
+
+    def gradients(group):
+        trainer = built(planned, group)
+        _, loss, _ = discriminator_loss(
+            trainer.discriminator, trainer.generator, objective=trainer.objective, batch=trainer.batches_at(0)[0],
+            penalties=trainer.penalties, group=group,
+        )  # fmt: skip
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, trainer.discriminator.parameters)])
+
+    alone = gradients(ALONE)
+    parts = in_threads(4, gradients)
+    assert not torch.allclose(4 * parts[0], alone, rtol=0.01)
+    torch.testing.assert_close(sum(parts), alone, rtol=1e-12, atol=1e-14)
+
+
+def test_resuming_with_another_number_of_processes_continues_the_same_game(points, tmp_path):
+    planned = plan(points, "objective=hinge", "penalties=[lecam, wgan_gp]")
+    whole = played(planned, ALONE)
+
+    def first_part(group):
+        trainer = built(planned, group)
+        for _ in range(5):
+            trainer.play()
+        if group.is_main:
+            save_checkpoint(tmp_path, trainer)
+
+    def rest(group):
+        trainer = built(planned, group)
+        load_checkpoint(tmp_path, trainer)
+        trainer.run()
+        return weights(trainer)
+
+    in_threads(2, first_part)
+    for count in (4, 1):
+        found = in_threads(count, rest) if count > 1 else [rest(ALONE)]
+        assert close(found[0], whole)
+
+
+@pytest.mark.parametrize("name", penalties.available())
+def test_every_penalty_draws_for_the_joined_batch(name):
+    """So that which entry a process gets, and how many processes there are, does not matter."""
+    network = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 1), torch.nn.Flatten(0))
+    real, fake = torch.randn(8, 3), torch.randn(8, 3)
+    penalty = penalties.find(name)()
+
+    def per_sample(group):
+        position = Position(
+            network, group.own_rows(real), group.own_rows(fake), differentiate=penalty.differentiates,
+            randomness=torch.Generator().manual_seed(7), group=group,
+        )  # fmt: skip
+        return penalty.per_sample(position).detach()
+
+    assert penalty.draws_jointly or not penalty.draws
+    alone = per_sample(ALONE)
+    for rank, found in enumerate(in_threads(4, per_sample)):
+        torch.testing.assert_close(found, alone[rank::4])
+
+
+def test_a_change_of_pictures_is_drawn_for_the_joined_batch():
+    pictures = torch.rand(8, 1, 9, 9)
+
+    def change(group):
+        stream = torch.Generator().manual_seed(5)
+        return group.applied(lambda samples: shift_and_flip(samples, stream), group.own_rows(pictures))
+
+    alone = change(ALONE)
+    for rank, found in enumerate(in_threads(2, change)):
+        assert torch.equal(found, alone[rank::2])
+
+
+def test_one_process_is_sent_no_message_and_given_its_own_tensors():
+    logits = torch.randn(4, requires_grad=True)
+    assert ALONE.joined(logits)[0] is logits
+    assert ALONE.own_rows(logits) is logits
+    assert ALONE.share(logits) is logits
+    assert ALONE.add_up([], [logits])[0] is logits
+    assert ALONE.decision("yes") == "yes" and ALONE.gathered(3) == [3]
+    assert not ALONE.heard()
+
+
+def test_a_turn_takes_two_messages(points):
+    planned = plan(points)
+
+    def messages(group):
+        trainer = built(planned, group)
+        before = group.messages
+        trainer.play()
+        return group.messages - before
+
+    # One that gathers the logits and one that adds up the gradients, for each of the two players.
+    assert in_threads(2, messages) == [4, 4]
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_all_end_after_the_same_step_whichever_is_asked(asked, points):
+    planned = plan(points, "outputs.measure_every=100", "outputs.checkpoint_every=100", steps=60)
+
+    def steps(group):
+        trainer = built(planned, group)
+        trainer.plan = dataclasses.replace(trainer.plan, sample_steps=frozenset())
+        play = trainer.play
+
+        def asking(*, measure=False):
+            if group.rank == asked and trainer.step == 7:
+                trainer.should_stop = True  # as a signal does, in the middle of a step
+            return play(measure=measure)
+
+        trainer.play = asking
+        trainer.run()
+        return trainer.step
+
+    assert in_threads(2, steps) == [9, 9]  # the word travels with the gradients of the next step
+
+
+def test_what_a_handler_of_the_first_process_decides_holds_at_once(points):
+    planned = plan(points, "outputs.measure_every=5", "outputs.checkpoint_every=100", steps=60)
+
+    def steps(group):
+        trainer = built(planned, group)
+
+        def stop(event):
+            if isinstance(event, Measured) and event.step == 10:
+                trainer.should_stop = True
+
+        trainer.handlers = [stop] if group.is_main else []
+        trainer.run()
+        return trainer.step
+
+    assert in_threads(2, steps) == [10, 10]
+
+
+def test_processes_with_different_weights_are_refused_by_number(points):
+    planned = plan(points)
+
+    def play(group):
+        trainer = built(planned, group)
+        if group.rank == 1:
+            with torch.no_grad():
+                trainer.generator.parameters[0][0] += 1e-12
+        trainer.run()
+
+    with pytest.raises(ConfigError, match="weights at the start of play: process 1 of 2 differs"):
+        in_threads(2, play)
+
+
+def test_a_plan_made_by_the_first_process_is_everybodys(points):
+    planned = plan(points)
+
+    def plans(group):
+        trainer = built(planned, group)
+        if group.is_main:
+            trainer.plan = dataclasses.replace(trainer.plan, steps=99, course_steps=12, look_steps=frozenset({4, 90}))
+        agreed_plan(trainer)
+        return trainer.plan
+
+    found = in_threads(2, plans)
+    assert found[0] == found[1] and found[1].look_steps == {4, 90}
+
+
+def test_play_that_is_no_longer_finite_ends_in_all_processes(points):
+    planned = plan(points, "outputs.measure_every=1")
+
+    def play(group):
+        trainer = built(planned, group)
+        if group.rank == 1:
+            trainer.batches.real = trainer.batches.real * torch.nan
+        with pytest.raises(PlayDiverged):
+            trainer.run()
+        return True
+
+    assert in_threads(2, play) == [True, True]
+
+
+class Many:
+    """A group of which only the number of processes is asked."""
+
+    def __init__(self, processes):
+        self.processes = processes
+        self.is_alone = processes == 1
+
+
+@pytest.mark.parametrize(
+    ("processes", "settings", "words"),
+    [
+        (3, {}, "16 samples cannot be divided among 3 processes.*Set play.batch_size=15 or 18"),
+        (32, {}, "32 processes.*Set play.batch_size=32"),
+        (16, {"rows": 15}, "16 processes for 15 training samples"),
+        (2, {"networks": [("generator", torch.nn.Sequential(torch.nn.BatchNorm1d(3)))]}, "batch normalisation"),
+        (2, {"networks": [("discriminator", torch.nn.Sequential(torch.nn.Dropout(0.1)))]}, "dropout"),
+        (
+            2,
+            {"penalties": [dataclasses.replace(penalties.find("wgan_gp")(), name="own", draws_jointly=False)]},
+            "'own' draws numbers for each process by itself",
+        ),
+    ],
+)
+def test_what_many_processes_cannot_play_exactly_is_refused(processes, settings, words):
+    game = {"batch_size": 16, "rows": 200, "networks": [], "penalties": [], **settings}
+    with pytest.raises(ConfigError, match="(?s)" + words):
+        refuse_unshareable(Many(processes), **game)
+    refuse_unshareable(Many(1), **game)
+
+
+def test_checkpoints_are_announced_in_every_process_and_hold_the_same(points, tmp_path):
+    planned = plan(points)
+
+    def stored(group):
+        trainer = built(planned, group)
+        folder = tmp_path / str(group.rank)
+        folder.mkdir()
+        trainer.handlers = [
+            lambda event: save_checkpoint(folder, trainer) if isinstance(event, CheckpointDue) else None
+        ]
+        trainer.run()
+        return sorted(folder.glob("*.safetensors"))[-1].read_bytes()
+
+    first, second = in_threads(2, stored)
+    assert first == second

@@ -1,0 +1,72 @@
+"""Processes played by threads of one test: the same arithmetic as between real ones, without starting them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from equipoise.distributed import Group
+
+
+class Meeting:
+    """Where the threads hand each other tensors."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.barrier = threading.Barrier(count, timeout=60)
+        self.left: list[Any] = [None] * count
+
+
+class ThreadGroup(Group):
+    """One thread's view of the group."""
+
+    def __init__(self, meeting: Meeting, rank: int) -> None:
+        super().__init__(rank, meeting.count)
+        self.meeting = meeting
+        self.messages = 0
+
+    def _exchanged(self, tensor: Tensor) -> list[Tensor]:
+        self.messages += 1
+        self.meeting.left[self.rank] = tensor.detach().clone()
+        self.meeting.barrier.wait()
+        found = list(self.meeting.left)
+        self.meeting.barrier.wait()
+        return found
+
+    def _sum(self, flat: Tensor) -> None:
+        flat.copy_(sum(self._exchanged(flat)))
+
+    def _gather(self, rows: Tensor) -> Tensor:
+        return torch.stack(self._exchanged(rows))
+
+    def _gather_plain(self, values: Tensor) -> Tensor:
+        return self._gather(values)
+
+
+def in_threads(count: int, work: Callable[[Group], Any]) -> list[Any]:
+    """What `work` gives in each of `count` processes; the first error of one is raised here."""
+    meeting = Meeting(count)
+    results: list[Any] = [None] * count
+    errors: list[BaseException] = []
+
+    def play(rank: int) -> None:
+        try:
+            results[rank] = work(ThreadGroup(meeting, rank))
+        except threading.BrokenBarrierError as error:
+            errors.append(error)
+        except BaseException as error:
+            errors.insert(0, error)
+            meeting.barrier.abort()
+
+    threads = [threading.Thread(target=play, args=(rank,)) for rank in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
