@@ -1,6 +1,7 @@
 """Any number of processes plays the game that one process plays with the joined batch. Threads stand in for them."""
 
 import dataclasses
+import threading
 
 import numpy as np
 import pandas as pd
@@ -81,8 +82,12 @@ def plan(data, *settings, steps=STEPS):
     )  # fmt: skip
 
 
+ONE_AT_A_TIME = threading.Lock()
+
+
 def built(planned, group=ALONE):
-    trainer = build_trainer(planned.config, planned.data, group=group)
+    with ONE_AT_A_TIME:  # weights are drawn from torch's global stream, which threads share and processes do not
+        trainer = build_trainer(planned.config, planned.data, group=group)
     trainer.batches.real = trainer.batches.real.double()
     return trainer
 
