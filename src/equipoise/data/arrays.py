@@ -11,6 +11,8 @@ others in [0, 255] are 8-bit values. Everything else is refused.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from equipoise.data.images import resize_array
@@ -62,8 +64,8 @@ def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOp
     )  # fmt: skip
 
 
-def points_from_array(values: np.ndarray, *, source: str) -> np.ndarray:
-    """Float64 `(n, d)`, every number finite."""
+def points_from_array(values: np.ndarray, *, source: str, first_row: int = 0) -> np.ndarray:
+    """Float64 `(n, d)`, every number finite; of a part of the rows, `first_row` is the first one's number."""
     if values.ndim > 2:
         raise DataError(
             source,
@@ -79,7 +81,7 @@ def points_from_array(values: np.ndarray, *, source: str) -> np.ndarray:
     if largest > LARGEST_COORDINATE:
         row, column = np.unravel_index(np.abs(points).argmax(), points.shape)
         raise DataError(
-            f"{source}, row {row}, column {column}", f"the value {points[row, column]:g} is too large.",
+            f"{source}, row {first_row + row}, column {column}", f"the value {points[row, column]:g} is too large.",
             f"Expected numbers up to {LARGEST_COORDINATE:g}.", "Rescale the data, or take the row out.",
         )  # fmt: skip
     return points
@@ -107,9 +109,9 @@ def refuse_non_finite(values: np.ndarray, *, source: str) -> None:
 
 def images_from_array(values: np.ndarray, *, options: DataOptions, source: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Uint8 images `(n, c, h, w)` of the size that is asked for, and notes on how the array was understood."""
-    channels_first = _channels_first(values, source=source)
+    channels_first = axes_in_order(values, source=source)
     refuse_non_finite(values, source=source)
-    convert, note = _pixel_rule(values, source=source)
+    convert, note = pixel_rule(values.min().item(), values.max().item(), values.dtype, source=source)
     pixels = np.empty(channels_first.shape, dtype=np.uint8)
     for start in range(0, len(pixels), CHUNK_ROWS):
         pixels[start : start + CHUNK_ROWS] = convert(channels_first[start : start + CHUNK_ROWS])
@@ -117,7 +119,8 @@ def images_from_array(values: np.ndarray, *, options: DataOptions, source: str) 
     return resized, tuple(entry for entry in (note, size_note) if entry)
 
 
-def _channels_first(values: np.ndarray, *, source: str) -> np.ndarray:
+def axes_in_order(values: np.ndarray, *, source: str) -> np.ndarray:
+    """Images with the axes `(n, channels, height, width)`, by the rule in the head of this module."""
     if values.ndim == 3:
         return values[:, None]
     if values.ndim == 4:
@@ -136,20 +139,21 @@ def _channels_first(values: np.ndarray, *, source: str) -> np.ndarray:
     )  # fmt: skip
 
 
-def _pixel_rule(values: np.ndarray, *, source: str):
-    """A function from a part of `values` to uint8, by the rule in the head of this module; and a note or ''."""
-    low, high = values.min().item(), values.max().item()
-    if values.dtype == bool:
+def pixel_rule(
+    low: float, high: float, dtype: np.dtype, *, source: str
+) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
+    """A function from pixels between `low` and `high` to uint8, by the rule in the head of this module, and a note."""
+    if dtype.kind == "b":
         return (lambda part: part.astype(np.uint8) * 255), ""
     if low == high:
         raise DataError(source, f"every pixel is {low}.", "Expected images that differ.", "Check how it was made.")
-    if values.dtype.kind in "iu" and low >= 0:
+    if dtype.kind in "iu" and low >= 0:
         if high <= 255:
             note = f"The brightest pixel is {high} of 255: the images are dark." if high < 64 else ""
             return (lambda part: part.astype(np.uint8)), note
         if high <= 65_535:
             return (lambda part: np.rint(part / 257).astype(np.uint8)), "Read as 16-bit pixels, scaled to 8 bits."
-    if values.dtype.kind == "f":
+    if dtype.kind == "f":
         if low >= -OVERSHOOT and high <= 1 + OVERSHOOT:
             return (lambda part: _to_bytes(part * 255.0)), "Read as pixels from 0 (black) to 1 (white)."
         if low >= -1 - OVERSHOOT and high <= 1 + OVERSHOOT:
@@ -157,7 +161,7 @@ def _pixel_rule(values: np.ndarray, *, source: str):
         if low >= 0 and high <= 255:
             return _to_bytes, "Read as pixels from 0 (black) to 255 (white)."
     raise DataError(
-        source, f"the pixels run from {low:g} to {high:g} ({values.dtype}).",
+        source, f"the pixels run from {low:g} to {high:g} ({dtype}).",
         "Expected whole numbers from 0 to 255 or to 65,535, or real numbers in [0, 1], [-1, 1] or [0, 255].",
         "Rescale the array into one of these ranges.",
     )  # fmt: skip

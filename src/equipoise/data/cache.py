@@ -134,7 +134,24 @@ def building(key: str, *, needs_bytes: int) -> Iterator[tuple[Path, dict[str, An
         StorageError: there is too little room, or the folder cannot be written.
     """
     root = cache_folder()
-    temporary: Path | None = None
+    temporary = _begun(root, key, needs_bytes)
+    try:
+        facts: dict[str, Any] = {}
+        yield temporary, facts  # what the caller cannot read is no fault of the cache
+        try:
+            files = {path.name: (path.stat().st_size, _checksum(path)) for path in sorted(temporary.iterdir())}
+            content = json.dumps({"format": FORMAT, "facts": facts, "files": files})
+            (temporary / "entry.json").write_text(content, encoding="utf-8")
+            temporary.rename(root / key)
+        except OSError as error:
+            if not (root / key).is_dir():  # else another process was first, and its entry holds the same
+                raise StorageError.from_os_error(root / key, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _begun(root: Path, key: str, needs_bytes: int) -> Path:
+    """A new folder for an entry, where there is room for it."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(root).free
@@ -144,22 +161,9 @@ def building(key: str, *, needs_bytes: int) -> Iterator[tuple[Path, dict[str, An
                 f"Expected {needs_bytes / MEGABYTE:,.0f} MB for the prepared form of the data.",
                 f"Free some room, or name another folder with {FOLDER_VARIABLE}.",
             )  # fmt: skip
-        temporary = Path(tempfile.mkdtemp(dir=root, prefix=f".{key}-"))
-        facts: dict[str, Any] = {}
-        yield temporary, facts
-        files = {path.name: (path.stat().st_size, _checksum(path)) for path in sorted(temporary.iterdir())}
-        content = json.dumps({"format": FORMAT, "facts": facts, "files": files})
-        (temporary / "entry.json").write_text(content, encoding="utf-8")
-        try:
-            temporary.rename(root / key)
-        except OSError:
-            if not (root / key).is_dir():  # another process was first, and its entry holds the same
-                raise
+        return Path(tempfile.mkdtemp(dir=root, prefix=f".{key}-"))
     except OSError as error:
-        raise StorageError.from_os_error(root / key, error) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        raise StorageError.from_os_error(root, error) from error
 
 
 def built(key: str) -> Entry:

@@ -27,7 +27,7 @@ SAMPLE_NAME = re.compile(r"\d{6,}\.png")
 
 def images_from_files(
     names: Sequence[str], open_image: Callable[[str], Image.Image], *, folders: Sequence[str], options: DataOptions,
-    source: str,
+    source: str, key: str | None = None,
 ) -> RawData:  # fmt: skip
     """Read the pictures among `names`.
 
@@ -37,6 +37,7 @@ def images_from_files(
         folders: all folders that could be classes, empty ones included.
         options: `image_size`, `max_bad_share` and `use_labels` are used.
         source: for messages.
+        key: name of the cache's entry for these files as they are; large sets of pictures are kept there.
 
     Raises:
         DataError: there is no picture, too many cannot be used, or more classes than pictures.
@@ -50,7 +51,7 @@ def images_from_files(
     if labels is not None:
         check_classes(labels, label_names, source=source)
     items = [ImageItem(name, lambda name=name: open_image(name)) for name in chosen]
-    values, kept, notes = assemble(items, options=options, source=source)
+    values, kept, notes = assemble(items, options=options, source=source, key=key)
     if labels is not None:
         labels, label_names, more = without_empty_classes(labels[kept], label_names, source=source)
         notes = (*notes, *more)

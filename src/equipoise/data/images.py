@@ -11,15 +11,19 @@ frame is taken.
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from equipoise.data.cache import building, built, map_above_bytes, open_entry
+from equipoise.data.mapped import MappedArray, MappedWriter, chunks_of
 from equipoise.data.raw import SMALLEST_SIDE, DataOptions
 from equipoise.errors import DataError
 
@@ -50,14 +54,15 @@ class UnusableImage(Exception):
 
 
 def assemble(
-    items: Sequence[ImageItem], *, options: DataOptions, source: str
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    items: Sequence[ImageItem], *, options: DataOptions, source: str, key: str | None = None
+) -> tuple[np.ndarray | MappedArray, np.ndarray, tuple[str, ...]]:
     """Read pictures twice: their headers, to choose size and channels, then their pixels.
 
     Args:
         items: the pictures, in the order that they will have.
         options: `image_size` and `max_bad_share` are used.
         source: for messages.
+        key: name of the cache's entry for these pictures; large ones are kept there, instead of in memory.
 
     Returns:
         uint8 `(n, channels, height, width)`; the positions of those n in `items`; notes on skipped ones.
@@ -65,13 +70,41 @@ def assemble(
     Raises:
         DataError: more than `max_bad_share` of the pictures cannot be used, or none can.
     """
+    entry = None if key is None else open_entry(key)
+    if entry is not None:
+        return entry.mapped("values"), entry.loaded("kept"), (*entry.facts["notes"], entry.note())
     faults: dict[int, str] = {}
     sides, depths = _probe(items, faults)
     _limit(faults, items, options=options, source=source)
     median = float(np.median([side for side in sides if side]))
     height, width = options.target_size or (choose_side(median),) * 2
     channels = max(depths)
-    pixels = np.empty((len(items), channels, height, width), dtype=np.uint8)
+    shape = (len(items), channels, height, width)
+    small = [f"The pictures are small (median short side {median:g} pixels): enlarged to {height}x{width}."]
+    more = small if median * MOST_ENLARGED < min(height, width) else []
+    if key is None or math.prod(shape) < map_above_bytes():
+        pixels = np.empty(shape, dtype=np.uint8)
+        kept, notes = _read_pixels(items, pixels, faults, options=options, source=source)
+        pixels = pixels[kept] if faults else pixels
+        fewest = fewest_channels((part for _, part in chunks_of(pixels, CHUNK)), channels)
+        return np.ascontiguousarray(pixels[:, :fewest]), kept, (*notes, *more)
+    with building(key, needs_bytes=2 * math.prod(shape)) as (folder, facts):
+        with MappedWriter(folder / "pixels.npy", shape=shape, dtype=np.uint8) as writer:
+            kept, notes = _read_pixels(
+                items, writer.array, faults, options=options, source=source, after_each=writer.wrote
+            )
+        _keep(folder, kept)
+        facts["notes"] = [*notes, *more]
+    entry = built(key)
+    return entry.mapped("values"), kept, (*entry.facts["notes"], entry.note())
+
+
+def _read_pixels(
+    items: Sequence[ImageItem], pixels: np.ndarray, faults: dict[int, str], *, options: DataOptions, source: str,
+    after_each: Callable[[int], None] = lambda count: None,
+) -> tuple[np.ndarray, list[str]]:  # fmt: skip
+    """Fill `pixels` with the items that are not at fault, and say which those are; `after_each` hears of the bytes."""
+    _, channels, height, width = pixels.shape
 
     def read(position: int) -> str:
         try:
@@ -83,17 +116,29 @@ def assemble(
 
     with _quiet(), ThreadPoolExecutor(READERS) as pool:
         wanted = [position for position in range(len(items)) if position not in faults]
-        faults.update(
-            {position: fault for position, fault in zip(wanted, pool.map(read, wanted), strict=True) if fault}
-        )
+        for start in range(0, len(wanted), CHUNK):  # the pool holds a task for each at once
+            part = wanted[start : start + CHUNK]
+            faults.update({place: fault for place, fault in zip(part, pool.map(read, part), strict=True) if fault})
+            after_each(len(part) * pixels[0].nbytes)
     _limit(faults, items, options=options, source=source)
     kept = np.array([position for position in range(len(items)) if position not in faults], dtype=np.int64)
-    if faults:
-        pixels = pixels[kept]
-    notes = [_skipped(faults, items)] if faults else []
-    if median * MOST_ENLARGED < min(height, width):
-        notes.append(f"The pictures are small (median short side {median:g} pixels): enlarged to {height}x{width}.")
-    return _fewest_channels(pixels), kept, tuple(notes)
+    return kept, [_skipped(faults, items)] if faults else []
+
+
+def _keep(folder: Path, kept: np.ndarray) -> None:
+    """Make `values.npy` of `pixels.npy`: the pictures at `kept`, in the fewest channels that show them."""
+    np.save(folder / "kept.npy", kept, allow_pickle=False)
+    pixels = MappedArray(folder / "pixels.npy")
+    parts = (pixels[kept[start : start + CHUNK]] for start in range(0, len(kept), CHUNK))
+    channels = fewest_channels(parts, pixels.shape[1])
+    if len(kept) == len(pixels) and channels == pixels.shape[1]:
+        (folder / "pixels.npy").rename(folder / "values.npy")
+        return
+    shape = (len(kept), channels, *pixels.shape[2:])
+    with MappedWriter(folder / "values.npy", shape=shape, dtype=np.uint8) as writer:
+        for start in range(0, len(kept), CHUNK):
+            writer.put(start, pixels[kept[start : start + CHUNK]][:, :channels])
+    (folder / "pixels.npy").unlink()
 
 
 def choose_side(median_short_side: float) -> int:
@@ -193,17 +238,17 @@ def _to_array(image: Image.Image) -> np.ndarray:
     return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
 
 
-def _fewest_channels(pixels: np.ndarray) -> np.ndarray:
-    """Drop an alpha channel that is opaque everywhere, and colours that are grey everywhere."""
-    if pixels.shape[1] == 4 and not _any_chunk(pixels, lambda part: (part[:, 3] != 255).any()):
-        pixels = pixels[:, :3]
-    if pixels.shape[1] == 3 and not _any_chunk(pixels, lambda part: (part[:, :2] != part[:, 1:]).any()):
-        pixels = pixels[:, :1]
-    return np.ascontiguousarray(pixels)
-
-
-def _any_chunk(pixels: np.ndarray, condition: Callable[[np.ndarray], bool]) -> bool:
-    return any(condition(pixels[start : start + CHUNK]) for start in range(0, len(pixels), CHUNK))
+def fewest_channels(parts: Iterable[np.ndarray], channels: int) -> int:
+    """How many channels show the pictures: no alpha that is opaque everywhere, no colours that are grey everywhere."""
+    is_opaque, is_grey = channels == 4, channels >= 3
+    for part in parts:
+        is_opaque = is_opaque and not (part[:, 3] != 255).any()
+        is_grey = is_grey and not (part[:, :2] != part[:, 1:3]).any()
+        if not is_opaque and (channels == 4 or not is_grey):
+            break
+    if channels == 4 and not is_opaque:
+        return 4
+    return 1 if is_grey else min(channels, 3)
 
 
 def _limit(faults: dict[int, str], items: Sequence[ImageItem], *, options: DataOptions, source: str) -> None:

@@ -8,11 +8,14 @@ every `RELEASE_BYTES`. They stay in the kernel's own cache, from which they come
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from equipoise.errors import StorageError
 
 RELEASE_BYTES = 128_000_000
 FAULT_BYTES = 1 << 16
@@ -112,7 +115,13 @@ class MappedWriter:
     """An `.npy` file of known shape, written part by part; what was written does not stay in this process."""
 
     def __init__(self, path: Path, *, shape: tuple[int, ...], dtype: Any) -> None:
-        self.array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        try:
+            self.array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+            if hasattr(os, "posix_fallocate"):  # a full disk is then an error here, not a signal at the first write
+                with open(path, "rb+") as stream:
+                    os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            raise StorageError.from_os_error(path, error) from error
         self._written = 0
 
     def put(self, start: int, rows: np.ndarray) -> None:
@@ -138,4 +147,5 @@ class MappedWriter:
         return self
 
     def __exit__(self, *details: object) -> None:
-        self.flush()
+        if details[0] is None:
+            self.flush()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from data_builders import mixed_frame
+from data_builders import mixed_frame, picture
 
 from equipoise.data import PARTS, DataOptions, PreparedData, RawData, load, prepare
 from equipoise.data import cache as cache_module
@@ -42,6 +43,8 @@ def both(path: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> tupl
     found = []
     for threshold in (NEVER, ALWAYS):
         monkeypatch.setenv("EQUIPOISE_MAP_ABOVE_MB", threshold)
+        # Pictures that are in the cache are taken from there, whatever the threshold is by now.
+        monkeypatch.setenv("EQUIPOISE_CACHE", str(path.parent / ("cache" if threshold == ALWAYS else "none")))
         found.append(prepare(load(path, options=DataOptions(**options)), seed=1))
     in_memory, on_disk = found
     assert in_memory.samples is None and on_disk.samples is not None
@@ -208,3 +211,102 @@ def test_a_threshold_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("EQUIPOISE_MAP_ABOVE_MB", "much")
     with pytest.raises(ConfigError, match="EQUIPOISE_MAP_ABOVE_MB"):
         cache_module.map_above_bytes()
+
+
+def noisy_images(count: int = 60, *, side: int = 20, channels: int = 3) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, channels), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        (noisy_images(), {}),
+        (noisy_images(), {"image_size": 8}),
+        (noisy_images().astype(np.uint16) * 257, {"image_size": 20}),
+        (noisy_images().astype(np.float32).transpose(0, 3, 1, 2) / 255, {"image_size": (8, 12)}),
+        (np.asfortranarray(noisy_images(side=16)[..., 0]), {}),
+        (noisy_images() // 64 * 64, {}),
+    ],
+    ids=["colour", "scaled", "16 bits", "real and channels first", "grey, columns first", "few levels"],
+)
+def test_an_array_of_images_on_disk_is_the_array_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: np.ndarray, options: dict[str, object]
+) -> None:
+    path = tmp_path / "images.npy"
+    np.save(path, values)
+    monkeypatch.setattr("equipoise.data.mapped.CHUNK_BYTES", 5000)
+    for _ in ("made", "found"):
+        in_memory, on_disk = both(path, monkeypatch, **options)
+        assert_same(in_memory, on_disk)
+        assert set(in_memory.raw.notes) < set(on_disk.raw.notes)
+
+
+def test_twin_images_on_disk_fall_on_one_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "images.npy"
+    images = noisy_images(3000, side=16)
+    np.save(path, np.concatenate([images, images[::10]]))
+    in_memory, on_disk = both(path, monkeypatch)
+    assert on_disk.split.groups == 3000
+    assert_same(in_memory, on_disk)
+
+
+def test_points_of_an_array_on_disk_are_those_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32))
+    monkeypatch.setattr("equipoise.data.mapped.CHUNK_BYTES", 5000)
+    in_memory, on_disk = both(path, monkeypatch)
+    assert on_disk.fingerprint == in_memory.fingerprint
+    for name in PARTS:
+        assert_same_rows(in_memory.part(name), on_disk.part(name))
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "grey in colour", "opaque alpha", "alpha"])
+def test_pictures_on_disk_are_those_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, mode: str
+) -> None:
+    folder = tmp_path / "pictures"
+    for name in ("cats", "dogs"):
+        for position in range(12):
+            place = folder / name / f"{position}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            number = 100 * (name == "dogs") + position
+            image = picture(number, mode=mode if mode in ("RGB", "L") else "RGBA" if mode == "alpha" else "L")
+            image.convert({"grey in colour": "RGB", "opaque alpha": "RGBA"}.get(mode, image.mode)).save(place)
+    (folder / "cats" / "broken.png").write_bytes(b"no picture")
+    path = folder
+    if kind == "zip":
+        path = tmp_path / "pictures.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted(folder.rglob("*.png")):
+                archive.write(file, file.relative_to(folder))
+    for _ in ("made", "found"):
+        in_memory, on_disk = both(path, monkeypatch)
+        assert_same(in_memory, on_disk)
+        assert on_disk.raw.labels is not None and len(on_disk.raw) == 24
+        assert set(in_memory.raw.notes) < set(on_disk.raw.notes)
+
+
+def test_what_is_wrong_with_a_large_array_is_said_as_of_a_small_one(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = np.random.default_rng(0).normal(size=(500, 3))
+    points[321, 1] = 1e200
+    with_nan = noisy_images().astype(np.float32)
+    with_nan[7, 3, 2, 1] = np.nan
+    for name, values in {
+        "large": points,
+        "nan": with_nan,
+        "axes": np.ones((9, 5, 5, 7)),
+        "flat": np.ones((9, 8, 8)),
+    }.items():
+        path = tmp_path / f"{name}.npy"
+        np.save(path, values)
+        said = []
+        for threshold in (NEVER, ALWAYS):
+            monkeypatch.setenv("EQUIPOISE_MAP_ABOVE_MB", threshold)
+            with pytest.raises(DataError) as caught:
+                load(path)
+            said.append(str(caught.value))
+        assert said[0] == said[1]
+    assert not own_cache.exists() or list(own_cache.iterdir()) == []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
+from equipoise.data.cache import cache_key
 from equipoise.data.format import DataFormat
 from equipoise.data.image_files import images_from_files, open_bytes, picture_bytes, picture_names
 from equipoise.data.raw import DataOptions, RawData
@@ -18,9 +20,20 @@ def read_folder(path: Path, options: DataOptions) -> RawData:
         relative = Path(place).relative_to(path)
         names += [(relative / name).as_posix() for name in files]
         folders += [(relative / name).as_posix() for name in below]
+    key = cache_key("folder", str(path.absolute()), _states(path, names), options.target_size, options.max_bad_share)
     return images_from_files(
-        names, lambda name: open_bytes(str(path / name)), folders=folders, options=options, source=str(path)
+        names, lambda name: open_bytes(str(path / name)), folders=folders, options=options, source=str(path), key=key
     )
+
+
+def _states(path: Path, names: list[str]) -> list[tuple[str, int, int]]:
+    """Name, size and last change of every file that is still there."""
+    found = []
+    for name in sorted(names):
+        with contextlib.suppress(OSError):
+            state = (path / name).lstat()
+            found.append((name, state.st_size, state.st_mtime_ns))
+    return found
 
 
 def write_folder(path: Path, data: RawData) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from equipoise.data.cache import cache_key, file_facts
 from equipoise.data.format import DataFormat, has_suffix
 from equipoise.data.image_files import images_from_files, open_bytes, picture_bytes, picture_names
 from equipoise.data.images import UnusableImage
@@ -37,8 +38,9 @@ def read_zip(path: Path, options: DataOptions) -> RawData:
                 raise UnusableImage(f"{entry.file_size:,} bytes are too many for an image")
             return open_bytes(archive.open(entry))
 
+        key = cache_key("zip", *file_facts(path), options.target_size, options.max_bad_share)
         folders = [_inside(entry.filename) for entry in archive.infolist() if entry.is_dir()]
-        return images_from_files(list(entries), open_entry, folders=folders, options=options, source=str(path))
+        return images_from_files(list(entries), open_entry, folders=folders, options=options, source=str(path), key=key)
 
 
 def _inside(name: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from equipoise.data.arrays import from_array
 from equipoise.data.format import DataFormat, has_suffix
 from equipoise.data.raw import DataOptions, RawData
+from equipoise.data.stored_arrays import read_stored_array
 from equipoise.data.weights import checked_weights
 from equipoise.errors import DataError, nearest
 from equipoise.files import replacing
@@ -30,8 +31,13 @@ def read_npy(path: Path, options: DataOptions) -> RawData:
     try:
         # Mapped, so that a header that promises more than the file holds is found before memory is taken for it.
         values = np.load(path, mmap_mode="r", allow_pickle=False)
+        large = read_stored_array(path, options)
+    except DataError:
+        raise
     except (ValueError, OSError, EOFError, SyntaxError, OverflowError, TypeError) as error:
         raise _unreadable(path, error) from error
+    if large is not None:
+        return large
     return from_array(np.asarray(values), labels=None, options=options, source=str(path))
 
 
