@@ -65,12 +65,15 @@ class Member:
         kinds: the kinds of data that it is used for.
         fit: `fit(real, fake, seed)` returns a `Scorer`; both sides weigh the same whatever their counts.
         sees: the differences it is there for, in words.
+        identity: what tells it from another member of the same name, such as a hash of its weights. The package's own
+            need none; of others without one, nothing that was measured with them is kept for later.
     """
 
     name: str
     kinds: frozenset[SpaceKind]
     fit: Callable[[Rows, Rows, int], Scorer]
     sees: str
+    identity: str | None = None
 
 
 @dataclass(frozen=True)

@@ -6,29 +6,87 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from equipoise.errors import StorageError
 from equipoise.files import write_json
 from equipoise.metrics.divergence import jsd_of_spoilt_share
 from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee.base import Member, Values, take
+from equipoise.referee.checks.jsd_bound import log_e_value, value_estimate
 from equipoise.referee.inputs import row_keys
-from equipoise.referee.planting import CAN_BE_ABSENT, defects_for
-from equipoise.referee.playing import SCORE_SHARE
+from equipoise.referee.planting import CAN_BE_ABSENT, Defect, defects_for, independent
+from equipoise.referee.playing import SCORE_SHARE, play, split
 from equipoise.referee.resolution import POWER, Resolution, floor_nats
+from equipoise.referee.verdict import Counts
 from equipoise.spaces import SpaceKind
 
 SHARES = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 """Shares of rows that a defect is planted into; each is twice the last."""
 _FIRST = 5
 _ASSUMED_SPREAD = 1.0
-"""With one trial per share: how much the score varies from fit to fit, in units of its own sampling error. Measured
-on grids and tables it is between 0.5 and 1.2; the arbitrary value 1 errs on the side of a coarser resolution."""
+"""How much the score varies from fit to fit and from aim to aim, in units of its own sampling error, where one trial
+per share cannot tell; with more trials the spread that they show is used when it is larger."""
+_CACHE_VERSION = 2
+"""Part of the cache's key: raised when planting or measuring changes, so that old results are measured again."""
 
 Player = Callable[[Values, Values, int], tuple[np.ndarray, np.ndarray]]
 """Splits, fits, chooses and scores: from two sides and a seed to the logits of both scored parts."""
+
+
+def resolution_of(
+    pool: Values,
+    counts: Counts,
+    *,
+    kind: SpaceKind,
+    members: Sequence[Member],
+    confidence: float,
+    repeats: int,
+    seed: int = 0,
+    cache: Path | None = None,
+) -> Resolution:
+    """The planted resolution of a verdict whose parts have these counts.
+
+    A trial has both sides from the real pool, so it needs twice the samples. Its parts never exceed the verdict's, part
+    by part, and keep their proportions when the pool is too small: the resolution is that of a referee with at most as
+    much to fit on, to choose on and to score as the verdict had. It is coarser than the verdict's own, never finer.
+
+    Args:
+        pool: all real samples there are: held-out ones and, for a run, training ones.
+        counts: of the verdict's parts.
+        kind: of the data.
+        members: the verdict's discriminators.
+        confidence: of the verdict.
+        repeats: trials per share and defect; 1 is a quick screen.
+        seed: of the draws.
+        cache: as in `measure_resolution`.
+    """
+    common = [min(sides) for sides in zip(counts.real, counts.fake, strict=True)]
+    scored_share = common[2] / sum(common)
+
+    def scored_logits(first: Values, second: Values, place: int) -> tuple[np.ndarray, np.ndarray]:
+        parts = split(first, second, seed=place, scored_share=scored_share)
+        found = play(parts, kind=kind, seed=place, members=members)
+        return found.real_logits, found.fake_logits
+
+    # `split` fits on three quarters of what is not scored; where one side has less to fit on, so has the trial.
+    least = min(common[0] / 0.75, common[1] / 0.25) / (1 - scored_share)
+    found = measure_resolution(
+        pool,
+        kind=kind,
+        play=scored_logits,
+        members=members,
+        per_side=min(sum(common), math.ceil(least)),
+        confidence=confidence,
+        repeats=repeats,
+        seed=seed,
+        cache=cache,
+        scored_share=scored_share,
+    )
+    return replace(found, floor_nats=floor_nats(counts.real_score, counts.fake_score, confidence=confidence))
 
 
 def measure_resolution(
@@ -42,6 +100,7 @@ def measure_resolution(
     seed: int = 0,
     repeats: int = 1,
     cache: Path | None = None,
+    scored_share: float = SCORE_SHARE,
 ) -> Resolution:
     """The smallest JSD, per planted kind of defect, that the referee finds 95 % of the time.
 
@@ -54,84 +113,118 @@ def measure_resolution(
             that of so many samples, which is coarser than the verdict's own.
         confidence: of the verdict.
         seed: of the draws.
-        repeats: trials per share; 1 is a quick screen.
-        cache: a folder in which results are kept by the data's fingerprint, counts and settings.
+        repeats: trials per share, each with parts and an aim of its own; 1 is a quick screen.
+        cache: a folder in which results are kept by the data's fingerprint, counts and settings. A file there that
+            cannot be read is measured again, and a folder that cannot be written to is done without. Nothing is kept
+            for members that are not the package's own and have no identity.
+        scored_share: share of `per_side` that `play` scores.
     """
     count = min(per_side, len(real) // 2)
-    kept = (
-        None
-        if cache is None
-        else cache / f"resolution-{_key(real, kind, members, count, confidence, repeats, seed)}.json"
-    )
-    if kept is not None and kept.exists():
-        return _from_json(json.loads(kept.read_text(encoding="utf-8")))
-    found, intervals, trials = {}, {}, 0
-    for name, defect in defects_for(kind).items():
-        scores: dict[int, list[float]] = {}
-
-        def margin_at(rung: int, name=name, defect=defect, scores=scores) -> float:
-            """How far above the threshold the evidence lies, in its own standard errors; averaged over repeats."""
-            if rung not in scores:
-                scores[rung] = []
-                for repeat in range(repeats):
-                    stream = numpy_stream(seed, f"planting {name}", rung, repeat)
-                    order = stream.permutation(len(real))
-                    spoilt = defect(take(real, order[count : 2 * count]), SHARES[rung], stream)
-                    place = derived_seed(seed, f"referee eyesight {name}", rung, repeat)
-                    scores[rung].append(_margin(*play(take(real, order[:count]), spoilt, place), confidence=confidence))
-            return float(np.mean(scores[rung]))
-
-        rung = _FIRST
-        step = -1 if margin_at(rung) > _needed(scores[rung]) else 1
-        while 0 <= rung + step < len(SHARES) and (margin_at(rung) > _needed(scores[rung])) == (step < 0):
-            rung += step
-            margin_at(rung)
-        trials += repeats * len(scores)
-        found[name], intervals[name] = _crossing(scores, repeats)
-    absent = tuple(name for name in found if name in CAN_BE_ABSENT and math.isinf(found[name]))
-    found, intervals = (
-        {name: each for name, each in kept_of.items() if name not in absent} for kept_of in (found, intervals)
-    )
-    scored = max(1, round(SCORE_SHARE * count))
+    kept = None
+    if cache is not None and None not in _identities(members).values():
+        key = _key(real, kind, members, count, confidence, repeats, seed, scored_share)
+        kept = cache / f"resolution-{key}.json"
+        known = _read(kept)
+        if known is not None:
+            return known
+    found, intervals, absent, trials = {}, {}, [], 0
+    for name, defect in defects_for(kind, real).items():
+        trial = _Trials(real, kind, name, defect, play, count, confidence, seed, repeats)
+        trial.climb()
+        estimate, interval = trial.crossing()
+        if name in CAN_BE_ABSENT and math.isinf(estimate) and not trial.sees_independence():
+            absent.append(name)
+        else:
+            found[name], intervals[name] = estimate, interval
+        trials += trial.count
+    scored = max(1, round(scored_share * count))
     resolution = Resolution(
         method="planted",
         floor_nats=floor_nats(scored, scored, confidence=confidence),
         by_defect_nats=found,
         intervals_nats=intervals,
-        absent=absent,
+        absent=tuple(absent),
         trials=trials,
         per_side=count,
     )
     if kept is not None:
-        write_json(kept, {**vars(resolution), "by_defect_nats": _finite(found), "intervals_nats": {
-            name: [None if math.isinf(end) else end for end in ends] for name, ends in intervals.items()}})  # fmt: skip
+        try:
+            write_json(kept, resolution.to_json())
+        except StorageError:
+            pass  # a verdict does not fail because the next one will have to measure again
     return resolution
 
 
-def _margin(real_logits: np.ndarray, fake_logits: np.ndarray, *, confidence: float) -> float:
-    """(log E - log(1 / alpha)) over the standard error of log E."""
-    from equipoise.referee.checks.jsd_bound import log_e_value, value_estimate
+class _Trials:
+    """One defect, planted at one share after the other until it is seen at one and not at the next."""
 
+    def __init__(self, real, kind, name: str, defect: Defect, play: Player, count, confidence, seed, repeats) -> None:
+        self.real, self.kind, self.name, self.defect, self.play = real, kind, name, defect, play
+        self.half, self.confidence, self.seed, self.repeats = count, confidence, seed, repeats
+        self.scores: dict[int, list[float]] = {}
+        self.count = 0
+
+    def climb(self) -> None:
+        """Down the ladder while the defect is seen, up while it is not."""
+        rung = _FIRST
+        step = -1 if self._excess(rung) > 0 else 1
+        while 0 <= rung + step < len(SHARES) and (self._excess(rung) > 0) == (step < 0):
+            rung += step
+        self._excess(rung)
+
+    def crossing(self) -> tuple[float, tuple[float, float]]:
+        """JSD at which the margin crosses what is needed, by interpolation in log share, with a 90 % interval."""
+        rungs = sorted(self.scores)
+        needed = self._needed()
+        excess = [float(np.mean(self.scores[rung])) - needed for rung in rungs]
+        error = 1.645 * self._deviation() / math.sqrt(self.repeats)
+        estimate, low, high = (_first_zero(rungs, [value + shift for value in excess]) for shift in (0.0, error, -error))
+        return estimate, (low, high)
+
+    def sees_independence(self) -> bool:
+        """Whether data whose columns were drawn independently of each other are told from the data as they are."""
+        margin = self._margin(0, lambda part, stream, aim: independent(self.kind, part, stream))
+        return margin > self._needed()
+
+    def _excess(self, rung: int) -> float:
+        if rung not in self.scores:
+            spoil = lambda part, stream, aim: self.defect(part, SHARES[rung], stream, aim)  # noqa: E731
+            self.scores[rung] = [self._margin(repeat, spoil) for repeat in range(self.repeats)]
+        return float(np.mean(self.scores[rung])) - self._needed()
+
+    def _margin(self, repeat: int, spoil) -> float:
+        """How far above the threshold the evidence lies, in its own standard errors.
+
+        Parts, aim and seeds depend on the repeat and not on the share: rungs differ by what was planted alone.
+        """
+        self.count += 1
+        stream, aim = (numpy_stream(self.seed, f"{word} {self.name}", repeat) for word in ("planting", "aim"))
+        order = stream.permutation(len(self.real))
+        spoilt = spoil(take(self.real, order[self.half : 2 * self.half]), stream, aim)
+        place = derived_seed(self.seed, f"referee eyesight {self.name}", repeat)
+        logits = self.play(take(self.real, order[: self.half]), spoilt, place)
+        return evidence_margin(*logits, confidence=self.confidence)
+
+    def _deviation(self) -> float:
+        """Standard deviation of one margin: its sampling error, which is 1, and what varies from fit to fit."""
+        assumed = math.hypot(1.0, _ASSUMED_SPREAD)
+        if self.repeats < 3 or not self.scores:
+            return assumed
+        pooled = math.sqrt(float(np.mean([np.var(scores, ddof=1) for scores in self.scores.values()])))
+        return max(assumed, pooled)
+
+    def _needed(self) -> float:
+        """Margin at which the chance of detection is 95 %, when margins vary as much as here."""
+        from scipy.special import ndtri
+
+        return float(ndtri(POWER)) * self._deviation()
+
+
+def evidence_margin(real_logits: np.ndarray, fake_logits: np.ndarray, *, confidence: float) -> float:
+    """(log E - log(1 / alpha)) over the standard error of log E; above 0 the verdict is "distinguished"."""
     pairs = min(len(real_logits), len(fake_logits))
     error = max(value_estimate(real_logits, fake_logits).standard_error * pairs, 1e-3)
     return (log_e_value(real_logits, fake_logits) + math.log(1 - confidence)) / error
-
-
-def _needed(scores: list[float]) -> float:
-    """Margin at which the chance of detection is 95 %, when margins vary from fit to fit as much as here."""
-    from scipy.special import ndtri
-
-    spread = float(np.std(scores, ddof=1)) if len(scores) > 2 else math.hypot(1.0, _ASSUMED_SPREAD)
-    return float(ndtri(POWER)) * max(1.0, spread)
-
-
-def _crossing(scores: dict[int, list[float]], repeats: int) -> tuple[float, tuple[float, float]]:
-    """JSD at which the margin crosses what is needed, by interpolation in log share, with a 90 % interval."""
-    rungs = sorted(scores)
-    excess = [float(np.mean(scores[rung])) - _needed(scores[rung]) for rung in rungs]
-    error = 1.645 * math.hypot(1.0, _ASSUMED_SPREAD) / math.sqrt(repeats)
-    estimate, low, high = (_first_zero(rungs, [value + shift for value in excess]) for shift in (0.0, error, -error))
-    return estimate, (low, high)
 
 
 def _first_zero(rungs: list[int], excess: list[float]) -> float:
@@ -152,21 +245,28 @@ def _first_zero(rungs: list[int], excess: list[float]) -> float:
     return jsd_of_spoilt_share(math.exp(logs[0] + share * (logs[1] - logs[0])))
 
 
-def _key(real, kind, members, count, confidence, repeats, seed) -> str:
+def _key(real, kind, members, count, confidence, repeats, seed, scored_share) -> str:
     digest = hashlib.blake2b(np.sort(row_keys(real)).tobytes(), digest_size=12)
-    digest.update(repr((kind, sorted(member.name for member in members), count, confidence, repeats, seed)).encode())
+    who = sorted(_identities(members).items())
+    digest.update(repr((_CACHE_VERSION, kind, who, count, confidence, repeats, seed, round(scored_share, 9))).encode())
     return digest.hexdigest()
 
 
-def _finite(values: dict[str, float]) -> dict[str, float | None]:
-    return {name: None if math.isinf(value) else value for name, value in values.items()}
+def _identities(members: Sequence[Member]) -> dict[str, str | None]:
+    """What tells each member from others of its name; the package's own are told by their name."""
+    from equipoise.referee.members import available
+
+    known = available()
+    return {member.name: "" if known.get(member.name) == member else member.identity for member in members}
 
 
-def _from_json(state: dict) -> Resolution:
-    unseen = {name: math.inf if value is None else value for name, value in state["by_defect_nats"].items()}
-    intervals = {
-        name: tuple(math.inf if end is None else end for end in ends) for name, ends in state["intervals_nats"].items()
-    }
-    return Resolution(
-        **{**state, "absent": tuple(state["absent"]), "by_defect_nats": unseen, "intervals_nats": intervals}
-    )
+def _read(path: Path) -> Resolution | None:
+    """A resolution measured before, or `None` when the file is missing, cut short or not one of ours."""
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        known = Resolution.from_json(state)
+        sizes = [*known.by_defect_nats.values(), *(end for ends in known.intervals_nats.values() for end in ends)]
+        is_whole = known.method == "planted" and set(known.by_defect_nats) == set(known.intervals_nats)
+        return known if is_whole and all(float(size) > 0 for size in sizes) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return None

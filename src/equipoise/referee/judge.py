@@ -19,7 +19,7 @@ from equipoise.randomness import derived_seed
 from equipoise.referee.base import Check, Evidence, Finding, Member, Values, joined
 from equipoise.referee.checks import available as available_checks
 from equipoise.referee.checks.jsd_bound import is_distinguished, jsd_lower_bound_nats, log_e_value, value_estimate
-from equipoise.referee.eyesight import measure_resolution
+from equipoise.referee.eyesight import resolution_of
 from equipoise.referee.inputs import aligned, checked_sides, first_findings
 from equipoise.referee.members import members_for
 from equipoise.referee.playing import SCORE_SHARE, play, split
@@ -175,20 +175,8 @@ def _resolution(
         raise unknown_name("judge, resolution", "plan", plan, ["auto", *_REPEATS])
     if plan == "floor":
         return Resolution("floor", floor_nats(counts.real_score, counts.fake_score, confidence=confidence))
-
-    def scored_logits(first: Values, second: Values, place: int) -> tuple[np.ndarray, np.ndarray]:
-        found = play(split(first, second, seed=place), kind=kind, seed=place, members=members)
-        return found.real_logits, found.fake_logits
-
-    return measure_resolution(
-        pool,
-        kind=kind,
-        play=scored_logits,
-        members=members,
-        per_side=min(sum(counts.real), sum(counts.fake)),
-        confidence=confidence,
-        repeats=_REPEATS[plan],
-        cache=cache,
+    return resolution_of(
+        pool, counts, kind=kind, members=members, confidence=confidence, repeats=_REPEATS[plan], cache=cache
     )
 
 

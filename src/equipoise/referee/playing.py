@@ -53,19 +53,27 @@ class Outcome:
     fake_fit: Rows
 
 
-def split(real: Values, fake: Values, *, seed: int, real_fit: Values | None = None, is_one_set: bool = False) -> Parts:
+def split(
+    real: Values,
+    fake: Values,
+    *,
+    seed: int,
+    real_fit: Values | None = None,
+    is_one_set: bool = False,
+    scored_share: float = SCORE_SHARE,
+) -> Parts:
     """Split both sides at random, from the seed alone.
 
     With `real_fit`, all of `real` is scored, and of `fake` as many as that, within 40 to 50 % of them. With
     `is_one_set` both sides are the same samples in the same order and are split alike: otherwise a sample scored on one
-    side may have been fitted on the other, and its twin would give it away.
+    side may have been fitted on the other, and its twin would give it away. `scored_share` is that of both sides where
+    there is no `real_fit`; the rest is fitted on and chosen on in the proportion 3 to 1.
     """
     side = "real" if is_one_set else "fake"
     fake_order = numpy_stream(seed, f"referee split {side}").permutation(len(fake))
     if real_fit is None:
-        pieces = _cut(numpy_stream(seed, "referee split real").permutation(len(real)), SCORE_SHARE)
+        pieces = _cut(numpy_stream(seed, "referee split real").permutation(len(real)), scored_share)
         real_parts = [take(real, piece) for piece in pieces]
-        scored_share = SCORE_SHARE
     else:
         fit_order = numpy_stream(seed, "referee split real").permutation(len(real_fit))
         fit, choice, _ = _cut(fit_order, 0.0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 POWER = 0.95
 """Chance of being found that a difference must have to count as visible."""
@@ -47,6 +47,34 @@ class Resolution:
         if not self.by_defect_nats:
             return self.floor_nats
         return max(self.intervals_nats[name][1] for name in self.by_defect_nats)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; what was never seen, an infinite JSD, is `None`."""
+        return {
+            **vars(self),
+            "by_defect_nats": {name: _or_none(nats) for name, nats in self.by_defect_nats.items()},
+            "intervals_nats": {name: [_or_none(end) for end in ends] for name, ends in self.intervals_nats.items()},
+            "absent": list(self.absent),
+        }
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Resolution:
+        """The inverse of `to_json`."""
+        intervals = {
+            name: (_or_infinite(ends[0]), _or_infinite(ends[1])) for name, ends in state["intervals_nats"].items()
+        }
+        seen = {name: _or_infinite(nats) for name, nats in state["by_defect_nats"].items()}
+        return cls(
+            **{**state, "by_defect_nats": seen, "intervals_nats": intervals, "absent": tuple(state["absent"])}
+        )
+
+
+def _or_none(nats: float) -> float | None:
+    return nats if math.isfinite(nats) else None
+
+
+def _or_infinite(nats: float | None) -> float:
+    return math.inf if nats is None else nats
 
 
 def floor_nats(real_count: int, fake_count: int, *, confidence: float) -> float:

@@ -30,11 +30,12 @@ def sides(kind: str, count: int):
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in ("points", "images", "table") for name in defects_for(kind)]
+    ("kind", "name"),
+    [(kind, name) for kind in ("points", "images", "table") for name in defects_for(kind, sides(kind, 50))],
 )
 def test_a_planted_defect_spoils_at_most_its_share_of_rows_and_keeps_their_form(kind, name):
     values = sides(kind, 400)
-    spoilt = defects_for(kind)[name](values, 0.1, np.random.default_rng(1))
+    spoilt = defects_for(kind, values)[name](values, 0.1, np.random.default_rng(1), np.random.default_rng(2))
     assert type(spoilt) is type(values) and spoilt.shape[1:] == values.shape[1:]
     assert 360 <= len(spoilt) <= 400
     if len(spoilt) == 400 and name != "duplicates":
