@@ -6,11 +6,11 @@ counted. Resumable, trial by trial.
     python benchmarks/resolution.py --all --minutes 30 --adult adult_train.csv --mnist mnist10k.npz
     python benchmarks/resolution.py --summarise
 
-For each kind of data: first the resolution is measured, once as a screen (one trial per size) and once in full (five),
-on a part of the pool that no later trial touches; that is the claim. Then, for each planted kind of defect, fresh pairs
-of real parts are drawn, the defect is planted at the claimed size with a fresh aim (another column, another region),
-and the verdict is taken as usual. At the estimate the power should be near 95 %; at the upper end of the interval, which
-is what `equivalent` relies on, it should be at least that.
+For each kind of data: first the resolution is measured, once as a screen (one trial per size) and once in full
+(five), on a part of the pool that no later trial touches; that is the claim. Then, for each planted kind of defect,
+fresh pairs of real parts are drawn, the defect is planted at the claimed size with a fresh aim (another column,
+another region), and the verdict is taken as usual. At the estimate the power should be near 95 %; at the upper end of
+the interval, which is what `equivalent` relies on, it should be at least that.
 
 The same trials measure how much the score varies beyond its own sampling error (`spread`, in units of that error):
 `sqrt(var(margin) - 1)`, with margins in standard errors. The draws of tables and images come from one pool, so their

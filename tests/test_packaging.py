@@ -25,7 +25,9 @@ def pins() -> dict[str, str]:
 
 
 def required_names() -> set[str]:
-    requirements = list(chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()))
+    # What the extra 'extractors' brings is untested, as its documentation says: no version can be vouched for.
+    extras = [needs for name, needs in PROJECT["optional-dependencies"].items() if name != "extractors"]
+    requirements = list(chain(PROJECT["dependencies"], *extras))
     return {re.match(r"[A-Za-z0-9_.-]+", requirement).group() for requirement in requirements}
 
 

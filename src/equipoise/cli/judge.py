@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +13,15 @@ from equipoise.cli.terminal import print_json
 from equipoise.errors import InputError
 
 
+class ResolutionChoice(StrEnum):
+    """Ways to say how small a difference would have been seen."""
+
+    AUTO = "auto"
+    FLOOR = "floor"
+    SCREEN = "screen"
+    FULL = "full"
+
+
 def judge(
     sources: Annotated[
         list[str], typer.Argument(metavar="RUN | REAL FAKE", help="A run folder, or two sets of data of any origin.")
@@ -18,6 +29,27 @@ def judge(
     confidence: Confidence = 0.95,
     margin: Margin = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the referee's splits and samples.")] = 0,
+    resolution: Annotated[
+        ResolutionChoice,
+        typer.Option(
+            "--resolution",
+            help="How the smallest visible difference is found: computed (floor), or measured by planting defects into "
+            "real data once (screen; about 20 verdicts' time) or five times (full). auto: screen with --margin, else "
+            "floor. What was measured is kept in the run folder, or in the user's cache folder.",
+        ),
+    ] = ResolutionChoice.AUTO,
+    extractor: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--extractor", metavar="FILE.onnx", help="A frozen feature extractor of images, asked beside the others.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Also write verdict.json, verdict.txt, verdict.png and giveaway.csv there."
+        ),
+    ] = None,
     trust_code: TrustCode = False,
     as_json: AsJson = False,
 ) -> None:
@@ -28,7 +60,7 @@ def judge(
     \b
     Example: a run against its held-out data; two folders, whoever made the second one.
       equipoise judge runs/digits
-      equipoise judge photos/ generated/ --margin 0.01
+      equipoise judge photos/ generated/ --margin 0.01 --out verdict/
 
     \b
     Exit codes:
@@ -49,13 +81,29 @@ def judge(
     if len(sources) == 2:
         from equipoise.experiment.judging import judge_sources
 
-        verdict = judge_sources(sources[0], sources[1], confidence=confidence, margin=margin, seed=seed)
+        verdict = judge_sources(
+            sources[0],
+            sources[1],
+            confidence=confidence,
+            margin=margin,
+            seed=seed,
+            resolution=resolution.value,
+            extractor=extractor or None,
+        )
     else:
         from equipoise import experiment
 
         verdict = experiment.judge_run(
-            sources[0], confidence=confidence, margin=margin, seed=seed, trust_code=trust_code
+            sources[0],
+            confidence=confidence,
+            margin=margin,
+            seed=seed,
+            resolution=resolution.value,
+            extractor=extractor or None,
+            trust_code=trust_code,
         )
+    if out is not None:
+        verdict.save(out)
     if as_json:
         print_json(verdict.to_json())
     else:

@@ -27,6 +27,7 @@ from equipoise.training.sampling import draw_samples
 if TYPE_CHECKING:
     import pandas as pd
 
+    from equipoise.experiment.judging import ResolutionPlan
     from equipoise.referee import Verdict
 
 
@@ -111,11 +112,24 @@ class Gan:
             values[column] = _typed([self.label_names[label] for label in labels.tolist()], like=values[column])
         return values
 
-    def judge(self, *, confidence: float = 0.95, margin: float | None = None, seed: int = 0) -> Verdict:
-        """The referee's verdict on the final part of the data; it is stored in the run folder."""
+    def judge(
+        self,
+        *,
+        confidence: float = 0.95,
+        margin: float | None = None,
+        seed: int = 0,
+        resolution: ResolutionPlan = "auto",
+        extractor: Any = None,
+    ) -> Verdict:
+        """The referee's verdict on the final part of the data; it is stored in the run folder.
+
+        The arguments are those of `equipoise.judge`.
+        """
         from equipoise.experiment.judging_run import judge_gan
 
-        return judge_gan(self, confidence=confidence, margin=margin, seed=seed)
+        return judge_gan(
+            self, confidence=confidence, margin=margin, seed=seed, resolution=resolution, extractor=extractor
+        )
 
     def save(self, path: Path | str) -> Path:
         """Copy the run folder to `path`, whole; `load` opens it.

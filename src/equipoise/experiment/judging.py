@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,10 +16,19 @@ if TYPE_CHECKING:
     from equipoise.referee import Verdict
 
 GREY, RGB = 1, 3
+ResolutionPlan = Literal["auto", "floor", "screen", "full"]
 
 
 def judge_sources(
-    real: Any, fake: Any, *, confidence: float = 0.95, margin: float | None = None, seed: int = 0
+    real: Any,
+    fake: Any,
+    *,
+    confidence: float = 0.95,
+    margin: float | None = None,
+    seed: int = 0,
+    resolution: ResolutionPlan = "auto",
+    cache: Path | None = None,
+    extractor: Any = None,
 ) -> Verdict:
     """Whether fresh discriminators can tell `real` from `fake`, on rows that none of them was fitted to.
 
@@ -27,6 +38,10 @@ def judge_sources(
         confidence: probability with which the bound on the Jensen-Shannon divergence holds.
         margin: smallest divergence in nats that matters; needed for the conclusion `equivalent`.
         seed: decides how the referee splits the two sides.
+        resolution: how the smallest visible difference is found: `floor` computes what a perfect observer would need,
+            `screen` plants defects of each kind once per size, `full` five times; `auto` screens if there is a margin.
+        cache: a folder that keeps measured resolutions; the person's cache folder when left out.
+        extractor: one frozen feature extractor of images or several: a function, an `.onnx` file, or a known name.
 
     Returns:
         The referee's verdict. It is about these two sets of rows as samples of two distributions: rows that
@@ -34,6 +49,8 @@ def judge_sources(
 
     Raises:
         DataError: one side cannot be read, or the two sides are not the same kind of thing.
+        ConfigError: an option is out of range.
+        MissingExtra: the extractor needs a package that is not installed.
     """
     from equipoise.data import load
     from equipoise.referee import judge
@@ -41,7 +58,39 @@ def judge_sources(
     real_data = load(real)
     fake_data = load(fake, options=options_like(real_data))
     real_values, fake_values = aligned_values(real_data, fake_data)
-    return judge(real_values, fake_values, kind=real_data.kind, confidence=confidence, margin=margin, seed=seed)
+    return judge(
+        real_values,
+        fake_values,
+        kind=real_data.kind,
+        confidence=confidence,
+        margin=margin,
+        seed=seed,
+        extractor=extractor,
+        resolution=resolution,
+        cache=user_cache() if cache is None else cache,
+        **_classes_of(real_data, fake_data),
+    )
+
+
+def user_cache() -> Path | None:
+    """Where resolutions of two sets are kept: `$XDG_CACHE_HOME/equipoise/resolution`, else below `~/.cache`.
+
+    `None` where there is no home folder. As the XDG specification asks, a relative path in the variable is ignored.
+    """
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        base = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
+    except RuntimeError:  # no home folder is known
+        return None
+    return base / "equipoise" / "resolution"
+
+
+def _classes_of(real: RawData, fake: RawData) -> dict[str, Any]:
+    """Labels of both sides in the numbering of the real one, where both have them and the names agree."""
+    if real.labels is None or fake.labels is None or not set(fake.label_names) <= set(real.label_names):
+        return {}
+    place = np.array([real.label_names.index(name) for name in fake.label_names], dtype=np.int64)
+    return {"real_labels": real.labels, "fake_labels": place[fake.labels], "label_names": real.label_names}
 
 
 def options_like(real: RawData) -> Any:

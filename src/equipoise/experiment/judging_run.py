@@ -11,6 +11,7 @@ from equipoise.data import PreparedData
 from equipoise.data.raw import RawData
 from equipoise.errors import RunFolderError
 from equipoise.experiment.gan import Gan, load
+from equipoise.experiment.judging import ResolutionPlan
 from equipoise.experiment.preparing import prepare_data, require_path
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.randomness import derived_seed, numpy_stream
@@ -18,6 +19,8 @@ from equipoise.referee import Verdict, judge
 from equipoise.referee.playing import SCORE_SHARE
 from equipoise.runfolder import RunFolder
 
+RESOLUTIONS = "resolution"
+"""Folder of a run that keeps measured resolutions."""
 MOST_SAMPLES = 40_000
 """Per side: a referee with more would be slow, and sees differences that few people care about."""
 
@@ -28,18 +31,37 @@ def judge_run(
     confidence: float = 0.95,
     margin: float | None = None,
     seed: int = 0,
+    resolution: ResolutionPlan = "auto",
+    extractor: Any = None,
     trust_code: bool = False,
 ) -> Verdict:
     """Judge the generator of a run folder on the final part of its data, and store the verdict there.
+
+    `resolution` and `extractor` are as in `judge_sources`; measured resolutions are kept in the run folder.
 
     Raises:
         RunFolderError: there is no whole checkpoint, or the data have changed since the run began.
         DataError: the data can no longer be read.
     """
-    return judge_gan(load(folder, trust_code=trust_code), confidence=confidence, margin=margin, seed=seed)
+    return judge_gan(
+        load(folder, trust_code=trust_code),
+        confidence=confidence,
+        margin=margin,
+        seed=seed,
+        resolution=resolution,
+        extractor=extractor,
+    )
 
 
-def judge_gan(gan: Gan, *, confidence: float = 0.95, margin: float | None = None, seed: int = 0) -> Verdict:
+def judge_gan(
+    gan: Gan,
+    *,
+    confidence: float = 0.95,
+    margin: float | None = None,
+    seed: int = 0,
+    resolution: ResolutionPlan = "auto",
+    extractor: Any = None,
+) -> Verdict:
     """As `judge_run`, for a generator in memory.
 
     The training part is used to fit and to choose; only rows of the final part, which neither the game nor
@@ -61,6 +83,9 @@ def judge_gan(gan: Gan, *, confidence: float = 0.95, margin: float | None = None
         margin=margin,
         seed=seed,
         real_fit=train.values,
+        extractor=extractor,
+        resolution=resolution,
+        cache=run.path / RESOLUTIONS,
         **_classes(final, fake),
     )
     whole = len(data.split.final)

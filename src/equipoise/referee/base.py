@@ -127,6 +127,8 @@ class Evidence:
         real_labels: class of each scored real sample, if samples have one. Shape `(n_real,)`.
         fake_labels: class that each scored generated sample was asked for.
         label_names: what the classes are called.
+        real_places: position of each scored real sample on its side as it was given, from 0.
+        fake_places: the same for generated samples.
     """
 
     kind: SpaceKind
@@ -144,6 +146,8 @@ class Evidence:
     real_labels: np.ndarray | None = None
     fake_labels: np.ndarray | None = None
     label_names: tuple[str, ...] = ()
+    real_places: np.ndarray | None = None
+    fake_places: np.ndarray | None = None
 
 
 Check = Callable[[Evidence], tuple[Finding, ...]]

@@ -178,7 +178,8 @@ class _Trials:
         needed = self._needed()
         excess = [float(np.mean(self.scores[rung])) - needed for rung in rungs]
         error = 1.645 * self._deviation() / math.sqrt(self.repeats)
-        estimate, low, high = (_first_zero(rungs, [value + shift for value in excess]) for shift in (0.0, error, -error))
+        ends = (0.0, error, -error)
+        estimate, low, high = (_first_zero(rungs, [value + shift for value in excess]) for shift in ends)
         return estimate, (low, high)
 
     def sees_independence(self) -> bool:

@@ -19,6 +19,7 @@ from equipoise.randomness import derived_seed
 from equipoise.referee.base import Check, Evidence, Finding, Member, Values, joined
 from equipoise.referee.checks import available as available_checks
 from equipoise.referee.checks.jsd_bound import is_distinguished, jsd_lower_bound_nats, log_e_value, value_estimate
+from equipoise.referee.extractors import Extractor, members_of
 from equipoise.referee.eyesight import resolution_of
 from equipoise.referee.inputs import aligned, checked_sides, first_findings
 from equipoise.referee.members import members_for
@@ -48,6 +49,7 @@ def judge(
     fake_labels: np.ndarray | None = None,
     label_names: Sequence[str] = (),
     members: Sequence[Member] | None = None,
+    extractor: Extractor | Sequence[Extractor] | None = None,
     checks: Sequence[str] | None = None,
     resolution: Literal["auto", "floor", "screen", "full"] | Resolution = "auto",
     cache: Path | None = None,
@@ -68,7 +70,10 @@ def judge(
         fake_labels: class that each generated sample was asked for.
         label_names: what classes 0, 1, ... are called.
         members: discriminators to use instead of those for this kind of data.
-        checks: names of the checks to run beside the test (classes, coverage, collapse, memorisation, where); all when
+        extractor: one frozen feature extractor of images or several, each a member beside the others: a function from
+            float32 images in [0, 1] to numbers per image, an `.onnx` file, or a name in `extractors.WELL_KNOWN`.
+        checks: names of the checks to run beside the test (classes, coverage, collapse, memorisation, regions,
+            where); all when
             left out.
         resolution: how the smallest visible difference is found: "floor" computes what a perfect observer would need;
             "screen" plants each kind of defect once per size, which takes some 20 verdicts' time; "full" five times;
@@ -84,6 +89,9 @@ def judge(
     """
     started = time.perf_counter()
     _check_options(confidence, margin)
+    used = members_for(kind) if members is None else tuple(members)
+    if extractor is not None:
+        used = (*used, *members_of(extractor, kind))
     real, fake = checked_sides(real, fake, kind)
     findings = first_findings(real, fake, kind)
     if real_fit is not None:
@@ -94,12 +102,13 @@ def judge(
         return _too_few(real, fake, kind, confidence, margin, seed, findings, needed, time.perf_counter() - started)
     same = aligned(real, fake) if real_fit is None else None
     parts = split(real, fake if same is None else same, seed=seed, real_fit=real_fit, is_one_set=same is not None)
-    labels = None
-    if real_labels is not None and fake_labels is not None and same is None:
-        # The split depends on the seed and the counts alone, so labels split in the same way fall beside their samples.
+    labels = places = None
+    if same is None:
+        # The split depends on the seed and the counts alone, so what is split in the same way falls beside its samples.
         stand_in = None if real_fit is None else np.zeros(len(real_fit))
-        labels = split(np.asarray(real_labels), np.asarray(fake_labels), seed=seed, real_fit=stand_in)
-    used = members_for(kind) if members is None else members
+        places = split(np.arange(len(real)), np.arange(len(fake)), seed=seed, real_fit=stand_in)
+        if real_labels is not None and fake_labels is not None:
+            labels = split(np.asarray(real_labels), np.asarray(fake_labels), seed=seed, real_fit=stand_in)
     outcome = play(parts, kind=kind, seed=seed, members=used)
     estimate = value_estimate(outcome.real_logits, outcome.fake_logits)
     log_e = log_e_value(outcome.real_logits, outcome.fake_logits)
@@ -121,6 +130,8 @@ def judge(
         real_labels=None if labels is None else labels.real_score,
         fake_labels=None if labels is None else labels.fake_score,
         label_names=tuple(label_names),
+        real_places=None if places is None else places.real_score,
+        fake_places=None if places is None else places.fake_score,
     )
     for check in _chosen_checks(checks).values():
         findings = (*findings, *check(evidence))

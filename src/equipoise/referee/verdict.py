@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,7 +128,10 @@ class Verdict:
         return page(self)
 
     def to_json(self) -> dict[str, Any]:
-        """One dictionary of plain values; numbers that do not exist are `None`."""
+        """One dictionary of plain values; numbers that do not exist, and sizes that were never seen, are `None`.
+
+        `Verdict.from_json` reads it back. The scored samples and their logits stay behind: they are for pictures.
+        """
         resolution = self.resolution
         return plain({
             "kind": self.kind,
@@ -155,6 +160,8 @@ class Verdict:
             "resolution_nats": {} if resolution is None else dict(resolution.by_defect_nats),
             "resolution_per_side": None if resolution is None else resolution.per_side,
             "resolution_intervals_nats": {} if resolution is None else dict(resolution.intervals_nats),
+            "resolution_absent": [] if resolution is None else list(resolution.absent),
+            "resolution_trials": None if resolution is None else resolution.trials,
             "findings": [
                 {"check": finding.check, "statement": finding.statement, "is_problem": finding.is_problem,
                  "numbers": dict(finding.numbers), "rows": [dict(row) for row in finding.rows]}
@@ -163,6 +170,48 @@ class Verdict:
             "seed": self.seed,
             "seconds": self.seconds,
         })  # fmt: skip
+
+    def save(self, folder: Path | str) -> list[Path]:
+        """Write `verdict.json`, `verdict.txt`, `verdict.png` and `giveaway.csv` into a folder; returns their paths.
+
+        The last one lists the scored samples that give each side away most; it is absent where nothing does.
+
+        Raises:
+            StorageError: the file system refused.
+        """
+        from equipoise.referee.saving import save
+
+        return save(self, Path(folder))
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Verdict:
+        """The verdict that `to_json` was taken of, without its samples: it writes the same page and the same JSON."""
+        nothing = np.zeros(0)
+        return cls(
+            kind=state["kind"],
+            conclusion=Conclusion(state["conclusion"]),
+            confidence=state["confidence"],
+            margin_nats=state["margin_nats"],
+            jsd_lower_bound_nats=state["jsd_lower_bound_nats"],
+            jsd_estimate_nats=_number(state["jsd_estimate_nats"]),
+            log_e_value=state["log_e_value"],
+            value=_number(state["value"]),
+            value_standard_error=_number(state["value_standard_error"]),
+            accuracy=Interval(_number(state["accuracy"]), state["accuracy_low"], state["accuracy_high"]),
+            auc=Interval(_number(state["auc"]), state["auc_low"], state["auc_high"]),
+            counts=Counts(**state["counts"]),
+            member=state["member"],
+            member_values=state["member_values"],
+            resolution=_resolution_from(state),
+            findings=tuple(
+                Finding(each["check"], each["statement"], each["is_problem"], each["numbers"], tuple(each["rows"]))
+                for each in state["findings"]
+            ),
+            seed=state["seed"],
+            seconds=state["seconds"],
+            scores=(nothing, nothing),
+            scored=(nothing[:, None], nothing[:, None]),
+        )
 
     def plot(self) -> Figure:
         """A matplotlib figure: how real each side looks, the bound, and what would have been seen."""
@@ -174,6 +223,21 @@ class Verdict:
         from equipoise.referee.words import html_page
 
         return html_page(self)
+
+
+def _resolution_from(state: Mapping[str, Any]) -> Resolution | None:
+    if state["resolution_method"] is None:
+        return None
+    names = {
+        "method": "resolution_method", "floor_nats": "resolution_floor_nats", "power": "resolution_power",
+        "by_defect_nats": "resolution_nats", "intervals_nats": "resolution_intervals_nats",
+        "absent": "resolution_absent", "trials": "resolution_trials", "per_side": "resolution_per_side",
+    }  # fmt: skip
+    return Resolution.from_json({name: state[key] for name, key in names.items()})
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def conclude(*, rejects: bool, margin_nats: float | None, resolution: Resolution) -> Conclusion:

@@ -45,15 +45,24 @@ def headline(verdict: Verdict) -> str:
     if verdict.conclusion == "not_distinguished":
         return f"{title}: no fresh discriminator could tell generated from real on {scored}."
     if verdict.conclusion == "equivalent":
+        absent = verdict.resolution.absent
+        but = f", {' and '.join(absent)} apart (planted into these data it showed nothing)" if absent else ""
         return (
             f"{title}: no fresh discriminator could tell generated from real on {scored}, and every planted kind of "
             f"difference of {_nats(verdict.margin_nats)} would have been found {verdict.resolution.power:.0%} of the "
-            "time."
+            f"time{but}."
         )
     return (
         f"{title}: nothing was found on {scored}, but a difference of {_nats(_wanted(verdict))} could have gone "
-        "unseen, so that says little."
+        f"unseen{_unseen_kinds(verdict)}, so that says little."
     )
+
+
+def _unseen_kinds(verdict: Verdict) -> str:
+    """The planted kinds of defect for which the referee's sight is too coarse, in brackets."""
+    ends = verdict.resolution.intervals_nats
+    kinds = [name for name in verdict.resolution.by_defect_nats if ends[name][1] > _wanted(verdict)]
+    return f" ({', '.join(sorted(kinds))})" if kinds else ""
 
 
 def page(verdict: Verdict) -> str:
@@ -149,7 +158,9 @@ def _resolution(verdict: Verdict) -> list[str]:
         )
         lines.append(f"- {name}: {size}")
     lines += [
-        f"- {name}: not at any size; the data may have nothing of the kind to spoil" for name in resolution.absent
+        f"- {name}: not at any size, and data without any were not told from these: either there is none to break, or "
+        "these discriminators do not see it"
+        for name in resolution.absent
     ]
     return [*lines, f"- For comparison, {floor}"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,11 @@ import pytest
 from equipoise.errors import ConfigError
 from equipoise.metrics.known import gaussian
 from equipoise.referee import Conclusion, judge
+from equipoise.referee.eyesight import measure_resolution, resolution_of
 from equipoise.referee.members import available
 from equipoise.referee.planting import defects_for
+from equipoise.referee.resolution import Resolution
+from equipoise.referee.verdict import Counts, conclude
 
 
 def quick():
@@ -57,6 +61,143 @@ def test_the_screen_gives_every_planted_kind_a_size_above_the_floor_and_is_kept(
     again = judge(real, fake, margin=0.3, **options)
     assert again.resolution == first.resolution and again.seconds < first.seconds
     assert "measured by planting" in first.to_text().replace("\n  ", " ")
+
+
+def blind(first, second, seed):
+    return np.zeros(100), np.zeros(100)
+
+
+def test_every_asked_kind_of_defect_is_planted_into_every_kind_of_data():
+    asked = {"missing mode", "duplicates", "shift", "change of spread", "noise", "broken dependence"}
+    for kind in ("points", "images", "table"):
+        assert asked <= set(defects_for(kind, sides(kind, 60)))
+    assert "missing category" in defects_for("table", sides("table", 60))
+
+
+def test_what_a_table_cannot_have_is_not_planted():
+    numbers = sides("table", 200)[["a", "c"]]
+    assert "missing category" not in defects_for("table", numbers)
+    assert not {"shift", "noise", "broken dependence"} & set(defects_for("table", sides("table", 200)[["b"]]))
+    assert "broken dependence" not in defects_for("points", sides("points", 50)[:, :1])
+
+
+def test_dates_and_whole_numbers_keep_their_form_when_they_are_spoilt():
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(300), unit="D")
+    values = pd.DataFrame({"day": days, "count": np.arange(300)})
+    for name in ("shift", "change of spread", "noise"):
+        for aim in range(4):
+            spoilt = defects_for("table", values)[name](
+                values, 0.5, np.random.default_rng(0), np.random.default_rng(aim)
+            )
+            assert pd.api.types.is_datetime64_any_dtype(spoilt["day"])
+            assert (spoilt["count"] == np.round(spoilt["count"])).all()
+            assert not spoilt.equals(values)
+
+
+def test_a_dependence_is_broken_in_a_column_that_has_one():
+    stream = np.random.default_rng(0)
+    first = stream.integers(0, 4, 2000)
+    values = pd.DataFrame({"a": first, "free": stream.integers(0, 4, 2000), "b": first + stream.integers(0, 2, 2000)})
+    broken = defects_for("table", values)["broken dependence"]
+    for aim in range(8):
+        spoilt = broken(values, 0.5, np.random.default_rng(1), np.random.default_rng(aim))
+        assert spoilt["free"].equals(values["free"])
+
+
+def test_the_resolution_is_that_of_no_more_samples_than_the_verdict_had(monkeypatch):
+    seen = []
+
+    def play(parts, **options):
+        seen.append(parts.counts)
+        raise StopIteration
+
+    monkeypatch.setattr("equipoise.referee.eyesight.play", play)
+    counts = Counts(real_fit=3000, fake_fit=1800, real_choice=1000, fake_choice=600, real_score=500, fake_score=1600)
+    with pytest.raises(StopIteration):
+        resolution_of(sides("points", 20_000), counts, kind="points", members=quick(), confidence=0.95, repeats=1)
+    (trial,) = seen
+    for name, most in zip(("fit", "choice", "score"), (1800, 600, 500), strict=True):
+        assert getattr(trial, f"real_{name}") <= most + 1
+        # A tenth less is lost to rounding and to what the defect took away; more would waste the data.
+        assert getattr(trial, f"real_{name}") > 0.9 * most
+
+
+def test_a_defect_that_is_never_seen_makes_equivalence_impossible():
+    found = measure_resolution(
+        sides("points", 400), kind="points", play=blind, members=quick(), per_side=200, confidence=0.95
+    )
+    assert all(math.isinf(nats) for nats in found.by_defect_nats.values())
+    assert conclude(rejects=False, margin_nats=0.69, resolution=found) == Conclusion.TOO_LITTLE_DATA
+
+
+def test_a_dependence_that_could_be_seen_is_not_called_absent():
+    def sees_only_whole_independence(first, second, seed):
+        correlation = abs(np.corrcoef(second.T)[0, 1])
+        certain = np.full(100, 2.0 if correlation < 0.1 else 0.0)
+        return certain, -certain
+
+    stream = np.random.default_rng(0)
+    line = stream.standard_normal(2000)
+    real = np.stack([line, line + 0.1 * stream.standard_normal(2000)], axis=1)
+    options = {"kind": "points", "members": quick(), "per_side": 1000, "confidence": 0.95}
+    found = measure_resolution(real, play=sees_only_whole_independence, **options)
+    assert found.absent == () and math.isinf(found.by_defect_nats["broken dependence"])
+    assert measure_resolution(real, play=blind, **options).absent == ("broken dependence",)
+
+
+def test_equivalent_names_the_kind_of_difference_that_was_absent():
+    known = Resolution("planted", 0.002, by_defect_nats={"shift": 0.1}, intervals_nats={"shift": (0.08, 0.2)},
+                       absent=("broken dependence",), trials=3, per_side=500)  # fmt: skip
+    stream = np.random.default_rng(3)
+    real, fake = gaussian(2).sample(1500, stream), gaussian(2).sample(1500, stream)
+    verdict = judge(real, fake, kind="points", members=[available()["quadratic"]], checks=[], margin=0.3,
+                    resolution=known)  # fmt: skip
+    assert verdict.conclusion == Conclusion.EQUIVALENT
+    assert "broken dependence apart" in verdict.sentence
+    assert replace(verdict, conclusion=Conclusion.TOO_LITTLE_DATA, margin_nats=0.1).sentence.count("(shift)") == 1
+
+
+def test_a_kept_resolution_is_used_again_and_a_broken_one_is_measured_again(tmp_path):
+    calls = []
+
+    def play(first, second, seed):
+        calls.append(seed)
+        return blind(first, second, seed)
+
+    options = {"kind": "points", "play": play, "members": quick(), "per_side": 100, "confidence": 0.95}
+    first = measure_resolution(sides("points", 200), cache=tmp_path, **options)
+    measured = len(calls)
+    assert measure_resolution(sides("points", 200), cache=tmp_path, **options) == first and len(calls) == measured
+    # Rows in another order are the same data; another confidence is another question.
+    assert measure_resolution(sides("points", 200)[::-1], cache=tmp_path, **options) == first
+    assert len(calls) == measured
+    measure_resolution(sides("points", 200), cache=tmp_path, **{**options, "confidence": 0.9})
+    assert len(calls) > measured
+    kept = sorted(tmp_path.glob("resolution-*.json"))
+    assert len(kept) == 2
+    for broken in ("", "{", "[]", "{}", '{"method": "planted"}', kept[0].read_text().replace("planted", "floor")):
+        for path in kept:
+            path.write_text(broken)
+        before = len(calls)
+        assert measure_resolution(sides("points", 200), cache=tmp_path, **options) == first
+        assert len(calls) > before
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
+    taken = tmp_path / "file"
+    taken.write_text("not a folder")
+    options = {"kind": "points", "play": blind, "members": quick(), "per_side": 100, "confidence": 0.95}
+    assert measure_resolution(sides("points", 200), cache=taken / "below", **options).trials > 0
+
+
+def test_nothing_is_kept_for_members_without_identity(tmp_path):
+    stranger = replace(available()["quadratic"], name="mine", fit=lambda real, fake, seed: None)
+    options = {"kind": "points", "play": blind, "per_side": 100, "confidence": 0.95, "cache": tmp_path}
+    measure_resolution(sides("points", 200), members=[stranger], **options)
+    assert not list(tmp_path.iterdir())
+    measure_resolution(sides("points", 200), members=[replace(stranger, identity="abc")], **options)
+    measure_resolution(sides("points", 200), members=[replace(stranger, identity="abd")], **options)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_equivalence_is_said_only_inside_a_margin_that_was_seen():

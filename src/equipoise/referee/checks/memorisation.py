@@ -1,55 +1,114 @@
 r"""Memorisation: are generated samples nearer to the fitting part than fresh real samples are?
 
 For T the fitting part (the training part, when the verdict is about a run), P held-out real samples and Q generated
-ones, the rank test compares d(q, T) with d(p, T). A generator that copies T has nearly all its distances below those of
-P.
+ones, two statements.
+
+The rank score of Meehan et al. compares d(q, T) with d(p, T) by a standardised Mann-Whitney statistic. A generator that
+copies T has nearly all its distances below those of P. But one that stays where data are dense (too little variety) has
+small distances too, and one that copies only some of its samples hardly moves the ranks.
+
+The count of near-copies looks for those few, against a base rate that the same samples give: with the limit e below
+which only 1 % of the held-out samples are near T,
+
+.. math::
+    c = \frac{1}{|Q|} \#\{q : d(q, T) < e\}, \qquad
+    c_0 = 1 - \Big(1 - \frac{1}{|Q|} \#\{q : d(q, P) < e\}\Big)^{|T| / |P|}.
+
+A generator that has seen neither T nor P is as likely to hit the neighbourhood of a sample of one as of the other,
+however its own law looks: dense or narrow, c and c_0 then agree but for chance. Copies of T raise c alone.
 
 Reference: Meehan, Chaudhuri and Dasgupta 2020, "A non-parametric test to detect data-copying in generative models",
-arXiv:2004.05675, section 3.1 (the global statistic C_T, without its cells).
+arXiv:2004.05675 (the statistic C_T is the rank score taken cell by cell and averaged; here there is one cell). The
+count of near-copies is ours.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from equipoise.referee.base import Evidence, Finding
 
 NEAR_QUANTILE = 0.01
-_STRIKING_SHARE = 0.05
-"""Near-copies beyond the 1 % expected; narrow modes alone bring about 2 %, since they lie where data are dense."""
+_STRIKING_SHARE = 0.02
+"""Near-copies beyond the base rate that are worth a finding."""
+_STRIKING_SCORE = 4.0
+"""Standard errors by which the count must exceed its base rate: 3e-5 for independent samples, and near-copies of one
+training sample go together, which makes the true error larger."""
 _COPYING_SCORE = -3.0
 _MOST_SAMPLES = 5000
 
 
 def check_memorisation(evidence: Evidence) -> tuple[Finding, ...]:
-    """The rank score of copying, and the share of near-copies."""
+    """The rank score of copying, and the share of near-copies beside its base rate."""
     if min(len(evidence.real), len(evidence.fake), len(evidence.real_fit)) < 20:
         return ()
-    distances = nearest_distances(evidence)
-    score = copying_score(*distances)
-    near = near_copy_share(*distances)
+    score = copying_score(*nearest_distances(evidence))
+    copies = near_copies(evidence.real_fit.positions, evidence.real.positions, evidence.fake.positions)
     source = "training samples" if evidence.is_training_part else "the real samples used for fitting"
-    numbers = {"copying_z_score": score, "near_copy_share": near, "expected_near_copy_share": NEAR_QUANTILE}
-    if near > _STRIKING_SHARE and score < _COPYING_SCORE:
-        return (
-            Finding(
-                "memorisation",
-                f"{near:.1%} of the generated samples lie closer to {source} than all but {NEAR_QUANTILE:.0%} of "
-                f"fresh real samples do: they look copied.",
-                True,
-                numbers,
-            ),
+    numbers = {
+        "copying_z_score": score,
+        "near_copy_share": copies.share,
+        "expected_near_copy_share": copies.expected,
+        "near_copy_z_score": copies.z_score,
+    }
+    if copies.share - copies.expected > _STRIKING_SHARE and copies.z_score > _STRIKING_SCORE:
+        statement = (
+            f"{copies.share:.1%} of the generated samples are near-copies of {source}, where {copies.expected:.1%} "
+            "would be if the generator had not seen them: they look copied."
         )
+        return (Finding("memorisation", statement, True, numbers),)
     if score < _COPYING_SCORE:
         statement = (
-            f"Generated samples lie nearer to {source} than fresh real samples do (rank score {score:.1f}), but few "
-            "are near-copies: too little variety can do this as well as copying."
+            f"Generated samples lie nearer to {source} than fresh real samples do (rank score {score:.1f}), but "
+            f"near-copies ({copies.share:.1%}) are hardly commoner than chance makes them ({copies.expected:.1%}): "
+            "too little variety does this."
         )
     else:
         statement = f"Generated samples lie no nearer to {source} than fresh real samples do: no sign of copying."
     return (Finding("memorisation", statement, numbers=numbers),)
+
+
+@dataclass(frozen=True)
+class NearCopies:
+    """Share of generated samples near a fitted one, the share expected without copying, and their distance in
+    standard errors."""
+
+    share: float
+    expected: float
+    z_score: float
+
+
+def near_copies(fitted: np.ndarray, held_out: np.ndarray, fake: np.ndarray) -> NearCopies:
+    """How many generated samples are nearer to a fitted sample than all but 1 % of the held-out ones are.
+
+    Args:
+        fitted: positions of the samples that may have been copied. Shape `(n_fitted, axes)`.
+        held_out: positions of real samples that nobody has seen. Shape `(n_held_out, axes)`.
+        fake: positions of generated samples.
+
+    Numerics:
+        Where real samples coincide by nature (rows of a table of levels) the limit is 0 and "near" means equal; the
+        base rate counts such coincidences as well.
+    """
+    from scipy.spatial import cKDTree
+
+    fake = fake[:_MOST_SAMPLES]
+    to_fitted = cKDTree(fitted)
+    limit = np.quantile(to_fitted.query(held_out[:_MOST_SAMPLES])[0], NEAR_QUANTILE)
+    near_fitted, near_held_out = (
+        float(np.mean(tree.query(fake)[0] <= limit)) for tree in (to_fitted, cKDTree(held_out))
+    )
+    ratio = len(fitted) / len(held_out)
+    expected = 1 - (1 - near_held_out) ** ratio
+    # Binomial errors of both shares; that of the base rate grows with the ratio. One sample keeps them above 0.
+    count, least = len(fake), 1 / len(fake)
+    slope = ratio * (1 - near_held_out) ** (ratio - 1) if near_held_out < 1 else 0.0
+    variances = [max(share * (1 - share), least) for share in (near_fitted, near_held_out)]
+    error = math.sqrt((variances[0] + slope**2 * variances[1]) / count)
+    return NearCopies(near_fitted, expected, (near_fitted - expected) / error)
 
 
 def nearest_distances(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
@@ -77,20 +136,6 @@ def copying_score(real_distances: np.ndarray, fake_distances: np.ndarray) -> flo
     total = n_real + n_fake
     variance = n_real * n_fake / 12 * ((total + 1) - (ties**3 - ties).sum() / (total * (total - 1)))
     return float((statistic - n_real * n_fake / 2) / math.sqrt(variance)) if variance > 0 else 0.0
-
-
-def near_copy_share(real_distances: np.ndarray, fake_distances: np.ndarray) -> float:
-    """Share of generated samples nearer to the fitting part than the nearest 1 % of held-out real ones.
-
-    Distances that real samples share by nature (0 in tables whose rows coincide) are no sign of copying, so "nearer" is
-    strict.
-    """
-    limit = np.quantile(real_distances, NEAR_QUANTILE)
-    if limit > 0:
-        return float(np.mean(fake_distances < limit))
-    # Rows coincide by nature: compare how often.
-    excess = float(np.mean(fake_distances <= 0) - np.mean(real_distances <= 0))
-    return max(0.0, excess)
 
 
 CHECKS = {"memorisation": check_memorisation}

@@ -99,12 +99,14 @@ def _samples(evidence: Evidence) -> list[Finding]:
     if evidence.real_logits.std() == 0 and evidence.fake_logits.std() == 0:
         return []
     rows = []
-    for side, logits, values, sign in (
-        ("real", evidence.real_logits, evidence.real_values, 1),
-        ("generated", evidence.fake_logits, evidence.fake_values, -1),
+    for side, logits, values, places, sign in (
+        ("real", evidence.real_logits, evidence.real_values, evidence.real_places, 1),
+        ("generated", evidence.fake_logits, evidence.fake_values, evidence.fake_places, -1),
     ):
         for place in np.argsort(-sign * logits, kind="stable")[:_LISTED]:
             row: dict[str, object] = {"side": side, "log_odds_of_real": float(logits[place])}
+            if places is not None:
+                row["sample"] = int(places[place])
             if evidence.kind == "table":
                 row |= {str(name): value for name, value in values.iloc[place].items()}
             elif evidence.kind == "points":
