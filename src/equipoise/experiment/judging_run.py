@@ -72,7 +72,7 @@ def judge_gan(
     data = gan.data if gan.data is not None else _run_data(gan, run)
     wanted = {name: thinned_rows(gan.config, data, name) for name in ("final", "train")}
     # Numbers are drawn before rows are read: of large data, which stay on disk, no more than these come into memory.
-    final, train = (data.raw.rows(at_most(rows, MOST_SAMPLES, seed=seed)) for rows in wanted.values())
+    final, train = (data.raw.rows(drawn(rows, MOST_SAMPLES, seed=seed)) for rows in wanted.values())
     count = min(MOST_SAMPLES, max(round(len(final) / SCORE_SHARE), len(train)))
     fake = gan.sample_raw(count, seed=derived_seed(seed, "samples for the verdict", gan.step))
     verdict = judge(
@@ -103,7 +103,12 @@ def judge_gan(
     return verdict
 
 
-def at_most(rows: np.ndarray, count: int, *, seed: int) -> np.ndarray:
+def at_most(part: RawData, count: int, *, seed: int) -> RawData:
+    """The part, or `count` rows of it drawn without repetition."""
+    return part if len(part) <= count else part.rows(drawn(np.arange(len(part)), count, seed=seed))
+
+
+def drawn(rows: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     """The numbers of rows, or `count` of them drawn without repetition, in their order."""
     if len(rows) <= count:
         return rows
