@@ -57,14 +57,15 @@ class TorchGroup(Group):
                 "Give --device cpu, or train in one process.",
             )
         if device.type == "cuda":
-            there = torch.cuda.device_count()
-            if self.local_rank >= there:
-                raise ConfigError(
-                    f"process {self.rank}",
-                    f"it is number {self.local_rank} on {socket.gethostname()}, which has {there} CUDA devices.",
-                    f"Expected a device for each of the {self.local_processes} processes there.",
-                    f"Give torchrun --nproc-per-node {max(1, there)}, or --device cpu.",
-                )
+            mine = [self.local_rank, torch.cuda.device_count(), socket.gethostname()]
+            for rank, (number, there, host) in enumerate(self.gathered(mine)):
+                if number >= there:
+                    raise ConfigError(
+                        f"process {rank}",
+                        f"it is number {number} on {host}, which has {there} CUDA devices.",
+                        "Expected a device for each process of a machine.",
+                        f"Give torchrun --nproc-per-node {max(1, there)}, or --device cpu.",
+                    )
             device = torch.device("cuda", self.local_rank)
             torch.cuda.set_device(device)
         if device.type not in self._playing:

@@ -1,0 +1,103 @@
+"""One of several real processes: plays small games and, in the first one, stores what came out.
+
+    RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=... python gloo_worker.py DATA OUT
+"""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+
+from equipoise.distributed import ALONE, Group, here
+from equipoise.errors import ConfigError
+from equipoise.experiment.build import build_trainer
+from equipoise.experiment.preparing import plan_run
+
+STEPS = 50
+# Adam divides by sqrt(v) + eps. A gradient that is 0 in exact arithmetic (that of the last bias in a relativistic game)
+# is rounding noise of 1e-17, which the usual eps of 1e-8 turns into moves of 3e-12 a step; 1e-5 keeps 50 of them below
+# the 1e-12 that is asked for. `test_joined_batch.py` plays with the usual eps and a tolerance to match.
+EXACT = [
+    "optimisers.discriminator.options={betas: [0.0, 0.99], eps: 1.0e-5}",
+    "optimisers.generator.options={betas: [0.0, 0.99], eps: 1.0e-5}",
+]
+GAMES = {
+    "default": [],
+    "wgan_gp": ["objective=wasserstein", "penalties=[wgan_gp]"],
+    "ragan": ["objective=relativistic_average"],
+    "conditional, weighted": ["data.labels=colour", "data.sample_weight=weight"],
+}
+TABLE = "conditional, weighted"
+
+
+def plan(data: str, game: str, *settings: str):
+    """A small version of a game."""
+    return plan_run(
+        data, steps=STEPS, seed=1,
+        settings=["networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=4",
+                  "networks.generator.depth=3", "play.batch_size=16", "runtime.threads=1", *GAMES[game], *settings],
+    )  # fmt: skip
+
+
+def parameters_after(data: str, game: str, group: Group) -> torch.Tensor:
+    """All parameters after the whole game, in float64."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        planned = plan(data, game, *EXACT)
+        trainer = build_trainer(planned.config, planned.data, group=group)
+        trainer.batches.real = trainer.batches.real.double()
+        trainer.run()
+        return torch.cat(
+            [p.detach().flatten() for q in (trainer.discriminator, trainer.generator) for p in q.parameters]
+        )
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def gradients_of_a_step(data: str, game: str, group: Group) -> torch.Tensor:
+    """Both players' gradients in the first step, in float32, as their optimisers meet them."""
+    planned = plan(data, game)
+    trainer = build_trainer(planned.config, planned.data, group=group)
+    met = []
+    for player in (trainer.discriminator, trainer.generator):
+        player.optimizer.register_step_pre_hook(
+            lambda optimiser, a, k: met.extend(p.grad.flatten().clone() for p in optimiser.param_groups[0]["params"])
+        )
+    trainer.play()
+    return torch.cat(met)
+
+
+def everything(points: str, table: str, group: Group) -> dict[str, torch.Tensor]:
+    """Parameters and gradients of every game."""
+    data = {game: table if game == TABLE else points for game in GAMES}
+    return {f"parameters, {game}": parameters_after(path, game, group) for game, path in data.items()} | {
+        f"gradients, {game}": gradients_of_a_step(path, game, group) for game, path in data.items()
+    }
+
+
+def main() -> None:
+    points, table, out = sys.argv[1:]
+    torch.set_num_threads(1)
+    group = here()
+    assert group is not ALONE
+    assert group.gathered(group.rank) == list(range(group.processes))
+    assert group.decision({"path": f"ä-{group.rank}"}) == {"path": "ä-0"}
+    found = everything(points, table, group)
+    try:
+        group.require_same("fruit", "apple" if group.rank else "pear", advice="")
+    except ConfigError as error:
+        assert "process 1" in str(error)
+    else:
+        raise AssertionError("a difference was not noticed")
+    # An error that all meet is told by one.
+    assert sum(group.gathered(group.tells(ConfigError("seed", "no seed.")))) == 1
+    if group.is_main:
+        from safetensors.torch import save_file
+
+        save_file(found, out)
+    group.wait()
+
+
+if __name__ == "__main__":
+    main()
