@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ EXIT_BAD_INPUT = 2
 EXIT_DISTINGUISHED = 10
 EXIT_TOO_LITTLE_DATA = 11
 EXIT_INTERRUPTED = 130
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of control, format and surrogate characters, and of separators of lines."""
 
 
 class EquipoiseError(Exception):
@@ -39,8 +42,8 @@ class EquipoiseError(Exception):
         self.found = found
         self.expected = expected
         self.advice = advice
-        lines = [f"{where}: {found}", *(f"  {part}" for part in (expected, advice) if part)]
-        super().__init__("\n".join(lines))
+        lines = [f"{visible(where, keep='')}: {found}", *(f"  {part}" for part in (expected, advice) if part)]
+        super().__init__(visible("\n".join(lines)))
 
 
 class InputError(EquipoiseError):
@@ -111,6 +114,20 @@ class FailedElsewhere(EquipoiseError):
     def __init__(self, where: str, found: str, *, exit_code: int = EXIT_UNEXPECTED) -> None:
         super().__init__(where, found)
         self.exit_code = exit_code
+
+
+def visible(text: str, *, keep: str = "\n\t") -> str:
+    """The text with every character that would steer a terminal written out, such as `\\x1b` or `\\u202e`.
+
+    Names of files, columns and classes come from data: they may hold commands for a terminal, or turn the
+    direction of a line around.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        letter if letter in keep or unicodedata.category(letter) not in UNSEEN else ascii(letter)[1:-1]
+        for letter in text
+    )
 
 
 def nearest(name: str, available: Iterable[str]) -> str:

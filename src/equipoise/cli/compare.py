@@ -9,7 +9,7 @@ import typer
 
 from equipoise.cli.options import AsJson
 from equipoise.cli.terminal import print_json
-from equipoise.errors import ConfigError
+from equipoise.errors import ConfigError, visible
 
 
 def compare(
@@ -42,6 +42,6 @@ def compare(
     if as_json:
         print_json({**found.to_json(), "page": None if output is None else str(output)})
         return
-    print(found.to_text().rstrip())
+    print(visible(found.to_text().rstrip()))
     if output is not None:
         print(f"\npage  {output}")

@@ -10,7 +10,7 @@ import typer
 
 from equipoise.cli.options import AsJson, Confidence, Margin, TrustCode, positive, probability
 from equipoise.cli.terminal import print_json
-from equipoise.errors import InputError
+from equipoise.errors import InputError, visible
 
 
 class ResolutionChoice(StrEnum):
@@ -107,5 +107,5 @@ def judge(
     if as_json:
         print_json(verdict.to_json())
     else:
-        print(verdict.to_text())
+        print(visible(verdict.to_text()))
     raise typer.Exit(verdict.exit_code)

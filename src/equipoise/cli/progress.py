@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from equipoise.cli.terminal import readable_seconds
+from equipoise.errors import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichBar
@@ -119,7 +120,7 @@ class Lines:
         self.message(f"{self._description}: step {step} of {self._total}  {live_text(fields, self._pace)}")
 
     def message(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(visible(text), file=self._stream, flush=True)
 
     def close(self) -> None:
         return None
@@ -163,9 +164,9 @@ class Bar:
 
     def message(self, text: str) -> None:
         if self._bar is None:
-            print(text, file=sys.stderr, flush=True)
+            print(visible(text), file=sys.stderr, flush=True)
         else:
-            self._bar.console.print(text, markup=False, soft_wrap=True)
+            self._bar.console.print(visible(text), markup=False, soft_wrap=True)
 
     def close(self) -> None:
         if self._bar is not None:

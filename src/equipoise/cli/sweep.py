@@ -11,7 +11,7 @@ import typer
 from equipoise.cli.options import AsJson, Device, Minutes, Quiet, Steps, one_length
 from equipoise.cli.progress import terminal_progress
 from equipoise.cli.terminal import print_json
-from equipoise.errors import EXIT_UNEXPECTED
+from equipoise.errors import EXIT_UNEXPECTED, visible
 
 if TYPE_CHECKING:
     from equipoise.experiment.sweep import Sweep
@@ -88,7 +88,7 @@ def show(found: Sweep, *, as_json: bool) -> None:
     if as_json:
         print_json(found.to_json())
         return
-    print(found.comparison.to_text().rstrip())
+    print(visible(found.comparison.to_text().rstrip()))
     print(f"\nruns  {len(found.played)} played, {len(found.skipped)} were finished before, {len(found.failed)} failed")
     print(f"page  {found.page}")
     for name, text in found.failed.items():

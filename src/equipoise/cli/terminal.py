@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from equipoise.errors import EXIT_INTERRUPTED, EquipoiseError, ProcessLost
+from equipoise.errors import EXIT_INTERRUPTED, EquipoiseError, ProcessLost, visible
 
 
 def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -80,12 +80,12 @@ def print_json(content: dict[str, Any]) -> None:
 def note(text: str, *, quiet: bool = False) -> None:
     """A line about what is going on: to stderr, so that stdout holds results only."""
     if not quiet:
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text), file=sys.stderr, flush=True)
 
 
 def aligned(rows: Iterable[Sequence[str]], header: Sequence[str]) -> str:
     """Rows as columns that line up, for a terminal and for `cut` alike."""
-    lines = [tuple(header), *(tuple(row) for row in rows)]
+    lines = [tuple(header), *(tuple(visible(cell, keep="") for cell in row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines

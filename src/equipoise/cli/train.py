@@ -12,6 +12,7 @@ import typer
 from equipoise.cli.options import AsJson, Device, Minutes, Quiet, RunPath, Steps, TrustCode, one_length
 from equipoise.cli.progress import terminal_progress
 from equipoise.cli.terminal import print_json, readable_bytes, readable_seconds
+from equipoise.errors import visible
 
 if TYPE_CHECKING:
     from equipoise.experiment import Forecast, Gan, RunConfig
@@ -197,10 +198,10 @@ def show_run(gan: Gan, *, as_json: bool) -> None:
             }
         )
         return
-    print(f"run      {folder.path}  ({summary.condition} at step {summary.step})")
+    print(f"run      {visible(str(folder.path))}  ({visible(summary.condition)} at step {summary.step})")
     if sheet is not None:
         print(f"samples  {sheet}")
     if report is not None:
         print(f"report   {report}")
     if summary.verdict:
-        print(f"verdict  {summary.verdict}  (more: equipoise judge {folder.path})")
+        print(f"verdict  {visible(summary.verdict)}  (more: equipoise judge {folder.path})")

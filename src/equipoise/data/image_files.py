@@ -22,6 +22,7 @@ from equipoise.data.raw import DataOptions, RawData
 from equipoise.errors import DataError
 
 SHEET_NAME = "sheet.png"
+LONGEST_FOLDER = 120
 SAMPLE_NAME = re.compile(r"\d{6,}\.png")
 
 
@@ -104,8 +105,10 @@ def picture_names(data: RawData) -> list[str]:
 
 def _safe(name: str) -> str:
     """A class name as the name of a folder."""
-    kept = "".join(letter if letter.isalnum() or letter in " ._-+" else "_" for letter in name).strip(" .")
-    return kept or "class"
+    kept = "".join(letter if letter.isalnum() or letter in " ._-+" else "_" for letter in name[:LONGEST_FOLDER])
+    # File systems count bytes, 255 at most.
+    kept = kept.encode()[:LONGEST_FOLDER].decode(errors="ignore").strip(" .")
+    return f"{kept}_" if kept.lower() == SHEET_NAME else kept or "class"
 
 
 def _classes(names: Sequence[str], folders: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:

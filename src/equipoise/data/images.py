@@ -26,11 +26,10 @@ from equipoise.data.cache import building, built, map_above_bytes, open_entry
 from equipoise.data.mapped import MappedArray, MappedWriter, chunks_of
 from equipoise.data.raw import SMALLEST_SIDE, DataOptions
 from equipoise.errors import DataError
+from equipoise.limits import limit
 
 SIZES = (8, 16, 32, 64)
 MOST_ENLARGED = 1.15
-# A hundred times the pixels of a 1000 x 600 picture; decoding one takes 256 MB at most.
-MOST_PIXELS = 64_000_000
 FILE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -191,10 +190,12 @@ def _probe(items: Sequence[ImageItem], faults: dict[int, str]) -> tuple[list[int
     """Short side and channels (by mode) of each picture, 0 where it is at fault; faults are added to `faults`."""
     sides, depths = [0] * len(items), [0] * len(items)
 
+    most = limit("pixels")
+
     def probe(position: int) -> None:
         try:
             with items[position].open() as image:
-                if image.width * image.height > MOST_PIXELS:
+                if image.width * image.height > most:
                     raise UnusableImage(f"{image.width}x{image.height} pixels are too many")
                 if min(image.size) < SMALLEST_SIDE:
                     raise UnusableImage(f"{image.width}x{image.height} pixels are too few")
@@ -209,7 +210,7 @@ def _probe(items: Sequence[ImageItem], faults: dict[int, str]) -> tuple[list[int
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Pillow warns of large pictures, for which MOST_PIXELS is the limit, and of damaged notes beside the pixels."""
+    """Pillow warns of large pictures, for which `limits` has a number, and of damaged notes beside the pixels."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         warnings.filterwarnings("ignore", module="PIL")

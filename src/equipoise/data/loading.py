@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from equipoise.data.format import available_formats, format_of
 from equipoise.data.images import ImageItem, assemble
 from equipoise.data.labels import encode_labels
 from equipoise.data.raw import DataOptions, RawData
+from equipoise.documents import not_regular
 from equipoise.errors import DataError, nearest
 
 
@@ -61,6 +63,9 @@ def _from_text(text: str, *, is_path: bool, options: DataOptions) -> RawData:
     path = Path(text).expanduser()
     if not text.strip() or not _exists(path):
         raise _nothing_there(text, path)
+    mode = path.stat().st_mode
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise not_regular(text, mode, kind=DataError)
     found = format_of(path)
     if found is None:
         known = ", ".join(f"{entry.description}{_endings(entry.suffixes)}" for entry in available_formats().values())
@@ -68,13 +73,39 @@ def _from_text(text: str, *, is_path: bool, options: DataOptions) -> RawData:
             text, f"files with the ending '{path.suffix}' are not read.", f"Expected one of: {known}.",
             "Convert the file; for one image, give the folder that holds it and others.",
         )  # fmt: skip
+    before = _state(path)
     try:
-        return found.read(path, options)
+        raw = found.read(path, options)
     except PermissionError as error:
         raise DataError(
             str(error.filename or text), "it may not be read by you.", "Expected a readable file.",
             "Change its permissions, or copy it.",
         ) from error  # fmt: skip
+    except OSError as error:
+        raise DataError(
+            str(error.filename or text), f"it cannot be read ({error.strerror or error}).", "Expected a readable file.",
+            "Check the disk, or copy the file.",
+        ) from error  # fmt: skip
+    except MemoryError as error:
+        raise DataError(
+            text, "it does not fit into the memory of this machine.", "Expected data that do.",
+            "Give a part of the data, or use a machine with more memory.",
+        ) from error  # fmt: skip
+    if _state(path) != before:
+        raise DataError(
+            text, "it changed while it was read.", "Expected a file that stays as it is.",
+            "Wait until it is written to the end, then try again.",
+        ) from None  # fmt: skip
+    return raw
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """Which file a path leads to, its length and when it was written; of a folder nothing: files come and go there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else ()
 
 
 def _exists(path: Path) -> bool:

@@ -21,6 +21,7 @@ from equipoise.data.labels import encode_labels
 from equipoise.data.raw import DataOptions, RawData
 from equipoise.data.weights import take_weights
 from equipoise.errors import DataError, nearest
+from equipoise.limits import limit, raise_it
 
 # Text is taken for a key when more than this share of its values occur once, among at least so many rows.
 KEY_SHARE = 0.95
@@ -126,6 +127,13 @@ def check_names(names: list[object], *, source: str) -> None:
                 "Expected every column to have a name of its own.", "Rename one of the two, or remove it.",
             )  # fmt: skip
         seen[text] = position
+
+
+def too_many_columns(source: str, count: int) -> DataError:
+    """The error for a table that is wider than the limit."""
+    return DataError(
+        source, f"there are {count:,} columns.", f"Expected at most {limit('columns'):,}.", raise_it("columns")
+    )
 
 
 def check_rows(frame: pd.DataFrame, *, source: str) -> None:

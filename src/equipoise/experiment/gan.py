@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from equipoise.data import Codec, PreparedData, codec_from_state
+from equipoise.data import Codec, PreparedData
 from equipoise.data.raw import RawData
 from equipoise.errors import InputError, RunFolderError, nearest
 from equipoise.experiment.build import build_networks
 from equipoise.experiment.config import RunConfig
 from equipoise.experiment.reading import read_config, validated
+from equipoise.experiment.stored import refuse_unexplained_size, stored_classes, stored_codec
 from equipoise.files import replacing_folder
 from equipoise.runfolder import open_run_folder
 from equipoise.spaces import Space, sample_size
@@ -143,7 +144,7 @@ class Gan:
                 str(target), "something is there already.", "Expected a new folder.", "Choose another."
             )
         with replacing_folder(target) as temporary:
-            shutil.copytree(self.folder, temporary, dirs_exist_ok=True)
+            shutil.copytree(self.folder, temporary, dirs_exist_ok=True, ignore=_links)
         return target
 
     def _class_number(self, label: str | int) -> int:
@@ -187,6 +188,15 @@ def _typed(names: list[str], *, like: pd.Series) -> pd.Series:
     return pd.Series(names, index=like.index).astype(like.dtype)
 
 
+def _links(folder: str, names: list[str]) -> set[str]:
+    """Links are not followed: what they lead to is not part of the run."""
+    return {name for name in names if (Path(folder) / name).is_symlink()}
+
+
+def _names(found: Any) -> tuple[str, ...]:
+    return tuple(str(name) for name in found) if isinstance(found, list) else ()
+
+
 def load(folder: Path | str, *, trust_code: bool = False, data: PreparedData | None = None) -> Gan:
     """The generator of a run folder, ready to sample; the data are not needed.
 
@@ -202,20 +212,11 @@ def load(folder: Path | str, *, trust_code: bool = False, data: PreparedData | N
     content, lines = read_config(run.config)
     config = validated(content, where=str(run.config), lines=lines)
     description = run.read_json(run.data)
-    try:
-        codec = codec_from_state(description["codec"])
-        labels = description.get("labels") or {}
-        names = tuple(str(name) for name in labels.get("names", ()))
-        shares = torch.tensor(labels["shares"], dtype=torch.float64) if names else None
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunFolderError(
-            str(run.data),
-            f"the description of the data is incomplete ({error!r}).",
-            "Expected a data.json that equipoise wrote.",
-            "Restore it from a copy.",
-        ) from error
+    codec = stored_codec(description, where=str(run.data))
+    names, shares = stored_classes(description, where=str(run.data))
     tensors, numbers, _ = read_checkpoint(run.checkpoints)
     classes = len(names) if config.networks.conditional else 0
+    refuse_unexplained_size(config, codec.space, classes, tensors, where=str(run.checkpoints), trusted=trust_code)
     generator, _ = build_networks(config, codec.space, classes, trusted=trust_code)
     prefix = "generator.average."
     try:
@@ -234,7 +235,7 @@ def load(folder: Path | str, *, trust_code: bool = False, data: PreparedData | N
         generator=generator.eval().requires_grad_(False),
         label_names=names,
         class_shares=shares,
-        step=int(numbers["step"]),
-        names=tuple(str(name) for name in description.get("names", ())),
+        step=numbers["step"],
+        names=_names(description.get("names")),
         data=data,
     )

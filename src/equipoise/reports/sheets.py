@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from equipoise.documents import open_regular
+from equipoise.errors import InputError
+from equipoise.limits import limit
 from equipoise.reports.reading import RunRecord
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ PICTURE_BYTES = 3_000_000  # all pictures of a page together, before base64 adds
 MOST_FRAMES = 12
 WIDTHS = (1_200, 900, 640, 420, 260)  # tried in turn until a picture fits its share
 SMALL_WIDTH = 500  # narrower pictures are enlarged on the page with hard pixel edges
+MOST_CSV_BYTES = 1 << 22
 ROWS_SHOWN, COLUMNS_SHOWN, CELL_LENGTH = 6, 14, 40
 
 
@@ -91,9 +95,8 @@ def sample_rows(run: RunRecord) -> list[SampleRows]:
 def _sample_steps(run: RunRecord, suffix: str = ".png") -> list[int]:
     try:
         return run.folder.sample_steps(suffix)
-    except (ValueError, IndexError):  # a file of somebody else's naming
-        names = (path.stem.removeprefix("step-") for path in run.folder.samples.glob(f"step-*{suffix}"))
-        return sorted(int(name) for name in names if name.isdigit())
+    except OSError:
+        return []
 
 
 def _embedded(path: Path, step: int | None, budget: int) -> Sheet | None:
@@ -101,11 +104,15 @@ def _embedded(path: Path, step: int | None, budget: int) -> Sheet | None:
     from PIL import Image as pillow
 
     try:
-        content = path.read_bytes()
-        with pillow.open(io.BytesIO(content)) as opened:
+        with open_regular(path) as stream:
+            content = stream.read(limit("picture_bytes"))
+        # PNG alone: what a run writes. Some of Pillow's other formats start programs.
+        with pillow.open(io.BytesIO(content), formats=("PNG",)) as opened:
+            if opened.width * opened.height > limit("pixels"):
+                return None
             opened.load()
             picture = opened.convert("RGB")
-    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError):
+    except Exception:  # a decoder may raise anything on a damaged file; the page says how many could not be read
         return None
     kind = "png"
     if len(content) > budget:
@@ -134,11 +141,12 @@ def _compressed(picture: Image, budget: int) -> tuple[str, bytes, Image]:
 
 def _first_rows(title: str, path: Path) -> SampleRows | None:
     try:
-        with open(path, newline="", encoding="utf-8", errors="replace") as stream:
-            reader = csv.reader(stream)
+        with open_regular(path) as stream:
+            text = io.TextIOWrapper(io.BytesIO(stream.read(MOST_CSV_BYTES)), "utf-8", errors="replace", newline="")
+            reader = csv.reader(text)
             header = next(reader, [])
             rows = [row for row, _ in zip(reader, range(ROWS_SHOWN), strict=False)]
-    except (OSError, csv.Error):
+    except (OSError, csv.Error, InputError):
         return None
     if not header:
         return None

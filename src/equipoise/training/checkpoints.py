@@ -81,6 +81,8 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], li
             if numbers["checksum"] != checksum(path):
                 raise ValueError("the checksum does not match")
             content = upgraded("checkpoint", {**numbers, "tensors": load_file(path)}, where=str(path))
+            if type(content["step"]) is not int or content["step"] < 0:
+                raise ValueError(f"its step is {str(content['step'])[:40]!r}")
             return content.pop("tensors"), content, broken
         except NewerFormat:
             raise

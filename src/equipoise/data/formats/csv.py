@@ -9,8 +9,10 @@ the form 2024-05-31 or 2024-05-31 12:30:00 is a date.
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 from pandas.api import types
@@ -18,9 +20,10 @@ from pandas.api import types
 from equipoise.data.codecs import coordinate_names
 from equipoise.data.format import DataFormat, has_suffix
 from equipoise.data.raw import DataOptions, RawData
-from equipoise.data.tables import check_names, exact_numbers, from_columns
+from equipoise.data.tables import check_names, exact_numbers, from_columns, too_many_columns
 from equipoise.errors import DataError
 from equipoise.files import replacing
+from equipoise.limits import limit, raise_it
 
 SEPARATORS = (",", ";", "\t", "|")
 MISSING_AMONG_NUMBERS = ("NA", "NaN", "nan", "N/A", "n/a", "null", "NULL", "None", "#N/A")
@@ -46,6 +49,8 @@ def read_csv(path: Path, options: DataOptions) -> RawData:
         DataError: bytes that are no UTF-8, a row with another number of fields than the first, names that repeat.
     """
     layout = _layout(path)
+    if len(layout.names) > limit("columns"):
+        raise too_many_columns(str(path), len(layout.names))
     check_names(list(layout.names), source=str(path))
     try:
         frame = _read(path, layout)
@@ -82,9 +87,9 @@ def _layout(path: Path) -> Layout:
     line = rows = 0
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
-            separator = _separator(stream.readline())
+            separator = _separator(next(_lines(stream, path), ""))
             stream.seek(0)
-            reader = csv.reader(stream, delimiter=separator)
+            reader = csv.reader(_lines(stream, path), delimiter=separator)
             first = next((row for row in reader if row), None)
             if first is None:
                 raise DataError(
@@ -124,6 +129,18 @@ def _layout(path: Path) -> Layout:
             "Name it in the first line.",
         )  # fmt: skip
     return Layout(separator, tuple(first), has_header=True)
+
+
+def _lines(stream: TextIO, path: Path) -> Iterator[str]:
+    """The lines one by one; one without an end would be read into memory whole."""
+    longest = limit("line_bytes")
+    while line := stream.readline(longest + 1):
+        if len(line) > longest:
+            raise DataError(
+                str(path), f"a line has more than {longest:,} characters.", "Expected rows of text.",
+                f"Check that this is a CSV file. {raise_it('line_bytes')}",
+            )  # fmt: skip
+        yield line
 
 
 def _separator(first_line: str) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from pathlib import Path
+
+from PIL import Image
 
 from equipoise.data.cache import cache_key
 from equipoise.data.format import DataFormat
 from equipoise.data.image_files import images_from_files, open_bytes, picture_bytes, picture_names
+from equipoise.data.images import UnusableImage
 from equipoise.data.raw import DataOptions, RawData
 from equipoise.files import write_bytes
 
@@ -22,7 +26,7 @@ def read_folder(path: Path, options: DataOptions) -> RawData:
         folders += [(relative / name).as_posix() for name in below]
     key = cache_key("folder", str(path.absolute()), _states(path, names), options.target_size, options.max_bad_share)
     return images_from_files(
-        names, lambda name: open_bytes(str(path / name)), folders=folders, options=options, source=str(path), key=key
+        names, lambda name: _open(path / name), folders=folders, options=options, source=str(path), key=key
     )
 
 
@@ -34,6 +38,12 @@ def _states(path: Path, names: list[str]) -> list[tuple[str, int, int]]:
             state = (path / name).lstat()
             found.append((name, state.st_size, state.st_mtime_ns))
     return found
+
+
+def _open(path: Path) -> Image.Image:
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+        raise UnusableImage("no ordinary file")
+    return open_bytes(str(path))
 
 
 def write_folder(path: Path, data: RawData) -> None:

@@ -10,31 +10,28 @@ from equipoise.data.format import DataFormat, has_suffix
 from equipoise.data.image_files import images_from_files, open_bytes, picture_bytes, picture_names
 from equipoise.data.images import UnusableImage
 from equipoise.data.raw import DataOptions, RawData
-from equipoise.errors import DataError
+from equipoise.data.zips import METHODS, open_zip
 from equipoise.files import replacing
-
-# A larger file is no picture of 64 million pixels or less; small archives can promise any size.
-MOST_BYTES_PER_FILE = 1 << 28
+from equipoise.limits import limit, refuse_expansion
 
 
 def read_zip(path: Path, options: DataOptions) -> RawData:
     """All pictures of a zip, by the rules that hold for a folder."""
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise DataError(
-            str(path), f"it cannot be read as a zip ({error}).", "Expected a zip of images.",
-            "Pack it again, or check that the copy is complete.",
-        ) from error  # fmt: skip
-    with archive:
+    most_bytes = limit("picture_bytes")
+    with open_zip(path) as archive:
         # Of two entries with one name the later counts, as it does for unzip.
         entries = {_inside(entry.filename): entry for entry in archive.infolist() if not entry.is_dir()}
+        refuse_expansion(
+            str(path), stored=path.stat().st_size, expanded=sum(entry.file_size for entry in entries.values())
+        )
 
         def open_entry(name: str):
             entry = entries[name]
             if entry.flag_bits & 1:
                 raise UnusableImage("encrypted")
-            if entry.file_size > MOST_BYTES_PER_FILE:
+            if entry.compress_type not in METHODS:
+                raise UnusableImage("packed by a method that is not read")
+            if entry.file_size > most_bytes:
                 raise UnusableImage(f"{entry.file_size:,} bytes are too many for an image")
             return open_bytes(archive.open(entry))
 

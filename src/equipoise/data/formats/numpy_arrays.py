@@ -6,9 +6,13 @@ array beside the labels; the labels under the name that `options.labels` gives, 
 
 from __future__ import annotations
 
+import math
+import struct
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -17,24 +21,32 @@ from equipoise.data.format import DataFormat, has_suffix
 from equipoise.data.raw import DataOptions, RawData
 from equipoise.data.stored_arrays import read_stored_array
 from equipoise.data.weights import checked_weights
+from equipoise.data.zips import METHODS, open_zip
+from equipoise.documents import open_regular
 from equipoise.errors import DataError, nearest
 from equipoise.files import replacing
+from equipoise.limits import refuse_expansion
 
 VALUE_NAMES = ("values", "images", "samples", "data", "points", "x", "arr_0")
 LABEL_NAMES = ("labels", "label", "targets", "y")
-# Zeros compress a thousandfold: a small file may ask for all the memory there is.
-MOST_BYTES_PER_ARRAY = 1 << 36
+READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+UNREADABLE = (
+    ValueError, OSError, EOFError, SyntaxError, OverflowError, TypeError, KeyError, MemoryError, RecursionError,
+    NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
 
 
 def read_npy(path: Path, options: DataOptions) -> RawData:
     """The one array of an `.npy` file."""
     try:
-        # Mapped, so that a header that promises more than the file holds is found before memory is taken for it.
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        with open_regular(path, kind=DataError) as stream:
+            check_header(stream, path.stat().st_size)
+        # The format itself and not np.load, which would read whatever else the file turns out to be.
+        values = np.lib.format.open_memmap(path, mode="r")
         large = read_stored_array(path, options)
     except DataError:
         raise
-    except (ValueError, OSError, EOFError, SyntaxError, OverflowError, TypeError) as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
     if large is not None:
         return large
@@ -44,27 +56,22 @@ def read_npy(path: Path, options: DataOptions) -> RawData:
 def read_npz(path: Path, options: DataOptions) -> RawData:
     """Samples, and labels if there are any, from an `.npz` file."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            oversized = [entry.filename for entry in archive.infolist() if entry.file_size > MOST_BYTES_PER_ARRAY]
-        if oversized:
-            raise ValueError(f"the array '{oversized[0]}' would take more than 64 GiB")
-        with np.load(path, allow_pickle=False) as arrays:
-            weight_name = _weight_name(list(arrays.files), options, path)
-            names = [name for name in arrays.files if name != weight_name]
+        with open_zip(path) as archive:
+            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+            weight_name = _weight_name(list(entries), options, path)
+            names = [name for name in entries if name != weight_name]
             label_name = _label_name(names, options, path)
             value_name = _value_name([name for name in names if name != label_name], path)
-            values = arrays[value_name]
-            weights = None if weight_name is None else arrays[weight_name]
-            labels = None if label_name is None else arrays[label_name]
+            wanted = [name for name in (value_name, weight_name, label_name) if name is not None]
+            size = sum(entries[name].file_size for name in wanted)
+            refuse_expansion(str(path), stored=path.stat().st_size, expanded=size)
+            found = {name: _member(archive, entries[name]) for name in wanted}
     except DataError:
         raise
-    except (ValueError, OSError, EOFError, SyntaxError, OverflowError, TypeError, KeyError, MemoryError,
-            NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:  # fmt: skip
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
-    except Exception as error:
-        if type(error).__module__ != "zlib":
-            raise
-        raise _unreadable(path, error) from error
+    values, labels = found[value_name], None if label_name is None else found[label_name]
+    weights = None if weight_name is None else found[weight_name]
     raw = from_array(values, labels=labels, options=options, source=str(path))
     if weights is None:
         return raw
@@ -74,6 +81,38 @@ def read_npz(path: Path, options: DataOptions) -> RawData:
             "Expected one weight per sample.", "Check that both arrays have the same order and length.",
         )  # fmt: skip
     return replace(raw, weights=checked_weights(weights, weight_name, source=str(path)))
+
+
+def check_header(stream: IO[bytes], size: int) -> None:
+    """Read the head of an array and leave the stream behind it.
+
+    Args:
+        stream: at the beginning of the array.
+        size: bytes from there to the end.
+
+    Raises:
+        ValueError: it is no head, the array holds Python objects, or it promises more numbers than are there.
+    """
+    version = np.lib.format.read_magic(stream)
+    if version not in READERS:
+        raise ValueError(f"its version is {version}")
+    shape, _, dtype = READERS[version](stream)
+    if dtype.hasobject:
+        raise ValueError("Object arrays")
+    if any(isinstance(length, bool) or length < 0 for length in shape):
+        raise ValueError(f"its shape is {shape}")
+    if math.prod(shape) * dtype.itemsize > size:
+        raise ValueError(f"its head promises an array of shape {shape}, and the file ends before that"[:110])
+
+
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+    """One array of an `.npz` file."""
+    if entry.compress_type not in METHODS:
+        raise ValueError(f"'{entry.filename}' is packed by a method that is not read")
+    with archive.open(entry) as stream:
+        check_header(stream, entry.file_size)
+    with archive.open(entry) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def write_npy(path: Path, data: RawData) -> None:
@@ -124,10 +163,15 @@ def _value_name(names: list[str], path: Path) -> str:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    if "allow_pickle" in str(error) or "Object arrays" in str(error):
+    if "Object arrays" in str(error):
         return DataError(
             str(path), "the array holds Python objects, which only a pickle can store.", "Expected numbers.",
             "Convert it with array.astype(float) and save it again; a pickle could run code, so none is read.",
+        )  # fmt: skip
+    if "magic string" in str(error) and path.open("rb").read(1) == b"\x80":
+        return DataError(
+            str(path), "it looks like a pickle, which could run code.", "Expected a file written by numpy.save.",
+            "Load it where you trust it, and write it again with numpy.save; no pickle is read here.",
         )  # fmt: skip
     reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
     return DataError(

@@ -9,9 +9,10 @@ import pandas as pd
 
 from equipoise.data.cache import cache_key, file_facts, map_above_bytes
 from equipoise.data.format import DataFormat, has_suffix
+from equipoise.data.parquet_checks import checked_columns
 from equipoise.data.raw import DataOptions, RawData
 from equipoise.data.stored_reading import BYTES_PER_VALUE, read_stored
-from equipoise.data.tables import check_names, from_columns
+from equipoise.data.tables import from_columns
 from equipoise.errors import DataError
 from equipoise.files import replacing
 
@@ -23,15 +24,16 @@ def read_parquet(path: Path, options: DataOptions) -> RawData:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            check_names(file.schema_arrow.names, source=str(path))
+            columns = checked_columns(file, path, options)
             raw = _read_large(file, path, options)
             if raw is not None:
                 return raw
-            table = file.read()
+            table = file.read(columns=columns)
         frame = _as_frame(table)
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+            NotImplementedError, RuntimeError) as error:  # fmt: skip
         raise DataError(
             str(path), f"it cannot be read as Parquet ({(str(error).splitlines() or ['damaged'])[0][:120]}).",
             "Expected a Parquet file.", "Write it again, or check that the copy is complete.",

@@ -1,0 +1,76 @@
+"""What a Parquet file promises, checked by its own account of itself before its columns are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from equipoise.data.raw import DataOptions
+from equipoise.data.tables import check_names, too_many_columns
+from equipoise.errors import DataError
+from equipoise.limits import HARMLESS_BYTES, limit, refuse_expansion
+
+if TYPE_CHECKING:
+    import pyarrow.parquet
+
+BYTES_OF_A_NUMBER = 8
+
+
+def checked_columns(file: pyarrow.parquet.ParquetFile, path: Path, options: DataOptions) -> list[str] | None:
+    """The names of the columns to read: all but nested ones that are left out anyway; `None` is all.
+
+    Raises:
+        DataError: too many columns, names that repeat, lists or records in a column, or a size that the file's own
+            size does not explain.
+    """
+    import pyarrow as pa
+
+    schema, facts = file.schema_arrow, file.metadata
+    if max(facts.num_columns, len(schema.names)) > limit("columns"):
+        raise too_many_columns(str(path), max(facts.num_columns, len(schema.names)))
+    check_names(schema.names, source=str(path))
+    nested = [field for field in schema if pa.types.is_nested(field.type)]
+    kept = [field for field in nested if field.name not in options.drop]
+    if kept:
+        raise DataError(
+            f"{path}, column '{kept[0].name}'", f"it holds {str(kept[0].type)[:60]}.",
+            "Expected one number, text, truth value or date in each row.",
+            "Split it into columns of their own, or leave it out with data.drop.",
+        )  # fmt: skip
+    stored = path.stat().st_size
+    refuse_expansion(str(path), stored=stored, expanded=facts.num_rows * facts.num_columns * BYTES_OF_A_NUMBER)
+    _refuse_long_texts(file, path)
+    return [name for name in schema.names if name not in {field.name for field in nested}] if nested else None
+
+
+def _refuse_long_texts(file: pyarrow.parquet.ParquetFile, path: Path) -> None:
+    """Refuse texts that are stored once and repeated so often that they would not fit: a million times a megabyte.
+
+    What is stored bounds the longest text. Only where that bound leaves room for mischief are the texts counted, in
+    the form in which each is held once.
+    """
+    import pyarrow.compute
+    import pyarrow.parquet
+
+    facts = file.metadata
+    texts = [name for place, name in enumerate(file.schema.names)
+             if facts.num_row_groups and file.schema.column(place).physical_type == "BYTE_ARRAY"
+             and file.schema.column(place).path == name]  # fmt: skip
+    bound = sum(
+        group.num_rows * group.column(place).total_uncompressed_size
+        for group in map(facts.row_group, range(facts.num_row_groups))
+        for place in range(facts.num_columns)
+        if group.column(place).path_in_schema in texts
+    )
+    if bound <= HARMLESS_BYTES:
+        return
+    total = 0
+    held_once = pyarrow.parquet.ParquetFile(path, read_dictionary=texts)
+    for batch in held_once.iter_batches(columns=texts):
+        for column in batch.columns:
+            if not hasattr(column, "dictionary"):
+                total += column.nbytes
+                continue
+            lengths = pyarrow.compute.binary_length(column.dictionary)
+            total += pyarrow.compute.sum(lengths.take(column.indices.drop_null())).as_py() or 0
+    refuse_expansion(str(path), stored=path.stat().st_size, expanded=total)
