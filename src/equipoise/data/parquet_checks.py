@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 BYTES_OF_A_NUMBER = 8
 
 
-def checked_columns(file: pyarrow.parquet.ParquetFile, path: Path, options: DataOptions) -> list[str] | None:
-    """The names of the columns to read: all but nested ones that are left out anyway; `None` is all.
+def check_parquet(file: pyarrow.parquet.ParquetFile, path: Path, options: DataOptions) -> None:
+    """Look at the names, types and sizes that the file states.
 
     Raises:
-        DataError: too many columns, names that repeat, lists or records in a column, or a size that the file's own
-            size does not explain.
+        DataError: too many columns, names that repeat, lists or records in a column that is not left out, or a size
+            that the file's own size does not explain.
     """
     import pyarrow as pa
 
@@ -29,8 +29,7 @@ def checked_columns(file: pyarrow.parquet.ParquetFile, path: Path, options: Data
     if max(facts.num_columns, len(schema.names)) > limit("columns"):
         raise too_many_columns(str(path), max(facts.num_columns, len(schema.names)))
     check_names(schema.names, source=str(path))
-    nested = [field for field in schema if pa.types.is_nested(field.type)]
-    kept = [field for field in nested if field.name not in options.drop]
+    kept = [field for field in schema if pa.types.is_nested(field.type) and field.name not in options.drop]
     if kept:
         raise DataError(
             f"{path}, column '{kept[0].name}'", f"it holds {str(kept[0].type)[:60]}.",
@@ -40,7 +39,6 @@ def checked_columns(file: pyarrow.parquet.ParquetFile, path: Path, options: Data
     stored = path.stat().st_size
     refuse_expansion(str(path), stored=stored, expanded=facts.num_rows * facts.num_columns * BYTES_OF_A_NUMBER)
     _refuse_long_texts(file, path)
-    return [name for name in schema.names if name not in {field.name for field in nested}] if nested else None
 
 
 def _refuse_long_texts(file: pyarrow.parquet.ParquetFile, path: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from equipoise.data.cache import cache_key, file_facts, map_above_bytes
 from equipoise.data.format import DataFormat, has_suffix
-from equipoise.data.parquet_checks import checked_columns
+from equipoise.data.parquet_checks import check_parquet
 from equipoise.data.raw import DataOptions, RawData
 from equipoise.data.stored_reading import BYTES_PER_VALUE, read_stored
 from equipoise.data.tables import from_columns
@@ -24,11 +24,11 @@ def read_parquet(path: Path, options: DataOptions) -> RawData:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            columns = checked_columns(file, path, options)
+            check_parquet(file, path, options)
             raw = _read_large(file, path, options)
             if raw is not None:
                 return raw
-            table = file.read(columns=columns)
+            table = file.read()
         frame = _as_frame(table)
     except DataError:
         raise
