@@ -99,8 +99,7 @@ def soaked(source: str, options: argparse.Namespace, root: Path) -> dict[str, An
         "is_stopped_by_the_clock": is_stopped,
         "exit": process.returncode,
         "steps": step,
-        "looks": lines_of(folder / "looks.jsonl"),
-        "verdicts": lines_of(folder / "verdicts.jsonl"),
+        "looks": looks_of(folder),
         "peak_total_bytes": max(reading.total for reading in readings),
         **environment(options.note),
     }
@@ -138,9 +137,11 @@ def played(folder: Path) -> tuple[int, int]:
         return 0, 0
 
 
-def lines_of(path: Path) -> int:
-    """How many lines a file of the run folder has; 0 without it."""
-    return len(path.read_text().splitlines()) if path.exists() else 0
+def looks_of(folder: Path) -> int:
+    """How often the referee has looked: lines of `verdicts.jsonl` about the selection part."""
+    path = folder / "verdicts.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return sum(json.loads(line).get("part") == "selection" for line in lines)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ import numpy as np
 from equipoise.errors import StorageError
 
 RELEASE_BYTES = 128_000_000
-FAULT_BYTES = 1 << 16
-"""A page that is not there brings its neighbours with it: Linux maps up to 64 KiB at a time."""
+SCATTERED_ROWS = 64
+"""Rows that are read from a large file before its pages are handed back: a page that is touched brings its neighbours,
+which on Linux can be 2 MiB, so that these rows take 128 MB at most."""
 CHUNK_BYTES = 1 << 24
 
 
@@ -45,10 +46,25 @@ class MappedArray:
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        rows = np.array(self._array[index])
-        scattered = 0 if isinstance(index, slice) else FAULT_BYTES * (rows.nbytes // max(1, self._row_bytes))
-        self._touched += rows.nbytes + scattered
+        if isinstance(index, np.ndarray) and index.ndim == 1 and index.dtype.kind in "iu" and len(index):
+            reach = (int(index.max()) - int(index.min()) + 1) * self._row_bytes
+            if min(reach, self.nbytes) > RELEASE_BYTES:
+                return self._scattered(index)
+            rows = self._array[index]
+        else:
+            rows = np.array(self._array[index])
+            reach = rows.nbytes
+        self._touched += reach
         if self._touched > RELEASE_BYTES:
+            self.release()
+        return rows
+
+    def _scattered(self, index: np.ndarray) -> np.ndarray:
+        """Rows from all over the file, a few at a time: each may bring a large page with it."""
+        rows = np.empty((len(index), *self.shape[1:]), dtype=self.dtype)
+        for start in range(0, len(index), SCATTERED_ROWS):
+            part = slice(start, start + SCATTERED_ROWS)
+            rows[part] = self._array[index[part]]
             self.release()
         return rows
 

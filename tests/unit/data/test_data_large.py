@@ -13,6 +13,7 @@ from data_builders import mixed_frame, picture
 
 from equipoise.data import PARTS, DataOptions, PreparedData, RawData, load, prepare
 from equipoise.data import cache as cache_module
+from equipoise.data.mapped import MappedArray
 from equipoise.data.stored_table import StoredTable
 from equipoise.errors import ConfigError, DataError, StorageError
 from equipoise.training.batches import BatchSource
@@ -310,3 +311,21 @@ def test_what_is_wrong_with_a_large_array_is_said_as_of_a_small_one(
             said.append(str(caught.value))
         assert said[0] == said[1]
     assert not own_cache.exists() or list(own_cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("index", [[5, 5, 0, 999, 17], list(range(1000)), [3], list(range(999, -1, -7))])
+def test_rows_from_all_over_a_mapped_file_are_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: list[int]
+) -> None:
+    values = np.random.default_rng(0).integers(0, 99, (1000, 5))
+    np.save(tmp_path / "values.npy", values)
+    monkeypatch.setattr("equipoise.data.mapped.RELEASE_BYTES", 1000)
+    monkeypatch.setattr("equipoise.data.mapped.SCATTERED_ROWS", 3)
+    mapped = MappedArray(tmp_path / "values.npy")
+    released = []
+    monkeypatch.setattr(mapped, "release", lambda: released.append(1))
+    np.testing.assert_array_equal(mapped[np.array(index)], values[index])
+    # Rows that are far apart are read three at a time, and their pages handed back each time.
+    assert len(released) == (-(-len(index) // 3) if max(index) - min(index) > 25 else 0)
+    np.testing.assert_array_equal(mapped[100:300:2], values[100:300:2])
+    np.testing.assert_array_equal(np.asarray(mapped), values)
