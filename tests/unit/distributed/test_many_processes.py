@@ -236,7 +236,7 @@ def test_fewer_devices_than_processes_are_named(monkeypatch):
     group = object.__new__(TorchGroup)
     Group.__init__(group, 1, 2)
     group.gathered = lambda value: [[0, *value[1:]], value]
-    with pytest.raises(ConfigError, match="(?s)process 1: it is number 1.*which has 1 CUDA devices.*--nproc-per-node 1"):
+    with pytest.raises(ConfigError, match="(?s)process 1: it is number 1.*has 1 CUDA devices.*--nproc-per-node 1"):
         group.place(torch.device("cuda"))
     with pytest.raises(ConfigError, match="2 processes on mps"):
         group.place(torch.device("mps"))
