@@ -1,0 +1,121 @@
+"""Frozen feature extractors: a function, or an ONNX file, sees for the referee what it was made to see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from equipoise.errors import ConfigError, DataError, MissingExtra
+from equipoise.referee import Conclusion, judge
+from equipoise.referee.extractors import WELL_KNOWN, members_of, onnx_extractor
+from equipoise.referee.members import available
+
+QUICK = [available()["neighbour curves"]]
+
+
+def speckled(count: int, seed: int, *, speckle: int = 0) -> np.ndarray:
+    """Noise images of 6 x 6; `speckle` moves the mean of every other pixel up and of the others down."""
+    signs = np.where(np.add.outer(np.arange(6), np.arange(6)) % 2 == 0, 1, -1)
+    images = np.random.default_rng(seed).integers(60, 190, (count, 1, 6, 6)) + speckle * signs
+    return images.astype(np.uint8)
+
+
+def chequered(images: np.ndarray) -> np.ndarray:
+    """How strongly each image has the pattern of a chequerboard."""
+    signs = np.where(np.add.outer(np.arange(6), np.arange(6)) % 2 == 0, 1.0, -1.0)
+    return (images * signs).mean(axis=(1, 2, 3))[:, None]
+
+
+def stored_model(path, *, shape, channels: int = 1):
+    """A model whose features are the means of all its input's pixels, per channel, and their doubles."""
+    onnx = pytest.importorskip("onnx", reason="onnx comes with the extra 'test'")
+    from onnx import TensorProto, helper
+
+    entry = helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)
+    result = helper.make_tensor_value_info("features", TensorProto.FLOAT, [shape[0], 2 * channels])
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["images"], ["means"]),
+        helper.make_node("Flatten", ["means"], ["flat"]),
+        helper.make_node("Add", ["flat", "flat"], ["doubled"]),
+        helper.make_node("Concat", ["flat", "doubled"], ["features"], axis=1),
+    ]
+    model = helper.make_model(
+        helper.make_graph(nodes, "tiny", [entry], [result]), opset_imports=[helper.make_opsetid("", 13)], ir_version=8
+    )
+    onnx.save(model, str(path))
+    return path
+
+
+def test_a_function_sees_what_the_others_do_not():
+    real, fake = speckled(600, 0), speckled(600, 1, speckle=6)
+    options = {"kind": "images", "members": QUICK, "checks": []}
+    assert judge(real, fake, **options).conclusion != Conclusion.DISTINGUISHED
+    seen = judge(real, fake, extractor=chequered, **options)
+    assert seen.conclusion == Conclusion.DISTINGUISHED
+    assert {"neighbour curves", "chequered"} == set(seen.member_values)
+
+
+def test_an_onnx_file_gives_the_features_that_it_computes(tmp_path):
+    pytest.importorskip("onnxruntime", reason="onnxruntime comes with the extra 'onnx'")
+    features = onnx_extractor(stored_model(tmp_path / "means.onnx", shape=["n", 1, "h", "w"]))
+    images = np.random.default_rng(0).random((5, 1, 6, 6)).astype(np.float32)
+    means = images.mean(axis=(1, 2, 3))
+    # One float32 sum of 36 terms.
+    np.testing.assert_allclose(features(images), np.stack([means, 2 * means], axis=1), rtol=1e-5)
+
+
+def test_a_model_of_fixed_size_batch_and_channels_gets_what_it_asks_for(tmp_path):
+    pytest.importorskip("onnxruntime", reason="onnxruntime comes with the extra 'onnx'")
+    features = onnx_extractor(stored_model(tmp_path / "fixed.onnx", shape=[4, 3, 12, 12], channels=3))
+    images = np.full((6, 1, 6, 6), 0.25, dtype=np.float32)
+    np.testing.assert_allclose(features(images), np.repeat([[0.25] * 3 + [0.5] * 3], 6, axis=0), rtol=1e-5)
+    with pytest.raises(DataError, match="3 channels"):
+        features(np.zeros((2, 4, 6, 6), dtype=np.float32))
+
+
+def test_the_verdict_of_an_onnx_file_is_that_of_the_same_function(tmp_path):
+    pytest.importorskip("onnxruntime", reason="onnxruntime comes with the extra 'onnx'")
+    path = stored_model(tmp_path / "means.onnx", shape=["n", 1, 6, 6])
+    real, fake = speckled(300, 0), np.clip(speckled(300, 1) + 12, 0, 255).astype(np.uint8)
+    (member,) = members_of(path, "images")
+    assert member.name == "means.onnx" and member.identity == members_of([str(path)], "images")[0].identity
+    verdict = judge(real, fake, kind="images", members=[], extractor=str(path), checks=[])
+    assert verdict.conclusion == Conclusion.DISTINGUISHED and set(verdict.member_values) == {"means.onnx"}
+
+
+def test_files_that_are_no_usable_model_are_refused_with_what_was_found(tmp_path):
+    pytest.importorskip("onnxruntime", reason="onnxruntime comes with the extra 'onnx'")
+    (tmp_path / "broken.onnx").write_bytes(b"not a model")
+    with pytest.raises(DataError, match=r"broken\.onnx.*cannot read"):
+        members_of(tmp_path / "broken.onnx", "images")
+    with pytest.raises(DataError, match="no such file"):
+        members_of(tmp_path / "missing.onnx", "images")
+    with pytest.raises(DataError, match=r"its inputs are images: tensor\(float\) \['n', 1, 6\]"):
+        members_of(stored_model(tmp_path / "rows.onnx", shape=["n", 1, 6]), "images")
+
+
+def test_extractors_are_for_images_and_unknown_names_list_the_known_ones():
+    with pytest.raises(ConfigError, match="the data are points"):
+        judge(np.zeros((50, 2)), np.zeros((50, 2)), kind="points", extractor=chequered)
+    with pytest.raises(ConfigError, match="resnet-50"):
+        members_of("resnet50", "images")
+
+
+def test_an_extractor_that_returns_nonsense_is_named():
+    with pytest.raises(DataError, match=r"'wrong'.*1 rows for"):
+        def wrong(images):
+            return np.zeros((1, 3))
+
+        judge(speckled(60, 0), speckled(60, 1), kind="images", members=[], extractor=wrong)
+
+
+def test_a_missing_package_names_the_extra_that_brings_it(monkeypatch, tmp_path):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtra, match=r"equipoise\[onnx\]"):
+        onnx_extractor(tmp_path / "any.onnx")
+    monkeypatch.setitem(sys.modules, "timm", None)
+    for name in WELL_KNOWN:
+        with pytest.raises(MissingExtra, match=r"equipoise\[extractors\]"):
+            members_of(name, "images")
