@@ -44,6 +44,10 @@ def judge(
             "--extractor", metavar="FILE.onnx", help="A frozen feature extractor of images, asked beside the others.",
         ),
     ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option("--drop", metavar="COLUMN", help="A column of both tables that is left out, such as a key."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -78,6 +82,8 @@ def judge(
             "Expected one run folder, or two sets of data: REAL FAKE.",
             "Use 'equipoise compare RUN RUN...' to see several runs side by side.",
         )
+    if drop and len(sources) == 1:
+        raise InputError("--drop", "a run has its columns already.", "Expected two sets of data.", "Leave it out.")
     if len(sources) == 2:
         from equipoise.experiment.judging import judge_sources
 
@@ -89,6 +95,7 @@ def judge(
             seed=seed,
             resolution=resolution.value,
             extractor=extractor or None,
+            drop=drop or (),
         )
     else:
         from equipoise import experiment

@@ -48,7 +48,7 @@ def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOp
     if labels is not None and options.use_labels:
         codes, label_names, notes = encode_labels(labels, source=source)
     if kind == "points":
-        raw = RawData("points", points_from_array(values, source=source), source=source)
+        raw = RawData("points", points_from_array(values, source=source, keep_gaps=options.keep_gaps), source=source)
         raw = _named(raw)
     elif kind == "images":
         images, found = images_from_array(values, options=options, source=source)
@@ -64,8 +64,10 @@ def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOp
     )  # fmt: skip
 
 
-def points_from_array(values: np.ndarray, *, source: str, first_row: int = 0) -> np.ndarray:
-    """Float64 `(n, d)`, every number finite; of a part of the rows, `first_row` is the first one's number."""
+def points_from_array(
+    values: np.ndarray, *, source: str, first_row: int = 0, keep_gaps: bool = False
+) -> np.ndarray:
+    """Float64 `(n, d)`, every number finite unless gaps are kept; `first_row` is the number of the first one."""
     if values.ndim > 2:
         raise DataError(
             source,
@@ -76,10 +78,11 @@ def points_from_array(values: np.ndarray, *, source: str, first_row: int = 0) ->
     points = np.array(values.reshape(len(values), -1), dtype=np.float64)
     if points.shape[1] == 0:
         raise DataError(source, "the points have no coordinates.", "Expected the shape (points, coordinates).")
-    refuse_non_finite(points, source=source)
-    largest = np.abs(points).max()
-    if largest > LARGEST_COORDINATE:
-        row, column = np.unravel_index(np.abs(points).argmax(), points.shape)
+    if not keep_gaps:
+        refuse_non_finite(points, source=source)
+    sizes = np.where(np.isfinite(points), np.abs(points), 0.0) if keep_gaps else np.abs(points)
+    if sizes.max() > LARGEST_COORDINATE:
+        row, column = np.unravel_index(sizes.argmax(), points.shape)
         raise DataError(
             f"{source}, row {first_row + row}, column {column}", f"the value {points[row, column]:g} is too large.",
             f"Expected numbers up to {LARGEST_COORDINATE:g}.", "Rescale the data, or take the row out.",

@@ -87,6 +87,7 @@ class DataOptions:
         points: how many points to draw of `grid25`, `ring8` and `swiss-roll`.
         sample_weight: the array of an `.npz` file, or the column of a table, that says how often each row is wanted;
             it is taken out of the data.
+        keep_gaps: keep NaN and infinity in points, which the referee reports; the players cannot learn from them.
     """
 
     kind: SpaceKind | None = None
@@ -97,6 +98,7 @@ class DataOptions:
     drop: tuple[str, ...] = ()
     points: int = 100_000
     sample_weight: str | None = None
+    keep_gaps: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in (None, "points", "images", "table"):

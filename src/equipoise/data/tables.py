@@ -64,7 +64,8 @@ def _from_frame(frame: pd.DataFrame, *, options: DataOptions, source: str) -> Ra
             )  # fmt: skip
         labels, label_names, notes = encode_labels(column.to_numpy(), source=source)
     if options.kind == "points":
-        raw = points_from_frame(frame.drop(columns=[options.labels] if labels is not None else []), source=source)
+        points = frame.drop(columns=[options.labels] if labels is not None else [])
+        raw = points_from_frame(points, source=source, keep_gaps=options.keep_gaps)
     else:
         check_columns(frame, source=source)
         raw = RawData("table", frame, source=source)
@@ -81,8 +82,8 @@ def looks_like_points(frame: pd.DataFrame) -> bool:
     )
 
 
-def points_from_frame(frame: pd.DataFrame, *, source: str) -> RawData:
-    """Points with the columns' names."""
+def points_from_frame(frame: pd.DataFrame, *, source: str, keep_gaps: bool = False) -> RawData:
+    """Points with the columns' names; with `keep_gaps` missing values stay as NaN."""
     check_names(frame.columns.tolist(), source=source)
     check_rows(frame, source=source)
     for position, name in enumerate(frame.columns):
@@ -92,13 +93,14 @@ def points_from_frame(frame: pd.DataFrame, *, source: str) -> RawData:
                 f"{source}, column '{name}'", f"it holds {column.dtype}, not numbers.", "Points need numbers only.",
                 "Leave the column out with data.drop, or read the file as a table.",
             )  # fmt: skip
-        if column.isna().any():
+        if column.isna().any() and not keep_gaps:
             row = int(np.argmax(column.isna().to_numpy()))
             raise DataError(
                 f"{source}, column '{name}', row {row}", f"{int(column.isna().sum())} values are missing.",
                 "Points need every number.", "Take these rows out, or read the file as a table.",
             )  # fmt: skip
-    values = points_from_array(frame.to_numpy(dtype=np.float64), source=source)
+    numbers = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+    values = points_from_array(numbers, source=source, keep_gaps=keep_gaps)
     return RawData("points", values, names=tuple(str(name) for name in frame.columns), source=source)
 
 
@@ -166,7 +168,8 @@ def is_a_key(values: int, rows: int, *, name: object, source: str) -> DataError:
         f"{source}, column '{name}'",
         f"its text differs in {values} of {rows} rows, as a key does.",
         "Expected categories that many rows share; a generator could only repeat keys.",
-        f"Leave the column out: --set 'data.drop=[{name}]', or drop=('{name}',) in Python.",
+        f"Leave the column out: --set 'data.drop=[{name}]' of train, --drop '{name}' of judge, or drop=('{name}',) in "
+        "Python.",
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from equipoise.errors import DataError
+from equipoise.errors import DataError, EquipoiseError
 
 if TYPE_CHECKING:
     from equipoise.data import RawData
@@ -29,6 +30,7 @@ def judge_sources(
     resolution: ResolutionPlan = "auto",
     cache: Path | None = None,
     extractor: Any = None,
+    drop: Sequence[str] = (),
 ) -> Verdict:
     """Whether fresh discriminators can tell `real` from `fake`, on rows that none of them was fitted to.
 
@@ -42,6 +44,7 @@ def judge_sources(
             `screen` plants defects of each kind once per size, `full` five times; `auto` screens if there is a margin.
         cache: a folder that keeps measured resolutions; the person's cache folder when left out.
         extractor: one frozen feature extractor of images or several: a function, an `.onnx` file, or a known name.
+        drop: columns of tables that are left out on both sides, such as keys.
 
     Returns:
         The referee's verdict. It is about these two sets of rows as samples of two distributions: rows that
@@ -53,11 +56,12 @@ def judge_sources(
         ConfigError: an option is out of range.
         MissingExtra: the extractor needs a package that is not installed.
     """
-    from equipoise.data import load
+    from equipoise.data import DataOptions, load
     from equipoise.referee import judge
 
-    real_data = load(real)
-    fake_data = load(fake, options=options_like(real_data))
+    # Missing values in points are for the referee to report; only players cannot take them.
+    real_data = load(real, options=DataOptions(keep_gaps=True, drop=tuple(drop)))
+    fake_data = _loaded_like(fake, real_data, drop=tuple(drop))
     real_data, fake_data = (some_of(side, seed=seed) for side in (real_data, fake_data))
     real_values, fake_values = aligned_values(real_data, fake_data)
     return judge(
@@ -104,12 +108,28 @@ def some_of(data: RawData, *, seed: int) -> RawData:
     return data.rows(drawn(np.arange(len(data)), MOST_SAMPLES, seed=seed))
 
 
-def options_like(real: RawData) -> Any:
+def _loaded_like(fake: Any, real: RawData, *, drop: tuple[str, ...]) -> RawData:
+    """The other side read as the same kind of data; a source of another kind is told as such."""
+    from equipoise.data import load
+
+    try:
+        return load(fake, options=options_like(real, drop=drop))
+    except DataError:
+        try:
+            other = load(fake)
+        except EquipoiseError:
+            other = None
+        if other is None or other.kind == real.kind:
+            raise
+        raise _of_other_kind(real, other) from None
+
+
+def options_like(real: RawData, *, drop: tuple[str, ...] = ()) -> Any:
     """Options that read another source as the same kind of data, images at the same size."""
     from equipoise.data import DataOptions
 
     size = tuple(int(side) for side in real.values.shape[2:]) if real.kind == "images" else None
-    return replace(DataOptions(), kind=real.kind, image_size=size)
+    return replace(DataOptions(), kind=real.kind, image_size=size, keep_gaps=True, drop=drop)
 
 
 def aligned_values(real: RawData, fake: RawData) -> tuple[Any, Any]:
@@ -119,7 +139,7 @@ def aligned_values(real: RawData, fake: RawData) -> tuple[Any, Any]:
         DataError: they differ in kind, in number of coordinates, in columns or in transparency.
     """
     if real.kind != fake.kind:
-        raise _unlike(real, fake, f"holds {fake.kind}, while {real.source} holds {real.kind}")
+        raise _of_other_kind(real, fake)
     if real.kind == "table":
         return real.values, _columns_like(real, fake)
     if real.kind == "points":
@@ -159,6 +179,11 @@ def _in_colour(images: np.ndarray) -> np.ndarray:
     return np.repeat(images, RGB, axis=1) if images.shape[1] == GREY else images
 
 
+def _of_other_kind(real: RawData, fake: RawData) -> DataError:
+    words = {"table": "a table", "points": "points", "images": "images"}
+    return _unlike(real, fake, f"holds {words[fake.kind]}, while {real.source} holds {words[real.kind]}")
+
+
 def _unlike(real: RawData, fake: RawData, found: str) -> DataError:
     return DataError(
         fake.source, f"{found}.", f"Expected samples of the same kind as those in {real.source}.",
@@ -166,7 +191,6 @@ def _unlike(real: RawData, fake: RawData, found: str) -> DataError:
     )  # fmt: skip
 
 
-def _some(names: list[str], shown: int = 5) -> str:
-    listed = ", ".join(f"'{name}'" for name in names[:shown])
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return f"the column{'s' if len(names) > 1 else ''} {listed}{more}"
+def _some(names: list[str]) -> str:
+    listed = ", ".join(f"'{name}'" for name in names)
+    return f"the column{'s' if len(names) > 1 else ''} {listed}"

@@ -137,6 +137,32 @@ def aligned(real: Values, fake: Values) -> Values | None:
     return take(fake, places)
 
 
+def fresh_places(real: Values, fake: Values) -> tuple[np.ndarray, np.ndarray, tuple[Finding, ...]]:
+    """Which samples of each side may be compared: those that are on both are left out, where they are no coincidence.
+
+    A verdict takes the sides as independent, and a sample that is on both breaks that: its twin among the fitted ones
+    gives it away, so that a random half of a set would be "distinguished" from the whole. Without its twins the real
+    side is as fresh as before, and a random part of it still has its law. Only on a real side that never repeats itself
+    is a shared sample taken for a copy: rows of a few levels coincide by nature.
+
+    Returns:
+        Positions on the real side, positions on the generated side, and what was left out.
+    """
+    real_keys, fake_keys = row_keys(real), row_keys(fake)
+    places = np.arange(len(real)), np.arange(len(fake))
+    shared = np.isin(real_keys, fake_keys)
+    is_chance = shared.sum() <= _STRIKING_OVERLAP * min(len(real), len(fake))
+    if is_chance or len(np.unique(real_keys)) < len(real_keys) or aligned(real, fake) is not None:
+        return *places, ()
+    if shared.all():
+        kept = np.flatnonzero(~np.isin(fake_keys, real_keys))
+        statement = f"The {len(fake) - len(kept):,} generated samples that are also real ones were left out"
+        return places[0], kept, (Finding("inputs", f"{statement}; {len(kept):,} others are compared."),)
+    kept = np.flatnonzero(~shared)
+    statement = f"The {int(shared.sum()):,} real samples that are also generated ones were left out of the real side"
+    return kept, places[1], (Finding("inputs", f"{statement}; {len(kept):,} others are compared."),)
+
+
 def _overlap(real: Values, fake: Values) -> list[Finding]:
     real_keys, fake_keys = row_keys(real), row_keys(fake)
     if aligned(real, fake) is not None:

@@ -16,12 +16,12 @@ import numpy as np
 
 from equipoise.errors import ConfigError, unknown_name
 from equipoise.randomness import derived_seed
-from equipoise.referee.base import Check, Evidence, Finding, Member, Values, joined
+from equipoise.referee.base import Check, Evidence, Finding, Member, Values, joined, take
 from equipoise.referee.checks import available as available_checks
 from equipoise.referee.checks.jsd_bound import is_distinguished, jsd_lower_bound_nats, log_e_value, value_estimate
 from equipoise.referee.extractors import Extractor, members_of
 from equipoise.referee.eyesight import resolution_of
-from equipoise.referee.inputs import aligned, checked_sides, first_findings
+from equipoise.referee.inputs import aligned, checked_sides, first_findings, fresh_places
 from equipoise.referee.members import members_for
 from equipoise.referee.playing import SCORE_SHARE, play, split
 from equipoise.referee.resolution import Resolution, floor_nats
@@ -94,8 +94,12 @@ def judge(
         used = (*used, *members_of(extractor, kind))
     real, fake = checked_sides(real, fake, kind)
     findings = first_findings(real, fake, kind)
+    kept = [np.arange(len(side)) for side in (real, fake)]
     if real_fit is not None:
         real_fit, _ = checked_sides(real_fit, fake, kind)
+    else:
+        *kept, left_out = fresh_places(real, fake)
+        real, fake, findings = take(real, kept[0]), take(fake, kept[1]), (*findings, *left_out)
     needed = samples_needed(confidence)
     real_total = len(real) if real_fit is None else min(len(real) / SCORE_SHARE, len(real_fit) / (1 - SCORE_SHARE))
     if min(real_total, len(fake)) < needed:
@@ -106,9 +110,10 @@ def judge(
     if same is None:
         # The split depends on the seed and the counts alone, so what is split in the same way falls beside its samples.
         stand_in = None if real_fit is None else np.zeros(len(real_fit))
-        places = split(np.arange(len(real)), np.arange(len(fake)), seed=seed, real_fit=stand_in)
+        places = split(*kept, seed=seed, real_fit=stand_in)
         if real_labels is not None and fake_labels is not None:
-            labels = split(np.asarray(real_labels), np.asarray(fake_labels), seed=seed, real_fit=stand_in)
+            sides = [np.asarray(side)[rows] for side, rows in zip((real_labels, fake_labels), kept, strict=True)]
+            labels = split(*sides, seed=seed, real_fit=stand_in)
     outcome = play(parts, kind=kind, seed=seed, members=used)
     estimate = value_estimate(outcome.real_logits, outcome.fake_logits)
     log_e = log_e_value(outcome.real_logits, outcome.fake_logits)

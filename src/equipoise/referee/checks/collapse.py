@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from equipoise.referee.base import Evidence, Finding
@@ -36,7 +38,10 @@ def check_collapse(evidence: Evidence) -> tuple[Finding, ...]:
     near = near_repeat_share(evidence.real.positions[:count], evidence.fake.positions[:count])
     numbers = {"fake_near_repeat_share": near, "real_near_repeat_share": NEAR_QUANTILE}
     # A generator with modes of half the right width has a share of about 4 %; a collapsed one has most of its samples.
-    if near > max(2 * _STRIKING_SHARE, fake_share + _STRIKING_SHARE):
+    # Among few samples the nearest 1 % is one sample, and neighbours come in pairs: four deviations of such a count.
+    expected = max(1.0, NEAR_QUANTILE * count)
+    is_chance = near * count <= expected + 4 * math.sqrt(2 * (expected + 1))
+    if near > max(2 * _STRIKING_SHARE, fake_share + _STRIKING_SHARE) and not is_chance:
         findings.append(
             Finding(
                 "collapse",

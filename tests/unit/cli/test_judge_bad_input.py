@@ -1,0 +1,188 @@
+"""What people hand over by mistake: everything that differs is listed, and copies are no evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from equipoise.errors import DataError
+from equipoise.experiment.judging import judge_sources, user_cache
+from equipoise.metrics.known import gaussian
+from equipoise.referee import Conclusion, judge
+from equipoise.referee.inputs import fresh_places
+from equipoise.referee.members import available
+
+ALL = [available()[name] for name in ("quadratic", "neighbour trees", "neighbour curves")]
+
+
+def points(count: int, seed: int) -> np.ndarray:
+    return gaussian(3).sample(count, np.random.default_rng(seed))
+
+
+def table(count: int, seed: int) -> pd.DataFrame:
+    stream = np.random.default_rng(seed)
+    return pd.DataFrame({
+        "age": stream.integers(18, 90, count),
+        "town": stream.choice(["Oslo", "Bergen", "Moss"], count),
+        "pay": stream.normal(10, 2, count).round(2),
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("part", [0.5, 0.9])
+def test_a_random_part_of_a_set_is_not_told_from_the_set(part):
+    alarms = 0
+    for seed in range(6):
+        real = points(800, seed)
+        fake = real[np.random.default_rng(seed).permutation(800)[: round(part * 800)]]
+        verdict = judge(real, fake, kind="points", members=ALL, checks=[], seed=seed)
+        alarms += verdict.conclusion == Conclusion.DISTINGUISHED
+        assert any("one side is part of the other" in finding.statement for finding in verdict.findings)
+        assert any("were left out of the real side" in finding.statement for finding in verdict.findings)
+    # At 5 % each, two alarms in six have a chance of 3 %; before shared samples were left out all six were alarms.
+    assert alarms <= 1
+
+
+def test_a_generator_that_copies_a_third_of_its_samples_is_said_to_and_judged_by_the_rest():
+    real = points(900, 0)
+    fake = np.concatenate([real[:300], points(600, 1)])
+    verdict = judge(real, fake, kind="points", members=ALL, checks=[])
+    assert any("33.3% of the generated samples repeat" in finding.statement for finding in verdict.findings)
+    assert verdict.conclusion != Conclusion.DISTINGUISHED
+    assert sum(verdict.counts.real) == 600 and sum(verdict.counts.fake) == 900
+
+
+def test_a_biased_part_of_a_set_is_told_from_the_rest():
+    real = points(1200, 0)
+    verdict = judge(real, real[real[:, 0] > 0.5], kind="points", members=ALL, checks=[])
+    assert verdict.conclusion == Conclusion.DISTINGUISHED
+
+
+def test_when_all_real_samples_are_generated_ones_the_other_generated_ones_are_judged():
+    real = points(300, 0)
+    verdict = judge(real, np.concatenate([points(400, 1), real]), kind="points", members=ALL, checks=[])
+    assert sum(verdict.counts.real) == 300 and sum(verdict.counts.fake) == 400
+    assert any("300 generated samples that are also real ones" in finding.statement for finding in verdict.findings)
+
+
+def test_rows_that_coincide_by_nature_and_chance_pairs_stay_where_they_are():
+    dice = [pd.DataFrame({"die": np.random.default_rng(seed).integers(1, 7, 300)}) for seed in (0, 1)]
+    real, fake = points(300, 0), points(300, 1)
+    fake[:10] = real[:10]
+    for sides in (dice, (real, fake), (real, real)):
+        places = fresh_places(*sides)
+        assert [len(place) for place in places[:2]] == [300, 300] and places[2] == ()
+
+
+def test_labels_and_positions_follow_the_samples_that_are_kept():
+    real = points(400, 0)
+    fake = np.concatenate([real[:100], points(300, 1) + 2])
+    labels = [np.arange(len(side)) % 3 for side in (real, fake)]
+    verdict = judge(real, fake, kind="points", members=ALL[:1], checks=["where", "classes"], real_labels=labels[0],
+                    fake_labels=labels[1])  # fmt: skip
+    for row in (row for finding in verdict.findings for row in finding.rows if "sample" in row):
+        side = real if row["side"] == "real" else fake
+        assert side[row["sample"]][0] == row["x0"]
+
+
+def test_nothing_left_to_compare_is_too_little_data():
+    real = points(300, 0)
+    verdict = judge(real, np.concatenate([real, points(5, 1)]), kind="points", members=ALL)
+    assert verdict.conclusion == Conclusion.TOO_LITTLE_DATA
+    assert any("needs at least 20" in finding.statement for finding in verdict.findings)
+
+
+@pytest.mark.parametrize("form", ["npy", "csv", "frame"])
+def test_missing_values_in_points_on_one_side_are_a_finding_from_any_source(form, tmp_path):
+    real, fake = points(300, 0), points(300, 1)
+    fake[:30, 1] = np.nan
+    if form == "frame":
+        real, fake = (pd.DataFrame(side, columns=list("abc")) for side in (real, fake))
+    else:
+        for name, side in (("real", real), ("fake", fake)):
+            if form == "npy":
+                np.save(tmp_path / "array.npy", side)
+                (tmp_path / "array.npy").rename(tmp_path / f"{name}.npy")
+            else:
+                pd.DataFrame(side, columns=list("abc")).to_csv(tmp_path / f"{name}.csv", index=False)
+        real, fake = tmp_path / f"real.{form}", tmp_path / f"fake.{form}"
+    verdict = judge_sources(real, fake)
+    assert any("on the generated side only (10.0%)" in finding.statement for finding in verdict.findings)
+
+
+def test_every_column_that_only_one_side_has_is_listed(tmp_path):
+    wide = pd.DataFrame({f"c{place}": np.arange(50) % 7 for place in range(9)}).assign(town="Oslo")
+    with pytest.raises(DataError) as caught:
+        judge_sources(wide, wide.rename(columns=lambda name: name.replace("c", "d")))
+    assert all(f"'{letter}{place}'" in str(caught.value) for letter in "cd" for place in range(9))
+
+
+def test_a_folder_of_images_against_a_table_names_both_kinds(tmp_path):
+    (tmp_path / "images").mkdir()
+    for place in range(4):
+        pixels = np.random.default_rng(place).integers(0, 256, (8, 8)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{place}.png")
+    table(50, 0).to_csv(tmp_path / "rows.csv", index=False)
+    with pytest.raises(DataError, match="holds a table, while .*images holds images"):
+        judge_sources(tmp_path / "images", tmp_path / "rows.csv")
+    with pytest.raises(DataError, match="holds images, while .*rows.csv holds a table"):
+        judge_sources(tmp_path / "rows.csv", tmp_path / "images")
+
+
+def test_a_column_of_keys_is_refused_by_name_and_can_be_left_out(equipoise, tmp_path):
+    for seed, name in enumerate(("real", "fake")):
+        table(300, seed).assign(key=[f"{name}{place}" for place in range(300)]).to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+    refused = equipoise("judge", tmp_path / "real.csv", tmp_path / "fake.csv")
+    assert refused.code == 2 and "--drop 'key'" in refused.err
+    judged = equipoise("judge", tmp_path / "real.csv", tmp_path / "fake.csv", "--drop", "key")
+    assert judged.code in (0, 11)
+
+
+@pytest.mark.parametrize("content", ["", "age,town,pay\n", "age,town,pay\n30,Oslo,4.5\n"])
+def test_an_empty_file_a_line_of_names_and_a_single_row_are_bad_input_that_is_named(content, equipoise, tmp_path):
+    table(100, 0).to_csv(tmp_path / "real.csv", index=False)
+    (tmp_path / "short.csv").write_text(content)
+    outcome = equipoise("judge", tmp_path / "real.csv", tmp_path / "short.csv")
+    assert outcome.code == 2
+    assert "short.csv" in outcome.err and "Traceback" not in outcome.err
+
+
+def test_dates_are_compared_as_dates_and_a_shift_of_them_is_found():
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(1200) % 365, unit="D")
+    real, fake = (table(1200, seed).assign(day=days) for seed in (0, 1))
+    members = [available()["quadratic"]]
+    assert judge(real, fake, kind="table", members=members).conclusion != Conclusion.DISTINGUISHED
+    later = judge(real, fake.assign(day=days + pd.Timedelta(days=120)), kind="table", members=members)
+    assert later.conclusion == Conclusion.DISTINGUISHED
+    assert any("day" in finding.statement for finding in later.findings if finding.check == "where")
+
+
+def test_one_class_only_is_judged_and_a_class_that_is_absent_is_named():
+    stream = np.random.default_rng(0)
+    real, fake = stream.standard_normal((300, 2)), stream.standard_normal((300, 2))
+    options = {"kind": "points", "members": ALL[:1], "checks": ["classes"], "label_names": ("ant", "bee")}
+    one = np.zeros(300, dtype=np.int64)
+    both = judge(real, fake, real_labels=one, fake_labels=one, **options)
+    assert any("None of 1 classes" in finding.statement for finding in both.findings)
+    absent = judge(real, fake, real_labels=np.arange(300) % 2, fake_labels=one, **options)
+    assert any("classes: bee" in finding.statement for finding in absent.findings)
+
+
+def test_labels_of_two_folders_are_matched_by_name():
+    stream = np.random.default_rng(0)
+    images = stream.integers(0, 256, (80, 8, 8)).astype(np.uint8)
+    real, fake = (images[:40], np.array(["ant", "bee"] * 20)), (images[40:], np.array(["bee"] * 40))
+    verdict = judge_sources(real, fake)
+    assert any("classes: ant" in finding.statement for finding in verdict.findings)
+
+
+def test_the_cache_follows_the_xdg_specification(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert user_cache() == tmp_path / "equipoise" / "resolution"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for nowhere in ("", "relative/path"):
+        monkeypatch.setenv("XDG_CACHE_HOME", nowhere)
+        assert user_cache() == tmp_path / "home" / ".cache" / "equipoise" / "resolution"
