@@ -49,7 +49,7 @@ def judge_sources(
     Returns:
         The referee's verdict. It is about these two sets of rows as samples of two distributions: rows that
         depend on each other (frames of one film, copies) make it surer than it should be. Of data so large that
-        they stay on disk, 40,000 rows a side are drawn.
+        they stay on disk, at most 40,000 rows a side are drawn, and fewer large images.
 
     Raises:
         DataError: one side cannot be read, or the two sides are not the same kind of thing.
@@ -101,11 +101,12 @@ def _classes_of(real: RawData, fake: RawData) -> dict[str, Any]:
 
 def some_of(data: RawData, *, seed: int) -> RawData:
     """The data, or as many rows of data on disk as a verdict is made from."""
-    from equipoise.experiment.judging_run import MOST_SAMPLES, drawn
+    from equipoise.experiment.judging_run import drawn, most_samples
 
     if isinstance(data.values, np.ndarray) or hasattr(data.values, "iloc"):
         return data
-    return data.rows(drawn(np.arange(len(data)), MOST_SAMPLES, seed=seed))
+    most = most_samples(int(np.prod(data.values.shape[1:])))
+    return data.rows(drawn(np.arange(len(data)), most, seed=seed))
 
 
 def _loaded_like(fake: Any, real: RawData, *, drop: tuple[str, ...]) -> RawData:

@@ -18,11 +18,15 @@ from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee import Verdict, judge
 from equipoise.referee.playing import SCORE_SHARE
 from equipoise.runfolder import RunFolder
+from equipoise.spaces import sample_size
 
 RESOLUTIONS = "resolution"
 """Folder of a run that keeps measured resolutions."""
 MOST_SAMPLES = 40_000
 """Per side: a referee with more would be slow, and sees differences that few people care about."""
+MOST_NUMBERS = 60_000_000
+"""Pixels and coordinates per side: 19,531 colour images of 32 x 32. The referee's memory grows with them; 40,000 such
+images took 4.4 GB (benchmarks/large_data.py)."""
 
 
 def judge_run(
@@ -72,8 +76,9 @@ def judge_gan(
     data = gan.data if gan.data is not None else _run_data(gan, run)
     wanted = {name: thinned_rows(gan.config, data, name) for name in ("final", "train")}
     # Numbers are drawn before rows are read: of large data, which stay on disk, no more than these come into memory.
-    final, train = (data.raw.rows(drawn(rows, MOST_SAMPLES, seed=seed)) for rows in wanted.values())
-    count = min(MOST_SAMPLES, max(round(len(final) / SCORE_SHARE), len(train)))
+    most = most_samples(sample_size(data.space))
+    final, train = (data.raw.rows(drawn(rows, most, seed=seed)) for rows in wanted.values())
+    count = min(most, max(round(len(final) / SCORE_SHARE), len(train)))
     fake = gan.sample_raw(count, seed=derived_seed(seed, "samples for the verdict", gan.step))
     verdict = judge(
         final.values,
@@ -101,6 +106,11 @@ def judge_gan(
         }
     )
     return verdict
+
+
+def most_samples(numbers: int) -> int:
+    """Samples per side of a verdict, when each is so many numbers."""
+    return min(MOST_SAMPLES, MOST_NUMBERS // numbers)
 
 
 def at_most(part: RawData, count: int, *, seed: int) -> RawData:

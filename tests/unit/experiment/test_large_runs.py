@@ -13,7 +13,7 @@ import pytest
 from equipoise.data import load, prepare
 from equipoise.experiment import preparing
 from equipoise.experiment.judging import judge_sources
-from equipoise.experiment.judging_run import drawn, judge_run
+from equipoise.experiment.judging_run import drawn, judge_run, most_samples
 from equipoise.experiment.resuming import resume
 from equipoise.experiment.run import fit
 from equipoise.training.checkpoints import read_checkpoint
@@ -122,3 +122,8 @@ def test_memory_grows_by_a_few_bytes_a_row(tmp_path: Path, monkeypatch: pytest.M
     # The first time, single columns and the hashes of all rows are in memory; later only the split is.
     assert peak["disk", 200_000] < 0.6 * peak["memory", 200_000]
     assert peak["disk again", 200_000] < 0.2 * peak["memory", 200_000]
+
+
+def test_a_verdict_takes_fewer_large_images() -> None:
+    assert most_samples(2) == 40_000
+    assert most_samples(3 * 32 * 32) * 3 * 32 * 32 <= 60_000_000 < (most_samples(3 * 32 * 32) + 1) * 3 * 32 * 32
