@@ -95,7 +95,31 @@ class StorageError(EquipoiseError):
 
 
 class PlayDiverged(EquipoiseError):
-    """A loss, gradient or weight became infinite or NaN; names the step, the player and the objective."""
+    """A loss, gradient or weight became infinite or NaN; names the step, the player and the objective.
+
+    Attributes:
+        step: in which it was, where that is known.
+        player: whose it was: discriminator or generator.
+        layer: the parameter, for a gradient or a weight.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        found: str,
+        expected: str = "",
+        advice: str = "",
+        *,
+        step: int | None = None,
+        player: str | None = None,
+        layer: str | None = None,
+    ) -> None:
+        super().__init__(where, found, expected, advice)
+        self.step, self.player, self.layer = step, player, layer
+
+
+class OutOfMemory(EquipoiseError):
+    """An allocation that the system or the device refused; names what to lower."""
 
 
 class Interrupted(EquipoiseError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from typing import Any
 import numpy as np
 
 from equipoise.errors import StorageError
+
+TEMPORARY_NAME = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")
+"""What `tempfile` makes of the prefix and suffix that `replacing` gives it."""
 
 
 @contextmanager
@@ -65,6 +69,13 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove from a folder what writers left that were killed before they could rename it. Folders in it stay."""
+    for path in folder.glob(".*-????????*"):
+        if TEMPORARY_NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+            path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:

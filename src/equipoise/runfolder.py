@@ -8,6 +8,8 @@
     status.json        state, step, trend, last verdict; rewritten whole
     metrics.jsonl      one JSON object per measured step
     verdicts.jsonl     one JSON object per look of the referee
+    journal.jsonl      one JSON object per thing that happened to the run: resumed, put back, changed by force
+    lock               held by the process that writes here; empty
     checkpoints/       step-00001000.safetensors and .json beside it
     samples/           real.png, step-00001000.png, and the numbers behind them (.csv, .npy)
     report.html        made from the files above and nothing else
@@ -25,14 +27,17 @@ from typing import Any, Literal
 
 from equipoise.documents import read_json, read_json_lines
 from equipoise.errors import RunFolderError, StorageError
-from equipoise.files import plain, write_json, write_text
+from equipoise.files import plain, remove_temporaries, write_json, write_text
+from equipoise.locking import in_turn
 from equipoise.migrations import FORMAT_VERSION, upgraded
 
 State = Literal["training", "finished", "stopped", "failed"]
 OWN_PLACES = (
     "config.yaml", "data.json", "run.json", "status.json", "metrics.jsonl", "verdicts.jsonl", "report.html",
-    "known_density.json", "checkpoints", "samples", "tensorboard",
+    "known_density.json", "checkpoints", "samples", "tensorboard", "journal.jsonl", "lock",
 )  # fmt: skip
+BEFORE_BIRTH = ("data.json", "run.json", "status.json", "looks.json", "lock")
+EMPTY_AT_BIRTH = ("checkpoints", "samples")
 STATUS_TYPES: dict[str, Any] = {
     "state": str, "step": int, "steps": int, "message": str, "last_verdict": dict, "updated": (int, float),
 }  # fmt: skip
@@ -68,6 +73,10 @@ class RunFolder:
     @property
     def verdicts(self) -> Path:
         return self.path / "verdicts.jsonl"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
 
     @property
     def checkpoints(self) -> Path:
@@ -125,8 +134,9 @@ class RunFolder:
         return found
 
     def write_status(self, **fields: Any) -> None:
-        """Merge `fields` into `status.json`, atomically."""
-        self.write_json(self.status, {**self.read_status(), **fields, "updated": time.time()})
+        """Merge `fields` into `status.json`, atomically; a verdict may be written beside a run that goes on."""
+        with in_turn(self.path):
+            self.write_json(self.status, {**self.read_status(), **fields, "updated": time.time()})
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The measured steps in order; a last line cut short by a crash is left out."""
@@ -135,6 +145,19 @@ class RunFolder:
     def read_verdicts(self) -> list[dict[str, Any]]:
         """The referee's looks in order, each a verdict with `step` and `part`."""
         return [upgraded("verdict", row, where=str(self.verdicts)) for row in read_json_lines(self.verdicts)]
+
+    def sweep_up(self) -> None:
+        """Remove what killed writers left half-written; only the holder of the lock may do that."""
+        for folder in (self.path, self.checkpoints, self.samples, self.path / "best"):
+            remove_temporaries(folder)
+
+    def read_journal(self) -> list[dict[str, Any]]:
+        """What happened to the run, in order."""
+        return list(read_json_lines(self.journal))
+
+    def note(self, event: str, **fields: Any) -> None:
+        """Add a line to the journal."""
+        self.append(self.journal, {"event": event, "time": time.time(), **fields})
 
     def append(self, path: Path, row: dict[str, Any]) -> None:
         """Add one line to `metrics.jsonl` or `verdicts.jsonl`, in a single write.
@@ -146,7 +169,7 @@ class RunFolder:
             row = {"format": FORMAT_VERSION, **row}
         line = (json.dumps(plain(row), allow_nan=False) + "\n").encode()
         try:
-            with open(path, "ab+") as stream:
+            with in_turn(self.path), open(path, "ab+") as stream:
                 if stream.tell() > 0:
                     stream.seek(-1, os.SEEK_END)
                     if stream.read(1) != b"\n":
@@ -158,9 +181,10 @@ class RunFolder:
     def cut_after(self, step: int) -> None:
         """Drop measured steps and looks later than `step`: what a resumed run plays again is written again."""
         for path in (self.metrics, self.verdicts):
-            if path.exists():
-                kept = [row for row in read_json_lines(path) if _step_of(row) <= step]
-                write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+            with in_turn(self.path):
+                if path.exists():
+                    kept = [row for row in read_json_lines(path) if _step_of(row) <= step]
+                    write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
         for path in self.samples.glob("step-*"):
             found = STEP_NAME.fullmatch(path.stem)
             if found and int(found[1]) > step and (path.is_file() or path.is_symlink()):
@@ -175,7 +199,7 @@ def create_run_folder(path: Path | str) -> RunFolder:
         StorageError: the folder cannot be made.
     """
     target = Path(path)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if target.exists() and (not target.is_dir() or not is_unborn(target)):
         raise RunFolderError(
             f"--outdir {target}",
             "something is there already.",
@@ -188,6 +212,16 @@ def create_run_folder(path: Path | str) -> RunFolder:
     except OSError as error:
         raise StorageError.from_os_error(target, error) from error
     return RunFolder(target)
+
+
+def is_unborn(folder: Path) -> bool:
+    """Whether nothing is in a folder, or only what a run left that was killed before `config.yaml`, its last file."""
+    if (folder / "config.yaml").exists():
+        return False
+    return all(
+        path.name in BEFORE_BIRTH or (path.name in EMPTY_AT_BIRTH and path.is_dir() and not any(path.iterdir()))
+        for path in folder.iterdir()
+    )
 
 
 def open_run_folder(path: Path | str) -> RunFolder:

@@ -11,7 +11,15 @@ from equipoise.errors import RunFolderError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.preparing import plan_run
 from equipoise.training import CheckpointDue
-from equipoise.training.checkpoints import checkpoint_files, load_checkpoint, save_checkpoint, thin_out, trainer_state
+from equipoise.training.checkpoints import (
+    checkpoint_files,
+    load_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+    sealed,
+    thin_out,
+    trainer_state,
+)
 
 STEPS = 24
 
@@ -213,9 +221,42 @@ def test_a_checkpoint_of_a_later_format_says_to_upgrade(tmp_path):
     folder.mkdir()
     played(planned, folder, until=2)
     path = checkpoint_files(folder)[-1].with_suffix(".json")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
+    path.write_text(json.dumps(sealed({**json.loads(path.read_text()), "format": 99})))
     with pytest.raises(RunFolderError, match="Upgrade"):
         load_checkpoint(folder, build_trainer(planned.config, planned.data))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_byte_that_changes_anywhere_in_a_checkpoint_changes_nothing_that_is_used(seed, tmp_path):
+    planned = plan("points", tmp_path)
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    played(planned, folder, until=8)
+    found = [read_checkpoint(folder, among=[path]) for path in checkpoint_files(folder)]
+    expected = {content[1]["step"]: content for content in found}
+    random = np.random.default_rng(seed)
+    newest = checkpoint_files(folder)[-1]
+    damaged = newest.with_suffix(".json") if seed % 2 else newest
+    content = bytearray(damaged.read_bytes())
+    content[random.integers(len(content))] ^= 1 << int(random.integers(8))
+    damaged.write_bytes(content)
+    tensors, numbers, broken = read_checkpoint(folder)
+    # The flipped byte may be white space in the JSON: then the checkpoint is whole, and what it was.
+    wanted, wanted_numbers, _ = expected[numbers["step"]]
+    assert numbers["step"] == (7 if broken else 8)
+    assert all(newest.name in text for text in broken)
+    assert tensors.keys() == wanted.keys() and all(torch.equal(tensors[name], wanted[name]) for name in wanted)
+    assert {**numbers, "checksum": None} == {**wanted_numbers, "checksum": None}
+
+
+def test_where_a_run_was_stopped_does_not_change_which_planned_checkpoints_are_kept(tmp_path):
+    for step in (0, 100, 150, 200, 250, 300, 350):
+        path = tmp_path / f"step-{step:08d}.safetensors"
+        path.touch()
+        path.with_suffix(".json").touch()
+        thin_out(tmp_path, 100)
+    kept = [int(path.stem.split("-")[1]) for path in checkpoint_files(tmp_path)]
+    assert kept == [100, 200, 300, 350]
 
 
 def test_old_checkpoints_are_thinned_to_powers_of_two_and_the_latest_two(tmp_path):

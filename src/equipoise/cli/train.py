@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from equipoise.experiment import Forecast, Gan, RunConfig
 
 
+class OnCollapse(StrEnum):
+    """What to do about play that has collapsed."""
+
+    ROLLBACK = "rollback"
+    STOP = "stop"
+    CONTINUE = "continue"
+
+
 class Balance(StrEnum):
     """What is drawn equally often."""
 
@@ -63,6 +71,13 @@ def train(
     preset: Annotated[
         str | None, typer.Option("--preset", metavar="NAME", help="A complete configuration to start from.")
     ] = None,
+    on_collapse: Annotated[
+        OnCollapse | None,
+        typer.Option(
+            "--on-collapse",
+            help="When the referee's looks say that play has collapsed or diverged.  [default: continue]",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the whole configuration and a forecast; train nothing.")
     ] = False,
@@ -96,6 +111,8 @@ def train(
         asked.append(f"data.sample_weight={json.dumps(sample_weight)}")  # quoted: a column may be called '1'
     if balance is not None:
         asked.append(f"data.balance={balance.value}")
+    if on_collapse is not None:
+        asked.append(f"recovery.on_collapse={on_collapse.value}")
     chosen = experiment.resolve(
         data,
         config_file=config,
@@ -126,12 +143,17 @@ def resume(
     steps: Steps = None,
     minutes: Minutes = None,
     trust_code: TrustCode = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Go on although settings, data, torch or the device have changed; recorded."),
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Continue a run from its last checkpoint.
 
     A stopped run goes on as if it had never stopped; a finished one is made longer with --steps or --minutes.
+    Anything else that decides the result has to be as it was when the run began.
 
     \b
     Example: continue, then add steps up to 20,000 in all.
@@ -146,7 +168,9 @@ def resume(
 
     progress = terminal_progress(quiet=quiet or not group.is_main)
     try:
-        gan = experiment.resume(run, steps=steps, minutes=minutes, trust_code=trust_code, progress=progress)
+        gan = experiment.resume(
+            run, steps=steps, minutes=minutes, trust_code=trust_code, force=force, progress=progress
+        )
     finally:
         progress.close()
     if group.is_main:

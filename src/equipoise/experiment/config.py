@@ -140,6 +140,20 @@ class AveragingConfig(Section):
     share: float = Field(0.05, ge=0, lt=1, description="How far back it reaches, as a share of the steps so far.")
 
 
+class RecoveryConfig(Section):
+    """What happens when play leaves the finite numbers, or when the referee's looks say that it has collapsed."""
+
+    rollbacks: NonNegativeInt = Field(
+        3, description="How often, in the whole run, play may go back to a checkpoint; 0: it ends at once."
+    )
+    learning_rate_factor: float = Field(
+        0.5, gt=0, le=1, description="Factor on both learning rates from a rollback on, on top of earlier ones."
+    )
+    on_collapse: Literal["rollback", "stop", "continue"] = Field(
+        "continue", description="What to do when a look's trend is 'collapsed' or 'diverged'."
+    )
+
+
 class OutputsConfig(Section):
     """What is written, and how often, in steps."""
 
@@ -176,6 +190,7 @@ class RunConfig(Section):
     play: PlayConfig
     optimisers: OptimisersConfig
     averaging: AveragingConfig = AveragingConfig()
+    recovery: RecoveryConfig = RecoveryConfig()
     outputs: OutputsConfig
     runtime: RuntimeConfig
 

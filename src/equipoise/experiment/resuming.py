@@ -1,22 +1,29 @@
-"""A run continued from its newest whole checkpoint."""
+"""A run continued from its newest whole checkpoint, as if it had never stopped."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from equipoise.distributed import restarts
-from equipoise.errors import ConfigError, RunFolderError
+from equipoise.data import PreparedData
+from equipoise.distributed import here, restarts
+from equipoise.errors import ConfigError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
 from equipoise.experiment.gan import Gan
+from equipoise.experiment.memory import explaining_memory
 from equipoise.experiment.preparing import Planned, prepare_data, require_path, seconds_per_step
 from equipoise.experiment.reading import read_run_config
 from equipoise.experiment.run import follow, play_and_judge
-from equipoise.runfolder import open_run_folder
-from equipoise.training.checkpoints import load_checkpoint
+from equipoise.experiment.unchanged import changed_environment, changed_settings, environment, refuse
+from equipoise.locking import locked
+from equipoise.runfolder import RunFolder, open_run_folder
+from equipoise.training import Trainer
+from equipoise.training.checkpoints import checkpoint_files, load_checkpoint, save_checkpoint
 from equipoise.training.recorder import Progress, SampleSheets
 
 
@@ -26,6 +33,7 @@ def resume(
     steps: int | None = None,
     minutes: float | None = None,
     trust_code: bool = False,
+    force: bool = False,
     progress: Progress | None = None,
 ) -> Gan:
     """Continue a run from its newest whole checkpoint.
@@ -36,9 +44,12 @@ def resume(
             steps run at their final values.
         minutes: the same as a time from now on.
         trust_code: whether an import path in the configuration may be run.
+        force: go on although settings, data, torch or the device have changed since the run began; it is recorded.
 
     Raises:
-        RunFolderError: no whole checkpoint, or the data are not those of the run.
+        RunFolderError: no whole checkpoint; another process writes to the folder; or what decides the result has
+            changed since the run began, and `force` is not given.
+        OutOfMemory: the message says what to lower.
     """
     run = open_run_folder(folder)
     config = read_run_config(run)
@@ -47,24 +58,103 @@ def resume(
         raise ConfigError("--steps, --minutes", "both are given.", "Expected one budget.", "Leave one of them out.")
     if minutes is not None and not minutes > 0:
         raise ConfigError("--minutes", f"{minutes:g} is not a time.", "Expected a number above 0.", "Give minutes.")
-    torch.set_num_threads(config.runtime.threads)
-    data = prepare_data(config.data.source, config.data, config.seed)
+    group = here()
+    with explaining_memory(config), locked(run.path) if group.is_main else nullcontext():
+        torch.set_num_threads(config.runtime.threads)
+        data = prepare_data(config.data.source, config.data, config.seed)
+        said = _require_unchanged(run, config, data, force=force, records=group.is_main)
+        trainer = build_trainer(config, data, trusted=trust_code)
+        broken = _take_up(run, trainer)
+        step = trainer.step
+        if restarts() and max(config.play.steps, int(run.read_status().get("steps") or 0)) > step:
+            steps = minutes = None  # torchrun began anew what this command had begun: the plan is in the folder
+        if minutes is not None:
+            steps = step + max(1, int(minutes * 60 / seconds_per_step(config, data)))
+        total = _length(run, config, step, steps)
+        trainer.plan = replace(
+            trainer.plan,
+            steps=total,
+            course_steps=config.play.steps,
+            sample_steps=trainer.plan.sample_steps | added_sample_steps(config, total),
+        )
+        trainer.group.wait()  # until all have read what is about to change
+        if not group.is_main:
+            return follow(run, Planned(config, data), trainer)
+        if total > config.play.steps:
+            run.write_status(extended={"planned_steps": config.play.steps, "steps": total})
+        run.write_status(state="training", step=step, steps=total, message="", flags=[])
+        run.cut_after(step)
+        run.note("resumed", step=step, steps=total, **({"broken": broken} if broken else {}))
+        if progress is not None:
+            for text in (*broken, *said):
+                progress.message(text)
+        sheets = SampleSheets(run, data, seed=config.seed, conditional=config.networks.conditional)
+        if not (run.samples / "real.png").is_file():
+            sheets.write_real()
+        return play_and_judge(run, Planned(config, data), trainer, sheets, progress)
+
+
+def _require_unchanged(
+    run: RunFolder, config: RunConfig, data: PreparedData, *, force: bool, records: bool
+) -> list[str]:
+    """Compare what the run goes on with to what it began with; sentences about what has changed and may.
+
+    Raises:
+        RunFolderError: what decides the result has changed, and nobody insists.
+    """
+    facts = run.read_json(run.facts)
+    differences: list[str] = []
+    said: list[str] = []
+    if isinstance(facts.get("config"), dict):  # the first version stored none, nor all of the environment
+        differences += changed_settings(facts["config"], config.to_dict())
+        deciding, said = changed_environment(facts.get("environment") or {}, environment(config))
+        differences += deciding
     stored = run.read_json(run.data).get("fingerprint")
     if stored != data.fingerprint:
-        raise RunFolderError(
-            str(run.path),
-            f"the data at {config.data.source} have changed since the run began "
-            f"(fingerprint {data.fingerprint[:12]}, then {str(stored)[:12]}).",
-            "Expected the same data: the held-out part would no longer be held out.",
-            "Restore the data, or train again into a new folder.",
+        differences.append(
+            f"the data at {config.data.source} have changed since the run began: fingerprint {str(stored)[:12]} then, "
+            f"{data.fingerprint[:12]} now; the held-out part would no longer be held out"
         )
-    trainer = build_trainer(config, data, trusted=trust_code)
-    step, broken = load_checkpoint(run.checkpoints, trainer)
-    planned = max(config.play.steps, int(run.read_status().get("steps") or 0))  # an extended run stays extended
-    if restarts() and planned > step:
-        steps = minutes = None  # torchrun began anew what this command had begun: the plan is in the folder
-    if minutes is not None:
-        steps = step + max(1, int(minutes * 60 / seconds_per_step(config, data)))
+    if not differences:
+        return said
+    if not force:
+        refuse(differences, where=str(run.path))
+    if records:
+        _accept(run, facts, config, data, differences)
+    return [*said, *(f"changed by --force: {text}" for text in differences)]
+
+
+def _accept(
+    run: RunFolder, facts: dict[str, Any], config: RunConfig, data: PreparedData, differences: list[str]
+) -> None:
+    """Make what has changed the state of the run, and write down that it was."""
+    run.note("forced", changes=differences)
+    run.write_status(forced_changes=[*(run.read_status().get("forced_changes") or []), *differences])
+    run.write_json(run.data, data.describe())
+    run.write_json(run.facts, {**facts, "config": config.to_dict(), "environment": environment(config)})
+
+
+def _take_up(run: RunFolder, trainer: Trainer) -> list[str]:
+    """Put the newest whole checkpoint into the trainer; sentences about broken ones that were passed over.
+
+    A run that was killed before its first checkpoint begins at step 0, which its configuration determines.
+    """
+    if trainer.group.is_main:
+        run.sweep_up()
+        if not checkpoint_files(run.checkpoints):
+            save_checkpoint(run.checkpoints, trainer)
+    trainer.group.wait()
+    return load_checkpoint(run.checkpoints, trainer)[1]
+
+
+def _length(run: RunFolder, config: RunConfig, step: int, steps: int | None) -> int:
+    """Steps in all, given those played and those asked for.
+
+    Raises:
+        ConfigError: there is nothing to do, or the number is too small.
+    """
+    status = run.read_status()
+    planned = max(config.play.steps, int(status.get("steps") or 0))  # an extended run stays extended
     if steps is not None and steps <= step < planned:
         raise ConfigError(
             "--steps",
@@ -73,31 +163,15 @@ def resume(
             f"Give more than {step}, or leave --steps out to finish the planned {planned}.",
         )
     total = planned if steps is None else steps
-    if total <= step:
+    is_whole = status.get("state") == "finished" and run.report.is_file()  # the report is written last
+    if total < step or (total == step and (is_whole or steps is not None)):
         raise ConfigError(
             "--steps",
             f"the run has played its {step} steps.",
             "Expected a number of steps above that.",
             f"Make it longer, e.g. equipoise resume {run.path} --steps {2 * step}",
         )
-    trainer.plan = replace(
-        trainer.plan,
-        steps=total,
-        course_steps=config.play.steps,
-        sample_steps=trainer.plan.sample_steps | added_sample_steps(config, total),
-    )
-    trainer.group.wait()  # until all have read what is about to change
-    if not trainer.group.is_main:
-        return follow(run, Planned(config, data), trainer)
-    if total > config.play.steps:
-        run.write_status(extended={"planned_steps": config.play.steps, "steps": total})
-    run.write_status(state="training", step=step, steps=total, message="", flags=[])
-    run.cut_after(step)
-    for text in broken:
-        if progress is not None:
-            progress.message(text)
-    sheets = SampleSheets(run, data, seed=config.seed, conditional=config.networks.conditional)
-    return play_and_judge(run, Planned(config, data), trainer, sheets, progress)
+    return total
 
 
 def added_sample_steps(config: RunConfig, total: int) -> frozenset[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-import platform
 import signal
 import sys
 import threading
@@ -22,11 +21,16 @@ from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
 from equipoise.experiment.gan import Gan, load
 from equipoise.experiment.many import agreed_config, agreed_plan, begun_before, launch_name
+from equipoise.experiment.memory import explaining_memory
 from equipoise.experiment.preparing import Planned, plan_run, prepare_data
+from equipoise.experiment.unchanged import environment
 from equipoise.files import write_text
+from equipoise.locking import locked
 from equipoise.runfolder import RunFolder, create_run_folder
 from equipoise.training import Trainer
+from equipoise.training.checkpoints import save_checkpoint
 from equipoise.training.recorder import Progress, Recorder, SampleSheets, TensorBoardEvents
+from equipoise.training.rollback import CollapseWatch, Recovery
 from equipoise.training.weighting import WEIGHTED, density_under_data
 
 SAME_SIGNAL_SECONDS = 2.0
@@ -42,6 +46,7 @@ def fit(
     device: str = "auto",
     preset: str | None = None,
     settings: Sequence[str] = (),
+    on_collapse: str | None = None,
     progress: Progress | None = None,
 ) -> Gan:
     """Train a generator on `data` and return it.
@@ -56,12 +61,16 @@ def fit(
         device: auto, cpu, cuda or mps.
         preset: the complete configuration to start from; by default chosen from the data.
         settings: changes to it, each `"key.path=value"` as on the command line.
+        on_collapse: what to do when the referee's looks say that play has collapsed or diverged: "rollback" to a
+            checkpoint with a lower learning rate, "stop", or "continue", the default.
         progress: who is told how far the run has come.
 
     Raises:
         InputError: the data or a setting cannot be used; the message says why.
-        PlayDiverged: the game left the finite numbers.
+        PlayDiverged: the game left the finite numbers, once more than it may be put back.
+        OutOfMemory: the message says what to lower.
     """
+    settings = (*settings, *([] if on_collapse is None else [f"recovery.on_collapse={on_collapse}"]))
     planned = plan_run(
         data, settings=settings, steps=steps, minutes=minutes, seed=seed, device=device, preset_wanted=preset
     )
@@ -85,25 +94,31 @@ def train_planned(planned: Planned, folder: Path | None = None, *, progress: Pro
     planned = Planned(agreed_config(group, planned.config, planned.data), planned.data)
     config, data = planned.config, planned.data
     torch.set_num_threads(config.runtime.threads)
-    trainer = build_trainer(config, data)  # before the folder: a configuration that cannot be built leaves nothing
-    if not group.is_main:
-        return follow(RunFolder(Path(group.decision(""))), planned, trainer)
-    run = create_run_folder(next_folder(config) if folder is None else folder)
-    write_text(run.config, config.to_yaml())
-    run.write_json(run.data, data.describe())
-    run.write_json(run.facts, facts(config, trainer))
-    run.write_status(
-        state="training",
-        step=0,
-        steps=config.play.steps,
-        trend=None,
-        last_verdict=None,
-        message="",
-    )
-    sheets = SampleSheets(run, data, seed=config.seed, conditional=config.networks.conditional)
-    sheets.write_real()
-    group.decision(str(run.path))
-    return play_and_judge(run, planned, trainer, sheets, progress)
+    with explaining_memory(config):
+        trainer = build_trainer(config, data)  # before the folder: a configuration that cannot be built leaves nothing
+        if not group.is_main:
+            return follow(RunFolder(Path(group.decision(""))), planned, trainer)
+        run = create_run_folder(next_folder(config) if folder is None else folder)
+        with locked(run.path):
+            run.sweep_up()
+            run.write_json(run.data, data.describe())
+            run.write_json(run.facts, facts(config, trainer))
+            run.write_status(
+                state="training",
+                step=0,
+                steps=config.play.steps,
+                trend=None,
+                last_verdict=None,
+                message="",
+            )
+            # Last: from here on it is a run that can be resumed.
+            write_text(run.config, config.to_yaml())
+            sheets = SampleSheets(run, data, seed=config.seed, conditional=config.networks.conditional)
+            sheets.write_real()
+            # Play that leaves the finite numbers before the first interval is over has somewhere to go back to.
+            save_checkpoint(run.checkpoints, trainer)
+            group.decision(str(run.path))
+            return play_and_judge(run, planned, trainer, sheets, progress)
 
 
 def next_folder(config: RunConfig) -> Path:
@@ -140,14 +155,8 @@ def facts(config: RunConfig, trainer: Trainer) -> dict[str, Any]:
         if sys.argv[0].endswith(("equipoise", "__main__.py"))
         else "Python",
         "started": time.time(),
-        "environment": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "platform": platform.platform(),
-            "processor": platform.processor() or platform.machine(),
-            "device": torch.cuda.get_device_name() if config.runtime.device == "cuda" else config.runtime.device,
-            "threads": config.runtime.threads,
-        },
+        "environment": environment(config),
+        "config": config.to_dict(),
         "processes": trainer.group.processes,
         "launch": launch_name(),
         "preset": config.preset,
@@ -198,9 +207,11 @@ def play_and_judge(
         progress.start(trainer.plan.steps, trainer.step, f"training {run.path}")
         if trainer.step == 0:
             progress.message(f"preset '{planned.config.preset}'; every setting is in {run.config}")
+    collapse = CollapseWatch(trainer, planned.config.recovery.on_collapse)
+    trainer.handlers.append(collapse)
     try:
         with _stopping_on_signals(trainer) as stopped_by:
-            trainer.run()
+            _recovery(run, planned.config, progress).play(trainer, collapse)
     except BaseException as error:
         with contextlib.suppress(EquipoiseError):  # the disk may be what failed
             run.write_status(state="failed", message=str(error) or type(error).__name__)
@@ -209,10 +220,14 @@ def play_and_judge(
         if progress is not None:
             progress.close()
     stopped_by = _any_stop(trainer.group, stopped_by)
+    if collapse.found is not None and trainer.step < trainer.plan.steps:
+        run.write_status(state="stopped", message=str(collapse.found))
+        _report(run)
+        raise collapse.found
     if stopped_by and trainer.step < trainer.plan.steps:
         raise _interrupted(run, trainer, stopped_by)
     gan = load(run.path, data=planned.data, trust_code=True)  # what it names has just been played with
-    if planned.config.outputs.final_verdict:
+    if planned.config.outputs.final_verdict and not _is_judged(run, trainer.step):
         _final_verdict(gan, run, progress)
     _report(run)
     trainer.group.wait()
@@ -223,7 +238,7 @@ def follow(run: RunFolder, planned: Planned, trainer: Trainer) -> Gan:
     """Play with the first process, which alone records and judges; wait for it."""
     agreed_plan(trainer)
     with _stopping_on_signals(trainer) as stopped_by:
-        trainer.run()
+        _recovery(run, planned.config, None).play(trainer)
     stopped_by = _any_stop(trainer.group, stopped_by)
     if stopped_by and trainer.step < trainer.plan.steps:
         raise _interrupted(run, trainer, stopped_by)
@@ -245,6 +260,13 @@ def _interrupted(run: RunFolder, trainer: Trainer, stopped_by: Sequence[str]) ->
     )
 
 
+def _recovery(run: RunFolder, config: RunConfig, progress: Progress | None) -> Recovery:
+    """What to do when play goes wrong."""
+    wanted = config.recovery
+    tell = None if progress is None else progress.message
+    return Recovery(run, most=wanted.rollbacks, learning_rate_factor=wanted.learning_rate_factor, tell=tell)
+
+
 def _final_verdict(gan: Gan, run: RunFolder, progress: Progress | None) -> None:
     """The verdict on the final part; data that cannot be judged are said so, and are no failure of the run."""
     try:
@@ -253,6 +275,11 @@ def _final_verdict(gan: Gan, run: RunFolder, progress: Progress | None) -> None:
         run.write_status(message=f"No verdict: {error}")
         if progress is not None:
             progress.message(f"No verdict: {error}")
+
+
+def _is_judged(run: RunFolder, step: int) -> bool:
+    """Whether a run that was killed between its verdict and its report has its verdict."""
+    return any(row.get("part") == "final" and row.get("step") == step for row in run.read_verdicts())
 
 
 def _report(run: RunFolder) -> None:

@@ -30,8 +30,9 @@ from equipoise.experiment.run import train
 from equipoise.experiment.sweep_plan import SweepRun, checked_axes, first_difference, plan_sweep, read_axes
 from equipoise.experiment.sweep_worker import Worker
 from equipoise.files import plain, write_text
+from equipoise.locking import locked
 from equipoise.migrations import FORMAT_VERSION
-from equipoise.runfolder import open_run_folder
+from equipoise.runfolder import is_unborn, open_run_folder
 from equipoise.training.checkpoints import checkpoint_files
 from equipoise.training.recorder import Progress
 
@@ -113,7 +114,8 @@ def sweep(
 
     Raises:
         ConfigError: a setting of any combination is unknown or does not fit; no run has started then.
-        RunFolderError: a run folder in `outdir` has another configuration than the one asked for.
+        RunFolderError: a run folder in `outdir` has another configuration than the one asked for, or another process
+            plays this sweep.
         Interrupted: the person stopped it; every run has its checkpoint.
     """
     for name, count in (("--seeds", seeds), ("--jobs", jobs)):
@@ -139,8 +141,9 @@ def sweep(
         minutes=minutes, steps_of=_steps_of_before(folder, minutes), device=device, preset=preset,
     )  # fmt: skip
     open_runs = [run for run in runs if not _is_finished(folder / run.name, run.config)]
-    write_text(folder / "sweep.yaml", _record(asked, runs))
-    failed = _play_all(folder, open_runs, jobs=jobs, progress=progress)
+    with locked(folder):
+        write_text(folder / "sweep.yaml", _record(asked, runs))
+        failed = _play_all(folder, open_runs, jobs=jobs, progress=progress)
     from equipoise import reports
 
     present = [folder / run.name for run in runs if (folder / run.name / "config.yaml").is_file()]
@@ -170,7 +173,9 @@ def play_one(config: RunConfig, folder: Path, *, progress: Progress | None = Non
             resume(folder, trust_code=True, progress=progress)  # the code that the caller has just named
     else:
         # Killed before its first checkpoint: there is nothing in it that the same configuration would not make again.
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.is_dir():
+            with locked(folder):  # unless another process is making it now
+                shutil.rmtree(folder, ignore_errors=True)
         train(config, folder, progress=progress)
     if not open_run_folder(folder).report.is_file():  # killed between its last step and its report
         _finish(config, folder, progress)
@@ -224,7 +229,7 @@ def _is_finished(folder: Path, config: RunConfig) -> bool:
     Raises:
         RunFolderError: something else is there: no run, or a run of another configuration.
     """
-    if not any(path.is_file() for path in folder.rglob("*")):  # absent, or killed while it was being made
+    if not folder.is_dir() or is_unborn(folder):  # absent, or killed while it was being made
         return False
     run = open_run_folder(folder)
     stored = read_run_config(run)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.game.averaging import WeightAverage
+from equipoise.game.finite import FiniteMoves
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Player:
         average: the running average of the weights that samples are drawn from; `None` keeps none.
         autocast: run the network's forward pass in this precision (bf16 on a GPU); losses stay in float32.
         memory: what a training rule remembers from step to step, by name; empty for most. A checkpoint stores it.
+        moves: lets the optimiser move only while play is finite; `None` lets it always.
     """
 
     network: nn.Module
@@ -29,6 +31,7 @@ class Player:
     average: WeightAverage | None = None
     autocast: torch.dtype | None = None
     memory: dict[str, Tensor] = field(default_factory=dict)
+    moves: FiniteMoves | None = field(default=None, repr=False, compare=False)
     parameters: tuple[nn.Parameter, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -45,7 +48,10 @@ class Player:
 
     def descend(self) -> None:
         """Apply the gradients that are there, then forget them."""
-        self.optimizer.step()
+        if self.moves is None:
+            self.optimizer.step()
+        else:
+            self.moves.move(self)
         self.optimizer.zero_grad(set_to_none=True)
 
     def scale_learning_rate(self, factor: float) -> None:

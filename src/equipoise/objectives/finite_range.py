@@ -41,6 +41,7 @@ def check_finite(objective: Objective, *, value: float, largest_logit: float, wh
             f"objective '{objective.name}'.",
             f"Its values and gradients are finite in float32 up to |logit| = {objective.finite_range:.3g}.",
             advice,
+            player="discriminator",
         )
     if not math.isfinite(value):
         raise PlayDiverged(

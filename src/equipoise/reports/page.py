@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.files import write_text
 from equipoise.reports.figures import PLOTS, Plot
+from equipoise.reports.incidents import incident_sentences
 from equipoise.reports.reading import RunRecord, finite, flatten, look, number_at, read_run
 from equipoise.reports.saturation import flag_sentences, saturation_plots
 from equipoise.reports.sheets import MOST_FRAMES, sample_rows, sample_sheets
@@ -123,6 +124,7 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "verdict_evidence": verdict_evidence(verdict) if verdict else [],
         "statements": statements(verdict) if verdict else [],
         "flags": flag_sentences(run),
+        "incidents": incident_sentences(run),
         "scale": _scale(verdict),
         "sample_rows": sample_rows(run),
         "key_numbers": _key_numbers(run),

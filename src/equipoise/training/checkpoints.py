@@ -1,13 +1,14 @@
 """Checkpoints: all that changes during play, in safetensors, with a checksum; nothing that could run code.
 
-`step-00001000.safetensors` holds the tensors, `step-00001000.json` beside it the numbers and the checksum.
-The JSON is written last: a checkpoint counts only when both are there and agree.
+`step-00001000.safetensors` holds the tensors, `step-00001000.json` beside it the numbers, the checksum of the tensors
+and a seal over the numbers. The JSON is written last: a checkpoint counts only when both are there and agree.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from equipoise.documents import open_regular, read_json
 from equipoise.errors import NewerFormat, PlayDiverged, RunFolderError
-from equipoise.files import write_bytes, write_json
+from equipoise.files import plain, write_bytes, write_json
 from equipoise.game.player import Player
 from equipoise.migrations import FORMAT_VERSION, upgraded
 from equipoise.runfolder import STEP_NAME
@@ -50,7 +51,7 @@ def save_checkpoint(folder: Path, trainer: Trainer) -> Path:
     content = save(tensors)
     write_bytes(path, content)
     digest = hashlib.blake2b(content).hexdigest()
-    write_json(path.with_suffix(".json"), {**numbers, "format": FORMAT_VERSION, "checksum": digest})
+    write_json(path.with_suffix(".json"), sealed({**numbers, "format": FORMAT_VERSION, "checksum": digest}))
     thin_out(folder, trainer.plan.checkpoint_every)
     return path
 
@@ -69,15 +70,24 @@ def load_checkpoint(folder: Path, trainer: Trainer) -> tuple[int, list[str]]:
     return trainer.step, broken
 
 
-def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
-    """Tensors and numbers of the newest whole checkpoint, and a sentence for each broken one passed over."""
+def read_checkpoint(
+    folder: Path, *, among: Sequence[Path] | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
+    """Tensors and numbers of the newest whole checkpoint, and a sentence for each broken one passed over.
+
+    Args:
+        folder: of the checkpoints.
+        among: tensor files to choose from, oldest first; by default all.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     broken: list[str] = []
-    for path in reversed(checkpoint_files(folder)):
+    for path in reversed(checkpoint_files(folder) if among is None else among):
         try:
             numbers = read_json(path.with_suffix(".json"))
+            if numbers.pop("seal", None) not in (None, seal_of(numbers)):  # the first versions had no seal
+                raise ValueError("the seal of its numbers does not match")
             if numbers["checksum"] != checksum(path):
                 raise ValueError("the checksum does not match")
             content = upgraded("checkpoint", {**numbers, "tensors": load_file(path)}, where=str(path))
@@ -94,6 +104,22 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], li
         "Expected step-*.safetensors with a .json beside it.",
         "Train again into a new folder.",
     )
+
+
+def sealed(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of a checkpoint with a seal over them: a byte that changes on the disk is noticed."""
+    content = plain({key: value for key, value in numbers.items() if key != "seal"})
+    return {**content, "seal": seal_of(content)}
+
+
+def seal_of(numbers: Mapping[str, Any]) -> str:
+    """BLAKE2 of numbers as JSON knows them, in the order of their names."""
+    return hashlib.blake2b(json.dumps(numbers, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def step_of(path: Path) -> int:
+    """The step whose checkpoint `path` is."""
+    return int(path.stem.split("-")[1])
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
@@ -119,7 +145,8 @@ def trainer_state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     for index, penalty in enumerate(trainer.penalties):
         tensors.update(_prefixed(f"penalties.{index}", penalty.state))
     contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    return contiguous, {"step": trainer.step, "seconds": trainer.seconds, **groups}
+    numbers = {"step": trainer.step, "seconds": trainer.seconds, "caution": trainer.caution}
+    return contiguous, {**numbers, "rollbacks": list(trainer.rollbacks), **groups}
 
 
 def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any], *, where: str) -> None:
@@ -149,6 +176,8 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
                 tensor.copy_(tensors[f"penalties.{index}.{key}"])
         trainer.step = int(numbers["step"])
         trainer.seconds = float(numbers["seconds"])
+        trainer.caution = float(numbers.get("caution", 1.0))
+        trainer.rollbacks = [dict(record) for record in numbers.get("rollbacks", ())]
     except (RuntimeError, KeyError, ValueError) as error:
         raise RunFolderError(
             where,
@@ -159,15 +188,30 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
 
 
 def thin_out(folder: Path, interval: int) -> None:
-    """Delete old checkpoints: the latest two stay, and of the others those after 1, 2, 4, 8, ... intervals."""
+    """Delete old checkpoints. Of the planned ones, at multiples of `interval`, the latest two stay, and of the others
+    those after 1, 2, 4, 8, ... intervals; one in between, where play was stopped, stays while it is the newest.
+
+    So the planned ones that are there depend on the step alone, however often a run was stopped: a rollback finds the
+    same one as in the run that was never stopped.
+    """
     files = checkpoint_files(folder)
-    for path in files[:-KEPT_LATEST]:
-        step = int(path.stem.split("-")[1])
-        count, rest = divmod(step, max(1, interval))
+    planned = [path for path in files if is_planned(path, interval)]
+    for path in files:
+        count, rest = divmod(step_of(path), max(1, interval))
         is_milestone = rest == 0 and count > 0 and count & (count - 1) == 0
-        if not is_milestone:
-            path.with_suffix(".json").unlink(missing_ok=True)
-            path.unlink()
+        if not (is_milestone or path in planned[-KEPT_LATEST:] or path == files[-1]):
+            drop_checkpoint(path)
+
+
+def is_planned(path: Path, interval: int) -> bool:
+    """Whether a checkpoint is one of those that every run of this plan writes."""
+    return step_of(path) % max(1, interval) == 0
+
+
+def drop_checkpoint(path: Path) -> None:
+    """Delete a checkpoint; a kill in between leaves tensors that count for nothing."""
+    path.with_suffix(".json").unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 def checksum(path: Path) -> str:

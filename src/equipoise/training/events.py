@@ -37,6 +37,14 @@ class CheckpointDue:
 
 
 @dataclass(frozen=True)
+class RolledBack:
+    """Play was put back to `step`: what was written about later steps has been taken out of the run folder."""
+
+    step: int
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Ended:
     """Play is over, after the last planned step or because somebody asked for it."""
 
@@ -44,5 +52,5 @@ class Ended:
     is_complete: bool
 
 
-Event = Measured | SamplesDue | LookDue | CheckpointDue | Ended
+Event = Measured | SamplesDue | LookDue | CheckpointDue | RolledBack | Ended
 Handler = Callable[[Event], None]

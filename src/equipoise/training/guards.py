@@ -5,47 +5,52 @@ from __future__ import annotations
 import torch
 
 from equipoise.errors import PlayDiverged
+from equipoise.game.finite import FiniteMoves
+from equipoise.game.player import Player
 from equipoise.game.step import StepReport
 from equipoise.objectives.base import Objective
 from equipoise.objectives.finite_range import check_finite, largest_logit
 
 
 class FinitePlay:
-    """Adds each step's losses to a sum that stays on the device; a NaN or infinity anywhere makes the sum non-finite.
+    """Watches every step of a game by `FiniteMoves`, which keeps both players still from the first infinity or NaN on.
 
-    The sum is read only when numbers are read anyway, and before anything is stored: no checkpoint and no
-    sample comes from play that had already diverged.
+    What it marks is read when it has arrived by itself, and for certain before anything is stored: no checkpoint and
+    no sample comes from play that had already diverged.
     """
 
-    def __init__(self, objective: Objective, device: torch.device) -> None:
+    def __init__(
+        self, discriminator: Player, generator: Player, *, objective: Objective, device: torch.device
+    ) -> None:
         self.objective = objective
-        self._sums = torch.zeros(2, device=device)
+        self.moves = FiniteMoves(discriminator, generator, device=device)
         self._last: tuple[float, float] | None = None
 
-    def watch(self, report: StepReport) -> None:
-        """Note a step's losses; nothing is read."""
-        self._sums[0] += report.discriminator_loss * 0.0
-        self._sums[1] += report.generator_loss * 0.0
+    def begin(self, step: int) -> None:
+        """The step with this number (counted from 1) is about to be played."""
+        self.moves.step = step
 
-    def check(self, step: int, report: StepReport) -> None:
-        """Read the sums.
+    def watch(self, report: StepReport) -> None:
+        """Note a step's losses; nothing is waited for."""
+        self.moves.watch(report.discriminator_loss, report.generator_loss)
+
+    def require_no_bad_news(self) -> None:
+        """Raise if it is known by now that play has left the finite numbers; never waits to know.
 
         Raises:
-            PlayDiverged: a loss since the last check was not finite, or the logits have left the range.
+            PlayDiverged: a loss, gradient or weight was not finite.
         """
-        sums = self._sums.tolist()
+        if self.moves.noticed():
+            self._raise()
+
+    def check(self, step: int, report: StepReport) -> None:
+        """Make sure that play is finite up to here; waits for the device.
+
+        Raises:
+            PlayDiverged: a loss, gradient or weight was not finite, or the logits have left the range.
+        """
+        self._raise()
         losses = (float(report.discriminator_loss), float(report.generator_loss))
-        bad = [name for name, total in zip(("discriminator", "generator"), sums, strict=True) if total != 0.0]
-        if bad:
-            before = "no earlier check" if self._last is None else f"losses {self._last[0]:.4g} and {self._last[1]:.4g}"
-            raise PlayDiverged(
-                f"step {step}",
-                f"the loss of the {' and the '.join(bad)} is no longer finite (objective '{self.objective.name}'; "
-                f"the last finite check saw {before}).",
-                f"Expected finite losses; this objective is finite for logits up to {self.objective.finite_range:g}.",
-                "The last checkpoint is intact. Train again from config.yaml with a lower learning rate, e.g. "
-                "--set optimisers.generator.learning_rate=0.0005, or with a penalty such as r1.",
-            )
         check_finite(
             self.objective,
             value=losses[0],
@@ -53,3 +58,24 @@ class FinitePlay:
             where=f"step {step}",
         )
         self._last = losses
+
+    def clear(self) -> None:
+        """Play goes on from another, finite state."""
+        self.moves.clear()
+        self._last = None
+
+    def _raise(self) -> None:
+        trouble = self.moves.trouble()
+        if trouble is None:
+            return
+        last = "nothing was read before" if self._last is None else "last read: {:.4g}, {:.4g}".format(*self._last)
+        raise PlayDiverged(
+            f"step {trouble.step}",
+            f"{trouble} (objective '{self.objective.name}'; losses of both players {last}).",
+            f"Expected finite numbers; this objective is finite for logits up to {self.objective.finite_range:g}.",
+            "The last checkpoint is intact. Train again from config.yaml with a lower learning rate, e.g. "
+            "--set optimisers.generator.learning_rate=0.0005, or with a penalty such as r1.",
+            step=trouble.step,
+            player=trouble.player,
+            layer=trouble.layer,
+        )

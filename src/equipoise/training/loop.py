@@ -72,6 +72,8 @@ class Trainer:
         step: steps played so far.
         seconds: play time so far, without what handlers do.
         group: the processes that play together; the first one measures, and its handlers hear of everything.
+        caution: factor on both learning rates for the rest of the run; each rollback lowers it.
+        rollbacks: how often play was put back to a checkpoint, and why; a line of the run's record each.
         trend: what the referee's looks say of the run so far: improving, plateaued, collapsed, diverged; or nothing.
         should_stop: set it (from a handler or a signal) to end play after the present step.
     """
@@ -90,18 +92,26 @@ class Trainer:
     group: Group = ALONE
     step: int = 0
     seconds: float = 0.0
+    caution: float = 1.0
+    rollbacks: list[dict[str, Any]] = field(default_factory=list)
     trend: str | None = None
     should_stop: bool = field(default=False, init=False)
+    guard: FinitePlay = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.guard = FinitePlay(
+            self.discriminator, self.generator, objective=self.objective, device=self.batches.real.device
+        )
 
     def run(self) -> None:
         """Play until the plan is fulfilled or `should_stop` is set.
 
         Raises:
-            PlayDiverged: a loss became infinite or NaN.
+            PlayDiverged: a loss, gradient or weight became infinite or NaN; no player has moved since.
         """
         plan = self.plan
         require_same_weights(self.group, self.discriminator, self.generator)
-        guard = FinitePlay(self.objective, self.batches.real.device)
+        guard = self.guard
         started, before = time.perf_counter(), self.seconds
         last_step, last_seconds = self.step, self.seconds
         report: StepReport | None = None
@@ -110,7 +120,8 @@ class Trainer:
             self.group.notice = self.should_stop
             is_measured = plan.is_measured(self.step + 1)
             report = self.play(measure=is_measured)
-            guard.watch(report)
+            if self.group.is_alone:
+                guard.require_no_bad_news()  # processes may learn of it at different steps: they wait for a check
             self.seconds = before + time.perf_counter() - started
             if is_measured:
                 guard.check(self.step, report)
@@ -141,7 +152,8 @@ class Trainer:
 
     def play(self, *, measure: bool = False) -> StepReport:
         """Play one step, at the learning rates and penalty weights that are due."""
-        rate = self.learning_rate.at(self.step, self.plan.course)
+        rate = self.learning_rate.at(self.step, self.plan.course) * self.caution
+        self.guard.begin(self.step + 1)
         self.discriminator.scale_learning_rate(rate)
         self.generator.scale_learning_rate(rate)
         report = play_step(
@@ -156,6 +168,7 @@ class Trainer:
             group=self.group,
         )
         self.step += 1
+        self.guard.watch(report)
         return report
 
     def batches_at(self, step: int, *, joined: bool = False) -> list[Batch]:

@@ -1,0 +1,41 @@
+"""What happened to a run that its curves do not show: rollbacks, and changes that were forced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from equipoise.reports.reading import RunRecord
+
+MOST_SENTENCES = 20
+LONGEST = 400
+
+
+def incident_sentences(run: RunRecord) -> list[str]:
+    """A sentence for each rollback and each forced change that `status.json` tells of."""
+    sentences = []
+    for record in _entries(run.status.get("rollbacks")):
+        if isinstance(record, Mapping):
+            step, to_step, caution = (record.get(name) for name in ("step", "to_step", "caution"))
+            reason = str(record.get("message") or "play went wrong").strip().rstrip(".")[:LONGEST]
+            sentences.append(
+                f"At step {_number(step)} {reason}. Play was put back to the checkpoint of step {_number(to_step)} and "
+                f"went on with {_number(caution)} of the planned learning rates; what was written about the steps in "
+                "between was taken out."
+            )
+    changes = [text for text in _entries(run.status.get("forced_changes")) if isinstance(text, str)]
+    if changes:
+        sentences.append(
+            "The run was continued by force after a change, so that it is not the run that its beginning describes: "
+            + "; ".join(text[:LONGEST] for text in changes) + "."
+        )  # fmt: skip
+    return sentences[:MOST_SENTENCES]
+
+
+def _entries(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Any) -> str:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if is_number else "unknown"

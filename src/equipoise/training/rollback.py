@@ -1,0 +1,207 @@
+"""Play that left the finite numbers, or that the looks call collapsed, goes on from a checkpoint with smaller steps.
+
+The rule, the same in every run and whenever it is stopped and resumed:
+
+- Play goes back to the newest whole checkpoint among the planned ones (those at multiples of the interval, and that of
+  step 0). If play went back there before and has not reached another planned one since, it goes back one further. When
+  the looks are the reason, it goes back to the newest one that is no later than the last look with a good trend.
+- Both learning rates are multiplied by a stated factor, for the rest of the run, on top of earlier ones.
+- This happens at most a stated number of times; the next time, play ends with `PlayDiverged`.
+
+The factor and the list of what happened are part of the state, and stand in the checkpoint that play goes back to
+before anything else is changed: a kill at any moment between leaves a run that does the same once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from equipoise.documents import read_json
+from equipoise.errors import PlayDiverged, RunFolderError
+from equipoise.files import write_json
+from equipoise.runfolder import RunFolder
+from equipoise.training.checkpoints import (
+    checkpoint_files,
+    drop_checkpoint,
+    is_planned,
+    read_checkpoint,
+    restore,
+    sealed,
+    step_of,
+)
+from equipoise.training.events import Event, LookDue, RolledBack
+from equipoise.training.loop import Trainer
+
+OnCollapse = Literal["rollback", "stop", "continue"]
+BAD_TRENDS = ("collapsed", "diverged")
+
+
+class Collapsed(PlayDiverged):
+    """The referee's looks say that the generator has collapsed, or is far behind what it had reached."""
+
+
+class Recovery:
+    """Plays a trainer to its end, going back to a checkpoint where the rule allows it.
+
+    Args:
+        run: holds the checkpoints.
+        most: rollbacks in the whole run.
+        learning_rate_factor: on both learning rates, at each.
+        tell: is given a sentence about each.
+    """
+
+    def __init__(
+        self, run: RunFolder, *, most: int, learning_rate_factor: float, tell: Callable[[str], None] | None = None
+    ) -> None:
+        self.run, self.most, self.factor, self.tell = run, most, learning_rate_factor, tell
+
+    def play(self, trainer: Trainer, watch: CollapseWatch | None = None) -> None:
+        """`trainer.run()`, as often as it takes; of many processes, all of them call this.
+
+        Args:
+            trainer: ready to play.
+            watch: its handler that acts on the looks; the first process has one.
+
+        Raises:
+            PlayDiverged: it went wrong more often than is allowed, or there is nothing to go back to.
+        """
+        self.record(trainer)
+        while True:
+            try:
+                trainer.run()
+                found = None if watch is None or watch.what != "rollback" else watch.found
+                collapse = trainer.group.decision(None if found is None else [found.where, found.found, trainer.step])
+                if collapse is None:
+                    return
+                error: PlayDiverged = Collapsed(*collapse[:2], step=collapse[2])
+            except PlayDiverged as caught:
+                error = caught
+            self.go_back(trainer, error)
+            if watch is not None:
+                watch.found = None
+
+    def go_back(self, trainer: Trainer, error: PlayDiverged) -> None:
+        """Put the trainer back to where the rule says.
+
+        Raises:
+            PlayDiverged: the rule says to end.
+        """
+        count = len(trainer.rollbacks)
+        if count >= self.most:
+            raise self._last_word(error, count)
+        is_collapse = isinstance(error, Collapsed)
+        try:
+            tensors, numbers, _ = read_checkpoint(self.run.checkpoints, among=self._places(trainer, is_collapse))
+        except RunFolderError:
+            raise error from None
+        to_step = int(numbers["step"])
+        record = {
+            "number": count + 1,
+            "step": error.step or trainer.step,
+            "to_step": to_step,
+            "reason": "collapse" if is_collapse else "not finite",
+            "player": error.player,
+            "layer": error.layer,
+            "caution": trainer.caution * self.factor,
+            "message": error.found,
+        }
+        trainer.group.wait()  # until all have read what is about to change
+        changes = {"caution": record["caution"], "rollbacks": [*trainer.rollbacks, record]}
+        if trainer.group.is_main:
+            amend(self.run.checkpoints / f"step-{to_step:08d}.json", changes)
+            for path in checkpoint_files(self.run.checkpoints):
+                if step_of(path) > to_step:
+                    drop_checkpoint(path)
+            self.run.cut_after(to_step)
+        trainer.group.wait()
+        restore(trainer, tensors, {**numbers, **changes}, where=str(self.run.checkpoints))
+        trainer.guard.clear()
+        trainer.trend, trainer.should_stop = None, False
+        self.record(trainer)
+        if self.tell is not None:
+            self.tell(sentence(record))
+        for handler in trainer.handlers:
+            handler(RolledBack(to_step, record))
+
+    def record(self, trainer: Trainer) -> None:
+        """Bring `status.json` and the journal up to what the trainer's state says of rollbacks."""
+        if not trainer.rollbacks or not trainer.group.is_main:
+            return
+        known = {row.get("number") for row in self.run.read_journal() if row.get("event") == "rollback"}
+        for record in trainer.rollbacks:
+            if record["number"] not in known:
+                self.run.note("rollback", **record)
+        self.run.write_status(state="training", step=trainer.step, rollbacks=trainer.rollbacks)
+
+    def _places(self, trainer: Trainer, is_collapse: bool) -> list[Path]:
+        """The checkpoints to go back to, oldest first."""
+        files = checkpoint_files(self.run.checkpoints)
+        planned = [path for path in files if is_planned(path, trainer.plan.checkpoint_every)] or files
+        if is_collapse:
+            good = max((row["step"] for row in self.run.read_verdicts() if is_good(row)), default=0)
+            return [path for path in planned if step_of(path) <= good] or planned[:1]
+        if trainer.rollbacks and len(planned) > 1 and step_of(planned[-1]) == trainer.rollbacks[-1]["to_step"]:
+            return planned[:-1]
+        return planned
+
+    def _last_word(self, error: PlayDiverged, count: int) -> PlayDiverged:
+        if not self.most:
+            return error
+        return type(error)(
+            error.where,
+            f"{error.found.rstrip('.')}; {count} {'rollback' if count == 1 else 'rollbacks'} to lower learning rates "
+            f"(at last {self.factor**count:.3g} of the planned ones) did not help.",
+            error.expected,
+            error.advice or "Train again with a lower learning rate, or with a penalty such as r1.",
+            step=error.step, player=error.player, layer=error.layer,
+        )  # fmt: skip
+
+
+class CollapseWatch:
+    """A handler that ends play on a bad trend of the looks; it comes after theirs, and others decide what follows.
+
+    Args:
+        trainer: whose `trend` the looks set.
+        what: to do about `collapsed` and `diverged`.
+
+    Attributes:
+        found: what it has ended play for.
+    """
+
+    def __init__(self, trainer: Trainer, what: OnCollapse) -> None:
+        self.trainer, self.what = trainer, what
+        self.found: Collapsed | None = None
+
+    def __call__(self, event: Event) -> None:
+        """After a look with a bad trend, ask play to end."""
+        if self.what == "continue" or not isinstance(event, LookDue) or self.trainer.trend not in BAD_TRENDS:
+            return
+        self.found = Collapsed(
+            f"step {event.step}",
+            f"the referee's looks say that play has {self.trainer.trend}.",
+            "Expected looks that improve or stay.",
+            "Samples of earlier steps are in the run folder. Train again with another seed, a lower learning rate or a "
+            "larger batch; --on-collapse rollback goes back by itself, continue plays on.",
+            step=event.step,
+        )
+        self.trainer.should_stop = True
+
+
+def is_good(row: dict[str, Any]) -> bool:
+    """Whether a look gives no reason to go back behind it."""
+    return row.get("part") == "selection" and isinstance(row.get("step"), int) and row.get("trend") not in BAD_TRENDS
+
+
+def amend(path: Path, changes: dict[str, Any]) -> None:
+    """Change numbers of a checkpoint; its tensors stay what they are."""
+    write_json(path, sealed({**read_json(path), **changes}))
+
+
+def sentence(record: dict[str, Any]) -> str:
+    """What happened, for the person."""
+    return (
+        f"rollback {record['number']}: at step {record['step']:,} {record['message'].rstrip('.')}. Play goes on from "
+        f"the checkpoint of step {record['to_step']:,} with {record['caution']:.3g} of the planned learning rates."
+    )
