@@ -265,8 +265,8 @@ def test_a_collapse_rolls_back_behind_the_last_look_that_was_good(points, tmp_pa
     Trending(monkeypatch, held, TRENDS)
     gan = train_planned(planned(points, "recovery.on_collapse=rollback"), held.path)
     (record,) = held.read_status()["rollbacks"]
-    # Looks at 6 and 13 were good: of the checkpoints at 4, 8, 12 and 16 the newest that is no later than 13.
-    assert (record["reason"], record["step"], record["to_step"]) == ("collapse", 20, 12)
+    # Looks at 6 and 13 were good: of the checkpoints kept by then (4, 8, 16, 20) the newest that is no later.
+    assert (record["reason"], record["step"], record["to_step"]) == ("collapse", 20, 8)
     assert gan.step == STEPS
     assert [(row["step"], row["trend"]) for row in held.read_verdicts()] == [
         (6, "improving"), (13, "plateaued"), (20, "plateaued")]  # fmt: skip
