@@ -39,8 +39,13 @@ FORBIDDEN_CALLS = {
     "yaml.load_all": "it builds arbitrary objects; use yaml.safe_load_all",
     "yaml.full_load": "it builds more than plain values; use yaml.safe_load",
     "yaml.unsafe_load": "it builds arbitrary objects; use yaml.safe_load",
+    "yaml.unsafe_load_all": "it builds arbitrary objects; use yaml.safe_load_all",
+    "__import__": "it runs code; names of modules go through experiment/build.py",
     "pd.read_pickle": "a pickle runs code",
     "pandas.read_pickle": "a pickle runs code",
+    "torch.jit.load": "it runs what the file says",
+    "torch.hub.load": "it downloads and runs code",
+    "np.loads": "a pickle runs code",
     "torch.save": "it writes a pickle; use safetensors",
 }
 
@@ -103,6 +108,13 @@ def keyword_is_true(call: ast.Call, name: str) -> bool:
     )
 
 
+def keyword_is_false(call: ast.Call, name: str) -> bool:
+    return any(
+        keyword.arg == name and isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+        for keyword in call.keywords
+    )
+
+
 def upward_imports(path: Path) -> list[str]:
     part = part_of(path)
     if part in TOP:
@@ -160,6 +172,10 @@ def test_nothing_loads_or_writes_a_format_that_can_run_code(path):
                 faults.append(f"line {node.lineno}: {name}: {FORBIDDEN_CALLS[name]}")
             if name == "torch.load" and not keyword_is_true(node, "weights_only"):
                 faults.append(f"line {node.lineno}: torch.load without weights_only=True runs what the file says")
+            if name in ("np.load", "numpy.load") and not keyword_is_false(node, "allow_pickle"):
+                faults.append(f"line {node.lineno}: np.load without allow_pickle=False, whatever its default is")
+            if name in ("Image.open", "pillow.open") and not any(keyword.arg == "formats" for keyword in node.keywords):
+                faults.append(f"line {node.lineno}: Image.open without formats: some of them start programs")
             if keyword_is_true(node, "allow_pickle"):
                 faults.append(f"line {node.lineno}: allow_pickle=True runs what the file says")
     assert not faults, f"{name_of(path)}: {faults}"

@@ -246,6 +246,17 @@ def open_run_folder(path: Path | str) -> RunFolder:
             "Expected a run folder.",
             "'equipoise runs' lists the run folders below a folder.",
         )
+    refuse_links(target)
+    folder.read_status()  # refuses the format of a later version
+    return folder
+
+
+def refuse_links(target: Path) -> None:
+    """Refuse a run folder that leads elsewhere: what is written into it would land there.
+
+    Raises:
+        RunFolderError: one of its own files or folders is a link.
+    """
     for name in OWN_PLACES:
         if (target / name).is_symlink():
             raise RunFolderError(
@@ -254,8 +265,6 @@ def open_run_folder(path: Path | str) -> RunFolder:
                 "Expected a run folder that holds its own files: what it is told to write would land elsewhere.",
                 f"Copy the folder with its contents: cp -rL {target} COPY",
             )
-    folder.read_status()  # refuses the format of a later version
-    return folder
 
 
 def is_run_folder(path: Path) -> bool:

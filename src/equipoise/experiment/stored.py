@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from equipoise.data import Codec, codec_from_state
+from equipoise.data.codecs import PointCodec
 from equipoise.data.raw import LARGEST_SIDE
 from equipoise.errors import RunFolderError
 from equipoise.experiment.build import build_networks
@@ -37,6 +38,8 @@ def stored_codec(description: Mapping[str, Any], *, where: str) -> Codec:
         size = sample_size(space)
         if size < 1 or not isinstance(size, int):
             raise ValueError(f"a sample of {size} numbers")
+        if isinstance(codec, PointCodec) and not (codec.mean.ndim == 1 and codec.mean.shape == codec.spread.shape):
+            raise ValueError(f"{codec.mean.size} means and {codec.spread.size} spreads")
         if isinstance(space, ImageSpace):
             _check_image(space, getattr(codec, "levels", ()))
         # Encoded rows of standard size and far outside; what decodes them decodes all that a generator makes.

@@ -15,7 +15,7 @@ from typing import Any
 from equipoise.documents import parse_yaml, read_text
 from equipoise.errors import NewerFormat, RunFolderError
 from equipoise.migrations import upgraded
-from equipoise.runfolder import RunFolder, open_run_folder
+from equipoise.runfolder import RunFolder, open_run_folder, refuse_links
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,7 @@ def read_run(path: Path | str) -> RunRecord:
     except RunFolderError:
         if not (Path(path) / "config.yaml").is_file() or _status_is_readable(RunFolder(Path(path))):
             raise
+        refuse_links(Path(path))
         folder = RunFolder(Path(path))  # status.json is broken; the rest may still be worth showing
     troubles: list[str] = []
 

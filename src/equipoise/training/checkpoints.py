@@ -100,7 +100,7 @@ def read_checkpoint(
             broken.append(f"{path.name} is broken ({error}); an older checkpoint is used.")
     raise RunFolderError(
         str(folder),
-        f"no whole checkpoint among {len(broken)}." if broken else "no checkpoint.",
+        f"no whole checkpoint among {len(broken)}: {broken[0]}" if broken else "no checkpoint.",
         "Expected step-*.safetensors with a .json beside it.",
         "Train again into a new folder.",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import replace
@@ -32,7 +33,7 @@ LABEL_NAMES = ("labels", "label", "targets", "y")
 READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 UNREADABLE = (
     ValueError, OSError, EOFError, SyntaxError, OverflowError, TypeError, KeyError, MemoryError, RecursionError,
-    NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error,
+    NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError,
 )  # fmt: skip
 
 
@@ -43,7 +44,7 @@ def read_npy(path: Path, options: DataOptions) -> RawData:
             check_header(stream, path.stat().st_size)
         # The format itself and not np.load, which would read whatever else the file turns out to be.
         values = np.lib.format.open_memmap(path, mode="r")
-        large = read_stored_array(path, options)
+        large = read_stored_array(path, options) if values.size and values.ndim else None
     except DataError:
         raise
     except UNREADABLE as error:
