@@ -16,9 +16,10 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ CHUNK_BYTES = 1 << 22
 LARGEST_LIST = 1 << 26
 """Bytes of an `entry.json`; a longer one is not ours."""
 MEGABYTE = 1_000_000
+LEFTOVER_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ def _begun(root: Path, key: str, needs_bytes: int) -> Path:
     """A new folder for an entry, where there is room for it."""
     try:
         root.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(root)
         free = shutil.disk_usage(root).free
         if free < needs_bytes:
             raise StorageError(
@@ -164,6 +167,15 @@ def _begun(root: Path, key: str, needs_bytes: int) -> Path:
         return Path(tempfile.mkdtemp(dir=root, prefix=f".{key}-"))
     except OSError as error:
         raise StorageError.from_os_error(root, error) from error
+
+
+def _clear_leftovers(root: Path) -> None:
+    """Delete what a process that was killed had begun to write: hidden folders that a day has passed over."""
+    for folder in root.glob(".*-*"):
+        with suppress(OSError):
+            newest = max(entry.stat().st_mtime for entry in (folder, *folder.iterdir()))
+            if time.time() - newest > LEFTOVER_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def built(key: str) -> Entry:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -329,3 +331,18 @@ def test_rows_from_all_over_a_mapped_file_are_its_rows(
     assert len(released) == (-(-len(index) // 3) if max(index) - min(index) > 25 else 0)
     np.testing.assert_array_equal(mapped[100:300:2], values[100:300:2])
     np.testing.assert_array_equal(np.asarray(mapped), values)
+
+
+def test_what_a_killed_process_left_is_cleared(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, age_seconds in (("old", 100_000), ("new", 100)):
+        (own_cache / f".{name}-begun").mkdir(parents=True)
+        (own_cache / f".{name}-begun" / "values.npy").write_bytes(b"some")
+        then = time.time() - age_seconds
+        for place in (own_cache / f".{name}-begun" / "values.npy", own_cache / f".{name}-begun"):
+            os.utime(place, (then, then))
+    path = tmp_path / "table.parquet"
+    table_of_every_type().to_parquet(path)
+    both(path, monkeypatch)
+    assert [folder.name for folder in own_cache.glob(".*")] == [".new-begun"]
