@@ -15,10 +15,11 @@ from equipoise.data.prepare_mapped import is_large, prepared_parts
 from equipoise.data.raw import RawData
 from equipoise.data.split import PARTS, Part, Split, split_groups
 from equipoise.data.training_rows import TrainingRows
-from equipoise.spaces import Space, space_to_json
+from equipoise.spaces import Space, sample_size, space_to_json
 
 MOST_SHOWN = 100_000
-"""Rows of a large part that pictures are made from."""
+MOST_NUMBERS_SHOWN = 20_000_000
+"""Rows, and numbers in them, that pictures of a large part are made from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,10 @@ class PreparedData:
     def shown_part(self, name: Part) -> RawData:
         """One part for pictures: of a large one, some rows that are spread evenly through it."""
         rows = self.split.part(name)
-        return self.raw.rows(rows[:: -(-len(rows) // MOST_SHOWN)] if self.samples is not None else rows)
+        if self.samples is None:
+            return self.raw.rows(rows)
+        most = max(1, min(MOST_SHOWN, MOST_NUMBERS_SHOWN // sample_size(self.space)))
+        return self.raw.rows(rows[:: -(-len(rows) // most)])
 
     def encoded_train(self) -> torch.Tensor | TrainingRows:
         """The training part for the players, to be turned into numbers by `codec.to_float`.

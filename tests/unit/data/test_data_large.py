@@ -346,3 +346,14 @@ def test_what_a_killed_process_left_is_cleared(
     table_of_every_type().to_parquet(path)
     both(path, monkeypatch)
     assert [folder.name for folder in own_cache.glob(".*")] == [".new-begun"]
+
+
+def test_pictures_are_made_from_some_rows_of_large_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "images.npy"
+    np.save(path, noisy_images(500, side=8))
+    monkeypatch.setattr("equipoise.data.preparing.MOST_NUMBERS_SHOWN", 100 * 8 * 8 * 3)
+    in_memory, on_disk = both(path, monkeypatch)
+    assert len(in_memory.shown_part("train")) == 400
+    shown = on_disk.shown_part("train")
+    assert len(shown) == 100
+    np.testing.assert_array_equal(shown.values, in_memory.part("train").values[::4])
