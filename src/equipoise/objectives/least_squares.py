@@ -25,7 +25,7 @@ def least_squares() -> Objective:
     and `-1/4` at p = q. The output is a probability itself, so `sigmoid` of it means nothing.
 
     Reference:
-        Mao et al. 2017, arXiv:1611.04076, Eq. 2 and Eq. 9.
+        Mao et al. 2017, arXiv:1611.04076: the least squares objective, with labels 0 and 1.
     """
     return Objective(
         name="least_squares",
@@ -40,7 +40,7 @@ def least_squares() -> Objective:
         logit_meaning="other",
         finite_range=_FINITE_RANGE,
         is_zero_sum=False,
-        source="arXiv:1611.04076, Eq. 2 and 9",
+        source="arXiv:1611.04076, least squares objective",
     )
 
 
@@ -57,7 +57,7 @@ def least_squares_pearson() -> Objective:
     discriminator can have the opposite sign.
 
     Reference:
-        Mao et al. 2017, arXiv:1611.04076, Eq. 6 to 8.
+        Mao et al. 2017, arXiv:1611.04076: the labels -1, 1 and 0, and the Pearson divergence.
     """
     return Objective(
         name="least_squares_pearson",
@@ -72,7 +72,7 @@ def least_squares_pearson() -> Objective:
         logit_meaning="other",
         finite_range=_FINITE_RANGE,
         is_zero_sum=False,
-        source="arXiv:1611.04076, Eq. 6 to 8",
+        source="arXiv:1611.04076, Pearson divergence",
     )
 
 

@@ -27,7 +27,7 @@ def relativistic() -> Objective:
     The generator minimises the same expression with the pair reversed.
 
     Reference:
-        Jolicoeur-Martineau 2018, arXiv:1807.00734; Huang et al. 2024, arXiv:2501.05441, Eq. 3.
+        Jolicoeur-Martineau 2018, arXiv:1807.00734; Huang et al. 2024, arXiv:2501.05441 (R3GAN), its section on the relativistic loss.
     """
     return Objective(
         name="relativistic",
@@ -42,7 +42,7 @@ def relativistic() -> Objective:
         logit_meaning="log_odds_up_to_a_constant",
         finite_range=_FINITE_RANGE,
         is_zero_sum=False,
-        source="arXiv:1807.00734; arXiv:2501.05441, Eq. 3",
+        source="arXiv:1807.00734; arXiv:2501.05441, relativistic loss",
     )
 
 

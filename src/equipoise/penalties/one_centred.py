@@ -33,7 +33,7 @@ def wgan_gp(weight: float = 10.0, *, is_one_sided: bool = False) -> Penalty:
         At a slope of exactly 0 the gradient of the norm is taken as 0; see `equipoise.penalties.base.norm`.
 
     Reference:
-        Gulrajani et al. 2017, arXiv:1704.00028, Eq. 3; one-sided: Petzka et al. 2018, arXiv:1709.08894, Eq. 8.
+        Gulrajani et al. 2017, arXiv:1704.00028, Eq. 3; one-sided: Petzka et al. 2018, arXiv:1709.08894 (WGAN-LP).
     """
     reject_negative_weight("wgan_gp", weight)
 
@@ -50,7 +50,7 @@ def wgan_gp(weight: float = 10.0, *, is_one_sided: bool = False) -> Penalty:
         differentiates=frozenset(),
         is_per_sample=True,
         controls_slope=True,
-        source="arXiv:1709.08894, Eq. 8" if is_one_sided else "arXiv:1704.00028, Eq. 3",
+        source="arXiv:1709.08894, WGAN-LP" if is_one_sided else "arXiv:1704.00028, Eq. 3",
         draws=True,
         draws_jointly=True,
     )
@@ -68,7 +68,7 @@ def dragan(weight: float = 10.0, *, noise_scale: float = 0.5) -> Penalty:
             suits data of unit scale. The authors' program draws uniform noise of half the batch's deviation instead.
 
     Reference:
-        Kodali et al. 2017, arXiv:1705.07215, Eq. 3 and Algorithm 1.
+        Kodali et al. 2017, arXiv:1705.07215: DRAGAN's gradient penalty.
     """
     reject_negative_weight("dragan", weight)
     if not 0 < noise_scale < math.inf:
@@ -94,7 +94,7 @@ def dragan(weight: float = 10.0, *, noise_scale: float = 0.5) -> Penalty:
         differentiates=frozenset(),
         is_per_sample=True,
         controls_slope=True,
-        source="arXiv:1705.07215, Eq. 3",
+        source="arXiv:1705.07215, DRAGAN",
         draws=True,
         draws_jointly=True,
     )
