@@ -27,7 +27,7 @@ def relativistic() -> Objective:
     The generator minimises the same expression with the pair reversed.
 
     Reference:
-        Jolicoeur-Martineau 2018, arXiv:1807.00734; Huang et al. 2024, arXiv:2501.05441 (R3GAN), its section on the relativistic loss.
+        Jolicoeur-Martineau 2018, arXiv:1807.00734; Huang et al. 2024, arXiv:2501.05441 (R3GAN, relativistic loss).
     """
     return Objective(
         name="relativistic",

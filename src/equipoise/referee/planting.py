@@ -26,6 +26,8 @@ or fewer when some are taken away."""
 
 CAN_BE_ABSENT = frozenset({"broken dependence"})
 """Defects that change nothing where the data have nothing to spoil: columns that do not depend on each other."""
+OF_ONE_COLUMN = frozenset({"shift", "change of spread", "noise", "missing category", "broken dependence"})
+"""Defects of a table whose aim is one column."""
 _SPREAD = 1.5
 """A change of spread moves a value this many times as far from the mean."""
 _NOISE = 0.3
