@@ -41,7 +41,8 @@ import pandas as pd
 from equipoise.metrics.divergence import jsd_by_quadrature
 from equipoise.metrics.known import Mixture, gaussian, grid25
 from equipoise.randomness import derived_seed, numpy_stream
-from equipoise.referee import judge, plan_looks
+from equipoise.referee import judge, look, plan_looks
+from equipoise.referee.playing import SCORE_SHARE
 
 ROWS = Path(__file__).parent / "rows"
 Sides = tuple[Any, Any]
@@ -175,18 +176,15 @@ def measured(row: Row, name: str, trial: int) -> dict[str, Any]:
 
 
 def _looks(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
-    """50 looks at perfect generators with the same held-out real rows, as in a run, by two quick members."""
-    from equipoise.referee.members import available
-
-    plan = plan_looks(50, looks=50)
+    """50 looks at perfect generators with the same held-out real rows, by the function, members and counts of the looks
+    of a run; without the checks, which have no part in the conclusion."""
+    plan = plan_looks(50, looks=50)  # no reserve: the whole level is spent on these looks
     real, _ = row.draw(stream)
-    train = grid25().sample(4000, stream)
-    quick = [available()[name] for name in ("quadratic", "neighbour curves")]
+    train = grid25().sample(2 * len(real), stream)
     alarms = []
     for step in plan.steps:
-        fake = grid25().sample(4000, stream)
-        verdict = judge(real, fake, kind="points", real_fit=train, seed=derived_seed(seed, "look", step), members=quick,
-                        confidence=plan.confidence_at(step), checks=())  # fmt: skip
+        fake = grid25().sample(round(len(real) / SCORE_SHARE), stream)
+        verdict = look(plan, step, real=real, fake=fake, real_fit=train, kind=row.kind, seed=seed, checks=())
         alarms.append(verdict.exit_code == 10)
     return {"alarm": any(alarms), "looks": len(alarms), "seconds": 0.0}
 

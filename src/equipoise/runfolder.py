@@ -10,8 +10,11 @@
     verdicts.jsonl     one JSON object per look of the referee
     journal.jsonl      one JSON object per thing that happened to the run: resumed, put back, changed by force
     lock               held by the process that writes here; empty
+    looks.json         the referee's planned looks with their levels, and what was timed to choose them
     checkpoints/       step-00001000.safetensors and .json beside it
+    best/              the same, of the look with the smallest estimate, for a run with --keep-best
     samples/           real.png, step-00001000.png, and the numbers behind them (.csv, .npy)
+    give-away.png      pictures that gave each side away most in the last verdict, for image runs
     report.html        made from the files above and nothing else
 """
 
@@ -81,6 +84,18 @@ class RunFolder:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    @property
+    def looks(self) -> Path:
+        return self.path / "looks.json"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best"
+
+    @property
+    def give_away(self) -> Path:
+        return self.path / "give-away.png"
 
     @property
     def samples(self) -> Path:
@@ -185,7 +200,7 @@ class RunFolder:
                 if path.exists():
                     kept = [row for row in read_json_lines(path) if _step_of(row) <= step]
                     write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
-        for path in self.samples.glob("step-*"):
+        for path in (*self.samples.glob("step-*"), *self.best.glob("step-*")):
             found = STEP_NAME.fullmatch(path.stem)
             if found and int(found[1]) > step and (path.is_file() or path.is_symlink()):
                 path.unlink()

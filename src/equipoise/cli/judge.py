@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.options import AsJson, Confidence, Margin, TrustCode, positive, probability
+from equipoise.cli.options import AsJson, Confidence, Last, Margin, TrustCode, positive, probability
 from equipoise.cli.terminal import print_json
 from equipoise.errors import InputError, visible
 
@@ -54,6 +54,7 @@ def judge(
             "--out", metavar="DIR", help="Also write verdict.json, verdict.txt, verdict.png and giveaway.csv there."
         ),
     ] = None,
+    last: Last = False,
     trust_code: TrustCode = False,
     as_json: AsJson = False,
 ) -> None:
@@ -107,6 +108,7 @@ def judge(
             seed=seed,
             resolution=resolution.value,
             extractor=extractor or None,
+            checkpoint="last" if last else None,
             trust_code=trust_code,
         )
     if out is not None:

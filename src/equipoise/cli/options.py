@@ -42,6 +42,10 @@ Margin = Annotated[
     ),
 ]
 
+Last = Annotated[
+    bool,
+    typer.Option("--last", help="Use the last checkpoint, also where the run keeps the best one (--keep-best)."),
+]
 TrustCode = Annotated[bool, typer.Option("--trust-code", help="Run Python code that the run's configuration names.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.options import AsJson, RunPath, TrustCode
+from equipoise.cli.options import AsJson, Last, RunPath, TrustCode
 from equipoise.cli.terminal import print_json
 from equipoise.errors import ConfigError, InputError, unknown_name
 
@@ -41,6 +41,7 @@ def sample(
             "--format", metavar="FORMAT", help="png, zip, csv, parquet, npy or npz, where PATH does not say it."
         ),
     ] = None,
+    last: Last = False,
     trust_code: TrustCode = False,
     as_json: AsJson = False,
 ) -> None:
@@ -58,7 +59,7 @@ def sample(
     from equipoise.data import write_samples
     from equipoise.experiment import load
 
-    gan = load(run, trust_code=trust_code)
+    gan = load(run, checkpoint="last" if last else None, trust_code=trust_code)
     target = free_target(run, output, wanted=form, usual=USUAL_FORMAT[gan.space.kind])
     drawn = gan.sample_raw(count, seed=seed, label=label)
     written = write_samples(drawn.values, target, names=drawn.names, labels=drawn.labels, label_names=drawn.label_names)

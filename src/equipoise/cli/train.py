@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from equipoise.cli.options import AsJson, Device, Minutes, Quiet, RunPath, Steps, TrustCode, one_length
+from equipoise.cli.options import AsJson, Device, Minutes, Quiet, RunPath, Steps, TrustCode, one_length, positive
 from equipoise.cli.progress import terminal_progress
 from equipoise.cli.terminal import print_json, readable_bytes, readable_seconds
 from equipoise.errors import visible
@@ -24,6 +24,12 @@ class OnCollapse(StrEnum):
     ROLLBACK = "rollback"
     STOP = "stop"
     CONTINUE = "continue"
+
+
+class Goal(StrEnum):
+    """What ends a run before its last step."""
+
+    NOT_DISTINGUISHED = "not-distinguished"
 
 
 class Balance(StrEnum):
@@ -78,6 +84,24 @@ def train(
             help="When the referee's looks say that play has collapsed or diverged.  [default: continue]",
         ),
     ] = None,
+    until: Annotated[
+        Goal | None,
+        typer.Option("--until", help="End at the first look of the referee that finds no difference."),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            "--margin",
+            metavar="NATS",
+            help="With --until: end only where a Jensen-Shannon divergence of this size would have been found.",
+        ),
+    ] = None,
+    keep_best: Annotated[
+        bool,
+        typer.Option(
+            "--keep-best", help="Keep the checkpoint with the smallest estimated distance; samples come from it."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the whole configuration and a forecast; train nothing.")
     ] = False,
@@ -101,6 +125,7 @@ def train(
     stops at once.
     """
     one_length(steps, minutes)
+    positive("--margin", margin)
     from equipoise import experiment
     from equipoise.distributed import here
 
@@ -113,6 +138,7 @@ def train(
         asked.append(f"data.balance={balance.value}")
     if on_collapse is not None:
         asked.append(f"recovery.on_collapse={on_collapse.value}")
+    asked += experiment.looks_settings(None if until is None else until.value, margin, keep_best)
     chosen = experiment.resolve(
         data,
         config_file=config,
@@ -124,6 +150,7 @@ def train(
         preset=preset,
     )
     if dry_run:
+        chosen = experiment.with_looks(chosen)
         forecast = experiment.forecast(chosen)
         if not group.is_main:
             return

@@ -154,6 +154,41 @@ class RecoveryConfig(Section):
     )
 
 
+class LooksConfig(Section):
+    """The referee's looks during training. What is left out is chosen when the run starts, from timed looks, and
+    stored; it never changes the play itself, unless `until` ends it."""
+
+    count: NonNegativeInt | None = Field(
+        None,
+        description="How many times the referee looks; 0: never. Left out: as many as fit in 7 % of the time of the "
+        "run, by a timed step and a timed look, at most 20.",
+    )
+    confidence: float = Field(0.95, ge=0.5, lt=1, description="Of all looks together, those of a longer run included.")
+    samples: PositiveInt | None = Field(None, description="Most rows of the selection part that a look scores.")
+    members: Literal["quick", "all"] | None = Field(None, description="Which discriminators a look fits.")
+    resolution: Literal["floor", "screen"] | None = Field(
+        None, description="What a look says of its eyesight: computed, or planted once before the first step."
+    )
+    gap_steps: NonNegativeInt | None = Field(
+        None, description="Steps that each player's copy goes on alone to measure the duality gap; 0: not measured."
+    )
+    until: Literal["not-distinguished"] | None = Field(
+        None, description="End at the first look that says so ('equivalent', where a margin is given)."
+    )
+    margin: PositiveFloat | None = Field(None, lt=0.6931, description="The JSD in nats that is small enough.")
+    keep_best: bool = Field(
+        False, description="Whether the checkpoint with the smallest estimate is kept, and used for samples."
+    )
+
+    @model_validator(mode="after")
+    def _goals_need_looks(self) -> LooksConfig:
+        if self.margin is not None and self.until is None:
+            raise ValueError("looks.margin says how close is close enough for looks.until: set that too, or leave it")
+        if self.count == 0 and (self.until is not None or self.keep_best):
+            raise ValueError("without looks nothing is found and no checkpoint is the best: leave looks.count out")
+        return self
+
+
 class OutputsConfig(Section):
     """What is written, and how often, in steps."""
 
@@ -191,6 +226,7 @@ class RunConfig(Section):
     optimisers: OptimisersConfig
     averaging: AveragingConfig = AveragingConfig()
     recovery: RecoveryConfig = RecoveryConfig()
+    looks: LooksConfig = LooksConfig()
     outputs: OutputsConfig
     runtime: RuntimeConfig
 

@@ -6,7 +6,7 @@ import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -20,9 +20,9 @@ from equipoise.experiment.config import RunConfig
 from equipoise.experiment.reading import read_config, validated
 from equipoise.experiment.stored import refuse_unexplained_size, stored_classes, stored_codec
 from equipoise.files import replacing_folder
-from equipoise.runfolder import open_run_folder
+from equipoise.runfolder import RunFolder, open_run_folder
 from equipoise.spaces import Space, sample_size
-from equipoise.training.checkpoints import read_checkpoint
+from equipoise.training.checkpoints import checkpoint_files, read_checkpoint
 from equipoise.training.sampling import draw_samples
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class Gan:
             seed=secrets.randbits(62) if seed is None else seed,
             class_shares=shares,
             label=None if label is None else self._class_number(label),
+            device=next((weight.device for weight in self.generator.parameters()), torch.device("cpu")),
         )
         return RawData(
             kind=self.space.kind,
@@ -176,6 +177,27 @@ class Gan:
         )
 
 
+def checkpoints_wanted(run: RunFolder, config: RunConfig, wanted: str | None) -> Path:
+    """The folder of the checkpoint to use: the best one where it is kept, unless the last is asked for.
+
+    Raises:
+        RunFolderError: the best is asked for, and there is none.
+        InputError: neither is asked for.
+    """
+    if wanted not in (None, "best", "last"):
+        raise InputError("checkpoint", f"it is {wanted!r}.", "Expected 'best' or 'last'.", "Leave it out for either.")
+    has_best = bool(checkpoint_files(run.best))
+    if wanted == "best" and not has_best:
+        raise RunFolderError(
+            str(run.path),
+            "the run has kept no best checkpoint.",
+            "Expected one that was trained with --keep-best and has had a look.",
+            "Ask for the last one.",
+        )
+    uses_best = wanted == "best" or (wanted is None and config.looks.keep_best and has_best)
+    return run.best if uses_best else run.checkpoints
+
+
 def _typed(names: list[str], *, like: pd.Series) -> pd.Series:
     """Class names as values of the column that the classes were read from."""
     import pandas as pd
@@ -197,16 +219,24 @@ def _names(found: Any) -> tuple[str, ...]:
     return tuple(str(name) for name in found) if isinstance(found, list) else ()
 
 
-def load(folder: Path | str, *, trust_code: bool = False, data: PreparedData | None = None) -> Gan:
+def load(
+    folder: Path | str,
+    *,
+    checkpoint: Literal["best", "last"] | None = None,
+    trust_code: bool = False,
+    data: PreparedData | None = None,
+) -> Gan:
     """The generator of a run folder, ready to sample; the data are not needed.
 
     Args:
         folder: a run folder.
+        checkpoint: the best by the looks' estimate or the last; by default the best where the run keeps it.
         trust_code: whether an import path in its configuration may be run.
         data: the prepared data, if the caller has them.
 
     Raises:
-        RunFolderError: the folder holds no whole checkpoint.
+        RunFolderError: the folder holds no whole checkpoint, or none that was kept as the best.
+        InputError: `checkpoint` is neither.
     """
     run = open_run_folder(folder)
     content, lines = read_config(run.config)
@@ -214,7 +244,7 @@ def load(folder: Path | str, *, trust_code: bool = False, data: PreparedData | N
     description = run.read_json(run.data)
     codec = stored_codec(description, where=str(run.data))
     names, shares = stored_classes(description, where=str(run.data))
-    tensors, numbers, _ = read_checkpoint(run.checkpoints)
+    tensors, numbers, _ = read_checkpoint(checkpoints_wanted(run, config, checkpoint))
     classes = len(names) if config.networks.conditional else 0
     refuse_unexplained_size(config, codec.space, classes, tensors, where=str(run.checkpoints), trusted=trust_code)
     generator, _ = build_networks(config, codec.space, classes, trusted=trust_code)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from equipoise.data import PreparedData
+from equipoise.data import PreparedData, image_sheet, save_picture
 from equipoise.data.raw import RawData
 from equipoise.errors import RunFolderError
 from equipoise.experiment.gan import Gan, load
@@ -19,9 +19,15 @@ from equipoise.referee import Verdict, judge
 from equipoise.referee.playing import SCORE_SHARE
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
+from equipoise.training.looks import summary
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 RESOLUTIONS = "resolution"
 """Folder of a run that keeps measured resolutions."""
+GIVE_AWAYS = 12
+"""Pictures of each side that gave it away most, stored beside the verdict."""
 MOST_SAMPLES = 40_000
 """Per side: a referee with more would be slow, and sees differences that few people care about."""
 MOST_NUMBERS = 60_000_000
@@ -37,18 +43,20 @@ def judge_run(
     seed: int = 0,
     resolution: ResolutionPlan = "auto",
     extractor: Any = None,
+    checkpoint: Literal["best", "last"] | None = None,
     trust_code: bool = False,
 ) -> Verdict:
     """Judge the generator of a run folder on the final part of its data, and store the verdict there.
 
     `resolution` and `extractor` are as in `judge_sources`; measured resolutions are kept in the run folder.
+    `checkpoint` is as in `load`.
 
     Raises:
         RunFolderError: there is no whole checkpoint, or the data have changed since the run began.
         DataError: the data can no longer be read.
     """
     return judge_gan(
-        load(folder, trust_code=trust_code),
+        load(folder, checkpoint=checkpoint, trust_code=trust_code),
         confidence=confidence,
         margin=margin,
         seed=seed,
@@ -95,22 +103,27 @@ def judge_gan(
     )
     whole = len(data.split.final)
     thinned = None if len(wanted["final"]) == whole else {"kept": len(wanted["final"]), "of": whole}
-    run.append(run.verdicts, {"step": gan.step, "part": "final", "thinned": thinned, **verdict.to_json()})
-    run.write_status(
-        last_verdict={
-            "conclusion": str(verdict.conclusion),
-            "jsd_lower_bound_nats": verdict.jsd_lower_bound_nats,
-            "step": gan.step,
-            "part": "final",
-            "confidence": confidence,
-        }
-    )
+    row = {"step": gan.step, "part": "final", "thinned": thinned, **verdict.to_json()}
+    run.append(run.verdicts, row)
+    if final.kind == "images" and len(verdict.scored[0]):
+        save_picture(give_away_sheet(verdict), run.give_away)
+    run.write_status(last_verdict=summary(row))
     return verdict
 
 
 def most_samples(numbers: int) -> int:
     """Samples per side of a verdict, when each is so many numbers."""
     return min(MOST_SAMPLES, MOST_NUMBERS // numbers)
+
+
+def give_away_sheet(verdict: Verdict) -> Image.Image:
+    """Two rows of pictures: the real ones that looked most real, and the generated ones that looked most generated."""
+    rows = []
+    for images, logits, sign in zip(verdict.scored, verdict.scores, (1, -1), strict=True):
+        surest = np.argsort(-sign * logits, kind="stable")[:GIVE_AWAYS]
+        blank = np.full((GIVE_AWAYS - len(surest), *images.shape[1:]), 255, dtype=np.uint8)
+        rows.append(np.concatenate([images[surest], blank]))
+    return image_sheet(np.concatenate(rows), columns=GIVE_AWAYS)
 
 
 def at_most(part: RawData, count: int, *, seed: int) -> RawData:

@@ -161,4 +161,6 @@ def _launched_as(path: Path) -> str | None:
 
 def _without_length(config: RunConfig) -> dict[str, Any]:
     content = config.to_dict()
-    return {**content, "outputs": None, "play": {**content["play"], "steps": None}}
+    # What the looks are made of was timed; what the person wished of them was not.
+    looks = {name: content["looks"][name] for name in ("confidence", "until", "margin", "keep_best")}
+    return {**content, "outputs": None, "looks": looks, "play": {**content["play"], "steps": None}}

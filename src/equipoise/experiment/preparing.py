@@ -25,6 +25,9 @@ from equipoise.training import Trainer
 
 PLAY_SHARE = 0.93
 """Share of `--minutes` that goes to play; the rest is for pictures, checkpoints and the verdict."""
+LOOKS_SHARE = 0.07
+"""Share of play and looks together that is planned for the referee's looks. The limit is 10 %: timings made before the
+first step are rough, and a busy machine makes some looks longer."""
 TRIAL_SECONDS = 3.0
 TRIAL_STEPS = 8
 """Fewest steps that are timed before `--minutes` becomes a number of steps."""
@@ -83,7 +86,7 @@ def plan_run(
     content, lines = read_config(config_file) if config_file else ({}, {})
     changes = read_settings(settings)
     asked = merged(content, changes)
-    for section in ("data", "outputs", "runtime"):
+    for section in ("data", "outputs", "runtime", "looks"):
         _require_section(asked, section, where=str(config_file) if config_file else "configuration")
     if seed is not None:
         asked["seed"] = seed
@@ -121,11 +124,17 @@ def plan_run(
             "Leave --balance out, or name the labels, e.g. --set data.labels=COLUMN.",
         )
     if minutes is not None:
-        steps = max(10, int(minutes * 60 * PLAY_SHARE / seconds_per_step(config, data)))
+        share = PLAY_SHARE if config.looks.count == 0 else PLAY_SHARE * (1 - LOOKS_SHARE)
+        steps = max(10, int(minutes * 60 * share / seconds_per_step(config, data)))
     # How often things are written follows the length of the run, unless the person set it for this very run.
     if steps is not None or "outputs" not in content:
         full["play"] = {**full["play"], "steps": steps or config.play.steps}
         full["outputs"] = {**full["outputs"], **cadence(steps or config.play.steps), **changes.get("outputs", {})}
+    if steps is not None and "looks" in content:
+        # Another length has room for other looks: what was chosen for the stored one is chosen again.
+        wishes = {key: content["looks"][key] for key in ("confidence", "until", "margin", "keep_best")
+                  if key in content["looks"]}  # fmt: skip
+        full["looks"] = {**wishes, **changes.get("looks", {})}
     return Planned(validated(full, where=where, lines=lines), data)
 
 

@@ -15,6 +15,7 @@ from equipoise.errors import ConfigError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
 from equipoise.experiment.gan import Gan
+from equipoise.experiment.looking import LookState
 from equipoise.experiment.memory import explaining_memory
 from equipoise.experiment.preparing import Planned, prepare_data, require_path, seconds_per_step
 from equipoise.experiment.reading import read_run_config
@@ -70,7 +71,7 @@ def resume(
             steps = minutes = None  # torchrun began anew what this command had begun: the plan is in the folder
         if minutes is not None:
             steps = step + max(1, int(minutes * 60 / seconds_per_step(config, data)))
-        total = _length(run, config, step, steps)
+        total, goes_on = _length(run, config, step, steps), steps is not None
         trainer.plan = replace(
             trainer.plan,
             steps=total,
@@ -82,7 +83,7 @@ def resume(
             return follow(run, Planned(config, data), trainer)
         if total > config.play.steps:
             run.write_status(extended={"planned_steps": config.play.steps, "steps": total})
-        run.write_status(state="training", step=step, steps=total, message="", flags=[])
+        run.write_status(state="training", step=step, steps=total, message="", flags=[], ended_because="")
         run.cut_after(step)
         run.note("resumed", step=step, steps=total, **({"broken": broken} if broken else {}))
         if progress is not None:
@@ -91,7 +92,8 @@ def resume(
         sheets = SampleSheets(run, data, seed=config.seed, conditional=config.networks.conditional)
         if not (run.samples / "real.png").is_file():
             sheets.write_real()
-        return play_and_judge(run, Planned(config, data), trainer, sheets, progress)
+        looks = LookState.read(run).extended_to(total)
+        return play_and_judge(run, Planned(config, data), trainer, sheets, progress, looks=looks, goes_on=goes_on)
 
 
 def _require_unchanged(
@@ -162,8 +164,16 @@ def _length(run: RunFolder, config: RunConfig, step: int, steps: int | None) -> 
             "Expected a larger number.",
             f"Give more than {step}, or leave --steps out to finish the planned {planned}.",
         )
-    total = planned if steps is None else steps
     is_whole = status.get("state") == "finished" and run.report.is_file()  # the report is written last
+    ended = str(status.get("ended_because") or "")
+    if ended and is_whole and steps is None:
+        raise ConfigError(
+            "--steps",
+            f"the run ended at step {step}. {ended}",
+            "Expected a number of steps to go on to.",
+            f"Go on to its planned end with: equipoise resume {run.path} --steps {planned}",
+        )
+    total = planned if steps is None else steps
     if total < step or (total == step and (is_whole or steps is not None)):
         raise ConfigError(
             "--steps",

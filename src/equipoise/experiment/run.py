@@ -10,16 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from equipoise.distributed import Group, here
-from equipoise.errors import EquipoiseError, InputError, Interrupted, StorageError
+from equipoise.errors import EquipoiseError, InputError, Interrupted, PlayDiverged, StorageError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
 from equipoise.experiment.gan import Gan, load
+from equipoise.experiment.looking import LookState, looks_handler, looks_settings, plan_the_looks
 from equipoise.experiment.many import agreed_config, agreed_plan, begun_before, launch_name
 from equipoise.experiment.memory import explaining_memory
 from equipoise.experiment.preparing import Planned, plan_run, prepare_data
@@ -30,7 +32,7 @@ from equipoise.runfolder import RunFolder, create_run_folder
 from equipoise.training import Trainer
 from equipoise.training.checkpoints import save_checkpoint
 from equipoise.training.recorder import Progress, Recorder, SampleSheets, TensorBoardEvents
-from equipoise.training.rollback import CollapseWatch, Recovery
+from equipoise.training.rollback import BAD_TRENDS, CollapseWatch, Recovery
 from equipoise.training.weighting import WEIGHTED, density_under_data
 
 SAME_SIGNAL_SECONDS = 2.0
@@ -46,6 +48,9 @@ def fit(
     device: str = "auto",
     preset: str | None = None,
     settings: Sequence[str] = (),
+    until: str | None = None,
+    margin: float | None = None,
+    keep_best: bool = False,
     on_collapse: str | None = None,
     progress: Progress | None = None,
 ) -> Gan:
@@ -61,6 +66,9 @@ def fit(
         device: auto, cpu, cuda or mps.
         preset: the complete configuration to start from; by default chosen from the data.
         settings: changes to it, each `"key.path=value"` as on the command line.
+        until: "not-distinguished" ends the run at the first look of the referee that says so; with
+        margin: a JSD in nats, at the first that says "equivalent" within it.
+        keep_best: keep the checkpoint of the look with the smallest estimate, and return that generator.
         on_collapse: what to do when the referee's looks say that play has collapsed or diverged: "rollback" to a
             checkpoint with a lower learning rate, "stop", or "continue", the default.
         progress: who is told how far the run has come.
@@ -70,7 +78,11 @@ def fit(
         PlayDiverged: the game left the finite numbers, once more than it may be put back.
         OutOfMemory: the message says what to lower.
     """
-    settings = (*settings, *([] if on_collapse is None else [f"recovery.on_collapse={on_collapse}"]))
+    settings = (
+        *settings,
+        *looks_settings(until, margin, keep_best),
+        *([] if on_collapse is None else [f"recovery.on_collapse={on_collapse}"]),
+    )
     planned = plan_run(
         data, settings=settings, steps=steps, minutes=minutes, seed=seed, device=device, preset_wanted=preset
     )
@@ -92,17 +104,21 @@ def train_planned(planned: Planned, folder: Path | None = None, *, progress: Pro
     """Train a planned run in a new folder; of many processes, the first one makes it and writes."""
     group = here()
     planned = Planned(agreed_config(group, planned.config, planned.data), planned.data)
-    config, data = planned.config, planned.data
-    torch.set_num_threads(config.runtime.threads)
-    with explaining_memory(config):
-        trainer = build_trainer(config, data)  # before the folder: a configuration that cannot be built leaves nothing
+    data = planned.data
+    torch.set_num_threads(planned.config.runtime.threads)
+    with explaining_memory(planned.config):
+        # Before the folder: a configuration that cannot be built leaves nothing.
+        trainer = build_trainer(planned.config, data)
         if not group.is_main:
             return follow(RunFolder(Path(group.decision(""))), planned, trainer)
+        planned, looks = plan_the_looks(planned)
+        config = planned.config
         run = create_run_folder(next_folder(config) if folder is None else folder)
         with locked(run.path):
             run.sweep_up()
             run.write_json(run.data, data.describe())
             run.write_json(run.facts, facts(config, trainer))
+            looks.write(run)
             run.write_status(
                 state="training",
                 step=0,
@@ -118,7 +134,7 @@ def train_planned(planned: Planned, folder: Path | None = None, *, progress: Pro
             # Play that leaves the finite numbers before the first interval is over has somewhere to go back to.
             save_checkpoint(run.checkpoints, trainer)
             group.decision(str(run.path))
-            return play_and_judge(run, planned, trainer, sheets, progress)
+            return play_and_judge(run, planned, trainer, sheets, progress, looks=looks)
 
 
 def next_folder(config: RunConfig) -> Path:
@@ -193,16 +209,27 @@ def sampling_facts(config: RunConfig, trainer: Trainer) -> dict[str, Any] | None
 
 
 def play_and_judge(
-    run: RunFolder, planned: Planned, trainer: Trainer, sheets: SampleSheets, progress: Progress | None
+    run: RunFolder,
+    planned: Planned,
+    trainer: Trainer,
+    sheets: SampleSheets,
+    progress: Progress | None,
+    *,
+    looks: LookState,
+    goes_on: bool = False,
 ) -> Gan:
-    """Play to the end, record, judge; on the way out the folder says how it ended.
+    """Play to the end, record, look, judge; on the way out the folder says how it ended.
 
     Of many processes the first one does this, while the others `_follow`.
     """
     recorder = Recorder(run, sheets, progress=progress)
     recorder.trainer = trainer
-    trainer.handlers = [recorder, *_tensorboard(run)]
+    trainer.plan = replace(trainer.plan, look_steps=trainer.plan.look_steps | looks.steps)
     agreed_plan(trainer)
+    looker = looks_handler(run, planned, looks, trainer, progress=progress, goes_on=goes_on)
+    trainer.handlers = [recorder, *([] if looker is None else [looker]), *_tensorboard(run)]
+    if looker is not None:
+        recorder.live = looker.live
     if progress is not None:
         progress.start(trainer.plan.steps, trainer.step, f"training {run.path}")
         if trainer.step == 0:
@@ -214,20 +241,24 @@ def play_and_judge(
             _recovery(run, planned.config, progress).play(trainer, collapse)
     except BaseException as error:
         with contextlib.suppress(EquipoiseError):  # the disk may be what failed
-            run.write_status(state="failed", message=str(error) or type(error).__name__)
+            trend = trainer.trend if trainer.trend in BAD_TRENDS else "diverged"
+            diverged = {"trend": trend} if isinstance(error, PlayDiverged) else {}
+            run.write_status(state="failed", message=str(error) or type(error).__name__, **diverged)
         raise
     finally:
         if progress is not None:
             progress.close()
     stopped_by = _any_stop(trainer.group, stopped_by)
-    if collapse.found is not None and trainer.step < trainer.plan.steps:
+    if trainer.goal_reached:
+        run.write_status(ended_because=trainer.goal_reached, message=trainer.goal_reached)
+    elif collapse.found is not None and trainer.step < trainer.plan.steps:
         run.write_status(state="stopped", message=str(collapse.found))
         _report(run)
         raise collapse.found
-    if stopped_by and trainer.step < trainer.plan.steps:
+    elif stopped_by and trainer.step < trainer.plan.steps:
         raise _interrupted(run, trainer, stopped_by)
     gan = load(run.path, data=planned.data, trust_code=True)  # what it names has just been played with
-    if planned.config.outputs.final_verdict and not _is_judged(run, trainer.step):
+    if planned.config.outputs.final_verdict and not _is_judged(run, gan.step):
         _final_verdict(gan, run, progress)
     _report(run)
     trainer.group.wait()

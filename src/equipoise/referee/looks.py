@@ -6,6 +6,11 @@ perfect generator distinguished is at most alpha, however the looks depend on ea
 serve them all. What it needs: the steps are planned before the first look, and what a look sees never reaches the
 training (a look may end a run, and may choose which checkpoint is kept).
 
+A run may be made longer after its looks have been seen. Looks past the planned end therefore stand on a grid that is
+fixed from the start (the spacing of the planned ones, on and on) and share a part of the level that was set aside:
+the j-th of them gets :math:`\alpha_{reserve} / (j (j + 1))`, and these sum to the reserve over all j. Whether a look of
+the grid ever takes place may depend on anything.
+
 References: Lan and DeMets 1983, "Discrete sequential boundaries for clinical trials", Biometrika 70(3) (spending a
 level over looks); Kim and DeMets 1987, Biometrika 74(1) (the power family of spending functions). Where they use the
 joint law of the looks to win some level back, we use Bonferroni: the nulls differ from look to look, and no joint law
@@ -18,9 +23,28 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from equipoise.errors import ConfigError
+from equipoise.spaces import SpaceKind
+
+if TYPE_CHECKING:
+    from equipoise.referee.base import Member, Values
+    from equipoise.referee.resolution import Resolution
+    from equipoise.referee.verdict import Verdict
+
+MemberSet = Literal["quick", "all"]
+QUICK_MEMBERS: dict[SpaceKind, tuple[str, ...]] = {
+    "points": ("neighbour curves", "quadratic"),
+    "table": ("boosted trees", "quadratic"),
+    "images": ("boosted trees", "neighbour curves", "quadratic"),
+}
+"""Members that fit in a fraction of a second with 2,000 samples: one for the broad shape and one or two for detail."""
+LOOK_CHECKS = ("collapse", "coverage")
+"""Checks at a look: what the trend is read from. The final verdict has all of them."""
+RESERVE = 0.2
+"""Share of a run's level that is set aside for looks past its planned end; it costs every planned look
+log(1 / 0.8) = 0.22 in log E."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +53,17 @@ class LookPlan:
 
     Attributes:
         steps: at which the referee looks, rising.
-        levels: of each look; they sum to 1 - `confidence`.
+        levels: of each look; they sum to at most 1 - `confidence`.
         confidence: of all looks together.
+        reserve: share of 1 - `confidence` that is set aside for looks past the planned end.
+        planned: how many of the looks were planned at first; the others are past that end.
     """
 
     steps: tuple[int, ...]
     levels: tuple[float, ...]
     confidence: float
+    reserve: float = 0.0
+    planned: int = 0
 
     def confidence_at(self, step: int) -> float:
         """What to hand to `judge` at a planned step.
@@ -52,18 +80,47 @@ class LookPlan:
         """The first planned step later than `step`."""
         return next((planned for planned in self.steps if planned > step), None)
 
+    def extended_to(self, steps: int) -> LookPlan:
+        """The same looks and those of the grid past the planned end, up to and including step `steps`.
+
+        Without a reserve, or when the run is no longer than planned, the looks stay as they are.
+        """
+        count = self.planned or len(self.steps)
+        end = self.steps[count - 1]
+        spacing = end - self.steps[count - 2] if count > 1 else end
+        added = max(0, (steps - end) // spacing) if self.reserve > 0 else 0
+        level = (1 - self.confidence) * self.reserve
+        return LookPlan(
+            steps=(*self.steps[:count], *(end + place * spacing for place in range(1, added + 1))),
+            levels=(*self.levels[:count], *(level / (place * (place + 1)) for place in range(1, added + 1))),
+            confidence=self.confidence,
+            reserve=self.reserve,
+            planned=count,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, to be stored before the first look."""
-        return {"steps": list(self.steps), "levels": list(self.levels), "confidence": self.confidence}
+        return {**vars(self), "steps": list(self.steps), "levels": list(self.levels)}
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> LookPlan:
         """The inverse of `to_json`."""
-        return cls(tuple(state["steps"]), tuple(state["levels"]), state["confidence"])
+        return cls(
+            tuple(state["steps"]),
+            tuple(state["levels"]),
+            state["confidence"],
+            float(state.get("reserve", 0.0)),
+            int(state.get("planned", 0)),
+        )
 
 
 def plan_looks(
-    steps: int | Sequence[int], *, looks: int = 10, confidence: float = 0.95, power: float = 2.0
+    steps: int | Sequence[int],
+    *,
+    looks: int = 10,
+    confidence: float = 0.95,
+    power: float = 2.0,
+    reserve: float = 0.0,
 ) -> LookPlan:
     r"""Plan looks over a run and share out its level by the power family, :math:`\alpha(t) = \alpha t^\rho`.
 
@@ -75,7 +132,10 @@ def plan_looks(
         looks: how many, when `steps` is a number; fewer if the run is shorter.
         confidence: of all looks together; 1 - alpha.
         power: rho; 1 shares the level evenly.
+        reserve: share of alpha set aside for looks past the end; see `LookPlan.extended_to`.
     """
+    if not 0 <= reserve < 1:
+        raise ConfigError("the referee's looks, reserve", f"it is {reserve}.", "Expected at least 0 and below 1.")
     if not 0.5 <= confidence < 1:
         raise ConfigError(
             "the referee's looks, confidence", f"it is {confidence}.", "Expected at least 0.5 and below 1."
@@ -92,5 +152,86 @@ def plan_looks(
         if not chosen:
             raise ConfigError("the referee's looks", "no step is given.", "Expected at least one.")
     spent = [(look / len(chosen)) ** power for look in range(len(chosen) + 1)]
-    levels = tuple((1 - confidence) * (after - before) for before, after in pairwise(spent))
-    return LookPlan(chosen, levels, confidence)
+    levels = tuple((1 - confidence) * (1 - reserve) * (after - before) for before, after in pairwise(spent))
+    return LookPlan(chosen, levels, confidence, reserve, len(chosen))
+
+
+def look(
+    plan: LookPlan,
+    step: int,
+    *,
+    real: Values,
+    fake: Values,
+    real_fit: Values,
+    kind: SpaceKind,
+    seed: int,
+    members: MemberSet = "quick",
+    margin: float | None = None,
+    resolution: Resolution | None = None,
+    checks: Sequence[str] = LOOK_CHECKS,
+) -> Verdict:
+    """The verdict of a planned look, at the level that was planned for it.
+
+    Args:
+        plan: which steps are looked at.
+        step: the present one.
+        real: held-out rows, the same at every look; only scored.
+        fake: fresh samples of the generator as it is now.
+        real_fit: training rows, for fitting and choosing.
+        kind: of the data.
+        seed: of the whole run; the look's own randomness comes from (seed, "look", step).
+        members: `quick` ones or all.
+        margin: as in `judge`.
+        resolution: measured before, by `screened_resolution`; the floor when left out.
+        checks: names of the checks to run.
+
+    Raises:
+        ConfigError: no look is planned at this step.
+    """
+    from equipoise.randomness import derived_seed
+    from equipoise.referee.judge import judge
+
+    return judge(
+        real,
+        fake,
+        kind=kind,
+        confidence=plan.confidence_at(step),
+        margin=margin,
+        seed=derived_seed(seed, "look", step),
+        real_fit=real_fit,
+        members=members_of(kind, members),
+        checks=checks,
+        resolution="floor" if resolution is None else resolution,
+    )
+
+
+def screened_resolution(
+    plan: LookPlan, *, real: Values, real_fit: Values, kind: SpaceKind, fake_count: int, members: MemberSet
+) -> Resolution:
+    """The smallest visible JSD of each planted defect at the looks of a run, each size tried once.
+
+    It is measured at the strictest of the planned levels, so that it holds at every look; most of them see a little
+    more. It takes about 20 looks' time and is made once, before the first step.
+    """
+    import numpy as np
+
+    from equipoise.referee.base import joined
+    from equipoise.referee.eyesight import resolution_of
+    from equipoise.referee.playing import split
+
+    parts = split(np.arange(len(real)), np.arange(fake_count), seed=0, real_fit=np.arange(len(real_fit)))
+    return resolution_of(
+        joined(real, real_fit),
+        parts.counts,
+        kind=kind,
+        members=members_of(kind, members),
+        confidence=1 - min(plan.levels),
+        repeats=1,
+    )
+
+
+def members_of(kind: SpaceKind, members: MemberSet) -> tuple[Member, ...]:
+    """The members that look: the quick ones of this kind of data, or all."""
+    from equipoise.referee.members import available, members_for
+
+    return members_for(kind) if members == "all" else tuple(available()[name] for name in QUICK_MEMBERS[kind])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -143,7 +144,12 @@ def referee_plot(run: RunRecord) -> Plot:
     estimates = [finite(entry[2].get("jsd_estimate_nats")) for entry in looks]
     with new_axes() as (figure, axes):
         handles = []
+        high = np.array([np.nan if (top := _top_of_band(entry[2])) is None else top for entry in looks])
+        for mask in (~is_final, is_final):
+            if mask.any() and np.isfinite(high[mask]).any():
+                axes.vlines(steps[mask], bounds[mask], high[mask], color=INK, alpha=0.35, linewidth=3)
         if (~is_final).sum() > 1:
+            axes.fill_between(steps[~is_final], bounds[~is_final], high[~is_final], color=INK, alpha=0.1, linewidth=0)
             axes.plot(steps[~is_final], bounds[~is_final], color=INK, linewidth=1.2)
         for mask, marker, label in ((~is_final, "o", "look during training"), (is_final, "D", "final verdict")):
             if mask.any():
@@ -153,7 +159,7 @@ def referee_plot(run: RunRecord) -> Plot:
         if shown:
             axes.plot(*np.transpose(shown), marker="_", color="#5b626b", linestyle="none", markersize=9)
             handles.append(legend_key("estimate of that limit", "#5b626b", marker="_", line=False))
-        top = max([float(bounds.max()), *(estimate for _, estimate in shown), 0.02])
+        top = max([float(bounds.max()), *high[np.isfinite(high)].tolist(), *(estimate for _, estimate in shown), 0.02])
         bottom = min([0.0, *(estimate for _, estimate in shown)])
         axes.set_ylim(bottom - 0.05 * top, min(1.15 * top, LOG_2 * 1.05))
         axes.axhline(0.0, color="#8a9099", linewidth=0.8)
@@ -161,6 +167,8 @@ def referee_plot(run: RunRecord) -> Plot:
         steps_axis(axes, last=float(max(steps.max(), run.step)))
         draw_legend(figure, handles)
     notes = ("A distance of 0 is equality; log 2 = 0.693 nats is the largest there is.",)
+    if np.isfinite(high).any():
+        notes += ("The band reaches from the bound to as far above the estimate; the true distance may be larger.",)
     notes += ("The estimate makes no allowance for chance and may be negative.",) if shown else ()
     table = tuple(
         (number(step, 6), "final" if final else "selection", number(bound), number(estimate), conclusion_of(row))
@@ -170,6 +178,15 @@ def referee_plot(run: RunRecord) -> Plot:
     )
     header = ("step", "part", "bound (nats)", "estimate (nats)", "conclusion")
     return Plot("referee", title, reading, figure, notes, "held-out evidence", header, table)
+
+
+def _top_of_band(row: Mapping[str, Any]) -> float | None:
+    """As far above the estimate as a one-sided bound at the look's confidence lies below it."""
+    estimate, error = number_at(row, "jsd_estimate_nats"), number_at(row, "value_standard_error")
+    confidence = number_at(row, "confidence")
+    if estimate is None or error is None or confidence is None or not 0 < confidence < 1:
+        return None
+    return estimate + NormalDist().inv_cdf(confidence) * error / 2
 
 
 def histogram_plot(run: RunRecord) -> Plot:

@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.files import write_text
-from equipoise.reports.figures import PLOTS, Plot
+from equipoise.reports.evidence import (
+    checkpoint_sentence,
+    duality_gap_plot,
+    evidence_tables,
+    look_rows,
+    looks_facts,
+)
+from equipoise.reports.figures import PLOTS, Plot, referee_plot
 from equipoise.reports.incidents import incident_sentences
 from equipoise.reports.reading import RunRecord, finite, flatten, look, number_at, read_run
 from equipoise.reports.saturation import flag_sentences, saturation_plots
-from equipoise.reports.sheets import MOST_FRAMES, sample_rows, sample_sheets
+from equipoise.reports.sheets import MOST_FRAMES, picture_at, sample_rows, sample_sheets
 from equipoise.reports.svg import to_svg
 from equipoise.reports.verdict_words import (
     CONCLUSIONS,
@@ -67,7 +74,13 @@ def render_report(run: RunRecord, *, now: float | None = None) -> str:
     """The page as text; `now` is the moment written on it, in seconds since 1970 (default: the clock)."""
     now = time.time() if now is None else now
     template = environment().get_template("report.html.jinja")
-    context = {**_context(run, now), "cards": [draw_card(make(run)) for make in (*PLOTS, *saturation_plots(run))]}
+    makers = [*PLOTS, *saturation_plots(run)]
+    evidence = [referee_plot, *([duality_gap_plot] if look_rows(run) else [])]
+    context = {
+        **_context(run, now),
+        "evidence_cards": [draw_card(make(run)) for make in evidence],
+        "cards": [draw_card(make(run)) for make in makers if make is not referee_plot],
+    }
     frames = MOST_FRAMES
     while True:
         real, shown, notes = sample_sheets(run, most=frames)
@@ -123,6 +136,10 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "verdict_basis": verdict_basis(verdict) if verdict else "",
         "verdict_evidence": verdict_evidence(verdict) if verdict else [],
         "statements": statements(verdict) if verdict else [],
+        "checkpoint_sentence": checkpoint_sentence(run, verdict),
+        "evidence_tables": evidence_tables(verdict),
+        "give_away": picture_at(run.folder.give_away),
+        "looks_facts": looks_facts(run),
         "flags": flag_sentences(run),
         "incidents": incident_sentences(run),
         "scale": _scale(verdict),
@@ -142,8 +159,10 @@ def _verdict_word(run: RunRecord, verdict: Mapping[str, Any] | None) -> str:
     if verdict is None:
         return ""
     step = finite(verdict.get("step"))
-    moved_on = step is not None and run.step > step
-    return conclusion_of(verdict) + (f" (at step {int(step):,}; the run has gone on since)" if moved_on else "")
+    if step is None or run.step <= step:
+        return conclusion_of(verdict)
+    since = "the best checkpoint" if step == number_at(run.status, "best", "step") else "the run has gone on since"
+    return f"{conclusion_of(verdict)} (at step {int(step):,}; {since})"
 
 
 def _scale(verdict: Mapping[str, Any] | None) -> dict[str, Any] | None:

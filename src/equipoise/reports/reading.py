@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class RunRecord:
         metrics: measured steps in order, each with a whole-number `step`.
         verdicts: looks of the referee in order.
         troubles: a sentence for each file that could not be read.
+        looks: `looks.json`, the plan of the referee's looks; empty for a run without.
     """
 
     folder: RunFolder
@@ -41,6 +42,7 @@ class RunRecord:
     metrics: tuple[Mapping[str, Any], ...]
     verdicts: tuple[Mapping[str, Any], ...]
     troubles: tuple[str, ...]
+    looks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -150,6 +152,7 @@ def read_run(path: Path | str) -> RunRecord:
         status=tried(folder.read_status, {}),
         metrics=_stepped(tried(folder.read_metrics, [])),
         verdicts=tuple(row for row in tried(folder.read_verdicts, []) if row.get("conclusion")),
+        looks=tried(lambda: folder.read_json(folder.looks), {}),
         troubles=tuple(troubles),
     )
 

@@ -84,6 +84,11 @@ def sample_sheets(run: RunRecord, *, most: int = MOST_FRAMES) -> tuple[Sheet | N
     return real, [frame for frame in frames if frame is not None], notes
 
 
+def picture_at(path: Path, *, most_bytes: int = 400_000) -> Sheet | None:
+    """A picture of the run folder, compressed to `most_bytes`; `None` if there is none that can be read."""
+    return _embedded(path, None, most_bytes)
+
+
 def sample_rows(run: RunRecord) -> list[SampleRows]:
     """The first rows of `samples/real.csv` and of the last step's CSV file, where they exist."""
     found = [("Real rows", run.folder.samples / "real.csv")]

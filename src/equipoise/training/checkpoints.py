@@ -27,8 +27,8 @@ KEPT_LATEST = 2
 """Checkpoints kept whole at the end of the line; of the older ones, those at powers of two of the first interval."""
 
 
-def save_checkpoint(folder: Path, trainer: Trainer) -> Path:
-    """Store the trainer's state in `folder` and thin out the old ones; returns the path of the tensors.
+def save_checkpoint(folder: Path, trainer: Trainer, *, thin: bool = True) -> Path:
+    """Store the trainer's state in `folder`; returns the path of the tensors. With `thin`, old ones are thinned out.
 
     Raises:
         StorageError: the write was refused; the checkpoints that were there are intact.
@@ -52,7 +52,8 @@ def save_checkpoint(folder: Path, trainer: Trainer) -> Path:
     write_bytes(path, content)
     digest = hashlib.blake2b(content).hexdigest()
     write_json(path.with_suffix(".json"), sealed({**numbers, "format": FORMAT_VERSION, "checksum": digest}))
-    thin_out(folder, trainer.plan.checkpoint_every)
+    if thin:
+        thin_out(folder, trainer.plan.checkpoint_every)
     return path
 
 

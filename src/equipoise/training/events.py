@@ -46,7 +46,7 @@ class RolledBack:
 
 @dataclass(frozen=True)
 class Ended:
-    """Play is over, after the last planned step or because somebody asked for it."""
+    """Play is over: complete after the last planned step or once its goal was reached, else because somebody asked."""
 
     step: int
     is_complete: bool

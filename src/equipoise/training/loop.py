@@ -76,6 +76,7 @@ class Trainer:
         rollbacks: how often play was put back to a checkpoint, and why; a line of the run's record each.
         trend: what the referee's looks say of the run so far: improving, plateaued, collapsed, diverged; or nothing.
         should_stop: set it (from a handler or a signal) to end play after the present step.
+        goal_reached: why play that stopped before its last step is complete all the same; empty when it is not.
     """
 
     discriminator: Player
@@ -96,6 +97,7 @@ class Trainer:
     rollbacks: list[dict[str, Any]] = field(default_factory=list)
     trend: str | None = None
     should_stop: bool = field(default=False, init=False)
+    goal_reached: str = field(default="", init=False)
     guard: FinitePlay = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -143,12 +145,11 @@ class Trainer:
             is_over = self._ends(has_events=is_measured or self._has_events(self.step))
             # Pictures and files are not play: the clock stands still while handlers work.
             started, before = time.perf_counter(), self.seconds
-        is_complete = self.step >= plan.steps
-        if not is_complete:
+        if self.step < plan.steps:
             if report is not None:
                 guard.check(self.step, report)
             self._announce(CheckpointDue(self.step))
-        self._announce(Ended(self.step, is_complete))
+        self._announce(Ended(self.step, self.step >= plan.steps or bool(self.goal_reached)))
 
     def play(self, *, measure: bool = False) -> StepReport:
         """Play one step, at the learning rates and penalty weights that are due."""

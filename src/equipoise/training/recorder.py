@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
 
@@ -124,6 +125,7 @@ class Recorder:
         self.sheets = sheets
         self.progress = progress
         self.trainer: Trainer | None = None
+        self.live: Callable[[], dict[str, str]] = dict  # what else a progress display shows
         self._values: deque[float] = deque(maxlen=20)
         self._flags: list[str] = []
         self._said: set[str] = set()
@@ -163,6 +165,7 @@ class Recorder:
             {
                 "value": float(np.mean(self._values)),
                 "steps_per_second": event.row["steps_per_second"],
+                **self.live(),
             },
         )
 

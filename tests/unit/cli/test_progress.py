@@ -93,3 +93,9 @@ def test_the_bar_writes_to_stderr_only_and_can_be_closed_twice(capsys):
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "before the start" in printed.err and "a [bracket] stays as it is" in printed.err
+
+
+def test_the_trend_and_the_referees_last_word_are_shown_beside_the_value(clock):
+    pace = Pace(total_steps=100, start_step=0)
+    fields = {"value": -0.69314, "referee": "distinguished, at least 0.210 nats", "trend": "improving"}
+    assert live_text(fields, pace) == "value -0.6931  referee distinguished, at least 0.210 nats  trend improving"
