@@ -37,7 +37,8 @@ from equipoise.migrations import FORMAT_VERSION, upgraded
 State = Literal["training", "finished", "stopped", "failed"]
 OWN_PLACES = (
     "config.yaml", "data.json", "run.json", "status.json", "metrics.jsonl", "verdicts.jsonl", "report.html",
-    "known_density.json", "checkpoints", "samples", "tensorboard", "journal.jsonl", "lock",
+    "known_density.json", "checkpoints", "samples", "tensorboard", "journal.jsonl", "lock", "looks.json",
+    "best",
 )  # fmt: skip
 BEFORE_BIRTH = ("data.json", "run.json", "status.json", "looks.json", "lock")
 EMPTY_AT_BIRTH = ("checkpoints", "samples")

@@ -174,6 +174,28 @@ def test_weights_of_other_shapes_types_or_names_are_refused(run):
     refused(lambda: eq.load(run), "checkpoint")
 
 
+@pytest.mark.parametrize("what", ["shape", "weight", "absent", "number"])
+def test_an_optimiser_memory_that_would_fail_in_the_middle_of_a_step_is_refused(what, run):
+    good = load_file(run / f"{STEP}.safetensors")
+    name = next(key for key in good if ".optimiser." in key and good[key].numel() > 1)
+    stem, _, entry = name.rpartition(".")
+    changed = {
+        "shape": {**good, name: torch.zeros(7)},
+        "weight": {**good, f"{stem.rpartition('.')[0]}.999.{entry}": good[name].clone()},
+        "absent": {key: tensor for key, tensor in good.items() if key != name},
+        "number": {**good, f"{stem.rpartition('.')[0]}.x.{entry}": good[name].clone()},
+    }[what]
+    put_weights(run, save(changed))
+    refused(lambda: resume(run), "does not fit")
+
+
+@pytest.mark.parametrize("entry", ["seconds", "generator_average_updates"])
+@pytest.mark.parametrize("value", [None, "x", [], {}])
+def test_numbers_of_a_checkpoint_that_are_none_are_refused(entry, value, run):
+    change(run / f"{STEP}.json", **{entry: value})
+    refused(lambda: resume(run), "does not fit")
+
+
 @pytest.mark.parametrize(
     "setting",
     [

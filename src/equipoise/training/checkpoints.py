@@ -170,6 +170,7 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
             for key, tensor in _stripped(f"{name}.optimiser.", tensors).items():
                 index, _, entry = key.partition(".")
                 state.setdefault(int(index), {})[entry] = tensor.clone()
+            _check_memory(state, list(player.parameters))
             groups = player.optimizer.state_dict()["param_groups"]
             player.optimizer.load_state_dict({"state": state, "param_groups": groups})
         for index, penalty in enumerate(trainer.penalties):
@@ -179,13 +180,27 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
         trainer.seconds = float(numbers["seconds"])
         trainer.caution = float(numbers.get("caution", 1.0))
         trainer.rollbacks = [dict(record) for record in numbers.get("rollbacks", ())]
-    except (RuntimeError, KeyError, ValueError) as error:
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise RunFolderError(
             where,
             f"the checkpoint does not fit the networks ({error}).",
             "Expected the networks of config.yaml.",
             "Restore config.yaml as it was when the run began.",
         ) from error
+
+
+def _check_memory(state: Mapping[int, Mapping[str, Tensor]], weights: list[Tensor]) -> None:
+    """Refuse an optimiser's memory that would fail in the middle of a step: what it keeps is a number or like a weight.
+
+    Raises:
+        ValueError: an entry belongs to no weight, or has another shape than its weight.
+    """
+    for index, entries in state.items():
+        if not 0 <= index < len(weights) or set(entries) != set(next(iter(state.values()))):
+            raise ValueError(f"the optimiser remembers {sorted(entries)} of weight {index}")
+        for name, tensor in entries.items():
+            if tensor.numel() != 1 and tensor.shape != weights[index].shape:
+                raise ValueError(f"the optimiser's '{name}' of weight {index} has the shape {tuple(tensor.shape)}")
 
 
 def thin_out(folder: Path, interval: int) -> None:
