@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
@@ -23,7 +22,6 @@ from equipoise.experiment.reading import read_run_config, validated
 from equipoise.penalties.base import Penalty
 from equipoise.runfolder import RunFolder, is_run_folder
 from equipoise.training import Plan, Trainer
-from equipoise.training.checkpoints import checkpoint_files
 
 
 def refuse_unshareable(
@@ -115,8 +113,6 @@ def begun_before(
 ) -> Path | None:
     """The run folder that this command made before torchrun started it anew; `None` for a run that is to begin.
 
-    A folder without a checkpoint has nothing to continue from: it is removed, and its run begins again.
-
     Args:
         group: the processes.
         config: what the command asks for. A length or cadence that came from `--minutes` may differ from the stored.
@@ -143,12 +139,7 @@ def _begun_before(
         stored = read_run_config(RunFolder(folder))
     except EquipoiseError:
         return None  # whoever makes the folder says what is there
-    if _without_length(stored) != _without_length(config):
-        return None
-    if checkpoint_files(RunFolder(folder).checkpoints):
-        return str(folder)
-    shutil.rmtree(folder)
-    return None
+    return str(folder) if _without_length(stored) == _without_length(config) else None
 
 
 def _launched_as(path: Path) -> str | None:

@@ -118,8 +118,9 @@ class Launch:
         return self.process.returncode, out, err
 
 
-def files_of(run):
-    return sorted(path.name for path in run.rglob("*") if path.is_file())
+def plays(run):
+    """Whether a checkpoint behind that of step 0 is there: everybody is at play."""
+    return (run / "checkpoints").is_dir() and len(list((run / "checkpoints").glob("*.json"))) > 1
 
 
 def generator_of(run):
@@ -132,7 +133,7 @@ def test_a_killed_process_is_named_and_torchrun_continues_the_run_bit_for_bit(po
     run = tmp_path / "run"
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     launch = Launch("train", points, "--outdir", run, "--steps", steps, *settings, restarts=1)
-    launch.wait_for(lambda: (run / "checkpoints").is_dir() and len(list((run / "checkpoints").glob("*.json"))) > 1)
+    launch.wait_for(lambda: plays(run))
     launch.worker(1).send_signal(signal.SIGKILL)
     code, out, err = launch.end()
     assert code == 0, err
@@ -168,25 +169,22 @@ def test_a_killed_process_is_named_and_torchrun_continues_the_run_bit_for_bit(po
 
 
 def test_a_signal_to_one_process_stops_all_and_one_process_continues(points, tmp_path):
+    steps = 600
     run = tmp_path / "run"
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    launch = Launch("train", points, "--outdir", run, "--steps", 20_000, *settings)
-    launch.wait_for(lambda: (run / "checkpoints").is_dir() and any((run / "checkpoints").glob("*.json")))
+    launch = Launch("train", points, "--outdir", run, "--steps", steps, *settings)
+    launch.wait_for(lambda: plays(run))
     launch.worker(1).send_signal(signal.SIGTERM)
     code, _, err = launch.end()
     assert code != 0
     assert err.count("a checkpoint was written") == 1
     assert "exitcode  : 130" in err
     status = json.loads((run / "status.json").read_text())
-    assert status["state"] == "stopped" and 0 < status["step"] < 20_000
+    assert status["state"] == "stopped" and 0 < status["step"] < steps
     assert checkpoint_files(run / "checkpoints")[-1].stem == f"step-{status['step']:08d}"
     # What two processes began, one continues.
-    config = run / "config.yaml"
-    total = status["step"] + 5
-    config.write_text(config.read_text().replace("steps: 20000", f"steps: {total}"))
-    (run / "status.json").write_text(json.dumps({**status, "steps": total}))
     gan = experiment.resume(run)
-    assert gan.step == total
+    assert gan.step == steps
 
 
 @pytest.mark.parametrize("tells", [True, False])
@@ -248,7 +246,6 @@ def test_a_folder_is_continued_by_the_torchrun_that_made_it_only(tmp_path, monke
     (run / "checkpoints").mkdir(parents=True)
     (run / "config.yaml").write_text(config.to_yaml())
     (run / "status.json").write_text("{}")
-    (run / "checkpoints" / "step-00000005.safetensors").touch()
 
     def found(asked=config):
         return begun_before(ALONE, asked, run, candidates=lambda: [])
@@ -263,5 +260,3 @@ def test_a_folder_is_continued_by_the_torchrun_that_made_it_only(tmp_path, monke
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
     (run / "run.json").write_text(json.dumps({"launch": launch_name()}))
     assert found() == run, "torchrun counts per machine; the run knows who started it"
-    (run / "checkpoints" / "step-00000005.safetensors").unlink()
-    assert found() is None and not run.exists(), "without a checkpoint it begins again, in a clean folder"
