@@ -234,6 +234,8 @@ def play_and_judge(
         progress.start(trainer.plan.steps, trainer.step, f"training {run.path}")
         if trainer.step == 0:
             progress.message(f"preset '{planned.config.preset}'; every setting is in {run.config}")
+            for note in planned.data.raw.notes:
+                progress.message(note)
     collapse = CollapseWatch(trainer, planned.config.recovery.on_collapse)
     trainer.handlers.append(collapse)
     try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -127,3 +129,20 @@ def test_memory_grows_by_a_few_bytes_a_row(tmp_path: Path, monkeypatch: pytest.M
 def test_a_verdict_takes_fewer_large_images() -> None:
     assert most_samples(2) == 40_000
     assert most_samples(3 * 32 * 32) * 3 * 32 * 32 <= 60_000_000 < (most_samples(3 * 32 * 32) + 1) * 3 * 32 * 32
+
+
+def test_a_run_says_what_was_found_in_the_data_and_where_they_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Listener:
+        said: ClassVar[list[str]] = []
+
+        def message(self, text: str) -> None:
+            self.said.append(text)
+
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            return lambda *given, **named: None
+
+    hold("disk", monkeypatch)
+    fit(written(tmp_path, "images"), outdir=tmp_path / "run", steps=1, settings=SETTINGS, progress=Listener())
+    assert any(str(tmp_path / "cache") in text for text in Listener.said)
