@@ -1,4 +1,4 @@
-"""Reduced versions of the benchmark's rows that no other test holds; `benchmarks/referee.py --list` has the full ones."""
+"""Reduced versions of the benchmark rows that no other test holds; `benchmarks/referee.py --list` has the full ones."""
 
 from __future__ import annotations
 

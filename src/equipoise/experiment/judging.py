@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -79,16 +78,17 @@ def judge_sources(
 
 
 def user_cache() -> Path | None:
-    """Where resolutions of two sets are kept: `$XDG_CACHE_HOME/equipoise/resolution`, else below `~/.cache`.
+    """Where resolutions of two sets are kept: `resolution` in the folder that prepared data are kept in too.
 
-    `None` where there is no home folder. As the XDG specification asks, a relative path in the variable is ignored.
+    That is `$EQUIPOISE_CACHE`, else `equipoise` below `$XDG_CACHE_HOME`, else `~/.cache/equipoise`; `None` where there
+    is no home folder.
     """
-    named = os.environ.get("XDG_CACHE_HOME", "")
+    from equipoise.data.cache import cache_folder
+
     try:
-        base = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
+        return cache_folder() / "resolution"
     except RuntimeError:  # no home folder is known
         return None
-    return base / "equipoise" / "resolution"
 
 
 def _classes_of(real: RawData, fake: RawData) -> dict[str, Any]:

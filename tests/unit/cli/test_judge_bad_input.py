@@ -181,10 +181,9 @@ def test_labels_of_two_folders_are_matched_by_name():
     assert any("classes: ant" in finding.statement for finding in verdict.findings)
 
 
-def test_the_cache_follows_the_xdg_specification(monkeypatch, tmp_path):
+def test_resolutions_are_kept_in_the_cache_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("EQUIPOISE_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert user_cache() == tmp_path / "equipoise" / "resolution"
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for nowhere in ("", "relative/path"):
-        monkeypatch.setenv("XDG_CACHE_HOME", nowhere)
-        assert user_cache() == tmp_path / "home" / ".cache" / "equipoise" / "resolution"
+    monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path / "mine"))
+    assert user_cache() == tmp_path / "mine" / "resolution"
