@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from equipoise.errors import EXIT_INTERRUPTED, EquipoiseError, ProcessLost, visible
+from equipoise.errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, EquipoiseError, ProcessLost, visible
 
 
 def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -40,6 +40,11 @@ def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
             # Python's own flush at exit does not complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
+        except Exception as error:
+            # Of many processes that meet the same bug, one shows the traceback.
+            if isinstance(error, (typer.Exit, typer.Abort)) or process_that_tells(error) is not None:
+                raise
+            raise typer.Exit(EXIT_UNEXPECTED) from error
 
     return run
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from equipoise.distributed import Group, here
+from equipoise.distributed import here
 from equipoise.errors import EquipoiseError, InputError, Interrupted, PlayDiverged, StorageError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
@@ -220,7 +220,7 @@ def play_and_judge(
 ) -> Gan:
     """Play to the end, record, look, judge; on the way out the folder says how it ended.
 
-    Of many processes the first one does this, while the others `_follow`.
+    Of many processes the first one does this, while the others `follow`.
     """
     recorder = Recorder(run, sheets, progress=progress)
     recorder.trainer = trainer
@@ -250,7 +250,7 @@ def play_and_judge(
     finally:
         if progress is not None:
             progress.close()
-    stopped_by = _any_stop(trainer.group, stopped_by)
+    stopped_by = _any_stop(trainer, stopped_by)
     if trainer.goal_reached:
         run.write_status(ended_because=trainer.goal_reached, message=trainer.goal_reached)
     elif collapse.found is not None and trainer.step < trainer.plan.steps:
@@ -272,16 +272,17 @@ def follow(run: RunFolder, planned: Planned, trainer: Trainer) -> Gan:
     agreed_plan(trainer)
     with _stopping_on_signals(trainer) as stopped_by:
         _recovery(run, planned.config, None).play(trainer)
-    stopped_by = _any_stop(trainer.group, stopped_by)
+    stopped_by = _any_stop(trainer, stopped_by)
     if stopped_by and trainer.step < trainer.plan.steps:
         raise _interrupted(run, trainer, stopped_by)
     trainer.group.wait()
     return load(run.path, data=planned.data, trust_code=True)
 
 
-def _any_stop(group: Group, stopped_by: Sequence[str]) -> list[str]:
-    """The signals that stopped this process, or those of another."""
-    return [text for texts in group.gathered(list(stopped_by)) for text in texts]
+def _any_stop(trainer: Trainer, stopped_by: Sequence[str]) -> list[str]:
+    """The signals that stopped this process, or those of another; none where the first one has reached its goal."""
+    found = trainer.group.gathered([bool(trainer.goal_reached), list(stopped_by)])
+    return [] if found[0][0] else [text for _, texts in found for text in texts]
 
 
 def _interrupted(run: RunFolder, trainer: Trainer, stopped_by: Sequence[str]) -> Interrupted:

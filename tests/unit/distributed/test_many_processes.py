@@ -68,6 +68,7 @@ def in_one_process(points, table):
     return gloo_worker.everything(str(points), str(table), ALONE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 4])
 def test_processes_that_talk_by_gloo_play_the_game_of_one(count, points, table, in_one_process, tmp_path):
     port = str(free_port())
@@ -128,6 +129,7 @@ def generator_of(run):
     return {name: tensor for name, tensor in tensors.items() if name.startswith("generator.average.")}
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_named_and_torchrun_continues_the_run_bit_for_bit(points, tmp_path):
     steps = 200
     run = tmp_path / "run"
@@ -168,6 +170,7 @@ def test_a_killed_process_is_named_and_torchrun_continues_the_run_bit_for_bit(po
     assert found and all(torch.equal(found[f"generator.average.{name}"], tensor) for name, tensor in expected.items())
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_and_one_process_continues(points, tmp_path):
     steps = 600
     run = tmp_path / "run"
@@ -204,6 +207,24 @@ def test_one_of_many_processes_shows_an_error_and_says_which_it_is(tells, monkey
     assert stopped.value.exit_code == 2
     said = capsys.readouterr().err
     assert said == ("process 1 of 2: play.batch_size: 31 samples cannot be divided.\n" if tells else "")
+
+
+def test_one_of_many_processes_shows_the_traceback_of_a_bug(monkeypatch):
+    class Group3(Group):
+        def tells(self, error):
+            return self.rank == 0
+
+    def command():
+        raise ZeroDivisionError
+
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setattr(meeting, "_started", Group3(0, 3))
+    with pytest.raises(ZeroDivisionError):
+        reporting_errors(command)()
+    monkeypatch.setattr(meeting, "_started", Group3(2, 3))
+    with pytest.raises(typer.Exit) as stopped:
+        reporting_errors(command)()
+    assert stopped.value.exit_code == 1
 
 
 @pytest.mark.parametrize(
@@ -257,6 +278,9 @@ def test_a_folder_is_continued_by_the_torchrun_that_made_it_only(tmp_path, monke
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     assert found() == run
     assert found(config.model_copy(update={"seed": 9})) is None, "another run"
+    settled = config.looks.model_copy(update={"count": 7})
+    (run / "config.yaml").write_text(config.model_copy(update={"looks": settled}).to_yaml())
+    assert found() == run, "what was left open was decided by the clock when the run began"
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
     (run / "run.json").write_text(json.dumps({"launch": launch_name()}))
     assert found() == run, "torchrun counts per machine; the run knows who started it"
