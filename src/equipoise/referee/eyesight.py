@@ -31,10 +31,10 @@ _ASSUMED_SPREAD = 1.0
 """How much the score varies from fit to fit and from region to region, in units of its own sampling error, where one
 trial per share cannot tell; with more trials the spread that they show is used when it is larger. Measured on points
 (`spread` in benchmarks/rows/resolution.jsonl, power near 95 %): between 0 and 1.6, about 1 on average."""
-_ASSUMED_COLUMN_SPREAD = 4.0
-"""The same for a defect of one column of a table, where another column may be far easier to see: on Adult between 1.8
-and 6. A screen tries one column, so it claims little for the others."""
-_CACHE_VERSION = 3
+_FEWEST_COLUMNS = 3
+"""Trials per share, at least, of a defect of one column of a table: another column may be far easier to see (on Adult
+the spread is between 1.8 and 6), and a screen of a single one claimed a size at which 7 of 10 others were seen."""
+_CACHE_VERSION = 4
 """Part of the cache's key: raised when planting or measuring changes, so that old results are measured again."""
 
 Player = Callable[[Values, Values, int], tuple[np.ndarray, np.ndarray]]
@@ -117,7 +117,8 @@ def measure_resolution(
             that of so many samples, which is coarser than the verdict's own.
         confidence: of the verdict.
         seed: of the draws.
-        repeats: trials per share, each with parts and an aim of its own; 1 is a quick screen.
+        repeats: trials per share, each with parts and an aim of its own; 1 is a quick screen, in which defects of one
+            column still try three columns.
         cache: a folder in which results are kept by the data's fingerprint, counts and settings. A file there that
             cannot be read is measured again, and a folder that cannot be written to is done without. Nothing is kept
             for members that are not the package's own and have no identity.
@@ -164,7 +165,8 @@ class _Trials:
 
     def __init__(self, real, kind, name: str, defect: Defect, play: Player, count, confidence, seed, repeats) -> None:
         self.real, self.kind, self.name, self.defect, self.play = real, kind, name, defect, play
-        self.half, self.confidence, self.seed, self.repeats = count, confidence, seed, repeats
+        self.half, self.confidence, self.seed = count, confidence, seed
+        self.repeats = max(repeats, _FEWEST_COLUMNS) if kind == "table" and name in OF_ONE_COLUMN else repeats
         self.scores: dict[int, list[float]] = {}
         self.count = 0
 
@@ -214,8 +216,7 @@ class _Trials:
         """Standard deviation of one margin: its sampling error, which is 1, and what varies from fit to fit."""
         assumed = math.hypot(1.0, _ASSUMED_SPREAD)
         if self.repeats < 3 or not self.scores:
-            is_of_a_column = self.kind == "table" and self.name in OF_ONE_COLUMN
-            return math.hypot(1.0, _ASSUMED_COLUMN_SPREAD) if is_of_a_column else assumed
+            return assumed
         pooled = math.sqrt(float(np.mean([np.var(scores, ddof=1) for scores in self.scores.values()])))
         return max(assumed, pooled)
 
