@@ -34,8 +34,8 @@ def judge(
         typer.Option(
             "--resolution",
             help="How the smallest visible difference is found: computed (floor), or measured by planting defects into "
-            "real data once (screen; 20 verdicts' time, 50 for tables) or five times (full). auto: screen with --margin, else "
-            "floor. What was measured is kept in the run folder, or in the user's cache folder.",
+            "real data once (screen; 20 verdicts' time, 50 for tables) or five times (full). auto: screen with "
+            "--margin, else floor. What was measured is kept in the run folder, or in the user's cache folder.",
         ),
     ] = ResolutionChoice.AUTO,
     extractor: Annotated[
