@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import os
 import socket
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hostile import everything_below, npy_of_shape, pickled, png_of_size, refused, zip_of
+from hostile import FIXTURE, everything_below, npy_of_shape, pickled, png_of_size, refused, zip_of
 from PIL import Image
 
 import equipoise.data.loading as loading
@@ -281,6 +283,15 @@ def test_a_small_parquet_file_that_becomes_huge_is_refused(tmp_path, monkeypatch
     text = "".join(map(chr, RNG.integers(97, 123, 100_000)))
     pyarrow.parquet.write_table(pa.table({"t": pa.array([text, "b"] * 1000), "x": list(range(2000))}), path)
     refused(lambda: load(path), "bomb.parquet", "would become")
+
+
+def test_parquet_facts_that_contradict_themselves_do_not_end_the_process():
+    # Found by fuzzing: asked for the facts of one column, pyarrow lets a C++ exception through, and Python aborts.
+    found = FIXTURE.parent / "hostile" / "contradicting-facts.parquet"
+    program = "import sys\nfrom pathlib import Path\nfrom equipoise.data import load\nload(Path(sys.argv[1]))\n"
+    finished = subprocess.run([sys.executable, "-c", program, str(found)], capture_output=True, text=True, check=False)
+    assert finished.returncode == 1, finished.stderr[-2000:]  # Python's own, for an exception; -6 for an abort
+    assert "contradicting-facts.parquet: it cannot be read as Parquet" in finished.stderr
 
 
 NAMES = [
