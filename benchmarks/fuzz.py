@@ -345,6 +345,7 @@ def target_runs(target: Target, content: bytes, scratch: Path) -> None:
 def fuzz_beside(name: str, seconds: float, work: Path) -> dict[str, Any]:
     """Fuzz one target in a process of its own; the row of it."""
     folder = work / name.replace(" ", "-")
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "tally.json").unlink(missing_ok=True)
     command = [sys.executable, __file__, "--child", name, "--seconds", str(seconds), "--work", str(work)]
     finished = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
