@@ -102,6 +102,16 @@ def test_names_in_a_zip_lead_nowhere(tmp_path):
     assert everything_below(tmp_path) == before
 
 
+@pytest.mark.parametrize("name", ["", "/", "..", "\0"])
+def test_a_name_in_a_zip_that_is_none_is_left_out(name, tmp_path):
+    # Found by fuzzing: zipfile itself fails on an empty name when it is asked whether that is a folder.
+    entries = {f"{k}.png": picture(k) for k in range(5)}
+    content = zip_of(tmp_path / "p.zip", {**entries, "gone": b""}).read_bytes()
+    nameless = content.replace(b"gone", name.encode().ljust(4, b"\0"))  # zipfile cuts names at their first zero byte
+    (tmp_path / "p.zip").write_bytes(nameless)
+    assert len(load(tmp_path / "p.zip")) == 5
+
+
 def test_a_link_in_a_zip_is_no_picture_and_is_not_followed(tmp_path):
     secret = tmp_path / "secret.png"
     secret.write_bytes(picture(9))

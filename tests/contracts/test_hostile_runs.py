@@ -362,9 +362,10 @@ def test_pictures_that_are_no_png_are_not_decoded_for_a_report(run):
     from PIL import Image
 
     (run / "samples").mkdir(exist_ok=True)
-    Image.new("RGB", (20, 20)).save(run / "samples" / "real.png", "EPS")  # Pillow gives EPS to Ghostscript
-    write_report(run)
-    assert "data:image" not in (run / "report.html").read_text()
+    for kind in ("EPS", "BMP"):  # Pillow gives EPS to Ghostscript, where that is installed
+        Image.new("RGB", (20, 20)).save(run / "samples" / "real.png", kind)
+        write_report(run)
+        assert "data:image" not in (run / "report.html").read_text()
     (run / "samples" / "real.png").write_bytes(png_of_size(60_000, 60_000))
     write_report(run)
     assert "data:image" not in (run / "report.html").read_text()
@@ -425,3 +426,9 @@ def test_json_and_yaml_of_our_own_come_back():
     lines: dict[str, int] = {}
     assert parse_yaml("a:\n  b: [1, 2.5, null]\n", lines=lines) == {"a": {"b": [1, 2.5, None]}}
     assert lines == {"a": 1, "a.b": 2, "a.b.0": 2, "a.b.1": 2, "a.b.2": 2}
+
+
+def test_nesting_has_a_limit_well_before_the_interpreter_s_own():
+    assert parse_yaml("[" * 40 + "]" * 40)
+    with pytest.raises(yaml.YAMLError, match="levels of nesting"):
+        parse_yaml("[" * 60 + "]" * 60)

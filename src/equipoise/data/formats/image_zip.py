@@ -20,7 +20,8 @@ def read_zip(path: Path, options: DataOptions) -> RawData:
     most_bytes = limit("picture_bytes")
     with open_zip(path) as archive:
         # Of two entries with one name the later counts, as it does for unzip.
-        entries = {_inside(entry.filename): entry for entry in archive.infolist() if not entry.is_dir()}
+        listed = [entry for entry in archive.infolist() if _inside(entry.filename)]  # a zip may list empty names
+        entries = {_inside(entry.filename): entry for entry in listed if not entry.is_dir()}
         refuse_expansion(
             str(path), stored=path.stat().st_size, expanded=sum(entry.file_size for entry in entries.values())
         )
@@ -36,7 +37,7 @@ def read_zip(path: Path, options: DataOptions) -> RawData:
             return open_bytes(archive.open(entry))
 
         key = cache_key("zip", *file_facts(path), options.target_size, options.max_bad_share)
-        folders = [_inside(entry.filename) for entry in archive.infolist() if entry.is_dir()]
+        folders = [_inside(entry.filename) for entry in listed if entry.is_dir()]
         return images_from_files(list(entries), open_entry, folders=folders, options=options, source=str(path), key=key)
 
 
