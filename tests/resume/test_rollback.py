@@ -99,6 +99,13 @@ class Listener:
         return None
 
 
+@pytest.fixture(autouse=True)
+def short_report(monkeypatch):
+    """A page without figures, which take most of the time of so short a run; one test writes the real one."""
+    monkeypatch.setattr("equipoise.reports.write_report", lambda folder: (folder / "report.html").touch())
+    monkeypatch.setattr("equipoise.training.recorder.write_picture", lambda picture, path: path.touch())
+
+
 @pytest.fixture
 def points(tmp_path):
     path = tmp_path / "points.npy"
