@@ -356,7 +356,8 @@ def fuzz_beside(name: str, seconds: float, work: Path) -> dict[str, Any]:
     tally = json.loads(path.read_text()) if path.is_file() else {"executions": 0, "seconds": 0.0, "findings": {}}
     findings = list(tally["findings"].values())
     if finished.returncode != 0:  # libFuzzer itself: a timeout, the memory, a crash of the interpreter
-        findings.append((finished.stderr.strip().splitlines() or ["ended without a word"])[-1][:200])
+        said = [line for line in finished.stderr.splitlines() if line.startswith("SUMMARY") or "Error" in line]
+        findings.append((said or ["ended without a word"])[-1][:200])
         (folder / "stderr.txt").write_text(finished.stderr)
         print(f"FINDING {name}: {findings[-1]}", flush=True)
     return {
