@@ -39,7 +39,7 @@ QUICK_MEMBERS: dict[SpaceKind, tuple[str, ...]] = {
     "table": ("boosted trees", "quadratic"),
     "images": ("boosted trees", "neighbour curves", "quadratic"),
 }
-"""Members that fit in a fraction of a second with 2,000 samples: one for the broad shape and one or two for detail."""
+"""The cheaper members: one for the broad shape and one or two for detail."""
 LOOK_CHECKS = ("collapse", "coverage")
 """Checks at a look: what the trend is read from. The final verdict has all of them."""
 RESERVE = 0.2
