@@ -18,8 +18,10 @@ from equipoise.experiment.many import agreed_plan, refuse_unshareable
 from equipoise.experiment.preparing import plan_run
 from equipoise.game.step import discriminator_loss
 from equipoise.penalties.base import Position
+from equipoise.runfolder import create_run_folder
 from equipoise.training import CheckpointDue, Measured
 from equipoise.training.checkpoints import load_checkpoint, save_checkpoint
+from equipoise.training.rollback import Recovery
 
 STEPS = 12
 # Gradients that are 0 in exact arithmetic, like that of the last bias in a relativistic game, are rounding errors here,
@@ -321,6 +323,34 @@ def test_play_that_is_no_longer_finite_ends_in_all_processes(points):
         return True
 
     assert in_threads(2, play) == [True, True]
+
+
+def test_all_processes_go_back_to_the_same_checkpoint(points, tmp_path):
+    planned = plan(points, "outputs.measure_every=1", "outputs.checkpoint_every=4", steps=20)
+    run = create_run_folder(tmp_path / "run")
+
+    def play(group):
+        trainer = built(planned, group)
+        trainer.handlers = [
+            lambda event: save_checkpoint(run.checkpoints, trainer) if isinstance(event, CheckpointDue) else None
+        ] if group.is_main else []  # fmt: skip
+        batches_at = trainer.batches_at
+        spoilt = [] if group.rank == 1 else [10]
+
+        def broken_once(step, *, joined=False):
+            batches = batches_at(step, joined=joined)
+            if step == 10 and not joined and not spoilt:
+                spoilt.append(step)
+                return [dataclasses.replace(batch, real=batch.real * torch.nan) for batch in batches]
+            return batches
+
+        trainer.batches_at = broken_once
+        Recovery(run, most=1, learning_rate_factor=0.5).play(trainer)
+        return trainer.step, trainer.caution, [record["to_step"] for record in trainer.rollbacks], weights(trainer)
+
+    first, second = in_threads(2, play)
+    assert first[:3] == second[:3] == (20, 0.5, [8])
+    assert torch.equal(first[3], second[3])
 
 
 class Many:
