@@ -12,7 +12,8 @@ checkpoint older than the interval, and if nothing half-written is left.
 Kills are SIGKILL at a random moment of a segment (while files are read, while it plays, while it writes the report),
 and in every second trial at 0 to 5 ms after the first bytes of a checkpoint were written. Runs are forked from a
 process that has imported torch and plays nothing, on one thread: that saves seconds of import for each of them; the
-undisturbed run is played both ways, and both agree.
+undisturbed run is played both ways, and both agree. The report, and pictures of points and tables, are left empty in
+all of them: they are drawn from what is compared, and would take most of the time of so short a run.
 
 A trial is a line of `benchmarks/rows/faults_trials.jsonl`, found by (fault, trial); one that is there is not run again.
 """
@@ -43,6 +44,7 @@ import torch
 
 import equipoise
 import equipoise.reports
+import equipoise.training.recorder
 from equipoise import experiment
 from equipoise.errors import EquipoiseError
 from equipoise.experiment import Planned
@@ -124,7 +126,11 @@ class Bench:
             words = [sys.executable, "-m", "equipoise", "train", str(self.folder / KINDS[kind][0]), "--config",
                      str(self.plans[kind]), "--outdir", str(plain), "--quiet"]  # fmt: skip
             subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-            assert content(plain) == self.expected[kind], "a forked process and one of its own differ"
+            drawn = content(plain)
+            if kind != "images":
+                for name in drawn["samples"]:
+                    drawn["samples"][name] = b"" if name.endswith(".png") else drawn["samples"][name]
+            assert drawn == self.expected[kind], "a forked process and one of its own differ"
         return self.expected[kind]
 
     def kills(self, wanted: int, until: float) -> None:
@@ -367,6 +373,8 @@ def forked(work: Callable[[], Any]) -> Child:
     if pid:
         return Child(pid, said)
     code = 1
+    equipoise.reports.write_report = lambda folder: (folder / "report.html").touch()
+    equipoise.training.recorder.write_picture = lambda picture, path: path.touch()
     try:
         os.dup2(said.fileno(), 2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
