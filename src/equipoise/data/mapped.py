@@ -1,14 +1,16 @@
 """Arrays that stay in their file: rows are copied out of a memory map when they are asked for.
 
 The kernel keeps pages of the file in memory while there is room and drops them when there is none. Pages that a process
-has touched count as its resident memory until then; so that this number stays small, too, they are handed back after
-every `RELEASE_BYTES`. They stay in the kernel's own cache, from which they come again at the price of a page fault.
+has touched count as its resident memory until then; so that this number stays small, too, all of them are handed back
+when they may be `RELEASE_BYTES` together. They stay in the kernel's own cache, from which they come again at the price
+of a page fault.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ import numpy as np
 
 from equipoise.errors import StorageError
 
-RELEASE_BYTES = 128_000_000
+RELEASE_BYTES = 512_000_000
+WRITE_BYTES = 128_000_000
+"""What a writer keeps before it goes to the disk."""
 SCATTERED_ROWS = 64
 """Rows that are read from a large file before its pages are handed back: a page that is touched brings its neighbours,
 which on Linux can be 2 MiB, so that these rows take 128 MB at most."""
@@ -37,7 +41,6 @@ class MappedArray:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         self._array = array
         self._map = array.base if isinstance(array.base, mmap.mmap) else None
-        self._touched = 0
         self._row_bytes = array[:1].nbytes
         self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
         self.nbytes, self.size = array.nbytes, array.size
@@ -54,9 +57,10 @@ class MappedArray:
         else:
             rows = np.array(self._array[index])
             reach = rows.nbytes
-        self._touched += reach
-        if self._touched > RELEASE_BYTES:
-            self.release()
+        _touched[self] = min(self.nbytes, _touched.get(self, 0) + reach)
+        if sum(_touched.values()) > RELEASE_BYTES:
+            for array in list(_touched):
+                array.release()
         return rows
 
     def _scattered(self, index: np.ndarray) -> np.ndarray:
@@ -82,9 +86,13 @@ class MappedArray:
 
     def release(self) -> None:
         """Hand the touched pages back; they are read again when they are needed."""
-        self._touched = 0
+        _touched.pop(self, None)
         if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
+
+
+_touched: weakref.WeakKeyDictionary[MappedArray, int] = weakref.WeakKeyDictionary()
+"""Bytes of each array that may be in this process's memory."""
 
 
 class StackedColumns:
@@ -148,7 +156,7 @@ class MappedWriter:
     def wrote(self, count: int) -> None:
         """Say that so many bytes were put into `array`."""
         self._written += count
-        if self._written > RELEASE_BYTES:
+        if self._written > WRITE_BYTES:
             self.flush()
 
     def flush(self) -> None:

@@ -357,3 +357,17 @@ def test_pictures_are_made_from_some_rows_of_large_data(tmp_path: Path, monkeypa
     shown = on_disk.shown_part("train")
     assert len(shown) == 100
     np.testing.assert_array_equal(shown.values, in_memory.part("train").values[::4])
+
+
+def test_pages_of_all_mapped_files_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("equipoise.data.mapped.RELEASE_BYTES", 10_000)
+    released = []
+    release = MappedArray.release
+    monkeypatch.setattr(MappedArray, "release", lambda self: released.append(self) or release(self))
+    np.save(tmp_path / "values.npy", np.arange(500))  # 4,000 bytes
+    arrays = [MappedArray(tmp_path / "values.npy") for _ in range(3)]
+    for array in (arrays[0], arrays[0], arrays[1]):
+        np.testing.assert_array_equal(array[np.array([0, 499])], [0, 499])
+    assert released == []  # one file touched twice is in memory once
+    np.testing.assert_array_equal(arrays[2][np.array([0, 499])], [0, 499])
+    assert set(released) == set(arrays)
