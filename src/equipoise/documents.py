@@ -18,6 +18,8 @@ from equipoise.errors import InputError, RunFolderError
 from equipoise.limits import LIMITS, limit, raise_it
 
 LONGEST_REASON = 200
+LONGEST_NUMBER = 1000
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def open_regular(path: Path | str, *, kind: type[InputError] = InputError) -> BinaryIO:
@@ -167,6 +169,12 @@ class _PlainLoader(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth, self._deepest = 0, limit("yaml_depth")
+
+    def construct_scalar(self, node: yaml.Node) -> Any:
+        # YAML reads 1:1:1 as a number to base 60: the time for one of a megabyte grows with its square.
+        if node.tag in NUMBERS and len(node.value) > LONGEST_NUMBER:
+            raise yaml.MarkedYAMLError(problem="a number of too many digits", problem_mark=node.start_mark)
+        return super().construct_scalar(node)
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):

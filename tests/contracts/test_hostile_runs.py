@@ -428,6 +428,12 @@ def test_json_and_yaml_of_our_own_come_back():
     assert lines == {"a": 1, "a.b": 2, "a.b.0": 2, "a.b.1": 2, "a.b.2": 2}
 
 
+def test_a_number_to_base_60_of_any_length_is_not_computed():
+    assert parse_yaml("1:30") == 90
+    with pytest.raises(yaml.YAMLError, match="too many digits"):
+        parse_yaml("1:" * 1000 + "1")
+
+
 def test_nesting_has_a_limit_well_before_the_interpreter_s_own():
     assert parse_yaml("[" * 40 + "]" * 40)
     with pytest.raises(yaml.YAMLError, match="levels of nesting"):
