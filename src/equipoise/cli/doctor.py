@@ -16,6 +16,8 @@ from equipoise.cli.terminal import print_json, readable_bytes
 PURPOSE_OF_EXTRA = {
     "data": "the built-in data sets mnist5k and diamonds",
     "docs": "building the documentation site",
+    "extractors": "well-known image networks as members of the referee (untested)",
+    "onnx": "frozen image networks from an ONNX file as members of the referee",
     "tensorboard": "TensorBoard events in each run folder",
     "test": "the test suite",
 }

@@ -154,6 +154,10 @@ class RecoveryConfig(Section):
     )
 
 
+CHOSEN_AT_START = ("count", "samples", "members", "resolution", "gap_steps")
+"""Settings of `looks` that a run chooses by timing and stores, where they are left out."""
+
+
 class LooksConfig(Section):
     """The referee's looks during training. What is left out is chosen when the run starts, from timed looks, and
     stored; it never changes the play itself, unless `until` ends it."""
@@ -179,6 +183,11 @@ class LooksConfig(Section):
     keep_best: bool = Field(
         False, description="Whether the checkpoint with the smallest estimate is kept, and used for samples."
     )
+
+    def settled_like(self, run: LooksConfig) -> LooksConfig:
+        """These wishes with the choices that a run made of what they leave open."""
+        left_open = [name for name in CHOSEN_AT_START if getattr(self, name) is None]
+        return self.model_copy(update={name: getattr(run, name) for name in left_open})
 
     @model_validator(mode="after")
     def _goals_need_looks(self) -> LooksConfig:

@@ -239,7 +239,8 @@ def play_and_judge(
     collapse = CollapseWatch(trainer, planned.config.recovery.on_collapse)
     trainer.handlers.append(collapse)
     try:
-        with _stopping_on_signals(trainer) as stopped_by:
+        # Within: the folder's status says what to lower too.
+        with explaining_memory(planned.config), _stopping_on_signals(trainer) as stopped_by:
             _recovery(run, planned.config, progress).play(trainer, collapse)
     except BaseException as error:
         with contextlib.suppress(EquipoiseError):  # the disk may be what failed

@@ -233,7 +233,8 @@ def _is_finished(folder: Path, config: RunConfig) -> bool:
         return False
     run = open_run_folder(folder)
     stored = read_run_config(run)
-    found = first_difference(stored.to_dict(), config.to_dict())
+    asked = config.model_copy(update={"looks": config.looks.settled_like(stored.looks)})
+    found = first_difference(stored.to_dict(), asked.to_dict())
     if found is not None:
         key, before, now = found
         raise RunFolderError(

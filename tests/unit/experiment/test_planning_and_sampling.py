@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from equipoise.errors import ConfigError, PlayDiverged
+from equipoise.errors import ConfigError, OutOfMemory, PlayDiverged
 from equipoise.experiment import fit, load, resume, train_planned
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.preparing import plan_run
@@ -137,17 +137,21 @@ def test_a_run_continued_after_a_failure_loses_the_old_message(points, tmp_path)
     assert (status["state"], status["message"], status["flags"]) == ("finished", "", [])
 
 
-def test_any_failure_leaves_the_state_failed(points, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "raised", "said"),
+    [(ZeroDivisionError("a bug"), ZeroDivisionError, "a bug"), (MemoryError(), OutOfMemory, "play.batch_size")],
+)
+def test_any_failure_leaves_the_state_failed(points, tmp_path, monkeypatch, error, raised, said):
     from equipoise.training import recorder
 
     def fail(*arguments):
-        raise MemoryError("no memory")
+        raise error
 
     monkeypatch.setattr(recorder, "save_checkpoint", fail)
-    with pytest.raises(MemoryError):
+    with pytest.raises(raised):
         train_planned(plan_run(points, steps=6, settings=UNJUDGED), tmp_path / "run")
     status = json.loads((tmp_path / "run" / "status.json").read_text())
-    assert (status["state"], status["message"]) == ("failed", "no memory")
+    assert status["state"] == "failed" and said in status["message"]
 
 
 def test_a_longer_run_draws_samples_on_the_way(points, tmp_path):

@@ -123,3 +123,13 @@ def test_the_first_difference_is_named_with_both_values():
     assert first_difference(stored, asked) == ("play.steps", 5, 6)
     assert first_difference({"a": 1, "old": 2}, {"a": 1}) == ("old", 2, None)
     assert first_difference(asked, asked) is None
+
+
+def test_choices_that_a_run_made_about_looks_are_the_ones_that_were_left_open(points):
+    (run,) = plan(points, "objective=hinge", settings=["looks.samples=500"])
+    asked = run.config.looks
+    made = asked.model_copy(update={"count": 4, "samples": 500, "members": "quick", "resolution": "floor"})
+    assert asked.settled_like(made) == made
+    other = made.model_copy(update={"samples": 600, "keep_best": True})
+    # What was asked for by name stays as asked, and so does what no timing decides.
+    assert (asked.settled_like(other).samples, asked.settled_like(other).keep_best) == (500, False)
