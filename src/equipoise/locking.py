@@ -82,6 +82,46 @@ def in_turn(folder: Path) -> Iterator[None]:
             os.close(handle)
 
 
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Hold the lock on a folder itself, whatever its name becomes; says whether there is such a lock here.
+
+    For a folder that nobody else knows yet: `is_held` tells others later whether its maker is alive.
+    """
+    handle, is_locked = None, False
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_locked = True
+    try:
+        yield is_locked
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether somebody holds the folder's own lock now; yes where that cannot be known.
+
+    Raises:
+        OSError: the folder is gone.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def _take(stream: IO[bytes]) -> None:
     """Lock the file, or raise an `OSError` that says it is held."""
     try:

@@ -5,6 +5,7 @@ and read from there through a memory map. An entry is a folder, named by a hash 
 time of the last change, the options that matter), with an `entry.json` that lists every file with its length and its
 CRC-32. It is built under another name and renamed when it is whole. Each use reads the files through once; an entry
 that does not fit its list is deleted and built again. Entries of sources that changed stay until somebody clears them.
+What a killed process had begun is deleted before the next entry is built: the system takes back the lock that it held.
 
 Nothing that is computed depends on whether the cache is used.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -27,9 +29,10 @@ from typing import Any
 import numpy as np
 
 from equipoise.data.mapped import MappedArray
+from equipoise.data.storing import FOLDER_VARIABLE, storing
 from equipoise.errors import ConfigError, StorageError
+from equipoise.locking import held, is_held
 
-FOLDER_VARIABLE = "EQUIPOISE_CACHE"
 THRESHOLD_VARIABLE = "EQUIPOISE_MAP_ABOVE_MB"
 MAP_ABOVE_MB = 256
 FORMAT = 1
@@ -38,7 +41,9 @@ CHUNK_BYTES = 1 << 22
 LARGEST_LIST = 1 << 26
 """Bytes of an `entry.json`; a longer one is not ours."""
 MEGABYTE = 1_000_000
+LOCKED_PREFIX, ASIDE_PREFIX = ".building-", ".old-"
 LEFTOVER_SECONDS = 86_400
+"""Where the file system has no locks, nobody knows whether a folder's builder is alive: after a day it is not."""
 
 
 @dataclass(frozen=True)
@@ -136,25 +141,24 @@ def building(key: str, *, needs_bytes: int) -> Iterator[tuple[Path, dict[str, An
         StorageError: there is too little room, or the folder cannot be written.
     """
     root = cache_folder()
-    temporary = _begun(root, key, needs_bytes)
-    try:
+    with _begun(root, key, needs_bytes) as temporary:
         facts: dict[str, Any] = {}
         yield temporary, facts  # what the caller cannot read is no fault of the cache
         try:
-            files = {path.name: (path.stat().st_size, _checksum(path)) for path in sorted(temporary.iterdir())}
-            content = json.dumps({"format": FORMAT, "facts": facts, "files": files})
-            (temporary / "entry.json").write_text(content, encoding="utf-8")
-            temporary.rename(root / key)
-        except OSError as error:
+            with storing(root / key):
+                files = {path.name: (path.stat().st_size, _checksum(path)) for path in sorted(temporary.iterdir())}
+                content = json.dumps({"format": FORMAT, "facts": facts, "files": files})
+                (temporary / "entry.json").write_text(content, encoding="utf-8")
+                temporary.rename(root / key)
+        except StorageError:
             if not (root / key).is_dir():  # else another process was first, and its entry holds the same
-                raise StorageError.from_os_error(root / key, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+                raise
 
 
-def _begun(root: Path, key: str, needs_bytes: int) -> Path:
-    """A new folder for an entry, where there is room for it."""
-    try:
+@contextmanager
+def _begun(root: Path, key: str, needs_bytes: int) -> Iterator[Path]:
+    """A new folder for an entry, where there is room for it; locked as long as its builder lives, removed at the end."""
+    with storing(root):
         root.mkdir(parents=True, exist_ok=True)
         _clear_leftovers(root)
         free = shutil.disk_usage(root).free
@@ -164,17 +168,29 @@ def _begun(root: Path, key: str, needs_bytes: int) -> Path:
                 f"Expected {needs_bytes / MEGABYTE:,.0f} MB for the prepared form of the data.",
                 f"Free some room, or name another folder with {FOLDER_VARIABLE}.",
             )  # fmt: skip
-        return Path(tempfile.mkdtemp(dir=root, prefix=f".{key}-"))
-    except OSError as error:
-        raise StorageError.from_os_error(root, error) from error
+        temporary = Path(tempfile.mkdtemp(dir=root, prefix=f".{key}-"))
+    try:
+        with held(temporary) as is_locked:
+            if is_locked:  # only now does its name say so: nobody takes it for a dead builder's in between
+                with storing(root):
+                    temporary = temporary.rename(root / f"{LOCKED_PREFIX}{temporary.name[1:]}")
+            yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _clear_leftovers(root: Path) -> None:
-    """Delete what a process that was killed had begun to write: hidden folders that a day has passed over."""
+    """Delete what processes that were killed had begun to write, or to delete."""
     for folder in root.glob(".*-*"):
         with suppress(OSError):
-            newest = max(entry.stat().st_mtime for entry in (folder, *folder.iterdir()))
-            if time.time() - newest > LEFTOVER_SECONDS:
+            if folder.name.startswith(ASIDE_PREFIX):
+                is_left = True
+            elif folder.name.startswith(LOCKED_PREFIX):
+                is_left = not is_held(folder)
+            else:
+                newest = max(entry.stat().st_mtime for entry in (folder, *folder.iterdir()))
+                is_left = time.time() - newest > LEFTOVER_SECONDS
+            if is_left:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -212,12 +228,11 @@ def _checksum(path: Path) -> int:
 
 
 def _discard(folder: Path) -> None:
-    """Delete an entry; first out of the way in one move, so that nobody finds half of it."""
-    if not folder.exists():
-        return
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".old-{folder.name}-"))
-    try:
-        folder.rename(aside / "entry")
-    except OSError:
-        pass  # somebody else was first
+    """Delete an entry; first out of the way in one move, so that nobody finds half of it.
+
+    A move takes no room: this works on a full disk, too.
+    """
+    aside = folder.with_name(f"{ASIDE_PREFIX}{folder.name}-{secrets.token_hex(4)}")
+    with storing(folder), suppress(FileNotFoundError):  # somebody else was first
+        folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)

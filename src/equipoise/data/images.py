@@ -23,8 +23,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from equipoise.data.cache import building, built, map_above_bytes, open_entry
-from equipoise.data.mapped import MappedArray, MappedWriter, chunks_of
+from equipoise.data.mapped import MappedArray, MappedWriter, chunks_of, save_array
 from equipoise.data.raw import SMALLEST_SIDE, DataOptions
+from equipoise.data.storing import storing
 from equipoise.errors import DataError
 from equipoise.limits import limit
 
@@ -126,18 +127,20 @@ def _read_pixels(
 
 def _keep(folder: Path, kept: np.ndarray) -> None:
     """Make `values.npy` of `pixels.npy`: the pictures at `kept`, in the fewest channels that show them."""
-    np.save(folder / "kept.npy", kept, allow_pickle=False)
+    save_array(folder / "kept.npy", kept)
     pixels = MappedArray(folder / "pixels.npy")
     parts = (pixels[kept[start : start + CHUNK]] for start in range(0, len(kept), CHUNK))
     channels = fewest_channels(parts, pixels.shape[1])
     if len(kept) == len(pixels) and channels == pixels.shape[1]:
-        (folder / "pixels.npy").rename(folder / "values.npy")
+        with storing(folder / "values.npy"):
+            (folder / "pixels.npy").rename(folder / "values.npy")
         return
     shape = (len(kept), channels, *pixels.shape[2:])
     with MappedWriter(folder / "values.npy", shape=shape, dtype=np.uint8) as writer:
         for start in range(0, len(kept), CHUNK):
             writer.put(start, pixels[kept[start : start + CHUNK]][:, :channels])
-    (folder / "pixels.npy").unlink()
+    with storing(folder / "pixels.npy"):
+        (folder / "pixels.npy").unlink()
 
 
 def choose_side(median_short_side: float) -> int:

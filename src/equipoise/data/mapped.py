@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.errors import StorageError
+from equipoise.data.storing import storing
 
 RELEASE_BYTES = 512_000_000
 WRITE_BYTES = 128_000_000
@@ -135,18 +135,26 @@ def chunks_of(values: Any, rows: int | None = None) -> Iterator[tuple[int, np.nd
         yield start, values[start : start + step]
 
 
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write a small array into the cache.
+
+    Raises:
+        StorageError: the file system refused the write.
+    """
+    with storing(path):
+        np.save(path, array, allow_pickle=False)
+
+
 class MappedWriter:
     """An `.npy` file of known shape, written part by part; what was written does not stay in this process."""
 
     def __init__(self, path: Path, *, shape: tuple[int, ...], dtype: Any) -> None:
-        try:
+        self._path, self._written = path, 0
+        with storing(path):
             self.array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
             if hasattr(os, "posix_fallocate"):  # a full disk is then an error here, not a signal at the first write
                 with open(path, "rb+") as stream:
                     os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
-        except OSError as error:
-            raise StorageError.from_os_error(path, error) from error
-        self._written = 0
 
     def put(self, start: int, rows: np.ndarray) -> None:
         """Rows from `start` on."""
@@ -162,7 +170,8 @@ class MappedWriter:
     def flush(self) -> None:
         """Write to the disk what is not there yet, and hand the pages back."""
         self._written = 0
-        self.array.flush()
+        with storing(self._path):
+            self.array.flush()
         base = self.array.base
         if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
             base.madvise(mmap.MADV_DONTNEED)

@@ -26,7 +26,7 @@ from equipoise.data.column_types import ColumnType, infer_type
 from equipoise.data.columns import ColumnCodec, fit_plain
 from equipoise.data.fingerprint import fingerprint
 from equipoise.data.grouping import find_groups
-from equipoise.data.mapped import is_mapped
+from equipoise.data.mapped import is_mapped, save_array
 from equipoise.data.raw import RawData
 from equipoise.data.split import PARTS, Split, split_groups
 from equipoise.data.stored_table import StoredColumn, StoredTable
@@ -64,7 +64,7 @@ def prepared_parts(raw: RawData, *, seed: int) -> tuple[Split, Codec, str, Train
             facts["split"] = {"rule": split.rule, "groups": split.groups, "largest_group": split.largest_group}
             facts["codec"] = codec.state()
             for name in PARTS:
-                np.save(folder / f"{name}.npy", split.part(name), allow_pickle=False)
+                save_array(folder / f"{name}.npy", split.part(name))
             if isinstance(codec, TableCodec):
                 parts = encoded_parts(raw.values, split.train, codec)
                 write_compact(folder, parts, codec.space, rows=len(split.train))

@@ -21,6 +21,7 @@ from pandas.api import types
 
 from equipoise.data.cache import Entry
 from equipoise.data.mapped import MappedArray, MappedWriter, StackedColumns
+from equipoise.data.storing import storing
 
 MOST_LEVELS_STORED = 1_000_000
 CHUNK_ROWS = 100_000
@@ -203,4 +204,5 @@ def _store_objects(column: pd.Series, facts: dict[str, Any], levels: Path) -> tu
 
 
 def _write_levels(levels: list[Any], path: Path) -> None:
-    path.write_text(json.dumps(levels), encoding="utf-8")
+    with storing(path):
+        path.write_text(json.dumps(levels), encoding="utf-8")
