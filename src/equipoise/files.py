@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
         _flush(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
+        _flush_folder(target.parent)
     except OSError as error:
         raise StorageError.from_os_error(target, error) from error
     finally:
@@ -64,6 +65,7 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
         temporary.rename(target)
+        _flush_folder(target.parent)
     except OSError as error:
         raise StorageError.from_os_error(target, error) from error
     finally:
@@ -75,7 +77,19 @@ def remove_temporaries(folder: Path) -> None:
     """Remove from a folder what writers left that were killed before they could rename it. Folders in it stay."""
     for path in folder.glob(".*-????????*"):
         if TEMPORARY_NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink():
-            path.unlink(missing_ok=True)
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, which may be gone already.
+
+    Raises:
+        StorageError: the file system refused.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError.from_os_error(path, error) from error
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:
@@ -116,6 +130,17 @@ def plain(value: Any) -> Any:
 def _flush(path: Path) -> None:
     with open(path, "rb+") as stream:
         os.fsync(stream.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Let a rename reach the disk. Where a system flushes no folders (Windows, some network mounts), it does so later:
+    the file itself is whole already."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:

@@ -11,7 +11,7 @@
     journal.jsonl      one JSON object per thing that happened to the run: resumed, put back, changed by force
     lock               held by the process that writes here; empty
     looks.json         the referee's planned looks with their levels, and what was timed to choose them
-    checkpoints/       step-00001000.safetensors and .json beside it
+    checkpoints/       step-00001000.safetensors and .json beside it; broken-step-... were set aside by resume
     best/              the same, of the look with the smallest estimate, for a run with --keep-best
     samples/           real.png, step-00001000.png, and the numbers behind them (.csv, .npy)
     give-away.png      pictures that gave each side away most in the last verdict, for image runs
@@ -30,7 +30,7 @@ from typing import Any, Literal
 
 from equipoise.documents import read_json, read_json_lines
 from equipoise.errors import RunFolderError, StorageError
-from equipoise.files import plain, remove_temporaries, write_json, write_text
+from equipoise.files import TEMPORARY_NAME, plain, remove, remove_temporaries, write_json, write_text
 from equipoise.locking import in_turn
 from equipoise.migrations import FORMAT_VERSION, upgraded
 
@@ -204,7 +204,7 @@ class RunFolder:
         for path in (*self.samples.glob("step-*"), *self.best.glob("step-*")):
             found = STEP_NAME.fullmatch(path.stem)
             if found and int(found[1]) > step and (path.is_file() or path.is_symlink()):
-                path.unlink()
+                remove(path)
 
 
 def create_run_folder(path: Path | str) -> RunFolder:
@@ -235,9 +235,18 @@ def is_unborn(folder: Path) -> bool:
     if (folder / "config.yaml").exists():
         return False
     return all(
-        path.name in BEFORE_BIRTH or (path.name in EMPTY_AT_BIRTH and path.is_dir() and not any(path.iterdir()))
+        path.name in BEFORE_BIRTH
+        or _is_half_written(path)
+        or (path.name in EMPTY_AT_BIRTH and path.is_dir() and not any(path.iterdir()))
         for path in folder.iterdir()
     )
+
+
+def _is_half_written(path: Path) -> bool:
+    """Whether a file is what a killed writer left of one of those that are there before a run has begun."""
+    stems = [Path(name).stem for name in (*BEFORE_BIRTH, "config.yaml")]
+    is_ours = TEMPORARY_NAME.fullmatch(path.name) and path.name[1:].rpartition("-")[0] in stems
+    return bool(is_ours) and path.is_file() and not path.is_symlink()
 
 
 def open_run_folder(path: Path | str) -> RunFolder:
@@ -256,11 +265,14 @@ def open_run_folder(path: Path | str) -> RunFolder:
         )
     folder = RunFolder(target)
     if not folder.config.is_file():
+        was_to_begin = any(target.iterdir()) and is_unborn(target)
         raise RunFolderError(
             str(target),
             "the folder holds no config.yaml.",
             "Expected a run folder.",
-            "'equipoise runs' lists the run folders below a folder.",
+            f"A run was killed here before it began: train again with --outdir {target}"
+            if was_to_begin
+            else "'equipoise runs' lists the run folders below a folder.",
         )
     refuse_links(target)
     folder.read_status()  # refuses the format of a later version

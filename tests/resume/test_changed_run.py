@@ -2,13 +2,14 @@
 
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
 import torch
 
 from equipoise.cli.main import main
-from equipoise.errors import OutOfMemory, RunFolderError, StorageError
+from equipoise.errors import Interrupted, OutOfMemory, RunFolderError, StorageError
 from equipoise.experiment import load, preparing, resume, resuming, train_planned
 from equipoise.experiment.memory import explaining_memory
 from equipoise.experiment.preparing import plan_run
@@ -16,10 +17,21 @@ from equipoise.experiment.unchanged import changed_environment, changed_settings
 from equipoise.files import TEMPORARY_NAME
 from equipoise.locking import locked
 from equipoise.runfolder import RunFolder, create_run_folder
-from equipoise.training.checkpoints import checkpoint_files
+from equipoise.training import Trainer
+from equipoise.training.checkpoints import checkpoint_files, read_checkpoint
 
 SMALL = ["networks.generator.width=4", "networks.discriminator.width=4", "play.batch_size=8",
          "outputs.final_verdict=false", "outputs.checkpoint_every=4", "runtime.threads=1"]  # fmt: skip
+
+
+class Told:
+    """Who is told how far a run has come, and remembers the sentences."""
+
+    def __init__(self):
+        self.said = []
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.said.append(arguments[0]) if name == "message" else None
 
 
 @pytest.fixture(autouse=True)
@@ -92,14 +104,9 @@ def test_what_decides_the_bits_is_refused_when_it_differs(run, name, value):
 
 def test_what_does_not_decide_them_is_told(run):
     facts_with(run, python="3.0.0", platform="elsewhere")
-    said = []
-
-    class Listener:
-        def __getattr__(self, name):
-            return lambda *arguments: said.append(arguments[0]) if name == "message" else None
-
-    assert resume(run.path, progress=Listener()).step == 8
-    assert any(text.startswith("python: 3.0.0 when the run began") for text in said)
+    told = Told()
+    assert resume(run.path, progress=told).step == 8
+    assert any(text.startswith("python: 3.0.0 when the run began") for text in told.said)
 
 
 def test_data_and_folder_that_were_moved_are_the_same_data_and_run(run, tmp_path):
@@ -138,13 +145,110 @@ def test_a_run_killed_before_its_first_checkpoint_begins_at_step_0(run):
 
 
 def test_a_folder_killed_before_its_configuration_was_written_is_trained_in(tmp_path):
-    for name in ("data.json", "run.json", "status.json", "lock"):
+    for name in ("data.json", "run.json", "status.json", "lock", ".config-ab12cd3_.yaml"):
         (tmp_path / name).write_text("{}")
     (tmp_path / "checkpoints").mkdir()
     assert create_run_folder(tmp_path).path == tmp_path
+    (tmp_path / ".notes-ab12cd34.json").touch()  # named like one of ours, and none
+    with pytest.raises(RunFolderError, match="already"):
+        create_run_folder(tmp_path)
+    (tmp_path / ".notes-ab12cd34.json").unlink()
     (tmp_path / "notes.txt").touch()
     with pytest.raises(RunFolderError, match="already"):
         create_run_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["data", "run", "looks", "status", "config"])
+def test_a_folder_killed_while_its_first_files_were_written_is_trained_in_and_swept_up(name, tmp_path):
+    np.save(tmp_path / "points.npy", np.random.default_rng(0).normal(size=(60, 2)))
+    (tmp_path / "run").mkdir()
+    left = tmp_path / "run" / f".{name}-ab12cd34.json"
+    left.write_text("{")
+    with pytest.raises(RunFolderError, match="train again with --outdir"):
+        resume(tmp_path / "run")
+    assert train_planned(plan_run(tmp_path / "points.npy", steps=2, settings=SMALL), tmp_path / "run").step == 2
+    assert not left.exists()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The checkpoint of the last step of the run that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    path = folder / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(60, 2)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("equipoise.reports.write_report", lambda folder: (folder / "report.html").touch())
+        train_planned(plan_run(path, steps=8, settings=SMALL), folder / "run")
+    return weights(folder / "run")
+
+
+def weights(folder):
+    tensors, numbers, _ = read_checkpoint(folder / "checkpoints")
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}, numbers["step"]
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", ["killed between tensors and numbers", "a flipped byte in the tensors",
+                                    "a flipped byte in the numbers"])  # fmt: skip
+def test_a_run_whose_only_checkpoint_is_a_broken_one_of_step_0_begins_anew(damage, run, whole, tmp_path):
+    other = train_planned(plan_run(tmp_path / "points.npy", steps=1, settings=[*SMALL, "outputs.checkpoint_every=99"]),
+                          tmp_path / "other").folder  # fmt: skip
+    for path in run.checkpoints.iterdir():
+        path.unlink()
+    first = run.checkpoints / "step-00000000.safetensors"
+    for name in (first.name, first.with_suffix(".json").name):
+        (run.checkpoints / name).write_bytes((other / "checkpoints" / name).read_bytes())
+    if damage == "killed between tensors and numbers":
+        first.with_suffix(".json").unlink()
+    else:
+        flip(first if "tensors" in damage else first.with_suffix(".json"))
+    assert resume(run.path).step == 8
+    assert weights(run.path) == whole
+    assert "step-00000000" in run.read_journal()[-1]["broken"][0]
+
+
+def test_a_run_whose_checkpoints_of_later_steps_are_all_broken_is_refused(run):
+    for path in checkpoint_files(run.checkpoints):
+        path.unlink() if path.stem.endswith("00") else flip(path)
+    with pytest.raises(RunFolderError, match="no whole checkpoint"):
+        resume(run.path)
+
+
+@pytest.mark.parametrize("damage", ["killed between tensors and numbers", "a flipped byte"])
+def test_a_broken_checkpoint_of_a_later_step_is_set_aside_and_the_one_a_signal_asked_for_stays(
+    damage, run, whole, monkeypatch
+):
+    newest = checkpoint_files(run.checkpoints)[-1]
+    later = newest.with_name("step-00000008.safetensors")
+    later.write_bytes(newest.read_bytes())
+    later.with_suffix(".json").write_bytes(newest.with_suffix(".json").read_bytes())
+    if damage == "a flipped byte":
+        flip(later)
+    else:
+        later.with_suffix(".json").unlink()
+    told = Told()
+    with monkeypatch.context() as patch:
+        play = Trainer.play
+
+        def stopped(self, *, measure=False):
+            if self.step == 5:
+                signal.raise_signal(signal.SIGTERM)
+            return play(self, measure=measure)
+
+        patch.setattr(Trainer, "play", stopped)
+        with pytest.raises(Interrupted, match="step 6 of 8"):
+            resume(run.path, progress=told)
+    assert read_checkpoint(run.checkpoints)[1]["step"] == 6
+    assert later.with_name(f"broken-{later.name}").is_file() and not later.exists()
+    assert any("Set aside as broken-" in text and later.name in text for text in told.said)
+    assert [row["files"] for row in run.read_journal() if row["event"] == "set aside"] == [[later.name]]
+    resume(run.path)
+    assert weights(run.path) == whole
 
 
 def test_a_run_killed_after_its_last_step_is_finished_by_resume(run):

@@ -171,6 +171,25 @@ def test_a_run_that_was_stopped_and_resumed_is_the_uninterrupted_run(game, stop,
         assert all(torch.equal(tensors[name], expected[name]) for name in expected)
 
 
+def test_a_run_on_two_threads_is_resumed_on_two_threads_bit_for_bit(tmp_path):
+    """The order of additions depends on the number of threads, and on nothing else."""
+    planned = plan_run(
+        points(tmp_path), steps=8, seed=3,
+        settings=["networks.generator.width=256", "networks.discriminator.width=256", "play.batch_size=512"],
+    )  # fmt: skip
+    torch.set_num_threads(2)
+    whole = played(planned, tmp_path, until=8)
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    played(planned, folder, until=3)
+    resumed = build_trainer(planned.config, planned.data)
+    assert load_checkpoint(folder, resumed) == (3, [])
+    resumed.run()
+    (tensors, numbers), (expected, expected_numbers) = state_of(resumed), state_of(whole)
+    assert numbers == expected_numbers and resumed.step == 8
+    assert all(torch.equal(tensors[name], expected[name]) for name in expected)
+
+
 def test_a_broken_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path):
     planned = plan("points", tmp_path)
     folder = tmp_path / "checkpoints"
@@ -254,9 +273,21 @@ def test_where_a_run_was_stopped_does_not_change_which_planned_checkpoints_are_k
         path = tmp_path / f"step-{step:08d}.safetensors"
         path.touch()
         path.with_suffix(".json").touch()
-        thin_out(tmp_path, 100)
+        thin_out(tmp_path, 100, step=step)
     kept = [int(path.stem.split("-")[1]) for path in checkpoint_files(tmp_path)]
     assert kept == [100, 200, 300, 350]
+
+
+def test_the_checkpoint_just_written_stays_whatever_else_lies_there(tmp_path):
+    """Tensors without numbers are no checkpoint: they displace none, and go."""
+    for step in (100, 200, 250, 300, 350, 400):
+        path = tmp_path / f"step-{step:08d}.safetensors"
+        path.touch()
+        if step not in (300, 400):
+            path.with_suffix(".json").touch()
+    thin_out(tmp_path, 100, step=350)
+    kept = [int(path.stem.split("-")[1]) for path in checkpoint_files(tmp_path)]
+    assert kept == [100, 200, 350, 400]
 
 
 def test_old_checkpoints_are_thinned_to_powers_of_two_and_the_latest_two(tmp_path):
@@ -264,7 +295,7 @@ def test_old_checkpoints_are_thinned_to_powers_of_two_and_the_latest_two(tmp_pat
         path = tmp_path / f"step-{count * 100:08d}.safetensors"
         path.touch()
         path.with_suffix(".json").touch()
-        thin_out(tmp_path, 100)
+        thin_out(tmp_path, 100, step=count * 100)
     kept = [int(path.stem.split("-")[1]) for path in checkpoint_files(tmp_path)]
     assert kept == [100, 200, 400, 800, 1200, 1300]
     assert len(list(tmp_path.glob("*.json"))) == len(kept)

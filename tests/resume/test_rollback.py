@@ -4,99 +4,12 @@ import json
 
 import numpy as np
 import pytest
-import torch
+from wrong_play import STEPS, Killed, Listener, Spoilt, content, planned
 
 from equipoise.errors import PlayDiverged
-from equipoise.experiment import resume, resuming, run, train_planned
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment import resume, train_planned
 from equipoise.reports import write_report
 from equipoise.runfolder import RunFolder
-from equipoise.training.checkpoints import read_checkpoint
-from equipoise.training.events import LookDue
-
-SETTINGS = ["networks.generator.width=4", "networks.discriminator.width=4", "networks.generator.depth=2",
-            "play.batch_size=8", "outputs.final_verdict=false", "outputs.checkpoint_every=4", "outputs.measure_every=3",
-            "outputs.samples=2", "optimisers.course.warmup_steps=0", "runtime.threads=1"]  # fmt: skip
-STEPS = 24
-
-
-class Spoilt:
-    """Makes every trainer that is built spoil chosen steps, as long as there were few enough rollbacks.
-
-    Args:
-        how: what is spoilt: gradient, loss or weight.
-        player: whose.
-        at: step that is spoilt, counted from 1.
-        times: in how many plays of the run.
-    """
-
-    def __init__(self, monkeypatch, how, player="generator", *, at=11, times=1):
-        self.how, self.player, self.at, self.times = how, player, at, times
-        self.kill_at = None
-        for module in (run, resuming):
-            monkeypatch.setattr(module, "build_trainer", self.wrap(module.build_trainer))
-
-    def wrap(self, build):
-        def built(*arguments, **options):
-            trainer = build(*arguments, **options)
-            play = trainer.play
-
-            def spoilt(*, measure=False):
-                if (trainer.step, len(trainer.rollbacks)) == self.kill_at:
-                    raise Killed
-                if trainer.step + 1 != self.at or len(trainer.rollbacks) >= self.times:
-                    return play(measure=measure)
-                return self.spoil(trainer, play, measure)
-
-            trainer.play = spoilt
-            return trainer
-
-        return built
-
-    def spoil(self, trainer, play, measure):
-        player = getattr(trainer, self.player)
-        if self.how == "weight":
-            with torch.no_grad():
-                player.parameters[2].view(-1)[0] = float("inf")
-            return play(measure=measure)
-        if self.how == "gradient":
-            hook = player.parameters[2].register_hook(lambda gradient: gradient * float("nan"))
-            try:
-                return play(measure=measure)
-            finally:
-                hook.remove()
-        watch = trainer.guard.moves.watch
-
-        def poisoned(*losses):
-            watch(*(loss * float("nan") if name == self.player else loss
-                    for name, loss in zip(("discriminator", "generator"), losses, strict=True)))  # fmt: skip
-
-        trainer.guard.moves.watch = poisoned
-        try:
-            return play(measure=measure)
-        finally:
-            trainer.guard.moves.watch = watch
-
-
-class Killed(BaseException):
-    """What ends a run without a word, as far as one process can."""
-
-
-class Listener:
-    def __init__(self):
-        self.said = []
-
-    def start(self, *arguments):
-        del arguments
-
-    def update(self, *arguments):
-        del arguments
-
-    def message(self, text):
-        self.said.append(text)
-
-    def close(self):
-        return None
 
 
 @pytest.fixture(autouse=True)
@@ -111,20 +24,6 @@ def points(tmp_path):
     path = tmp_path / "points.npy"
     np.save(path, np.random.default_rng(0).normal(size=(80, 2)))
     return path
-
-
-def planned(points, *settings, steps=STEPS):
-    return plan_run(points, steps=steps, seed=1, settings=[*SETTINGS, *settings])
-
-
-def content(folder):
-    """All that a run leaves except times: weights, numbers, rows, samples."""
-    held = RunFolder(folder)
-    tensors, numbers, _ = read_checkpoint(held.checkpoints)
-    rows = [{k: v for k, v in row.items() if k not in ("seconds", "steps_per_second")} for row in held.read_metrics()]
-    numbers = {key: value for key, value in numbers.items() if key not in ("seconds", "seal")}
-    pictures = {path.name: path.read_bytes() for path in held.samples.iterdir() if path.suffix != ".png"}
-    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}, numbers, rows, pictures
 
 
 @pytest.mark.parametrize(
@@ -226,74 +125,6 @@ def test_a_kill_in_the_middle_of_a_rollback_does_the_same_once_more(points, tmp_
     assert content(resumed) == content(whole)
     numbers = [row["number"] for row in RunFolder(resumed).read_journal() if row["event"] == "rollback"]
     assert numbers == [1, 2]
-
-
-class Trending:
-    """Sets the trend at looks, as the referee's handler does, and writes its line."""
-
-    def __init__(self, monkeypatch, held, trends):
-        self.held, self.trends = held, dict(trends)
-        for module in (run, resuming):
-            monkeypatch.setattr(module, "build_trainer", self.wrap(module.build_trainer))
-
-    def wrap(self, build):
-        from dataclasses import replace
-
-        def built(*arguments, **options):
-            trainer = build(*arguments, **options)
-            trainer.plan = replace(trainer.plan, look_steps=frozenset(self.trends))
-            run_, looked = trainer.run, self
-
-            def look(event):
-                if isinstance(event, LookDue):
-                    trend = "plateaued" if trainer.rollbacks else looked.trends[event.step]
-                    trainer.trend = trend
-                    row = {"step": event.step, "part": "selection", "trend": trend}
-                    looked.held.append(looked.held.verdicts, row)
-
-            def running():
-                trainer.handlers.insert(0, look)
-                try:
-                    run_()
-                finally:
-                    trainer.handlers.remove(look)
-
-            trainer.run = running
-            return trainer
-
-        return built
-
-
-TRENDS = {6: "improving", 13: "plateaued", 20: "collapsed"}
-
-
-def test_a_collapse_rolls_back_behind_the_last_look_that_was_good(points, tmp_path, monkeypatch):
-    held = RunFolder(tmp_path / "run")
-    Trending(monkeypatch, held, TRENDS)
-    gan = train_planned(planned(points, "recovery.on_collapse=rollback"), held.path)
-    (record,) = held.read_status()["rollbacks"]
-    # Looks at 6 and 13 were good: of the checkpoints kept by then (4, 8, 16, 20) the newest that is no later.
-    assert (record["reason"], record["step"], record["to_step"]) == ("collapse", 20, 8)
-    assert gan.step == STEPS
-    assert [(row["step"], row["trend"]) for row in held.read_verdicts()] == [
-        (6, "improving"), (13, "plateaued"), (20, "plateaued")]  # fmt: skip
-
-
-def test_a_collapse_stops_the_run_with_a_checkpoint_where_that_is_asked_for(points, tmp_path, monkeypatch):
-    held = RunFolder(tmp_path / "run")
-    Trending(monkeypatch, held, {6: "improving", 13: "diverged"})
-    with pytest.raises(PlayDiverged, match="diverged"):
-        train_planned(planned(points, "recovery.on_collapse=stop"), held.path)
-    status = held.read_status()
-    assert (status["state"], status["step"]) == ("stopped", 13)
-    assert read_checkpoint(held.checkpoints)[1]["step"] == 13
-
-
-def test_by_default_a_trend_decides_nothing(points, tmp_path, monkeypatch):
-    held = RunFolder(tmp_path / "run")
-    Trending(monkeypatch, held, TRENDS)
-    train_planned(planned(points), held.path)
-    assert held.read_status()["state"] == "finished" and "rollbacks" not in held.read_status()
 
 
 def test_the_records_of_rollbacks_are_plain_json(points, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import torch
 
 from equipoise.data import PreparedData
 from equipoise.distributed import here, restarts
-from equipoise.errors import ConfigError
+from equipoise.errors import ConfigError, NewerFormat, RunFolderError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
 from equipoise.experiment.gan import Gan
@@ -24,7 +24,16 @@ from equipoise.experiment.unchanged import changed_environment, changed_settings
 from equipoise.locking import locked
 from equipoise.runfolder import RunFolder, open_run_folder
 from equipoise.training import Trainer
-from equipoise.training.checkpoints import checkpoint_files, load_checkpoint, save_checkpoint
+from equipoise.training.checkpoints import (
+    SET_ASIDE,
+    checkpoint_files,
+    later_than,
+    load_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+    set_aside,
+    step_of,
+)
 from equipoise.training.recorder import Progress, SampleSheets
 
 
@@ -84,6 +93,7 @@ def resume(
         if total > config.play.steps:
             run.write_status(extended={"planned_steps": config.play.steps, "steps": total})
         run.write_status(state="training", step=step, steps=total, message="", flags=[], ended_because="")
+        broken += _set_aside(run, step)
         run.cut_after(step)
         run.note("resumed", step=step, steps=total, **({"broken": broken} if broken else {}))
         if progress is not None:
@@ -137,16 +147,42 @@ def _accept(
 
 
 def _take_up(run: RunFolder, trainer: Trainer) -> list[str]:
-    """Put the newest whole checkpoint into the trainer; sentences about broken ones that were passed over.
-
-    A run that was killed before its first checkpoint begins at step 0, which its configuration determines.
-    """
+    """Put the newest whole checkpoint into the trainer; sentences about broken ones that were passed over."""
+    said: list[str] = []
     if trainer.group.is_main:
         run.sweep_up()
-        if not checkpoint_files(run.checkpoints):
-            save_checkpoint(run.checkpoints, trainer)
+        said = _begun_anew(run, trainer)
     trainer.group.wait()
-    return load_checkpoint(run.checkpoints, trainer)[1]
+    return [*said, *load_checkpoint(run.checkpoints, trainer)[1]]
+
+
+def _begun_anew(run: RunFolder, trainer: Trainer) -> list[str]:
+    """Store the state at step 0, which configuration and seed determine, for a run that has no whole checkpoint and
+    none of a later step (it was killed before its first one was whole, or lost that one); a sentence if one was broken.
+
+    A run that was put back to step 0 is another one than its configuration describes, and is left as it is.
+    """
+    files = checkpoint_files(run.checkpoints)
+    if any(step_of(path) > 0 for path in files) or (files and run.read_status().get("rollbacks")):
+        return []
+    try:
+        read_checkpoint(run.checkpoints)
+        return []
+    except NewerFormat:
+        raise
+    except RunFolderError:
+        save_checkpoint(run.checkpoints, trainer)
+    return [f"{path.name} was broken; the configuration determines it, and it was written anew." for path in files]
+
+
+def _set_aside(run: RunFolder, step: int) -> list[str]:
+    """Put checkpoints of later steps out of the way, all of them broken; a sentence about them."""
+    names = [path.name for path in later_than(run.checkpoints, step)]
+    if not names:
+        return []
+    run.note("set aside", files=names)  # before it is done: a kill in between does both again
+    set_aside(run.checkpoints, after=step)
+    return [f"Set aside as {SET_ASIDE}...: {', '.join(names)}."]
 
 
 def _length(run: RunFolder, config: RunConfig, step: int, steps: int | None) -> int:

@@ -353,7 +353,7 @@ def _stopping_on_signals(trainer: Trainer) -> Iterator[list[str]]:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         stopped_by.append("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
-        trainer.should_stop = True
+        trainer.stop_asked = True
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

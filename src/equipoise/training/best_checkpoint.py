@@ -37,7 +37,6 @@ def keep_if_best(folder: RunFolder, trainer: Trainer, looks: Sequence[Mapping[st
     best = best_look(looks)
     is_best = best is not None and best is looks[-1]
     if is_best:
-        folder.best.mkdir(exist_ok=True)
         save_checkpoint(folder.best, trainer, thin=False)
     _drop(folder, looks, kept_steps=[trainer.step, *(step_of(path) for path in checkpoint_files(folder.checkpoints))])
     return is_best

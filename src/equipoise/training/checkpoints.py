@@ -12,19 +12,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from equipoise.distributed import Group
 from equipoise.documents import open_regular, read_json
-from equipoise.errors import NewerFormat, PlayDiverged, RunFolderError
-from equipoise.files import plain, write_bytes, write_json
-from equipoise.game.player import Player
+from equipoise.errors import NewerFormat, RunFolderError, StorageError
+from equipoise.files import plain, remove, write_bytes, write_json
 from equipoise.migrations import FORMAT_VERSION, upgraded
 from equipoise.runfolder import STEP_NAME
 from equipoise.training.loop import Trainer
+from equipoise.training.state import prefixed, require_finite, tensors_of
 
 KEPT_LATEST = 2
 """Checkpoints kept whole at the end of the line; of the older ones, those at powers of two of the first interval."""
+SET_ASIDE = "broken-"
+"""Before the name of a file that resume set aside."""
 
 
 def save_checkpoint(folder: Path, trainer: Trainer, *, thin: bool = True) -> Path:
@@ -32,33 +34,26 @@ def save_checkpoint(folder: Path, trainer: Trainer, *, thin: bool = True) -> Pat
 
     Raises:
         StorageError: the write was refused; the checkpoints that were there are intact.
-        PlayDiverged: a weight is infinite or NaN; nothing is stored.
+        PlayDiverged: a number of the state is infinite or NaN; nothing is stored.
     """
     from safetensors.torch import save
 
+    # The trainer has seen to this before it announced the checkpoint, in all processes; others call here, too.
+    require_finite(trainer.players, trainer.penalties, step=trainer.step)
     tensors, numbers = trainer_state(trainer)
-    broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
-    if broken:
-        raise PlayDiverged(
-            f"step {trainer.step}",
-            f"'{broken[0]}' holds infinite or NaN numbers, and {len(broken) - 1} more tensors do.",
-            "Expected finite weights: such a state is not stored.",
-            "The last checkpoint is intact. Train again with a lower learning rate, "
-            "e.g. --set optimisers.generator.learning_rate=0.0005.",
-        )
-    path = folder / f"step-{trainer.step:08d}.safetensors"
+    path = tensor_file(folder, trainer.step)
     # As bytes first: safetensors' own writer hides what the file system said when it refuses.
     content = save(tensors)
     write_bytes(path, content)
     digest = hashlib.blake2b(content).hexdigest()
     write_json(path.with_suffix(".json"), sealed({**numbers, "format": FORMAT_VERSION, "checksum": digest}))
     if thin:
-        thin_out(folder, trainer.plan.checkpoint_every)
+        thin_out(folder, trainer.plan.checkpoint_every, step=trainer.step)
     return path
 
 
 def load_checkpoint(folder: Path, trainer: Trainer) -> tuple[int, list[str]]:
-    """Put the newest whole checkpoint of `folder` into `trainer`.
+    """Put the newest whole checkpoint of `folder` into `trainer`; of many processes, all of them call this.
 
     Returns:
         The step, and a sentence for each newer checkpoint that was broken and passed over.
@@ -66,7 +61,7 @@ def load_checkpoint(folder: Path, trainer: Trainer) -> tuple[int, list[str]]:
     Raises:
         RunFolderError: there is no whole checkpoint, or it belongs to other networks.
     """
-    tensors, numbers, broken = read_checkpoint(folder)
+    tensors, numbers, broken = read_together(trainer.group, folder)
     restore(trainer, tensors, numbers, where=str(folder))
     return trainer.step, broken
 
@@ -109,6 +104,57 @@ def read_checkpoint(
     )
 
 
+def read_together(
+    group: Group, folder: Path, *, among: Sequence[Path] | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
+    """As `read_checkpoint`, and the same one in every process: the first one chooses.
+
+    The others' view of a shared folder may be old, so that they would find another newest one.
+
+    Raises:
+        RunFolderError: there is no whole checkpoint; in all processes.
+    """
+    if not group.is_main:
+        step = group.decision(None)
+        if step is None:
+            raise RunFolderError(
+                str(folder), "process 0 found no whole checkpoint.",
+                "Expected step-*.safetensors with a .json beside it.", "Train again into a new folder.",
+            )  # fmt: skip
+        return read_checkpoint(folder, among=[tensor_file(folder, step)])
+    try:
+        found = read_checkpoint(folder, among=among)
+    except RunFolderError:
+        group.decision(None)
+        raise
+    group.decision(found[1]["step"])
+    return found
+
+
+def set_aside(folder: Path, *, after: int) -> None:
+    """Rename the checkpoints of steps later than `after`: whoever went on from that one found them broken.
+
+    Left where they are, they would count as the newest ones. Nothing is deleted: a person may want to look at them.
+
+    Raises:
+        StorageError: the file system refused.
+    """
+    for path in later_than(folder, after):
+        # The numbers first: a kill in between leaves tensors without them, which the next resume sets aside.
+        for part in (path.with_suffix(".json"), path):
+            try:
+                part.replace(part.with_name(SET_ASIDE + part.name))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StorageError.from_os_error(part, error) from error
+
+
+def later_than(folder: Path, step: int) -> list[Path]:
+    """The tensor files of the checkpoints after `step`, whole or not, newest first."""
+    return [path for path in reversed(checkpoint_files(folder)) if step_of(path) > step]
+
+
 def sealed(numbers: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers of a checkpoint with a seal over them: a byte that changes on the disk is noticed."""
     content = plain({key: value for key, value in numbers.items() if key != "seal"})
@@ -118,6 +164,11 @@ def sealed(numbers: Mapping[str, Any]) -> dict[str, Any]:
 def seal_of(numbers: Mapping[str, Any]) -> str:
     """BLAKE2 of numbers as JSON knows them, in the order of their names."""
     return hashlib.blake2b(json.dumps(numbers, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def tensor_file(folder: Path, step: int) -> Path:
+    """Where the tensors of the checkpoint of `step` are."""
+    return folder / f"step-{step:08d}.safetensors"
 
 
 def step_of(path: Path) -> int:
@@ -134,19 +185,12 @@ def trainer_state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Everything that changes during play, as tensors by name and plain numbers."""
     tensors: dict[str, Tensor] = {}
     groups: dict[str, Any] = {}
-    for name, player in _players(trainer).items():
-        tensors.update(_prefixed(name, player.network.state_dict()))
-        tensors.update(_prefixed(f"{name}.memory", player.memory))
-        optimiser = player.optimizer.state_dict()
-        for index, entries in optimiser["state"].items():
-            tensors.update(
-                _prefixed(f"{name}.optimiser.{index}", {key: torch.as_tensor(v) for key, v in entries.items()})
-            )
+    for name, player in trainer.players.items():
+        tensors.update(prefixed(name, tensors_of(player)))
         if player.average is not None:
-            tensors.update(_prefixed(f"{name}.average", player.average.network.state_dict()))
             groups[f"{name}_average_updates"] = player.average.updates
     for index, penalty in enumerate(trainer.penalties):
-        tensors.update(_prefixed(f"penalties.{index}", penalty.state))
+        tensors.update(prefixed(f"penalties.{index}", penalty.state))
     contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     numbers = {"step": trainer.step, "seconds": trainer.seconds, "caution": trainer.caution}
     return contiguous, {**numbers, "rollbacks": list(trainer.rollbacks), **groups}
@@ -159,7 +203,7 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
         RunFolderError: names or shapes do not fit the trainer's networks.
     """
     try:
-        for name, player in _players(trainer).items():
+        for name, player in trainer.players.items():
             player.network.load_state_dict(
                 _stripped(f"{name}.", tensors, without=("optimiser.", "average.", "memory."))
             )
@@ -205,20 +249,31 @@ def _check_memory(state: Mapping[int, Mapping[str, Tensor]], weights: list[Tenso
                 raise ValueError(f"the optimiser's '{name}' of weight {index} has the shape {tuple(tensor.shape)}")
 
 
-def thin_out(folder: Path, interval: int) -> None:
+def thin_out(folder: Path, interval: int, *, step: int) -> None:
     """Delete old checkpoints. Of the planned ones, at multiples of `interval`, the latest two stay, and of the others
     those after 1, 2, 4, 8, ... intervals; one in between, where play was stopped, stays while it is the newest.
 
     So the planned ones that are there depend on the step alone, however often a run was stopped: a rollback finds the
     same one as in the run that was never stopped.
+
+    Args:
+        folder: of the checkpoints.
+        interval: between planned ones.
+        step: whose checkpoint was just written: it stays, and later ones are none of its business.
     """
-    files = checkpoint_files(folder)
-    planned = [path for path in files if is_planned(path, interval)]
-    for path in files:
+    kept = complete_files(folder, up_to=step)
+    planned = [path for path in kept if is_planned(path, interval)][-KEPT_LATEST:]
+    for path in checkpoint_files(folder):
         count, rest = divmod(step_of(path), max(1, interval))
-        is_milestone = rest == 0 and count > 0 and count & (count - 1) == 0
-        if not (is_milestone or path in planned[-KEPT_LATEST:] or path == files[-1]):
+        is_milestone = rest == 0 and count > 0 and count & (count - 1) == 0 and path in kept
+        if step_of(path) < step and not (is_milestone or path in planned):
             drop_checkpoint(path)
+
+
+def complete_files(folder: Path, *, up_to: int) -> list[Path]:
+    """The checkpoints of steps up to this one whose numbers are there too, oldest first; they may be broken still."""
+    files = checkpoint_files(folder)
+    return [path for path in files if step_of(path) <= up_to and path.with_suffix(".json").is_file()]
 
 
 def is_planned(path: Path, interval: int) -> bool:
@@ -228,22 +283,14 @@ def is_planned(path: Path, interval: int) -> bool:
 
 def drop_checkpoint(path: Path) -> None:
     """Delete a checkpoint; a kill in between leaves tensors that count for nothing."""
-    path.with_suffix(".json").unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
+    remove(path.with_suffix(".json"))
+    remove(path)
 
 
 def checksum(path: Path) -> str:
     """BLAKE2 of a file's content."""
     with open_regular(path, kind=RunFolderError) as stream:
         return hashlib.file_digest(stream, "blake2b").hexdigest()
-
-
-def _players(trainer: Trainer) -> dict[str, Player]:
-    return {"discriminator": trainer.discriminator, "generator": trainer.generator}
-
-
-def _prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
 
 
 def _stripped(prefix: str, tensors: Mapping[str, Tensor], *, without: tuple[str, ...] = ()) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from equipoise.training.fog import Fog
 from equipoise.training.guards import FinitePlay
 from equipoise.training.histograms import logit_histogram
 from equipoise.training.saturation import SPACING_STEPS, measure_saturation
+from equipoise.training.state import require_finite
 from equipoise.training.weighting import value_played, value_under_data
 
 
@@ -75,7 +76,8 @@ class Trainer:
         caution: factor on both learning rates for the rest of the run; each rollback lowers it.
         rollbacks: how often play was put back to a checkpoint, and why; a line of the run's record each.
         trend: what the referee's looks say of the run so far: improving, plateaued, collapsed, diverged; or nothing.
-        should_stop: set it (from a handler or a signal) to end play after the present step.
+        should_stop: set it from a handler to end play after the present step; a rollback answers it.
+        stop_asked: set it from a signal to end play after the present step; it stays set whatever play does.
         goal_reached: why play that stopped before its last step is complete all the same; empty when it is not.
     """
 
@@ -97,6 +99,7 @@ class Trainer:
     rollbacks: list[dict[str, Any]] = field(default_factory=list)
     trend: str | None = None
     should_stop: bool = field(default=False, init=False)
+    stop_asked: bool = field(default=False, init=False)
     goal_reached: str = field(default="", init=False)
     guard: FinitePlay = field(init=False, repr=False)
 
@@ -105,8 +108,18 @@ class Trainer:
             self.discriminator, self.generator, objective=self.objective, device=self.batches.real.device
         )
 
+    @property
+    def players(self) -> dict[str, Player]:
+        """Both players by their names."""
+        return {"discriminator": self.discriminator, "generator": self.generator}
+
+    @property
+    def is_asked_to_stop(self) -> bool:
+        """Whether a handler or a signal has asked for the end of play."""
+        return self.should_stop or self.stop_asked
+
     def run(self) -> None:
-        """Play until the plan is fulfilled or `should_stop` is set.
+        """Play until the plan is fulfilled or the end is asked for.
 
         Raises:
             PlayDiverged: a loss, gradient or weight became infinite or NaN; no player has moved since.
@@ -117,9 +130,9 @@ class Trainer:
         started, before = time.perf_counter(), self.seconds
         last_step, last_seconds = self.step, self.seconds
         report: StepReport | None = None
-        is_over = self.group.is_alone and self.should_stop
+        is_over = self._ends(has_events=True)
         while self.step < plan.steps and not is_over:
-            self.group.notice = self.should_stop
+            self.group.notice = self.is_asked_to_stop
             is_measured = plan.is_measured(self.step + 1)
             report = self.play(measure=is_measured)
             if self.group.is_alone:
@@ -137,17 +150,16 @@ class Trainer:
                 self._announce(SamplesDue(self.step))
             if self.step in plan.look_steps:
                 # Before the checkpoint: whoever resumes from that one finds this look in the run folder.
-                guard.check(self.step, report)
+                self._require_storable(report)
                 self._announce(LookDue(self.step))
             if self.step % plan.checkpoint_every == 0 or is_last:
-                guard.check(self.step, report)
+                self._require_storable(report)
                 self._announce(CheckpointDue(self.step))
             is_over = self._ends(has_events=is_measured or self._has_events(self.step))
             # Pictures and files are not play: the clock stands still while handlers work.
             started, before = time.perf_counter(), self.seconds
         if self.step < plan.steps:
-            if report is not None:
-                guard.check(self.step, report)
+            self._require_storable(report)
             self._announce(CheckpointDue(self.step))
         self._announce(Ended(self.step, self.step >= plan.steps or bool(self.goal_reached)))
 
@@ -193,6 +205,16 @@ class Trainer:
             or step % plan.checkpoint_every == 0
         )
 
+    def _require_storable(self, report: StepReport | None) -> None:
+        """Make sure that handlers may store the state: here, in all processes, and not where one of them writes.
+
+        Raises:
+            PlayDiverged: something is infinite or NaN.
+        """
+        if report is not None:
+            self.guard.check(self.step, report)
+        require_finite(self.players, self.penalties, step=self.step)
+
     def _ends(self, *, has_events: bool) -> bool:
         """Whether play ends now, after the same step in all processes, whichever of them was asked to end it.
 
@@ -200,9 +222,9 @@ class Trainer:
         travels with the gradients of the next step, so that a step without events costs no message of its own.
         """
         if self.group.is_alone:
-            return self.should_stop
+            return self.is_asked_to_stop
         if has_events:
-            return any(self.group.gathered(self.should_stop))
+            return any(self.group.gathered(self.is_asked_to_stop))
         return self.group.heard()
 
     def _announce(self, event: Event) -> None:

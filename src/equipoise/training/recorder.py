@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ from equipoise.metrics.pictures import points_picture, table_picture, write_pict
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
 from equipoise.training.checkpoints import save_checkpoint
-from equipoise.training.events import CheckpointDue, Ended, Event, Measured, SamplesDue
+from equipoise.training.events import CheckpointDue, Ended, Event, Measured, RolledBack, SamplesDue
 from equipoise.training.loop import Trainer
 from equipoise.training.sampling import draw_samples
 
@@ -177,7 +177,9 @@ class TensorBoardEvents:
         from torch.utils.tensorboard import SummaryWriter
 
         _explain_refused_writes_once()
-        self.writer = SummaryWriter(str(folder.path / "tensorboard"))
+        self.folder = str(folder.path / "tensorboard")
+        self.open = partial(SummaryWriter, self.folder)
+        self.writer: SummaryWriter | None = None
 
     def __call__(self, event: Event) -> None:
         """Write the numbers of a measured step.
@@ -188,12 +190,16 @@ class TensorBoardEvents:
         try:
             if isinstance(event, Measured):
                 self._write(event)
-            elif isinstance(event, Ended):
+            elif isinstance(event, (RolledBack, Ended)) and self.writer is not None:
                 self.writer.close()
+                self.writer = None
         except OSError as error:
-            raise StorageError.from_os_error(self.writer.log_dir, error) from error
+            raise StorageError.from_os_error(self.folder, error) from error
 
     def _write(self, event: Measured) -> None:
+        if self.writer is None:
+            # What an earlier file says of this step and later ones was said of play that was cut off or put back.
+            self.writer = self.open(purge_step=event.step)
         for key, value in event.row.items():
             if key == "histogram" or value is None:
                 continue

@@ -23,19 +23,23 @@ from equipoise.errors import PlayDiverged, RunFolderError
 from equipoise.files import write_json
 from equipoise.runfolder import RunFolder
 from equipoise.training.checkpoints import (
-    checkpoint_files,
+    complete_files,
     drop_checkpoint,
     is_planned,
-    read_checkpoint,
+    later_than,
+    read_together,
     restore,
     sealed,
     step_of,
+    tensor_file,
 )
 from equipoise.training.events import Event, LookDue, RolledBack
 from equipoise.training.loop import Trainer
 
 OnCollapse = Literal["rollback", "stop", "continue"]
 BAD_TRENDS = ("collapsed", "diverged")
+ENDED_THERE = "stopped by the trend"
+"""The event of the journal that says that `--on-collapse stop` was obeyed."""
 
 
 class Collapsed(PlayDiverged):
@@ -68,9 +72,14 @@ class Recovery:
             PlayDiverged: it went wrong more often than is allowed, or there is nothing to go back to.
         """
         self.record(trainer)
+        has_found = trainer.group.decision(watch is not None and self._finds_unheeded(trainer, watch))
         while True:
             try:
-                trainer.run()
+                if not has_found:
+                    trainer.run()
+                has_found = False
+                if watch is not None and watch.what == "stop" and watch.found is not None:
+                    self._end_there(trainer, watch.found)
                 found = None if watch is None or watch.what != "rollback" else watch.found
                 collapse = trainer.group.decision(None if found is None else [found.where, found.found, trainer.step])
                 if collapse is None:
@@ -93,7 +102,8 @@ class Recovery:
             raise self._last_word(error, count)
         is_collapse = isinstance(error, Collapsed)
         try:
-            tensors, numbers, _ = read_checkpoint(self.run.checkpoints, among=self._places(trainer, is_collapse))
+            places = self._places(trainer, is_collapse) if trainer.group.is_main else None
+            tensors, numbers, _ = read_together(trainer.group, self.run.checkpoints, among=places)
         except RunFolderError:
             raise error from None
         to_step = int(numbers["step"])
@@ -110,15 +120,15 @@ class Recovery:
         trainer.group.wait()  # until all have read what is about to change
         changes = {"caution": record["caution"], "rollbacks": [*trainer.rollbacks, record]}
         if trainer.group.is_main:
-            amend(self.run.checkpoints / f"step-{to_step:08d}.json", changes)
-            for path in checkpoint_files(self.run.checkpoints):
-                if step_of(path) > to_step:
-                    drop_checkpoint(path)
+            amend(tensor_file(self.run.checkpoints, to_step).with_suffix(".json"), changes)
+            # Newest first: whoever is killed in between goes on from an earlier one, and comes here again.
+            for path in later_than(self.run.checkpoints, to_step):
+                drop_checkpoint(path)
             self.run.cut_after(to_step)
         trainer.group.wait()
         restore(trainer, tensors, {**numbers, **changes}, where=str(self.run.checkpoints))
         trainer.guard.clear()
-        trainer.trend, trainer.should_stop = None, False
+        trainer.trend, trainer.should_stop = None, False  # not `stop_asked`: a signal is answered by the end of play
         self.record(trainer)
         if self.tell is not None:
             self.tell(sentence(record))
@@ -135,9 +145,32 @@ class Recovery:
                 self.run.note("rollback", **record)
         self.run.write_status(state="training", step=trainer.step, rollbacks=trainer.rollbacks)
 
+    def _finds_unheeded(self, trainer: Trainer, watch: CollapseWatch) -> bool:
+        """Whether the run was killed between a look with a bad trend, whose checkpoint the trainer holds, and what
+        follows from it; the watch then has found it."""
+        if watch.what == "continue":
+            return False
+        if trainer.rollbacks and trainer.rollbacks[-1]["to_step"] == trainer.step:
+            return False  # play was put back to here, for another reason than this look
+        ended = (row for row in self.run.read_journal() if row.get("event") == ENDED_THERE)
+        if watch.what == "stop" and any(row.get("step") == trainer.step for row in ended):
+            return False  # the person was told, and goes on all the same
+        looks = [row for row in self.run.read_verdicts() if row.get("part") == "selection"]
+        trends = [row.get("trend") for row in looks if row.get("step") == trainer.step]
+        if not trends or trends[-1] not in BAD_TRENDS:
+            return False
+        watch.find(trainer.step, trends[-1])
+        return True
+
+    def _end_there(self, trainer: Trainer, found: Collapsed) -> None:
+        """Write down that a bad trend has ended play, so that whoever resumes goes on from there."""
+        if trainer.step < trainer.plan.steps:
+            self.run.write_status(state="stopped", message=str(found))
+        self.run.note(ENDED_THERE, step=trainer.step)
+
     def _places(self, trainer: Trainer, is_collapse: bool) -> list[Path]:
         """The checkpoints to go back to, oldest first."""
-        files = checkpoint_files(self.run.checkpoints)
+        files = complete_files(self.run.checkpoints, up_to=trainer.step)
         planned = [path for path in files if is_planned(path, trainer.plan.checkpoint_every)] or files
         if is_collapse:
             good = max((row["step"] for row in self.run.read_verdicts() if is_good(row)), default=0)
@@ -176,17 +209,21 @@ class CollapseWatch:
 
     def __call__(self, event: Event) -> None:
         """After a look with a bad trend, ask play to end."""
-        if self.what == "continue" or not isinstance(event, LookDue) or self.trainer.trend not in BAD_TRENDS:
-            return
+        trend = self.trainer.trend
+        if self.what != "continue" and isinstance(event, LookDue) and trend in BAD_TRENDS:
+            self.find(event.step, trend)
+            self.trainer.should_stop = True
+
+    def find(self, step: int, trend: str) -> None:
+        """Note what a look has said."""
         self.found = Collapsed(
-            f"step {event.step}",
-            f"the referee's looks say that play has {self.trainer.trend}.",
+            f"step {step}",
+            f"the referee's looks say that play has {trend}.",
             "Expected looks that improve or stay.",
             "Samples of earlier steps are in the run folder. Train again with another seed, a lower learning rate or a "
             "larger batch; --on-collapse rollback goes back by itself, continue plays on.",
-            step=event.step,
+            step=step,
         )
-        self.trainer.should_stop = True
 
 
 def is_good(row: dict[str, Any]) -> bool:

@@ -1,0 +1,85 @@
+"""The tensors that change during play, by the names that checkpoints give them, and that all of them are finite.
+
+A gradient that is finite may still have a square that is not: an optimiser's memory can become infinite while losses
+and weights are not. Such a state is never stored, because whoever resumes from it plays on with a dead weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from equipoise.errors import PlayDiverged
+from equipoise.game.player import Player
+from equipoise.penalties.base import Penalty
+
+
+def tensors_of(player: Player) -> dict[str, Tensor]:
+    """What a player holds: weights, the memory of its training rule, moments of its optimiser, its running average."""
+    tensors = {**player.network.state_dict(), **prefixed("memory", player.memory)}
+    for index, entries in player.optimizer.state_dict()["state"].items():
+        numbers = {key: torch.as_tensor(value) for key, value in entries.items()}
+        tensors.update(prefixed(f"optimiser.{index}", numbers))
+    if player.average is not None:
+        tensors.update(prefixed("average", player.average.network.state_dict()))
+    return tensors
+
+
+def require_finite(players: Mapping[str, Player], penalties: Sequence[Penalty], *, step: int) -> None:
+    """Make sure that a state may be stored; waits for the device, once.
+
+    Many processes hold the same state and call this alike: all of them raise, or none.
+
+    Args:
+        players: by their names.
+        penalties: whose states are looked at, too.
+        step: that was played last.
+
+    Raises:
+        PlayDiverged: a tensor is infinite or NaN; names the player and the parameter it belongs to.
+    """
+    states = {name: tensors_of(player) for name, player in players.items()}
+    states |= {f"penalty {penalty.name}": dict(penalty.state) for penalty in penalties}
+    # In order of the names, so that the weights themselves come before what is computed from them.
+    marks = [(owner, name, _is_finite(tensor)) for owner, state in states.items() for name, tensor in state.items()]
+    if not marks or bool(torch.stack([mark.to(marks[0][2].device) for *_, mark in marks]).all()):
+        return
+    broken = [(owner, name) for owner, name, mark in marks if not bool(mark)]
+    owner, name = broken[0]
+    player = players.get(owner)
+    layer = None if player is None else _layer(player, name)
+    others = f", and so {'is' if len(broken) == 2 else 'are'} {len(broken) - 1} more" if len(broken) > 1 else ""
+    of = "" if layer is None or layer in name else f" of '{layer}'"
+    raise PlayDiverged(
+        f"step {step}",
+        f"the {owner}'s '{name}'{of} is infinite or NaN{others}.",
+        "Expected finite numbers: such a state is not stored.",
+        "The last checkpoint is intact. Train again with a lower learning rate, "
+        "e.g. --set optimisers.generator.learning_rate=0.0005.",
+        step=step,
+        player=owner if player is not None else None,
+        layer=layer,
+    )
+
+
+def prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors with a word and a dot before their names."""
+    return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
+
+
+def _is_finite(tensor: Tensor) -> Tensor:
+    return torch.isfinite(tensor.detach()).all()
+
+
+def _layer(player: Player, name: str) -> str | None:
+    """The parameter that a tensor is or belongs to; `None` where it belongs to none."""
+    weights = [weight for weight, parameter in player.network.named_parameters() if parameter.requires_grad]
+    kind, _, rest = name.partition(".")
+    if kind == "optimiser":
+        index = int(rest.partition(".")[0])
+        return weights[index] if index < len(weights) else None
+    if kind == "average":
+        return rest
+    return name if name in weights else None

@@ -1,0 +1,158 @@
+"""Play that goes wrong at chosen steps, by numbers or by looks that see a collapse; and all that a run leaves."""
+
+import signal
+from dataclasses import replace
+
+import torch
+
+from equipoise.experiment import resuming, run
+from equipoise.experiment.preparing import plan_run
+from equipoise.runfolder import RunFolder
+from equipoise.training.checkpoints import read_checkpoint
+from equipoise.training.events import LookDue
+
+SETTINGS = ["networks.generator.width=4", "networks.discriminator.width=4", "networks.generator.depth=2",
+            "play.batch_size=8", "outputs.final_verdict=false", "outputs.checkpoint_every=4", "outputs.measure_every=3",
+            "outputs.samples=2", "optimisers.course.warmup_steps=0", "runtime.threads=1"]  # fmt: skip
+STEPS = 24
+
+
+class Spoilt:
+    """Makes every trainer that is built spoil chosen steps, as long as there were few enough rollbacks.
+
+    Args:
+        how: what is spoilt: gradient, loss or weight.
+        player: whose.
+        at: step that is spoilt, counted from 1.
+        times: in how many plays of the run.
+    """
+
+    def __init__(self, monkeypatch, how, player="generator", *, at=11, times=1):
+        self.how, self.player, self.at, self.times = how, player, at, times
+        self.kill_at = None
+        self.signals = False  # whether SIGTERM comes in the step that is spoilt
+        for module in (run, resuming):
+            monkeypatch.setattr(module, "build_trainer", self.wrap(module.build_trainer))
+
+    def wrap(self, build):
+        def built(*arguments, **options):
+            trainer = build(*arguments, **options)
+            play = trainer.play
+
+            def spoilt(*, measure=False):
+                if (trainer.step, len(trainer.rollbacks)) == self.kill_at:
+                    raise Killed
+                if trainer.step + 1 != self.at or len(trainer.rollbacks) >= self.times:
+                    return play(measure=measure)
+                if self.signals:
+                    signal.raise_signal(signal.SIGTERM)
+                return self.spoil(trainer, play, measure)
+
+            trainer.play = spoilt
+            return trainer
+
+        return built
+
+    def spoil(self, trainer, play, measure):
+        player = getattr(trainer, self.player)
+        if self.how == "weight":
+            with torch.no_grad():
+                player.parameters[2].view(-1)[0] = float("inf")
+            return play(measure=measure)
+        if self.how == "gradient":
+            hook = player.parameters[2].register_hook(lambda gradient: gradient * float("nan"))
+            try:
+                return play(measure=measure)
+            finally:
+                hook.remove()
+        watch = trainer.guard.moves.watch
+
+        def poisoned(*losses):
+            watch(*(loss * float("nan") if name == self.player else loss
+                    for name, loss in zip(("discriminator", "generator"), losses, strict=True)))  # fmt: skip
+
+        trainer.guard.moves.watch = poisoned
+        try:
+            return play(measure=measure)
+        finally:
+            trainer.guard.moves.watch = watch
+
+
+class Killed(BaseException):
+    """What ends a run without a word, as far as one process can."""
+
+
+class Listener:
+    def __init__(self):
+        self.said = []
+
+    def start(self, *arguments):
+        del arguments
+
+    def update(self, *arguments):
+        del arguments
+
+    def message(self, text):
+        self.said.append(text)
+
+    def close(self):
+        return None
+
+
+class Trending:
+    """Sets the trend at looks, as the referee's handler does, and writes its line.
+
+    Args:
+        held: the run's folder.
+        trends: by step, as long as play was never put back; then they are good.
+    """
+
+    def __init__(self, monkeypatch, held, trends):
+        self.held, self.trends = held, dict(trends)
+        self.kills = False  # whether the run is killed when play has ended, before anything follows from it
+        self.signal_at = None  # step in whose look SIGTERM comes
+        for module in (run, resuming):
+            monkeypatch.setattr(module, "build_trainer", self.wrap(module.build_trainer))
+
+    def wrap(self, build):
+        def built(*arguments, **options):
+            trainer = build(*arguments, **options)
+            trainer.plan = replace(trainer.plan, look_steps=frozenset(self.trends))
+            run_, looked = trainer.run, self
+
+            def look(event):
+                if isinstance(event, LookDue):
+                    trend = "plateaued" if trainer.rollbacks else looked.trends[event.step]
+                    trainer.trend = trend
+                    row = {"step": event.step, "part": "selection", "trend": trend}
+                    looked.held.append(looked.held.verdicts, row)
+                    if event.step == looked.signal_at:
+                        signal.raise_signal(signal.SIGTERM)
+
+            def running():
+                trainer.handlers.insert(0, look)
+                try:
+                    run_()
+                finally:
+                    trainer.handlers.remove(look)
+                if looked.kills:
+                    raise Killed
+
+            trainer.run = running
+            return trainer
+
+        return built
+
+
+def planned(points, *settings, steps=STEPS):
+    return plan_run(points, steps=steps, seed=1, settings=[*SETTINGS, *settings])
+
+
+def content(folder):
+    """All that a run leaves except times: weights, numbers, rows, samples."""
+    held = RunFolder(folder)
+    tensors, numbers, _ = read_checkpoint(held.checkpoints)
+    rows = [{k: v for k, v in row.items() if k not in ("seconds", "steps_per_second")} for row in held.read_metrics()]
+    numbers = {key: value for key, value in numbers.items() if key not in ("seconds", "seal")}
+    pictures = {path.name: path.read_bytes() for path in held.samples.iterdir() if path.suffix != ".png"}
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}, numbers, rows, pictures
