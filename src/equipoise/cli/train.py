@@ -150,8 +150,7 @@ def train(
         preset=preset,
     )
     if dry_run:
-        chosen = experiment.with_looks(chosen)
-        forecast = experiment.forecast(chosen)
+        chosen, forecast = experiment.dry_run(chosen)
         if not group.is_main:
             return
         show_plan(chosen, forecast, as_json=as_json)
@@ -212,7 +211,7 @@ def show_plan(config: RunConfig, forecast: Forecast, *, as_json: bool) -> None:
         return
     print(config.to_yaml().rstrip())
     print("#")
-    print("# Forecast, from a few timed steps:")
+    print("# Forecast, from a few timed steps:" if forecast.seconds is not None else "# Forecast, from sizes alone:")
     for line in forecast_lines(numbers):
         print(f"#   {line}")
 
@@ -220,12 +219,18 @@ def show_plan(config: RunConfig, forecast: Forecast, *, as_json: bool) -> None:
 def forecast_lines(forecast: dict[str, Any]) -> list[str]:
     """The forecast in words, one quantity a line."""
     networks = ", ".join(f"{name} {count:,}" for name, count in forecast["parameters"].items())
+    time = (
+        f"not known: a step finds no room in memory; {forecast['steps']:,} steps"
+        if forecast["seconds"] is None
+        else f"{readable_seconds(forecast['seconds'])} for {forecast['steps']:,} steps "
+        f"of {forecast['seconds_per_step'] * 1000:.2f} ms"
+    )
     return [
-        f"time      {readable_seconds(forecast['seconds'])} for {forecast['steps']:,} steps "
-        f"of {forecast['seconds_per_step'] * 1000:.2f} ms",
+        f"time      {time}",
         f"memory    {readable_bytes(forecast['memory_bytes'])}",
         f"disk      {readable_bytes(forecast['disk_bytes'])}",
         f"networks  {networks} parameters",
+        *(f"trouble   {line.strip()}" for line in visible(forecast["trouble"]).splitlines()),
     ]
 
 

@@ -157,7 +157,7 @@ def building(key: str, *, needs_bytes: int) -> Iterator[tuple[Path, dict[str, An
 
 @contextmanager
 def _begun(root: Path, key: str, needs_bytes: int) -> Iterator[Path]:
-    """A new folder for an entry, where there is room for it; locked as long as its builder lives, removed at the end."""
+    """A new folder for an entry, where there is room; locked while its builder lives, and removed at the end."""
     with storing(root):
         root.mkdir(parents=True, exist_ok=True)
         _clear_leftovers(root)

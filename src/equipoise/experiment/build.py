@@ -23,6 +23,7 @@ from equipoise.distributed import Group, here
 from equipoise.errors import ConfigError, nearest
 from equipoise.experiment.config import OptimiserConfig, PartConfig, RampConfig, RunConfig
 from equipoise.experiment.many import refuse_unshareable
+from equipoise.experiment.memory import is_out_of_memory
 from equipoise.game import Player, Ramp, Schedule, WeightAverage
 from equipoise.networks.spectral import has_normal_spectra
 from equipoise.objectives.base import Objective
@@ -177,6 +178,8 @@ def build_networks(
             try:
                 made.append(factory(space, **options))
             except (TypeError, ValueError, RuntimeError, ZeroDivisionError, IndexError) as error:
+                if is_out_of_memory(error):
+                    raise  # whoever builds says what to lower
                 raise ConfigError(
                     where,
                     f"no network can be made of {options} ({error}).",

@@ -54,26 +54,36 @@ def judge_sources(
         DataError: one side cannot be read, or the two sides are not the same kind of thing.
         ConfigError: an option is out of range.
         MissingExtra: the extractor needs a package that is not installed.
+        OutOfMemory: there is no room for the data, or for the discriminators.
     """
     from equipoise.data import DataOptions, load
+    from equipoise.experiment.memory import explaining_memory_of_verdict
     from equipoise.referee import judge
 
-    # Missing values in points are for the referee to report; only players cannot take them.
-    real_data = load(real, options=DataOptions(keep_gaps=True, drop=tuple(drop)))
-    fake_data = _loaded_like(fake, real_data, drop=tuple(drop))
-    real_data, fake_data = (some_of(side, seed=seed) for side in (real_data, fake_data))
-    real_values, fake_values = aligned_values(real_data, fake_data)
-    return judge(
-        real_values,
-        fake_values,
-        kind=real_data.kind,
-        confidence=confidence,
-        margin=margin,
-        seed=seed,
-        extractor=extractor,
-        resolution=resolution,
-        cache=user_cache() if cache is None else cache,
-        **_classes_of(real_data, fake_data),
+    with explaining_memory_of_verdict(named(real, fake), again=""):
+        # Missing values in points are for the referee to report; only players cannot take them.
+        real_data = load(real, options=DataOptions(keep_gaps=True, drop=tuple(drop)))
+        fake_data = _loaded_like(fake, real_data, drop=tuple(drop))
+        real_data, fake_data = (some_of(side, seed=seed) for side in (real_data, fake_data))
+        real_values, fake_values = aligned_values(real_data, fake_data)
+        return judge(
+            real_values,
+            fake_values,
+            kind=real_data.kind,
+            confidence=confidence,
+            margin=margin,
+            seed=seed,
+            extractor=extractor,
+            resolution=resolution,
+            cache=user_cache() if cache is None else cache,
+            **_classes_of(real_data, fake_data),
+        )
+
+
+def named(real: Any, fake: Any) -> str:
+    """The two sides, for messages."""
+    return " and ".join(
+        str(side) if isinstance(side, (str, Path)) else f"a {type(side).__name__}" for side in (real, fake)
     )
 
 

@@ -12,6 +12,7 @@ from equipoise.data.raw import RawData
 from equipoise.errors import RunFolderError
 from equipoise.experiment.gan import Gan, load
 from equipoise.experiment.judging import ResolutionPlan
+from equipoise.experiment.memory import explaining_memory_of_verdict
 from equipoise.experiment.preparing import prepare_data, require_path
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.randomness import derived_seed, numpy_stream
@@ -79,36 +80,40 @@ def judge_gan(
     The training part is used to fit and to choose; only rows of the final part, which neither the game nor
     the referee's fit has seen, are scored. Where training drew rows by weight, both parts are thinned to the
     density that the generator was asked for.
+
+    Raises:
+        OutOfMemory: the referee finds no room.
     """
-    run = RunFolder(gan.folder)
-    data = gan.data if gan.data is not None else _run_data(gan, run)
-    wanted = {name: thinned_rows(gan.config, data, name) for name in ("final", "train")}
-    # Numbers are drawn before rows are read: of large data, which stay on disk, no more than these come into memory.
-    most = most_samples(sample_size(data.space))
-    final, train = (data.raw.rows(drawn(rows, most, seed=seed)) for rows in wanted.values())
-    count = min(most, max(round(len(final) / SCORE_SHARE), len(train)))
-    fake = gan.sample_raw(count, seed=derived_seed(seed, "samples for the verdict", gan.step))
-    verdict = judge(
-        final.values,
-        fake.values,
-        kind=final.kind,
-        confidence=confidence,
-        margin=margin,
-        seed=seed,
-        real_fit=train.values,
-        extractor=extractor,
-        resolution=resolution,
-        cache=run.path / RESOLUTIONS,
-        **_classes(final, fake),
-    )
-    whole = len(data.split.final)
-    thinned = None if len(wanted["final"]) == whole else {"kept": len(wanted["final"]), "of": whole}
-    row = {"step": gan.step, "part": "final", "thinned": thinned, **verdict.to_json()}
-    run.append(run.verdicts, row)
-    if final.kind == "images" and len(verdict.scored[0]):
-        save_picture(give_away_sheet(verdict), run.give_away)
-    run.write_status(last_verdict=summary(row))
-    return verdict
+    with explaining_memory_of_verdict(str(gan.folder), again=f": equipoise judge {gan.folder}"):
+        run = RunFolder(gan.folder)
+        data = gan.data if gan.data is not None else _run_data(gan, run)
+        wanted = {name: thinned_rows(gan.config, data, name) for name in ("final", "train")}
+        # Numbers are drawn before rows are read: of large data, which stay on disk, no more come into memory.
+        most = most_samples(sample_size(data.space))
+        final, train = (data.raw.rows(drawn(rows, most, seed=seed)) for rows in wanted.values())
+        count = min(most, max(round(len(final) / SCORE_SHARE), len(train)))
+        fake = gan.sample_raw(count, seed=derived_seed(seed, "samples for the verdict", gan.step))
+        verdict = judge(
+            final.values,
+            fake.values,
+            kind=final.kind,
+            confidence=confidence,
+            margin=margin,
+            seed=seed,
+            real_fit=train.values,
+            extractor=extractor,
+            resolution=resolution,
+            cache=run.path / RESOLUTIONS,
+            **_classes(final, fake),
+        )
+        whole = len(data.split.final)
+        thinned = None if len(wanted["final"]) == whole else {"kept": len(wanted["final"]), "of": whole}
+        row = {"step": gan.step, "part": "final", "thinned": thinned, **verdict.to_json()}
+        run.append(run.verdicts, row)
+        if final.kind == "images" and len(verdict.scored[0]):
+            save_picture(give_away_sheet(verdict), run.give_away)
+        run.write_status(last_verdict=summary(row))
+        return verdict
 
 
 def most_samples(numbers: int) -> int:

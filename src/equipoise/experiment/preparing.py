@@ -6,7 +6,7 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from equipoise.distributed import here
 from equipoise.errors import ConfigError, RunFolderError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import DataConfig, RunConfig
+from equipoise.experiment.memory import explaining_memory, explaining_memory_of_data
 from equipoise.experiment.presets import cadence, preset, preset_name
 from equipoise.experiment.reading import merged, read_config, read_settings, validated
 from equipoise.experiment.resolving import resolved
-from equipoise.spaces import sample_size
 from equipoise.training import Trainer
 
 PLAY_SHARE = 0.93
@@ -31,22 +31,6 @@ first step are rough, and a busy machine makes some looks longer."""
 TRIAL_SECONDS = 3.0
 TRIAL_STEPS = 8
 """Fewest steps that are timed before `--minutes` becomes a number of steps."""
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What a run will take, from a few timed steps on this machine."""
-
-    steps: int
-    seconds_per_step: float
-    seconds: float
-    memory_bytes: int
-    disk_bytes: int
-    parameters: dict[str, int]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values by name."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -76,6 +60,7 @@ def plan_run(
     Raises:
         ConfigError: a setting is unknown or does not fit.
         DataError: the data cannot be read.
+        OutOfMemory: the data, or a step that is timed for `minutes`, do not fit into memory.
     """
     if steps is not None and minutes is not None:
         raise ConfigError("--steps, --minutes", "both are given.", "Expected one budget.", "Leave one of them out.")
@@ -125,7 +110,8 @@ def plan_run(
         )
     if minutes is not None:
         share = PLAY_SHARE if config.looks.count == 0 else PLAY_SHARE * (1 - LOOKS_SHARE)
-        steps = max(10, int(minutes * 60 * share / seconds_per_step(config, data)))
+        with explaining_memory(config, doing="timing a step for --minutes", is_playing=False):
+            steps = max(10, int(minutes * 60 * share / seconds_per_step(config, data)))
     # How often things are written follows the length of the run, unless the person set it for this very run.
     if steps is not None or "outputs" not in content:
         full["play"] = {**full["play"], "steps": steps or config.play.steps}
@@ -139,12 +125,18 @@ def plan_run(
 
 
 def prepare_data(source: Any, section: DataConfig, seed: int) -> PreparedData:
-    """Read, split and encode; the last path that was read is kept, for callers that plan and then train."""
+    """Read, split and encode; the last path that was read is kept, for callers that plan and then train.
+
+    Raises:
+        DataError: the data cannot be read.
+        OutOfMemory: they do not fit into memory.
+    """
     key = (*_signature(source), section.model_dump_json(), seed) if isinstance(source, (str, Path)) else None
     if key is not None and key in _prepared:
         return _prepared[key]
     options = DataOptions(**section.model_dump(exclude={"source", "balance"}))
-    data = prepare(load(source, options=options), seed=seed)
+    with explaining_memory_of_data(section):
+        data = prepare(load(source, options=options), seed=seed)
     _prepared.clear()
     if key is not None:
         _prepared[key] = data
@@ -233,37 +225,6 @@ def timed_step(trainer: Trainer) -> float:
     return time.perf_counter() - started
 
 
-def forecast_run(planned: Planned) -> Forecast:
-    """What the run will take: time from a few timed steps, memory and disk from the sizes of what is kept."""
-    config, data = planned.config, planned.data
-    seconds = seconds_per_step(config, data)
-    trainer = build_trainer(config, data)
-    parameters = {
-        "generator": sum(p.numel() for p in trainer.generator.parameters),
-        "discriminator": sum(p.numel() for p in trainer.discriminator.parameters),
-    }
-    weights = 4 * sum(parameters.values())
-    stored = trainer.batches.real.element_size() * trainer.batches.real.nelement()
-    # Weights, gradients and two moments for each player, the average; activations of both sides several times over.
-    activations = (
-        4
-        * config.play.batch_size
-        * 2
-        * 12
-        * (sample_size(data.space) + sum(parameters.values()) // max(1, config.play.batch_size))
-    )
-    checkpoint = 3 * weights + 4 * parameters["generator"]
-    kept = 2 + max(1, (config.play.steps // config.outputs.checkpoint_every)).bit_length()
-    return Forecast(
-        steps=config.play.steps,
-        seconds_per_step=seconds,
-        seconds=seconds * config.play.steps / PLAY_SHARE,
-        memory_bytes=5 * weights + 2 * stored + activations + 350_000_000,  # torch itself takes about 350 MB
-        disk_bytes=kept * checkpoint + 400 * 900 + config.outputs.samples * 200_000,
-        parameters=parameters,
-    )
-
-
 def _seed(asked: dict[str, Any]) -> int:
     seed = asked.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
@@ -335,8 +296,3 @@ def resolve(
         device=device,
         preset_wanted=preset,
     ).config
-
-
-def forecast(config: RunConfig) -> Forecast:
-    """What a run of this configuration will take on this machine."""
-    return forecast_run(Planned(config, prepare_data(config.data.source, config.data, config.seed)))

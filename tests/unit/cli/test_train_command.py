@@ -278,3 +278,17 @@ def wait_until(is_true, process: subprocess.Popen, seconds: float = 60.0) -> Non
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline, "the other process did not get there"
         time.sleep(0.05)
+
+
+def test_a_dry_run_of_what_finds_no_room_forecasts_its_memory(equipoise, shelf, monkeypatch):
+    from equipoise.experiment import forecast
+
+    def fail(*arguments):
+        raise MemoryError("Unable to allocate 2.98 GiB")
+
+    monkeypatch.setattr(forecast, "seconds_per_step", fail)
+    outcome = equipoise("train", shelf / "points.npy", "--steps", 3, "--dry-run", *SMALL)
+    assert outcome.code == 0, outcome.err
+    for text in ("# Forecast, from sizes alone:", "#   time      not known", "#   memory", "#   trouble   Lower play.batch"):
+        assert text in outcome.out
+    assert all(line.startswith("#") for line in outcome.out.partition("# Forecast")[2].splitlines()[1:])

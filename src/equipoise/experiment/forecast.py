@@ -1,0 +1,125 @@
+"""What a run will take, before it begins: time from a few timed steps, memory and disk from sizes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+
+from equipoise.data import PreparedData
+from equipoise.data.mapped import RELEASE_BYTES
+from equipoise.errors import ConfigError, OutOfMemory
+from equipoise.experiment.build import build_networks
+from equipoise.experiment.config import RunConfig
+from equipoise.experiment.looking import with_looks
+from equipoise.experiment.memory import explaining_memory
+from equipoise.experiment.preparing import PLAY_SHARE, Planned, prepare_data, seconds_per_step
+from equipoise.spaces import sample_size
+
+TORCH_BYTES = 350_000_000
+"""What torch itself takes, about."""
+ACTIVATIONS = 12
+"""Numbers that are kept for each number of a batch on the way forward; rough, and high for small networks."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run will take on this machine.
+
+    Attributes:
+        steps: of the whole run.
+        seconds_per_step: from a few timed steps; `None` where a step finds no room in memory.
+        seconds: of the whole run, in the same way.
+        memory_bytes: estimated from sizes.
+        disk_bytes: estimated from sizes.
+        parameters: weights of each player.
+        trouble: what kept a step from being timed; empty when nothing did.
+    """
+
+    steps: int
+    seconds_per_step: float | None
+    seconds: float | None
+    memory_bytes: int
+    disk_bytes: int
+    parameters: dict[str, int]
+    trouble: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values by name."""
+        return asdict(self)
+
+
+def forecast_run(planned: Planned) -> Forecast:
+    """What the run will take. Where a step finds no room in memory, the rest of the forecast, which is arithmetic.
+
+    Raises:
+        OutOfMemory: not even the sizes can be told: a network of the person's own takes memory when it is counted.
+    """
+    config, data = planned.config, planned.data
+    seconds: float | None = None
+    lack: OutOfMemory | None = None
+    try:
+        with explaining_memory(config, doing="timing a step", is_playing=False):
+            seconds = seconds_per_step(config, data)
+            parameters = count_parameters(config, data)
+    except OutOfMemory as error:
+        lack = error
+        try:
+            with torch.device("meta"):  # networks without numbers
+                parameters = count_parameters(config, data)
+        except (ConfigError, RuntimeError):
+            raise lack from None
+    weights = 4 * sum(parameters.values())
+    # Weights, gradients and two moments for each player, the average; activations of both sides several times over.
+    activations = (
+        4
+        * config.play.batch_size
+        * 2
+        * ACTIVATIONS
+        * (sample_size(data.space) + sum(parameters.values()) // max(1, config.play.batch_size))
+    )
+    checkpoint = 3 * weights + 4 * parameters["generator"]
+    kept = 2 + max(1, (config.play.steps // config.outputs.checkpoint_every)).bit_length()
+    return Forecast(
+        steps=config.play.steps,
+        seconds_per_step=seconds,
+        seconds=None if seconds is None else seconds * config.play.steps / PLAY_SHARE,
+        memory_bytes=5 * weights + data_bytes(data) + activations + TORCH_BYTES,
+        disk_bytes=kept * checkpoint + 400 * 900 + config.outputs.samples * 200_000,
+        parameters=parameters,
+        trouble="" if lack is None else words(lack),
+    )
+
+
+def words(error: OutOfMemory) -> str:
+    """What was too large, and what to lower."""
+    return f"{error.where}: {error.found}\n{error.advice}"
+
+
+def count_parameters(config: RunConfig, data: PreparedData) -> dict[str, int]:
+    """Weights of each player."""
+    players = build_networks(config, data.space, data.n_classes if config.networks.conditional else 0)
+    counts = (sum(weight.numel() for weight in player.parameters()) for player in players)
+    return dict(zip(("generator", "discriminator"), counts, strict=True))
+
+
+def data_bytes(data: PreparedData) -> int:
+    """The training part as it was read and as it is played with, or the pages of data that stay on disk."""
+    stored = (1 if data.space.kind == "images" else 4) * sample_size(data.space) * len(data.split.train)
+    return 2 * stored if data.samples is None else min(2 * stored, RELEASE_BYTES)
+
+
+def dry_run(config: RunConfig) -> tuple[RunConfig, Forecast]:
+    """The configuration as a run would store it, and what the run would take.
+
+    Where a step finds no room in memory, the looks stay as they were asked for.
+    """
+    found = forecast_run(Planned(config, prepare_data(config.data.source, config.data, config.seed)))
+    if not found.trouble:
+        try:
+            with explaining_memory(config, doing="timing the referee's looks", is_playing=False):
+                config = with_looks(config)
+        except OutOfMemory as error:
+            found = replace(found, trouble=words(error))
+    return config, found

@@ -1,0 +1,123 @@
+"""Memory that does not suffice, wherever it is found: a message that says what to lower, and a forecast all the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from equipoise.errors import ConfigError, OutOfMemory
+from equipoise.experiment import dry_run, fit, forecast, forecast_run, judge_run, judge_sources, preparing, train_planned
+from equipoise.experiment.build import build_trainer
+from equipoise.experiment.preparing import plan_run
+from equipoise.runfolder import RunFolder
+
+SMALL = ["play.batch_size=8", "networks.generator.width=4", "networks.discriminator.width=4", "data.points=300"]
+HUGE_BATCH = ["play.batch_size=40000000000", "data.points=300"]
+"""320 GB for the numbers of the rows of one batch: numpy is refused at once, whatever the machine."""
+
+
+@pytest.fixture
+def no_memory(monkeypatch):
+    """Make a function of a module fail as numpy does."""
+
+    def patch(module, name):
+        def fail(*arguments, **options):
+            raise MemoryError("Unable to allocate 2.98 GiB for an array with shape (400000000,) and data type int64")
+
+        monkeypatch.setattr(module, name, fail)
+
+    return patch
+
+
+@pytest.fixture
+def little_room():
+    """An address space that no large array fits into, in this process; Linux would promise it otherwise."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (64 << 30, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.parametrize("length", [{"minutes": 0.05}, {"steps": 5}])
+def test_a_batch_that_finds_no_room_says_what_to_lower_however_long_the_run_is(length, tmp_path, little_room):
+    with pytest.raises(OutOfMemory) as caught:
+        fit("ring8", outdir=tmp_path / "run", settings=HUGE_BATCH, **length)
+    assert "play.batch_size (now 40000000000" in caught.value.advice
+    if "minutes" in length:
+        assert "--minutes" in caught.value.where and not (tmp_path / "run").exists()
+
+
+def test_a_forecast_of_what_finds_no_room_is_made_from_sizes(little_room):
+    config, found = dry_run(plan_run("ring8", steps=5, settings=HUGE_BATCH).config)
+    assert (found.steps, found.seconds_per_step, found.seconds) == (5, None, None)
+    # Two sides of 40 billion points of two numbers in four bytes are 640 GB; a forecast below that would be no help.
+    assert found.memory_bytes > 640e9
+    assert "play.batch_size (now 40000000000" in found.trouble and "--dry-run" not in found.trouble
+    assert config.play.batch_size == 40_000_000_000
+
+
+def test_a_forecast_of_networks_that_find_no_room_counts_their_weights(little_room):
+    width = 300_000
+    settings = ["data.points=300", f"networks.generator.width={width}", "networks.generator.depth=2"]
+    found = forecast_run(plan_run("ring8", steps=5, settings=settings))
+    assert found.parameters["generator"] > width**2
+    assert "networks.generator.width (now 300000)" in found.trouble
+
+
+def test_a_network_that_finds_no_room_is_not_called_impossible(little_room):
+    planned = plan_run("ring8", steps=5, settings=["data.points=300", "networks.generator.width=300000"])
+    with pytest.raises(RuntimeError, match="allocate") as caught:
+        build_trainer(planned.config, planned.data)
+    assert not isinstance(caught.value, ConfigError)
+
+
+def test_a_forecast_without_trouble_is_timed_and_counts_what_will_be_trained():
+    planned = plan_run("ring8", steps=5, settings=SMALL)
+    found = forecast_run(planned)
+    trainer = build_trainer(planned.config, planned.data)
+    assert found.trouble == "" and found.seconds > 0
+    assert found.parameters["generator"] == sum(p.numel() for p in trainer.generator.parameters)
+    assert found.parameters["discriminator"] == sum(p.numel() for p in trainer.discriminator.parameters)
+    real = trainer.batches.real
+    assert forecast.data_bytes(planned.data) == 2 * real.element_size() * real.nelement()
+
+
+def test_looks_that_find_no_room_leave_the_rest_of_the_forecast(no_memory):
+    no_memory(forecast, "with_looks")
+    config, found = dry_run(plan_run("ring8", steps=5, settings=SMALL).config)
+    assert found.seconds > 0 and "the referee's looks" in found.trouble
+    assert config.looks.count is None
+
+
+@pytest.mark.parametrize("step", ["load", "prepare"])
+def test_data_that_find_no_room_say_what_to_do_about_data(step, no_memory, tmp_path):
+    path = tmp_path / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(60, 2)))
+    no_memory(preparing, step)
+    with pytest.raises(OutOfMemory, match="EQUIPOISE_MAP_ABOVE_MB") as caught:
+        fit(path, steps=3, outdir=tmp_path / "run")
+    assert str(path) in caught.value.where and "batch_size" not in str(caught.value)
+
+
+def test_a_verdict_that_finds_no_room_leaves_a_finished_run_with_a_report_and_says_how_to_judge(no_memory, tmp_path):
+    from equipoise.experiment import judging_run
+
+    planned = plan_run("ring8", steps=3, settings=SMALL)
+    no_memory(judging_run, "judge")
+    gan = train_planned(planned, tmp_path / "run")
+    status = RunFolder(gan.folder).read_status()
+    assert status["state"] == "finished" and f"equipoise judge {gan.folder}" in status["message"]
+    assert (gan.folder / "report.html").is_file()
+    with pytest.raises(OutOfMemory, match="--resolution floor"):
+        judge_run(gan.folder)
+
+
+def test_two_sets_that_find_no_room_say_so(no_memory, tmp_path):
+    from equipoise import referee
+
+    path = tmp_path / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(60, 2)))
+    no_memory(referee, "judge")
+    with pytest.raises(OutOfMemory, match="points.npy and a ndarray"):
+        judge_sources(path, np.zeros((60, 2)))
