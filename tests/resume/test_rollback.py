@@ -127,6 +127,23 @@ def test_a_kill_in_the_middle_of_a_rollback_does_the_same_once_more(points, tmp_
     assert numbers == [1, 2]
 
 
+@pytest.mark.parametrize("kill_at", [None, (17, 1)])
+def test_tensorboard_shows_each_step_once_after_a_rollback_and_a_resume(kill_at, points, tmp_path, monkeypatch):
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    spoilt = Spoilt(monkeypatch, "gradient")
+    spoilt.kill_at = kill_at
+    if kill_at is None:
+        train_planned(planned(points), tmp_path / "run")
+    else:
+        with pytest.raises(Killed):
+            train_planned(planned(points, "outputs.checkpoint_every=8"), tmp_path / "run")
+        spoilt.kill_at = None
+        resume(tmp_path / "run")
+    held = RunFolder(tmp_path / "run")
+    shown = reading.EventAccumulator(str(held.path / "tensorboard")).Reload().Scalars("value")
+    assert [event.step for event in shown] == [row["step"] for row in held.read_metrics()]
+
+
 def test_the_records_of_rollbacks_are_plain_json(points, tmp_path, monkeypatch):
     Spoilt(monkeypatch, "gradient")
     train_planned(planned(points), tmp_path / "run")

@@ -3,12 +3,13 @@
 import errno
 import json
 import os
+import stat
 
 import numpy as np
 import pytest
 
 from equipoise.errors import StorageError
-from equipoise.files import plain, replacing, replacing_folder, write_json, write_text
+from equipoise.files import plain, remove, replacing, replacing_folder, write_json, write_text
 
 
 def names(folder):
@@ -70,6 +71,29 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     with replacing_folder(tmp_path / "run") as temporary:
         (temporary / "file").write_text("x")
     assert names(tmp_path) == ["run"]
+
+
+def test_a_file_that_may_not_be_removed_is_named_and_one_that_is_gone_is_no_error(tmp_path):
+    remove(tmp_path / "gone")
+    (tmp_path / "folder").mkdir()  # which no file system removes as a file
+    with pytest.raises(StorageError, match="writing .*folder"):
+        remove(tmp_path / "folder")
+
+
+def test_a_folder_is_flushed_after_a_rename_and_need_not_be_able_to(tmp_path, monkeypatch):
+    flushed, fsync = [], os.fsync
+
+    def only_files(handle):
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        flushed.append(is_folder)
+        if is_folder:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    write_text(tmp_path / "file.txt", "text")
+    assert (tmp_path / "file.txt").read_text() == "text"
+    assert flushed == [False, True]
 
 
 def test_numbers_that_json_does_not_know_become_null(tmp_path):

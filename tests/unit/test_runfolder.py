@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from equipoise.errors import RunFolderError
+from equipoise.errors import RunFolderError, StorageError
 from equipoise.runfolder import FORMAT_VERSION, create_run_folder, open_run_folder
 
 
@@ -48,6 +48,17 @@ def test_what_a_resumed_run_plays_again_is_written_again(run):
     run.cut_after(2)
     assert [row["step"] for row in run.read_metrics()] == [1, 2]
     assert run.sample_steps() == [1, 2]
+
+
+def test_a_sample_that_may_not_be_removed_is_an_error_that_names_it(run, monkeypatch):
+    run.sample_file(3, ".png").touch()
+
+    def refused(path, missing_ok=False):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.unlink", refused)
+    with pytest.raises(StorageError, match=r"step-00000003\.png: Permission denied"):
+        run.cut_after(2)
 
 
 def test_the_status_keeps_what_a_later_writer_does_not_mention(run):

@@ -9,7 +9,8 @@ The rule, the same in every run and whenever it is stopped and resumed:
 - This happens at most a stated number of times; the next time, play ends with `PlayDiverged`.
 
 The factor and the list of what happened are part of the state, and stand in the checkpoint that play goes back to
-before anything else is changed: a kill at any moment between leaves a run that does the same once more.
+before anything else is changed: a kill at any moment between leaves a run that does the same once more. A look whose
+trend is bad stands in the run folder, and the checkpoint of its step is written, before anything follows from it.
 """
 
 from __future__ import annotations
@@ -72,12 +73,13 @@ class Recovery:
             PlayDiverged: it went wrong more often than is allowed, or there is nothing to go back to.
         """
         self.record(trainer)
-        has_found = trainer.group.decision(watch is not None and self._finds_unheeded(trainer, watch))
+        # What a look had found before a kill is acted on before the next step, as it would have been.
+        is_found = trainer.group.decision(watch is not None and self._finds_unheeded(trainer, watch))
         while True:
             try:
-                if not has_found:
+                if not is_found:
                     trainer.run()
-                has_found = False
+                is_found = False
                 if watch is not None and watch.what == "stop" and watch.found is not None:
                     self._end_there(trainer, watch.found)
                 found = None if watch is None or watch.what != "rollback" else watch.found

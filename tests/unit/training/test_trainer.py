@@ -113,6 +113,28 @@ def test_play_that_leaves_the_finite_numbers_is_named_before_anything_is_stored(
     assert all(step < game.step for step in stored)
 
 
+def test_a_moment_that_became_infinite_is_named_with_its_parameter_before_a_checkpoint_is_announced():
+    """A gradient that float32 holds and whose square it does not: losses and weights stay finite."""
+    seen = []
+    game = trainer(steps=20, handlers=[seen.append], checkpoint_every=6)
+    weight = game.discriminator.network.body[2].weight
+    weight.register_hook(lambda gradient: gradient + 1e25 if game.step == 7 else gradient)
+    with pytest.raises(PlayDiverged) as caught:
+        game.run()
+    assert (caught.value.step, caught.value.player, caught.value.layer) == (12, "discriminator", "body.2.weight")
+    assert "exp_avg_sq" in str(caught.value) and "body.2.weight" in str(caught.value)
+    assert [event.step for event in seen if isinstance(event, CheckpointDue)] == [6]
+    assert all(torch.isfinite(parameter).all() for parameter in game.discriminator.parameters)
+
+
+def test_a_signal_ends_play_before_its_first_step_and_whatever_handlers_ask():
+    seen = []
+    game = trainer(handlers=[seen.append])
+    game.stop_asked = True
+    game.run()
+    assert game.step == 0 and [type(event) for event in seen] == [CheckpointDue, Ended]
+
+
 def test_a_wasserstein_game_needs_no_real_logits_for_its_generator():
     game = trainer(objective="wasserstein")
     game.run()
