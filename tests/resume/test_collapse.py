@@ -112,6 +112,19 @@ def test_a_rollback_that_a_look_asked_for_is_made_by_resume_where_it_was_killed(
     assert len(trending.held.read_status()["rollbacks"]) == 1
 
 
+def test_a_bad_look_at_the_step_that_play_was_put_back_to_is_no_reason_to_go_back_again(points, tmp_path, monkeypatch):
+    """It was there before, and the run that was not killed went on from it."""
+    held = RunFolder(tmp_path / "run")
+    spoilt = Spoilt(monkeypatch, "gradient", at=11)
+    spoilt.kill_at = (9, 1)
+    with pytest.raises(Killed):
+        train_planned(planned(points, "recovery.on_collapse=rollback"), held.path)
+    held.append(held.verdicts, {"step": 8, "part": "selection", "trend": "collapsed"})
+    spoilt.kill_at = None
+    resume(held.path)
+    assert [record["to_step"] for record in held.read_status()["rollbacks"]] == [8]
+
+
 def test_a_stop_that_a_look_asked_for_is_made_by_resume_and_who_resumes_again_goes_on(points, tmp_path, monkeypatch):
     held = RunFolder(tmp_path / "run")
     trending = Trending(monkeypatch, held, {6: "improving", 13: "diverged"})
