@@ -8,13 +8,11 @@ import math
 import numpy as np
 import pytest
 
-from equipoise.metrics.divergence import jsd_by_quadrature, jsd_of_probabilities
-from equipoise.metrics.known import gaussian
+from equipoise.metrics.divergence import jsd_of_probabilities
 from equipoise.referee.checks.jsd_bound import (
     EQUILIBRIUM_VALUE,
     clip_logits,
     is_distinguished,
-    jsd_lower_bound_nats,
     log_e_value,
     value_estimate,
 )
@@ -72,19 +70,6 @@ def test_the_best_discriminator_of_two_discrete_laws_proves_their_whole_jsd():
     logits = np.log(p / q)
     value = p @ -np.logaddexp(0, -logits) + q @ -np.logaddexp(0, logits)
     assert (value - EQUILIBRIUM_VALUE) / 2 == pytest.approx(jsd_of_probabilities(p, q), rel=1e-12)
-
-
-def test_the_bound_lies_above_the_true_jsd_in_at_most_one_trial_of_twenty():
-    near, far = gaussian(1), gaussian(1, mean=0.6)
-    truth = jsd_by_quadrature(near.log_density, far.log_density, low=-9, high=10, cells=4000, dimensions=1)
-    stream = np.random.default_rng(2)
-    above = []
-    for _ in range(1000):
-        real, fake = near.sample(300, stream), far.sample(300, stream)
-        logits = [clip_logits(near.log_density(side) - far.log_density(side)) for side in (real, fake)]
-        above.append(jsd_lower_bound_nats(value_estimate(*logits), confidence=0.95) > truth)
-    # The best discriminator is the hardest case. Level 0.05, deviation 0.007 in 1,000 trials, three of them above.
-    assert np.mean(above) <= 0.071
 
 
 def test_clipping_turns_nonsense_into_blindness_and_keeps_the_sign_of_infinities():

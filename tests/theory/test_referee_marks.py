@@ -8,7 +8,7 @@ import pytest
 from equipoise.metrics.divergence import jsd_by_quadrature
 from equipoise.metrics.known import Mixture, gaussian, grid25
 from equipoise.referee import Conclusion, judge, plan_looks
-from equipoise.referee.checks.jsd_bound import is_distinguished, jsd_lower_bound_nats, log_e_value, value_estimate
+from equipoise.referee.checks.jsd_bound import is_distinguished, log_e_value
 from equipoise.referee.members import available
 from equipoise.referee.playing import play, split
 
@@ -63,11 +63,13 @@ def test_modes_a_quarter_too_wide_are_found():
 
 
 def test_the_bound_on_a_missing_mode_is_near_the_truth():
-    # tight.missing_mode: 0.7 of the truth at 10,000 a side; half of it at 5,000, where the standard error is larger.
+    # tight.missing_mode: 0.7 of the truth at 10,000 a side. At 5,000 with two members the estimate is about 0.85 of it,
+    # 1.6 standard errors take 0.2 off, and room for generated samples in the mode that were not met another 0.1; the
+    # deviation from seed to seed is 0.1.
     stream, grid = np.random.default_rng(0), grid25()
     found = judge(grid.sample(5000, stream), grid.without_mode(6).sample(5000, stream), kind="points",
                   members=members("neighbour trees", "neighbour curves"), checks=[])  # fmt: skip
-    assert 0.4 * 0.01407 < found.jsd_lower_bound_nats < 1.05 * 0.01407
+    assert 0.25 * 0.01407 < found.jsd_lower_bound_nats < 1.05 * 0.01407
 
 
 def test_the_bound_on_a_narrow_grid_is_near_the_truth():
@@ -104,7 +106,6 @@ def test_the_bound_covers_the_true_jsd_of_other_pairs(name):
         stream = np.random.default_rng(trial)
         parts = split(near.sample(400, stream), far.sample(400, stream), seed=trial)
         found = play(parts, kind="points", seed=trial, members=members("quadratic"))
-        estimate = value_estimate(found.real_logits, found.fake_logits)
-        above += jsd_lower_bound_nats(estimate, confidence=0.95) > truth
+        above += found.lower_bound_nats(0.95) > truth
     # At a rate of 5 % more than 8 of 60 have a chance of 0.4 %.
     assert above <= 8

@@ -156,7 +156,7 @@ def _draw_distance(axes, verdict: Verdict) -> None:
     ends: list[tuple[float, float] | None] = [None] * len(bars)
     if verdict.resolution is not None:
         resolution = verdict.resolution
-        bars.append(("smallest visible to a perfect observer", resolution.floor_nats, "#777777"))
+        bars.append(("least visible to a perfect observer", resolution.floor_nats, "#777777"))
         ends.append(None)
         for name, nats in resolution.by_defect_nats.items():
             bars.append((f"smallest visible: {name}", min(nats, MAXIMAL_JSD_NATS), "#009E73"))

@@ -34,9 +34,11 @@ trial per share cannot tell; with more trials the spread that they show is used 
 _FEWEST_COLUMNS = 3
 """Trials per share, at least, of a defect of one column of a table: another column may be far easier to see (on Adult
 the spread is between 1.8 and 6), and a screen of a single one claimed a size at which 7 of 10 others were seen."""
-_CACHE_VERSION = 4
+_CACHE_VERSION = 5
 """Part of the cache's key: raised when planting or measuring changes, so that old results are measured again."""
 
+Tell = Callable[[str, int], None]
+"""Is told which kind of defect is planted next, and how many trials came before."""
 Player = Callable[[Values, Values, int], tuple[np.ndarray, np.ndarray]]
 """Splits, fits, chooses and scores: from two sides and a seed to the logits of both scored parts."""
 
@@ -51,6 +53,7 @@ def resolution_of(
     repeats: int,
     seed: int = 0,
     cache: Path | None = None,
+    tell: Tell | None = None,
 ) -> Resolution:
     """The planted resolution of a verdict whose parts have these counts.
 
@@ -67,30 +70,58 @@ def resolution_of(
         repeats: trials per share and defect; 1 is a quick screen.
         seed: of the draws.
         cache: as in `measure_resolution`.
+        tell: as in `measure_resolution`.
     """
-    common = [min(sides) for sides in zip(counts.real, counts.fake, strict=True)]
-    scored_share = common[2] / sum(common)
+    scored_share, per_side = _trial_sizes(counts)
 
     def scored_logits(first: Values, second: Values, place: int) -> tuple[np.ndarray, np.ndarray]:
         parts = split(first, second, seed=place, scored_share=scored_share)
         found = play(parts, kind=kind, seed=place, members=members)
         return found.real_logits, found.fake_logits
 
-    # `split` fits on three quarters of what is not scored; where one side has less to fit on, so has the trial.
-    least = min(common[0] / 0.75, common[1] / 0.25) / (1 - scored_share)
     found = measure_resolution(
         pool,
         kind=kind,
         play=scored_logits,
         members=members,
-        per_side=min(sum(common), math.ceil(least)),
+        per_side=per_side,
         confidence=confidence,
         repeats=repeats,
         seed=seed,
         cache=cache,
         scored_share=scored_share,
+        tell=tell,
     )
     return replace(found, floor_nats=floor_nats(counts.real_score, counts.fake_score, confidence=confidence))
+
+
+def is_kept(
+    pool: Values,
+    counts: Counts,
+    repeats: int,
+    *,
+    kind: SpaceKind,
+    members: Sequence[Member],
+    confidence: float,
+    cache: Path | None,
+    seed: int = 0,
+) -> bool:
+    """Whether `resolution_of` with these arguments would find its answer in the cache."""
+    if cache is None or not cache.is_dir():
+        return False
+    scored_share, per_side = _trial_sizes(counts)
+    count = min(per_side, len(pool) // 2)
+    kept = _kept_at(cache, pool, kind, members, count, confidence, repeats, seed, scored_share)
+    return kept is not None and _read(kept) is not None
+
+
+def _trial_sizes(counts: Counts) -> tuple[float, int]:
+    """Share of a trial's samples that are scored, and how many samples it has on each side."""
+    common = [min(sides) for sides in zip(counts.real, counts.fake, strict=True)]
+    scored_share = common[2] / sum(common)
+    # `split` fits on three quarters of what is not scored; where one side has less to fit on, so has the trial.
+    least = min(common[0] / 0.75, common[1] / 0.25) / (1 - scored_share)
+    return scored_share, min(sum(common), math.ceil(least))
 
 
 def measure_resolution(
@@ -105,6 +136,7 @@ def measure_resolution(
     repeats: int = 1,
     cache: Path | None = None,
     scored_share: float = SCORE_SHARE,
+    tell: Tell | None = None,
 ) -> Resolution:
     """The smallest JSD, per planted kind of defect, that the referee finds 95 % of the time.
 
@@ -123,18 +155,17 @@ def measure_resolution(
             cannot be read is measured again, and a folder that cannot be written to is done without. Nothing is kept
             for members that are not the package's own and have no identity.
         scored_share: share of `per_side` that `play` scores.
+        tell: is told the kind of defect and the number of trials before each of them.
     """
     count = min(per_side, len(real) // 2)
-    kept = None
-    if cache is not None and None not in _identities(members).values():
-        key = _key(real, kind, members, count, confidence, repeats, seed, scored_share)
-        kept = cache / f"resolution-{key}.json"
-        known = _read(kept)
-        if known is not None:
-            return known
+    kept = _kept_at(cache, real, kind, members, count, confidence, repeats, seed, scored_share)
+    known = None if kept is None else _read(kept)
+    if known is not None:
+        return known
     found, intervals, absent, trials = {}, {}, [], 0
     for name, defect in defects_for(kind, real).items():
-        trial = _Trials(real, kind, name, defect, play, count, confidence, seed, repeats)
+        told = None if tell is None else lambda more, name=name, before=trials: tell(name, before + more)
+        trial = _Trials(real, kind, name, defect, play, count, confidence, seed, repeats, told)
         trial.climb()
         estimate, interval = trial.crossing()
         if name in CAN_BE_ABSENT and math.isinf(estimate) and not trial.sees_independence():
@@ -163,12 +194,14 @@ def measure_resolution(
 class _Trials:
     """One defect, planted at one share after the other until it is seen at one and not at the next."""
 
-    def __init__(self, real, kind, name: str, defect: Defect, play: Player, count, confidence, seed, repeats) -> None:
+    def __init__(
+        self, real, kind, name: str, defect: Defect, play: Player, count, confidence, seed, repeats, told
+    ) -> None:
         self.real, self.kind, self.name, self.defect, self.play = real, kind, name, defect, play
         self.half, self.confidence, self.seed = count, confidence, seed
         self.repeats = max(repeats, _FEWEST_COLUMNS) if kind == "table" and name in OF_ONE_COLUMN else repeats
         self.scores: dict[int, list[float]] = {}
-        self.count = 0
+        self.count, self.told = 0, told
 
     def climb(self) -> None:
         """Down the ladder while the defect is seen, up while it is not."""
@@ -204,6 +237,8 @@ class _Trials:
 
         Parts, aim and seeds depend on the repeat and not on the share: rungs differ by what was planted alone.
         """
+        if self.told is not None:
+            self.told(self.count)
         self.count += 1
         stream, aim = (numpy_stream(self.seed, f"{word} {self.name}", repeat) for word in ("planting", "aim"))
         order = stream.permutation(len(self.real))
@@ -250,6 +285,13 @@ def _first_zero(rungs: list[int], excess: list[float]) -> float:
     share = -before / (after - before)
     logs = [math.log(SHARES[rungs[place]]) for place in (last_bad, last_bad + 1)]
     return jsd_of_spoilt_share(math.exp(logs[0] + share * (logs[1] - logs[0])))
+
+
+def _kept_at(cache, real, kind, members, *settings) -> Path | None:
+    """The file of the cache; `None` where nothing can be kept."""
+    if cache is None or None in _identities(members).values():
+        return None
+    return cache / f"resolution-{_key(real, kind, members, *settings)}.json"
 
 
 def _key(real, kind, members, count, confidence, repeats, seed, scored_share) -> str:

@@ -6,11 +6,15 @@ import numpy as np
 import pandas as pd
 
 from equipoise.errors import DataError
-from equipoise.referee.base import Finding, Values, take
+from equipoise.referee.base import Finding, Values
+from equipoise.referee.playing import ALONE, Twins
 from equipoise.referee.prepare import as_levels, as_numbers, is_number_column
 from equipoise.spaces import SpaceKind
 
 _WHERE = "judging real against generated"
+_MOST_TWINS = 20
+"""Samples of one value, both sides together, that are kept in one part. Members that read distances read up to the 64th
+neighbour, of either side; above 20 twins all but the last of their readings are 0 for every one of them."""
 _STRIKING_OVERLAP = 0.05
 """Share of generated rows that repeat a real row, beyond how often real rows repeat each other, worth a finding."""
 
@@ -125,48 +129,31 @@ def _same_columns(real: pd.DataFrame, fake: pd.DataFrame) -> pd.DataFrame:
     return fake
 
 
-def aligned(real: Values, fake: Values) -> Values | None:
-    """The generated samples in the order of the real ones, if both sides hold exactly the same samples."""
-    if len(real) != len(fake):
-        return None
-    orders = [np.argsort(row_keys(side), kind="stable") for side in (real, fake)]
-    if not np.array_equal(row_keys(real)[orders[0]], row_keys(fake)[orders[1]]):
-        return None
-    places = np.empty(len(real), dtype=np.int64)
-    places[orders[0]] = orders[1]
-    return take(fake, places)
+def twins(real: Values, fake: Values) -> Twins | None:
+    """Groups of samples of equal value that have to stay together when the sides are split; `None` for none.
 
-
-def fresh_places(real: Values, fake: Values) -> tuple[np.ndarray, np.ndarray, tuple[Finding, ...]]:
-    """Which samples of each side may be compared: those that are on both are left out, where they are no coincidence.
-
-    A verdict takes the sides as independent, and a sample that is on both breaks that: its twin among the fitted ones
-    gives it away, so that a random half of a set would be "distinguished" from the whole. Without its twins the real
-    side is as fresh as before, and a random part of it still has its law. Rows of a few levels coincide by nature: a
-    sample that the real side repeats stays, and nothing is left out where more than 5 % of them are repeated.
-
-    Returns:
-        Positions on the real side, positions on the generated side, and what was left out.
+    A verdict takes the sides as independent. Where a sample is on both, that is broken, and its twin among the fitted
+    ones would give it away: a random half of a set would be "distinguished" from the whole. With all twins in one part
+    nothing is given away, and nothing need be known of where they come from: values that coincide by chance may be kept
+    together just as well (see `playing.places`). Values that are met more than `_MOST_TWINS` times are no group: rows
+    of a few levels coincide by nature, the discriminators have to see them to know how common they are on each side,
+    and a copy among so many gives nothing away. If no rarer value is on both sides there are no groups, so that
+    repeats of one side, which are a difference that can be found, are seen.
     """
-    real_keys, fake_keys = row_keys(real), row_keys(fake)
-    places = np.arange(len(real)), np.arange(len(fake))
-    is_repeated = pd.Series(real_keys).duplicated(keep=False).to_numpy()
-    shared = np.isin(real_keys, fake_keys) & ~is_repeated
-    is_chance = shared.sum() <= _STRIKING_OVERLAP * min(len(real), len(fake))
-    if is_chance or is_repeated.mean() > _STRIKING_OVERLAP or aligned(real, fake) is not None:
-        return *places, ()
-    if shared.all():
-        kept = np.flatnonzero(~np.isin(fake_keys, real_keys))
-        statement = f"The {len(fake) - len(kept):,} generated samples that are also real ones were left out"
-        return places[0], kept, (Finding("inputs", f"{statement}; {len(kept):,} others are compared."),)
-    kept = np.flatnonzero(~shared)
-    statement = f"The {int(shared.sum()):,} real samples that are also generated ones were left out of the real side"
-    return kept, places[1], (Finding("inputs", f"{statement}; {len(kept):,} others are compared."),)
+    keys = np.concatenate([row_keys(real), row_keys(fake)])
+    _, groups, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    is_grouped = (counts > 1) & (counts <= _MOST_TWINS)
+    on_both = np.zeros(len(counts), dtype=bool)
+    on_both[np.intersect1d(groups[: len(real)], groups[len(real) :])] = True
+    if not (is_grouped & on_both).any():
+        return None
+    numbers = np.where(is_grouped, np.cumsum(is_grouped) - 1, ALONE)[groups]
+    return numbers[: len(real)], numbers[len(real) :]
 
 
 def _overlap(real: Values, fake: Values) -> list[Finding]:
     real_keys, fake_keys = row_keys(real), row_keys(fake)
-    if aligned(real, fake) is not None:
+    if len(real) == len(fake) and np.array_equal(np.sort(real_keys), np.sort(fake_keys)):
         return [Finding("inputs", "Both sides hold exactly the same samples: this compares a set with itself.", True)]
     fake_share = float(np.isin(fake_keys, real_keys).mean())
     real_share = float(np.isin(real_keys, fake_keys).mean())

@@ -16,14 +16,14 @@ import numpy as np
 
 from equipoise.errors import ConfigError, unknown_name
 from equipoise.randomness import derived_seed
-from equipoise.referee.base import Check, Evidence, Finding, Member, Values, joined, take
+from equipoise.referee.base import Check, Evidence, Finding, Member, Values, joined
 from equipoise.referee.checks import available as available_checks
-from equipoise.referee.checks.jsd_bound import is_distinguished, jsd_lower_bound_nats, log_e_value, value_estimate
+from equipoise.referee.checks.jsd_bound import is_distinguished, log_e_value, value_estimate
 from equipoise.referee.extractors import Extractor, members_of
-from equipoise.referee.eyesight import resolution_of
-from equipoise.referee.inputs import aligned, checked_sides, first_findings, fresh_places
+from equipoise.referee.eyesight import Tell, is_kept, resolution_of
+from equipoise.referee.inputs import checked_sides, first_findings, twins
 from equipoise.referee.members import members_for
-from equipoise.referee.playing import SCORE_SHARE, play, split
+from equipoise.referee.playing import SCORE_SHARE, places, play
 from equipoise.referee.resolution import Resolution, floor_nats
 from equipoise.referee.separation import Interval, area_under_curve, balanced_accuracy
 from equipoise.referee.verdict import Conclusion, Counts, Verdict, conclude
@@ -31,9 +31,13 @@ from equipoise.spaces import SpaceKind
 
 MINIMUM_SAMPLES = 20
 """Per side, at 95 % confidence: 9 to fit, 3 to choose, 8 to score."""
+_LEAST_OF_A_PART = 2
+"""Where hundreds of samples share few values, a part may be left with none."""
 
 _REPEATS = {"floor": 0, "screen": 1, "full": 5}
 """Trials per planted defect and size."""
+_SCREENED = {"points": 25, "images": 30, "table": 60}
+"""A screen takes about so many times as long as fitting, choosing and scoring once."""
 
 
 def judge(
@@ -53,6 +57,8 @@ def judge(
     checks: Sequence[str] | None = None,
     resolution: Literal["auto", "floor", "screen", "full"] | Resolution = "auto",
     cache: Path | None = None,
+    planting_seconds: float = 0.0,
+    tell: Tell | None = None,
 ) -> Verdict:
     """Judge whether generated samples can be told from real ones.
 
@@ -77,8 +83,11 @@ def judge(
             left out.
         resolution: how the smallest visible difference is found: "floor" computes what a perfect observer would need;
             "screen" plants each kind of defect once per size, which takes some 20 verdicts' time; "full" five times;
-            "auto" screens if a margin is given. Or a `Resolution` measured before.
+            "auto" takes the finest that the cache has, and else screens if a margin is given or if it will take less
+            than `planting_seconds`. Or a `Resolution` measured before.
         cache: a folder that keeps measured resolutions for the next verdict on the same data.
+        planting_seconds: how long "auto" may plant defects without a margin.
+        tell: is told the kind of defect and the number of trials before each planting.
 
     Returns:
         The verdict. With fewer samples than the method needs its conclusion is `too_little_data`.
@@ -94,30 +103,30 @@ def judge(
         used = (*used, *members_of(extractor, kind))
     real, fake = checked_sides(real, fake, kind)
     findings = first_findings(real, fake, kind)
-    kept = [np.arange(len(side)) for side in (real, fake)]
     if real_fit is not None:
         real_fit, _ = checked_sides(real_fit, fake, kind)
-    else:
-        *kept, left_out = fresh_places(real, fake)
-        real, fake, findings = take(real, kept[0]), take(fake, kept[1]), (*findings, *left_out)
     needed = samples_needed(confidence)
     real_total = len(real) if real_fit is None else min(len(real) / SCORE_SHARE, len(real_fit) / (1 - SCORE_SHARE))
     if min(real_total, len(fake)) < needed:
         return _too_few(real, fake, kind, confidence, margin, seed, findings, needed, time.perf_counter() - started)
-    same = aligned(real, fake) if real_fit is None else None
-    parts = split(real, fake if same is None else same, seed=seed, real_fit=real_fit, is_one_set=same is not None)
-    labels = places = None
-    if same is None:
-        # The split depends on the seed and the counts alone, so what is split in the same way falls beside its samples.
-        stand_in = None if real_fit is None else np.zeros(len(real_fit))
-        places = split(*kept, seed=seed, real_fit=stand_in)
-        if real_labels is not None and fake_labels is not None:
-            sides = [np.asarray(side)[rows] for side, rows in zip((real_labels, fake_labels), kept, strict=True)]
-            labels = split(*sides, seed=seed, real_fit=stand_in)
+    where = places(
+        len(real),
+        len(fake),
+        seed=seed,
+        real_fit_count=None if real_fit is None else len(real_fit),
+        twins=twins(real, fake) if real_fit is None else None,
+    )
+    parts = where.taken_from(real, fake, real_fit)
+    if min(vars(parts.counts).values()) < _LEAST_OF_A_PART:
+        findings = (*findings, Finding("inputs", "So many samples share a value that a part is left with none.", True))
+        return _too_few(real, fake, kind, confidence, margin, seed, findings, needed, time.perf_counter() - started)
+    begun = time.perf_counter()
     outcome = play(parts, kind=kind, seed=seed, members=used)
+    played_seconds = time.perf_counter() - begun
     estimate = value_estimate(outcome.real_logits, outcome.fake_logits)
     log_e = log_e_value(outcome.real_logits, outcome.fake_logits)
     rejects = is_distinguished(log_e, confidence=confidence)
+    has_labels = real_labels is not None and fake_labels is not None
     evidence = Evidence(
         kind=kind,
         real_values=parts.real_score,
@@ -132,25 +141,36 @@ def judge(
         # The checks together make a handful of statements; a tenth of the level each keeps false ones rare.
         confidence=1 - (1 - confidence) / 10,
         seed=derived_seed(seed, "referee checks"),
-        real_labels=None if labels is None else labels.real_score,
-        fake_labels=None if labels is None else labels.fake_score,
+        real_labels=np.asarray(real_labels)[where.real_score] if has_labels else None,
+        fake_labels=np.asarray(fake_labels)[where.fake_score] if has_labels else None,
         label_names=tuple(label_names),
-        real_places=None if places is None else places.real_score,
-        fake_places=None if places is None else places.fake_score,
+        real_places=where.real_score,
+        fake_places=where.fake_score,
     )
     for check in _chosen_checks(checks).values():
         findings = (*findings, *check(evidence))
     if not isinstance(resolution, Resolution):
         pool = real if real_fit is None else joined(real, real_fit)
-        plan = ("floor" if margin is None else "screen") if resolution == "auto" else resolution
-        resolution = _resolution(pool, plan, kind, parts.counts, used, confidence, cache)
+        asked = {"kind": kind, "members": used, "confidence": confidence, "cache": cache}
+        plan = resolution
+        if plan == "auto":
+            is_affordable = _SCREENED[kind] * played_seconds <= planting_seconds
+            kept = [name for name in ("full", "screen") if is_kept(pool, parts.counts, _REPEATS[name], **asked)]
+            plan = kept[0] if kept else ("screen" if margin is not None or is_affordable else "floor")
+        if plan not in _REPEATS:
+            raise unknown_name("judge, resolution", "plan", plan, ["auto", *_REPEATS])
+        if plan == "floor":
+            floor = floor_nats(parts.counts.real_score, parts.counts.fake_score, confidence=confidence)
+            resolution = Resolution("floor", floor)
+        else:
+            resolution = resolution_of(pool, parts.counts, repeats=_REPEATS[plan], tell=tell, **asked)
     return Verdict(
         kind=kind,
         conclusion=conclude(rejects=rejects, margin_nats=margin, resolution=resolution),
         confidence=confidence,
         margin_nats=margin,
         # Without a rejection no distance is claimed, so that verdict and bound never contradict each other.
-        jsd_lower_bound_nats=jsd_lower_bound_nats(estimate, confidence=confidence) if rejects else 0.0,
+        jsd_lower_bound_nats=outcome.lower_bound_nats(confidence) if rejects else 0.0,
         jsd_estimate_nats=estimate.jsd_nats,
         log_e_value=log_e,
         value=estimate.value,
@@ -176,24 +196,6 @@ def samples_needed(confidence: float) -> int:
     """
     pairs = math.ceil(-math.log(1 - confidence) / math.log(4)) + 1
     return max(MINIMUM_SAMPLES, math.ceil(pairs / SCORE_SHARE))
-
-
-def _resolution(
-    pool: Values,
-    plan: str,
-    kind: SpaceKind,
-    counts: Counts,
-    members: Sequence[Member],
-    confidence: float,
-    cache: Path | None,
-) -> Resolution:
-    if plan not in _REPEATS:
-        raise unknown_name("judge, resolution", "plan", plan, ["auto", *_REPEATS])
-    if plan == "floor":
-        return Resolution("floor", floor_nats(counts.real_score, counts.fake_score, confidence=confidence))
-    return resolution_of(
-        pool, counts, kind=kind, members=members, confidence=confidence, repeats=_REPEATS[plan], cache=cache
-    )
 
 
 def _chosen_checks(names: Sequence[str] | None) -> Mapping[str, Check]:

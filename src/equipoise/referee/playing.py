@@ -9,6 +9,7 @@ import numpy as np
 
 from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee.base import Member, Rows, Values, take
+from equipoise.referee.checks.jsd_bound import jsd_lower_bound_nats
 from equipoise.referee.choice import Choice, choose
 from equipoise.referee.prepare import preparation
 from equipoise.referee.verdict import Counts
@@ -19,8 +20,15 @@ SCORE_SHARE = 1 - FIT_SHARE - CHOICE_SHARE
 """Measured on six planted differences of points, tables and digits: against 0.5, 0.2 and 0.3 the log e-value gains 5 to
 40 % where there is much to fit and as much as the scored part grows where there is little; with 0.4, 0.1 and 0.5 digits
 lose it."""
+ALONE = -1
+"""In place of a group's number, for samples that share their value with no other."""
 _MOST_SCORED_FAKE = 0.5
 """With a fitting part of its own on the real side: at most half of the generated samples are scored."""
+
+
+Twins = tuple[np.ndarray, np.ndarray]
+"""For each sample of the real and of the generated side the number of its group, or `ALONE`. Shapes `(n_real,)` and
+`(n_fake,)`, int64."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,12 @@ class Parts:
     real_score: Values
     fake_score: Values
 
+    def taken_from(self, real: Values, fake: Values, real_fit: Values | None = None) -> Parts:
+        """The samples at these positions; with `real_fit`, the real ones to fit and to choose on come from there."""
+        fitted = real if real_fit is None else real_fit
+        sides = (fitted, fake, fitted, fake, real, fake)
+        return Parts(*(take(side, places) for side, places in zip(sides, vars(self).values(), strict=True)))
+
     @property
     def counts(self) -> Counts:
         """How many samples each part has."""
@@ -42,15 +56,23 @@ class Parts:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The chosen discriminator, its clipped logits on the scored part, and the prepared rows behind them."""
+    """The chosen discriminator, its clipped logits on the scored part, and the prepared rows behind them.
+
+    `limits` are the lowest and highest logit that the chosen discriminator may give: see `play`.
+    """
 
     choice: Choice
     real_logits: np.ndarray
     fake_logits: np.ndarray
+    limits: tuple[float, float]
     real: Rows
     fake: Rows
     real_fit: Rows
     fake_fit: Rows
+
+    def lower_bound_nats(self, confidence: float) -> float:
+        """The lower confidence bound on the JSD that these logits prove."""
+        return jsd_lower_bound_nats(self.real_logits, self.fake_logits, confidence=confidence, limits=self.limits)
 
 
 def split(
@@ -59,33 +81,62 @@ def split(
     *,
     seed: int,
     real_fit: Values | None = None,
-    is_one_set: bool = False,
+    twins: Twins | None = None,
     scored_share: float = SCORE_SHARE,
 ) -> Parts:
-    """Split both sides at random, from the seed alone.
+    """Split both sides at random: `places` of each part, taken from the sides."""
+    found = places(
+        len(real),
+        len(fake),
+        seed=seed,
+        real_fit_count=None if real_fit is None else len(real_fit),
+        twins=twins,
+        scored_share=scored_share,
+    )
+    return found.taken_from(real, fake, real_fit)
 
-    With `real_fit`, all of `real` is scored, and of `fake` as many as that, within 40 to 50 % of them. With
-    `is_one_set` both sides are the same samples in the same order and are split alike: otherwise a sample scored on one
-    side may have been fitted on the other, and its twin would give it away. `scored_share` is that of both sides where
-    there is no `real_fit`; the rest is fitted on and chosen on in the proportion 3 to 1.
+
+def places(
+    real_count: int,
+    fake_count: int,
+    *,
+    seed: int,
+    real_fit_count: int | None = None,
+    twins: Twins | None = None,
+    scored_share: float = SCORE_SHARE,
+) -> Parts:
+    """Which samples of each side are fitted on, chosen on and scored: positions in random order.
+
+    With `real_fit_count`, all of the real side is scored, and of the generated one as many as that, within 40 to 50 %
+    of them; positions of the real parts to fit and to choose on are then those on that other set. `scored_share` is
+    that of both sides where there is no such set; the rest is fitted on and chosen on in the proportion 3 to 1.
+
+    Samples of one group of `twins` fall in the same part, whichever side they are on. Which part that is, is drawn for
+    the group by itself: a function of its value and of nothing else. So the scored part of either side is a sample of
+    its law within the values that were drawn for scoring, no discriminator has been fitted on one of these values, and
+    the e-value is as exact as it is without twins.
     """
-    side = "real" if is_one_set else "fake"
-    fake_order = numpy_stream(seed, f"referee split {side}").permutation(len(fake))
-    if real_fit is None:
-        pieces = _cut(numpy_stream(seed, "referee split real").permutation(len(real)), scored_share)
-        real_parts = [take(real, piece) for piece in pieces]
+    streams = [numpy_stream(seed, f"referee split {side}") for side in ("real", "fake")]
+    groups = (np.full(real_count, ALONE), np.full(fake_count, ALONE)) if twins is None else twins
+    count = 1 + max(int(side.max(initial=ALONE)) for side in groups)
+    drawn = numpy_stream(seed, "referee split twins").uniform(size=count)
+    if real_fit_count is None:
+        real_parts = _cut(streams[0], groups[0], drawn, scored_share)
     else:
-        fit_order = numpy_stream(seed, "referee split real").permutation(len(real_fit))
-        fit, choice, _ = _cut(fit_order, 0.0)
-        scored_order = numpy_stream(seed, "referee order real").permutation(len(real))
-        real_parts = [take(real_fit, fit), take(real_fit, choice), take(real, scored_order)]
-        scored_share = min(_MOST_SCORED_FAKE, max(SCORE_SHARE, len(real) / len(fake)))
-    fake_parts = [take(fake, piece) for piece in _cut(fake_order, scored_share)]
+        fit, choice, _ = _cut(streams[0], np.full(real_fit_count, ALONE), drawn, 0.0)
+        real_parts = [fit, choice, numpy_stream(seed, "referee order real").permutation(real_count)]
+        scored_share = min(_MOST_SCORED_FAKE, max(SCORE_SHARE, real_count / fake_count))
+    fake_parts = _cut(streams[1], groups[1], drawn, scored_share)
     return Parts(real_parts[0], fake_parts[0], real_parts[1], fake_parts[1], real_parts[2], fake_parts[2])
 
 
 def play(parts: Parts, *, kind: SpaceKind, seed: int, members: Sequence[Member]) -> Outcome:
-    """Fit every member, choose one, score it once."""
+    """Fit every member, choose one, score it once.
+
+    Its logits on the scored part are clipped to the range that they have on the choosing part. A discriminator that
+    may not say more than it was seen to say there loses next to nothing, and its worst logit is known before a sample
+    is scored, which the bound on the distance needs.
+    """
     prepare = preparation(kind, parts.real_fit, parts.fake_fit)
     fit: list[Rows] = [prepare(parts.real_fit), prepare(parts.fake_fit)]
     # Fitted scorers read all four remaining parts in one pass; the scored part's columns are opened only once chosen.
@@ -96,11 +147,28 @@ def play(parts: Parts, *, kind: SpaceKind, seed: int, members: Sequence[Member])
         scores.append([scorer(rows) for rows in others])
     by_part = [{member.name: each[place] for member, each in zip(members, scores, strict=True)} for place in range(4)]
     choice = choose(by_part[0], by_part[1])
-    return Outcome(choice, choice.logits(by_part[2]), choice.logits(by_part[3]), *others[2:], *fit)
+    logits = [choice.logits(scored) for scored in by_part]
+    limits = min(side.min() for side in logits[:2]), max(side.max() for side in logits[:2])
+    real_logits, fake_logits = (np.clip(side, *limits) for side in logits[2:])
+    return Outcome(choice, real_logits, fake_logits, limits, *others[2:], *fit)
 
 
-def _cut(order: np.ndarray, scored_share: float) -> list[np.ndarray]:
-    """Indices to fit on, to choose on and to score."""
+def _cut(stream: np.random.Generator, groups: np.ndarray, drawn: np.ndarray, scored_share: float) -> list[np.ndarray]:
+    """Positions to fit on, to choose on and to score, each in random order.
+
+    Samples in a group go where the group's draw falls; the others fill up the parts to their sizes as nearly as it can
+    be.
+    """
+    order = stream.permutation(len(groups))
     scored = round(len(order) * scored_share)
     fitted = round((len(order) - scored) * FIT_SHARE / (FIT_SHARE + CHOICE_SHARE))
-    return [order[:fitted], order[fitted : len(order) - scored], order[len(order) - scored :]]
+    if not (groups >= 0).any():
+        return [order[:fitted], order[fitted : len(order) - scored], order[len(order) - scored :]]
+    edges = np.array([fitted, len(order) - scored]) / len(order)
+    alone = order[groups[order] == ALONE]
+    grouped = order[groups[order] != ALONE]
+    parts = np.searchsorted(edges, drawn[groups[grouped]], side="right")
+    sizes = np.maximum(np.array([fitted, len(order) - scored - fitted, scored]) - np.bincount(parts, minlength=3), 0)
+    cuts = np.round(np.cumsum(sizes)[:2] * len(alone) / max(1, sizes.sum())).astype(int)
+    pieces = np.split(alone, cuts)
+    return [stream.permutation(np.concatenate([pieces[k], grouped[parts == k]])) for k in range(3)]

@@ -1,6 +1,6 @@
 r"""The smallest difference that would have been seen: without it, "not distinguished" means nothing.
 
-Two ways to know it. The floor is arithmetic: even a discriminator that knew both densities would need a certain
+Two ways to know it. The floor is arithmetic: even a discriminator that knew both densities would need about a certain
 JSD with so many samples. The planted resolution is measured: known defects are planted into real data and the
 same referee is sent to find them.
 """
@@ -22,7 +22,7 @@ class Resolution:
 
     Attributes:
         method: "floor" when only the floor is known; "planted" when defects were planted.
-        floor_nats: JSD that a discriminator knowing both densities would need; no referee can do better.
+        floor_nats: about the least JSD that a discriminator knowing both densities would need; see `floor_nats`.
         power: the chance of detection that all these numbers refer to.
         by_defect_nats: smallest visible JSD of each planted defect; infinite when even the largest was not seen.
         absent: defects that changed nothing visible at any size because the data have nothing of the kind to spoil:
@@ -43,9 +43,12 @@ class Resolution:
 
     @property
     def coarsest_nats(self) -> float:
-        """The worst planted defect's JSD, by the upper end of its interval; the floor when nothing was planted."""
+        """The worst planted defect's JSD, by the upper end of its interval.
+
+        Twice the floor when nothing was planted: what a smooth difference needs at least.
+        """
         if not self.by_defect_nats:
-            return self.floor_nats
+            return 2 * self.floor_nats
         return max(self.intervals_nats[name][1] for name in self.by_defect_nats)
 
     def to_json(self) -> dict[str, Any]:
@@ -78,11 +81,13 @@ def _or_infinite(nats: float | None) -> float:
 
 
 def floor_nats(real_count: int, fake_count: int, *, confidence: float) -> float:
-    r"""JSD at which the best possible discriminator is found out with 95 % power by the e-value.
+    r"""About the least JSD that a discriminator which knew both densities would find with 95 % power by the e-value.
 
-    With the true log-odds, the log e-value of n pairs has mean `mu = 2 n JSD` and, for small JSD, variance `2 mu` (a
-    log-likelihood ratio's variance is twice its mean). It must exceed log(1 / alpha) with probability 0.95:
-    `mu - 1.645 sqrt(2 mu) = log(1 / alpha)`. For 3,000 pairs and 95 % confidence this is 0.0018 nats.
+    With the true log-odds, the log e-value of n pairs has mean `mu = 2 n JSD`. How much it varies depends on the kind
+    of difference: least where the sides share no value in a small part of the space, so that each sample there counts
+    log 2. Their number is a Poisson count and the variance `mu log 2`; smooth differences have up to `2 mu`, and need
+    about twice the JSD. The least is asked for: it must exceed log(1 / alpha) with probability 0.95,
+    `mu - 1.645 sqrt(mu log 2) = log(1 / alpha)`. For 3,000 pairs and 95 % confidence this is 0.0011 nats.
 
     Args:
         real_count: real samples scored.
@@ -95,6 +100,6 @@ def floor_nats(real_count: int, fake_count: int, *, confidence: float) -> float:
     from scipy.special import ndtri
 
     pairs = 2 / (1 / real_count + 1 / fake_count)
-    half = float(ndtri(POWER)) * math.sqrt(2) / 2
+    half = float(ndtri(POWER)) * math.sqrt(math.log(2)) / 2
     mean = (half + math.sqrt(half**2 - math.log(1 - confidence))) ** 2
     return min(math.log(2), mean / (2 * pairs))

@@ -136,14 +136,15 @@ def _resolution(verdict: Verdict) -> list[str]:
     resolution = verdict.resolution
     assert resolution is not None
     floor = (
-        f"even a perfect discriminator needs a difference of {_nats(resolution.floor_nats)} to find it "
-        f"{resolution.power:.0%} of the time with this many samples; a smaller one is invisible here."
+        f"with this many samples even a discriminator that knew both densities would need a difference of about "
+        f"{_nats(resolution.floor_nats)} to find it {resolution.power:.0%} of the time, and nearly twice that for a "
+        "smooth one."
     )
     if resolution.method == "floor":
         return [
             "What would have been seen:",
-            f"- Computed, not measured: {floor} How much larger a difference must be for these discriminators depends "
-            "on its kind, and was not measured for this verdict.",
+            f"- Not measured for this verdict: {floor} How much larger a difference must be for these discriminators "
+            "depends on its kind; '--resolution screen' plants known ones and looks for them.",
         ]
     lines = [
         f"What would have been seen {resolution.power:.0%} of the time (measured by planting defects into real data, "

@@ -40,14 +40,14 @@ def check_regions(evidence: Evidence) -> tuple[Finding, ...]:
     rows = []
     for top, bottom, left, right in cells:
         patches = [part[:, :, top:bottom, left:right].reshape(len(part), -1).astype(np.float64) for part in parts]
-        logits = [clip_logits(side) for side in _scores(*patches)]
+        *logits, limits = _scores(*patches)
         log_e = log_e_value(*logits)
         is_named = log_e >= -math.log(level)
         estimate = value_estimate(*logits)
         rows.append({
             "top": top * factor, "bottom": min(bottom * factor, height), "left": left * factor,
             "right": min(right * factor, width), "is_told_apart": bool(is_named),
-            "jsd_lower_bound_nats": jsd_lower_bound_nats(estimate, confidence=1 - level) if is_named else 0.0,
+            "jsd_lower_bound_nats": _bound(*logits, limits, level) if is_named else 0.0,
             "jsd_estimate_nats": estimate.jsd_nats, "log_e_value": log_e,
         })  # fmt: skip
     rows.sort(key=lambda row: -row["log_e_value"])
@@ -57,7 +57,7 @@ def check_regions(evidence: Evidence) -> tuple[Finding, ...]:
         return (Finding("regions", statement, rows=tuple(rows)),)
     listed = "; ".join(
         f"rows {row['top']} to {row['bottom'] - 1}, columns {row['left']} to {row['right'] - 1}"
-        f" (JSD at least {row['jsd_lower_bound_nats']:.2g} nats)"
+        + (f" (JSD at least {row['jsd_lower_bound_nats']:.2g} nats)" if row["jsd_lower_bound_nats"] else "")
         for row in named[:_NAMED]
     )
     statement = f"Of {len(cells)} regions of the images {len(named)} are told apart alone, most first: {listed}."
@@ -85,13 +85,23 @@ def _averaged(images: np.ndarray, factor: int) -> np.ndarray:
     return split.mean(axis=(3, 5))
 
 
-def _scores(real_fit, fake_fit, real, fake) -> list[np.ndarray]:
-    """Logits of the scored patches; zero where the fitted patches never change."""
+def _bound(real_logits: np.ndarray, fake_logits: np.ndarray, limits: tuple[float, float], level: float) -> float:
+    return jsd_lower_bound_nats(real_logits, fake_logits, confidence=1 - level, limits=limits)
+
+
+def _scores(real_fit, fake_fit, real, fake) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """Logits of the scored patches, and the range that they are clipped to: that of the fitted patches.
+
+    Zero where the fitted patches never change.
+    """
     features = _features(np.concatenate([real_fit, fake_fit]))
     if features is None:
-        return [np.zeros(len(side)) for side in (real, fake)]
+        return np.zeros(len(real)), np.zeros(len(fake)), (0.0, 0.0)
     score = fit_logistic(features(real_fit), features(fake_fit), strengths=(_STRENGTH,))
-    return [score(features(side))[:, 0] for side in (real, fake)]
+    fitted = [clip_logits(score(features(side))[:, 0]) for side in (real_fit, fake_fit)]
+    limits = float(min(side.min() for side in fitted)), float(max(side.max() for side in fitted))
+    real_logits, fake_logits = (np.clip(score(features(side))[:, 0], *limits) for side in (real, fake))
+    return real_logits, fake_logits, limits
 
 
 def _features(pooled: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
