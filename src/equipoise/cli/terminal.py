@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import typer
@@ -23,7 +26,8 @@ def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
         try:
-            command(*arguments, **options)
+            with ending_on_sigterm():
+                command(*arguments, **options)
             sys.stdout.flush()
         except EquipoiseError as error:
             process = process_that_tells(error)
@@ -47,6 +51,30 @@ def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(EXIT_UNEXPECTED) from error
 
     return run
+
+
+@contextlib.contextmanager
+def ending_on_sigterm() -> Iterator[None]:
+    """Take SIGTERM for Ctrl-C, with its cleaning up, its message and its exit code; a second one ends at once.
+
+    Commands that know more about what is being done handle both themselves. One of many processes is left alone: it
+    may be waiting for the others, and would go on waiting.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or "WORLD_SIZE" in os.environ or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        del frame
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def process_that_tells(error: BaseException) -> str | None:

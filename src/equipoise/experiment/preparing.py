@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import torch
 
 from equipoise.data import DataOptions, PreparedData, load, prepare
 from equipoise.distributed import here
-from equipoise.errors import ConfigError, RunFolderError
+from equipoise.errors import ConfigError, Interrupted, RunFolderError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import DataConfig, RunConfig
 from equipoise.experiment.memory import explaining_memory, explaining_memory_of_data
 from equipoise.experiment.presets import cadence, preset, preset_name
 from equipoise.experiment.reading import merged, read_config, read_settings, validated
 from equipoise.experiment.resolving import resolved
+from equipoise.experiment.stopping import before_the_run, stopping_at_once
 from equipoise.training import Trainer
 
 PLAY_SHARE = 0.93
@@ -110,7 +112,8 @@ def plan_run(
         )
     if minutes is not None:
         share = PLAY_SHARE if config.looks.count == 0 else PLAY_SHARE * (1 - LOOKS_SHARE)
-        with explaining_memory(config, doing="timing a step for --minutes", is_playing=False):
+        timing = explaining_memory(config, doing="timing a step for --minutes", is_playing=False)
+        with timing, stopping_at_once(before_the_run):
             steps = max(10, int(minutes * 60 * share / seconds_per_step(config, data)))
     # How often things are written follows the length of the run, unless the person set it for this very run.
     if steps is not None or "outputs" not in content:
@@ -135,12 +138,17 @@ def prepare_data(source: Any, section: DataConfig, seed: int) -> PreparedData:
     if key is not None and key in _prepared:
         return _prepared[key]
     options = DataOptions(**section.model_dump(exclude={"source", "balance"}))
-    with explaining_memory_of_data(section):
+    with explaining_memory_of_data(section), stopping_at_once(partial(_while_reading, source)):
         data = prepare(load(source, options=options), seed=seed)
     _prepared.clear()
     if key is not None:
         _prepared[key] = data
     return data
+
+
+def _while_reading(source: Any, by: str) -> Interrupted:
+    name = source if isinstance(source, (str, Path)) else f"a {type(source).__name__}"
+    return Interrupted(f"reading {name}", f"stopped by {by}.", "", "Nothing has changed. Give the same command again.")
 
 
 def require_path(config: RunConfig, *, where: str) -> None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from equipoise.distributed import here
-from equipoise.errors import EquipoiseError, InputError, Interrupted, PlayDiverged, StorageError
+from equipoise.errors import EquipoiseError, InputError, Interrupted, OutOfMemory, PlayDiverged, StorageError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.config import RunConfig
 from equipoise.experiment.gan import Gan, load
@@ -25,17 +23,24 @@ from equipoise.experiment.looking import LookState, looks_handler, looks_setting
 from equipoise.experiment.many import agreed_config, agreed_plan, begun_before, launch_name
 from equipoise.experiment.memory import explaining_memory
 from equipoise.experiment.preparing import Planned, plan_run, prepare_data
+from equipoise.experiment.stopping import (
+    Stopped,
+    before_the_run,
+    in_folder,
+    stopping_after_the_step,
+    stopping_at_once,
+    whole_without_verdict,
+)
 from equipoise.experiment.unchanged import environment
 from equipoise.files import write_text
 from equipoise.locking import locked
 from equipoise.runfolder import RunFolder, create_run_folder
 from equipoise.training import Trainer
 from equipoise.training.checkpoints import save_checkpoint
+from equipoise.training.events import Ended, Event
 from equipoise.training.recorder import Progress, Recorder, SampleSheets, TensorBoardEvents
 from equipoise.training.rollback import BAD_TRENDS, CollapseWatch, Recovery
 from equipoise.training.weighting import WEIGHTED, density_under_data
-
-SAME_SIGNAL_SECONDS = 2.0
 
 
 def fit(
@@ -106,7 +111,7 @@ def train_planned(planned: Planned, folder: Path | None = None, *, progress: Pro
     planned = Planned(agreed_config(group, planned.config, planned.data), planned.data)
     data = planned.data
     torch.set_num_threads(planned.config.runtime.threads)
-    with explaining_memory(planned.config):
+    with explaining_memory(planned.config), stopping_at_once(before_the_run):
         # Before the folder: a configuration that cannot be built leaves nothing.
         trainer = build_trainer(planned.config, data)
         if not group.is_main:
@@ -114,7 +119,7 @@ def train_planned(planned: Planned, folder: Path | None = None, *, progress: Pro
         planned, looks = plan_the_looks(planned)
         config = planned.config
         run = create_run_folder(next_folder(config) if folder is None else folder)
-        with locked(run.path):
+        with locked(run.path), stopping_at_once(partial(in_folder, run)):
             run.sweep_up()
             run.write_json(run.data, data.describe())
             run.write_json(run.facts, facts(config, trainer))
@@ -222,12 +227,40 @@ def play_and_judge(
 
     Of many processes the first one does this, while the others `follow`.
     """
+    with stopping_at_once(partial(in_folder, run)):
+        _play(run, planned, trainer, sheets, progress, looks=looks, goes_on=goes_on)
+        with stopping_at_once(partial(in_folder, run), talks=False):  # the others wait, however many they are
+            gan = load(run.path, data=planned.data, trust_code=True)  # what it names has just been played with
+            if planned.config.outputs.final_verdict and not _is_judged(run, gan.step):
+                _final_verdict(gan, run, progress)
+            _report(run)
+        trainer.group.wait()
+        return gan
+
+
+def _play(
+    run: RunFolder,
+    planned: Planned,
+    trainer: Trainer,
+    sheets: SampleSheets,
+    progress: Progress | None,
+    *,
+    looks: LookState,
+    goes_on: bool,
+) -> None:
+    """Play to the end or to the goal.
+
+    Raises:
+        Interrupted: somebody asked for the end; if that was in the last step, all are played.
+        Collapsed: the looks say so, and play is to stop for it.
+    """
     recorder = Recorder(run, sheets, progress=progress)
     recorder.trainer = trainer
     trainer.plan = replace(trainer.plan, look_steps=trainer.plan.look_steps | looks.steps)
     agreed_plan(trainer)
     looker = looks_handler(run, planned, looks, trainer, progress=progress, goes_on=goes_on)
-    trainer.handlers = [recorder, *([] if looker is None else [looker]), *_tensorboard(run)]
+    handlers = [recorder, *([] if looker is None else [looker]), *_tensorboard(run)]
+    trainer.handlers = [partial(_without_old_report, run), *handlers]
     if looker is not None:
         recorder.live = looker.live
     if progress is not None:
@@ -240,8 +273,10 @@ def play_and_judge(
     trainer.handlers.append(collapse)
     try:
         # Within: the folder's status says what to lower too.
-        with explaining_memory(planned.config), _stopping_on_signals(trainer) as stopped_by:
+        with explaining_memory(planned.config), stopping_after_the_step(trainer) as stopped_by:
             _recovery(run, planned.config, progress).play(trainer, collapse)
+    except Stopped:
+        raise  # before the first step or after the last: no failure
     except BaseException as error:
         with contextlib.suppress(EquipoiseError):  # the disk may be what failed
             trend = trainer.trend if trainer.trend in BAD_TRENDS else "diverged"
@@ -251,48 +286,54 @@ def play_and_judge(
     finally:
         if progress is not None:
             progress.close()
-    stopped_by = _any_stop(trainer, stopped_by)
+    stopped_by, is_whole = _any_stop(trainer, stopped_by)
     if trainer.goal_reached:
         run.write_status(ended_because=trainer.goal_reached, message=trainer.goal_reached)
-    elif collapse.found is not None and trainer.step < trainer.plan.steps:
+    elif collapse.found is not None and not is_whole:
         run.write_status(state="stopped", message=str(collapse.found))
         _report(run)
         raise collapse.found
-    elif stopped_by and trainer.step < trainer.plan.steps:
-        raise _interrupted(run, trainer, stopped_by)
-    gan = load(run.path, data=planned.data, trust_code=True)  # what it names has just been played with
-    if planned.config.outputs.final_verdict and not _is_judged(run, gan.step):
-        _final_verdict(gan, run, progress)
-    _report(run)
-    trainer.group.wait()
-    return gan
+    if stopped_by:
+        raise _interrupted(run, trainer, stopped_by, is_whole=is_whole)
 
 
 def follow(run: RunFolder, planned: Planned, trainer: Trainer) -> Gan:
     """Play with the first process, which alone records and judges; wait for it."""
     agreed_plan(trainer)
-    with _stopping_on_signals(trainer) as stopped_by:
+    with stopping_after_the_step(trainer) as stopped_by:
         _recovery(run, planned.config, None).play(trainer)
-    stopped_by = _any_stop(trainer, stopped_by)
-    if stopped_by and trainer.step < trainer.plan.steps:
-        raise _interrupted(run, trainer, stopped_by)
+    stopped_by, is_whole = _any_stop(trainer, stopped_by)
+    if stopped_by:
+        raise _interrupted(run, trainer, stopped_by, is_whole=is_whole)
     trainer.group.wait()
     return load(run.path, data=planned.data, trust_code=True)
 
 
-def _any_stop(trainer: Trainer, stopped_by: Sequence[str]) -> list[str]:
-    """The signals that stopped this process, or those of another; none where the first one has reached its goal."""
+def _any_stop(trainer: Trainer, stopped_by: Sequence[str]) -> tuple[list[str], bool]:
+    """The signals that any process got, and whether play has come to its last step or, in the first one, its goal."""
     found = trainer.group.gathered([bool(trainer.goal_reached), list(stopped_by)])
-    return [] if found[0][0] else [text for _, texts in found for text in texts]
+    return [text for _, texts in found for text in texts], trainer.step >= trainer.plan.steps or found[0][0]
 
 
-def _interrupted(run: RunFolder, trainer: Trainer, stopped_by: Sequence[str]) -> Interrupted:
+def _interrupted(run: RunFolder, trainer: Trainer, stopped_by: Sequence[str], *, is_whole: bool) -> Interrupted:
+    where = f"step {trainer.step} of {trainer.plan.steps}"
+    if is_whole:
+        return whole_without_verdict(run, where, stopped_by[0])
     return Interrupted(
-        f"step {trainer.step} of {trainer.plan.steps}",
+        where,
         f"stopped by {stopped_by[0]}; a checkpoint was written.",
         "",
         f"Continue with: equipoise resume {run.path}",
     )
+
+
+def _without_old_report(run: RunFolder, event: Event) -> None:
+    """Before the state says 'finished': a report of fewer steps would say that nothing is left to do."""
+    if isinstance(event, Ended) and event.is_complete:
+        try:
+            run.report.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError.from_os_error(run.report, error) from error
 
 
 def _recovery(run: RunFolder, config: RunConfig, progress: Progress | None) -> Recovery:
@@ -303,10 +344,10 @@ def _recovery(run: RunFolder, config: RunConfig, progress: Progress | None) -> R
 
 
 def _final_verdict(gan: Gan, run: RunFolder, progress: Progress | None) -> None:
-    """The verdict on the final part; data that cannot be judged are said so, and are no failure of the run."""
+    """The verdict on the final part; data that cannot be judged, here, are said so, and are no failure of the run."""
     try:
         gan.judge()
-    except InputError as error:
+    except (InputError, OutOfMemory) as error:
         run.write_status(message=f"No verdict: {error}")
         if progress is not None:
             progress.message(f"No verdict: {error}")
@@ -328,36 +369,3 @@ def _tensorboard(run: RunFolder) -> list[TensorBoardEvents]:
         return [TensorBoardEvents(run)]
     except ImportError:
         return []
-
-
-@contextlib.contextmanager
-def _stopping_on_signals(trainer: Trainer) -> Iterator[list[str]]:
-    """SIGINT and SIGTERM end play after the present step; a second one ends the program at once.
-
-    Of many processes each may get the same signal twice, from the terminal and from torchrun: what comes within
-    `SAME_SIGNAL_SECONDS` of the first counts as the first.
-    """
-    stopped_by: list[str] = []
-    first = math.nan
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped_by
-        return
-
-    def stop(number: int, frame: Any) -> None:
-        nonlocal first
-        del frame
-        if stopped_by and not trainer.group.is_alone and time.monotonic() - first < SAME_SIGNAL_SECONDS:
-            return
-        first = time.monotonic()
-        if stopped_by:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        stopped_by.append("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
-        trainer.stop_asked = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped_by
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 
@@ -122,3 +123,27 @@ def test_a_reader_that_leaves_early_is_no_failure(tmp_path):
     assert process.wait(timeout=60) == 0
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+def test_sigterm_ends_every_command_as_ctrl_c_does(capsys):
+    cleaned = []
+
+    def command():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            cleaned.append(signal.getsignal(signal.SIGTERM))
+
+    with pytest.raises(typer.Exit) as stopped:
+        reporting_errors(command)()
+    assert stopped.value.exit_code == 130
+    assert capsys.readouterr().err == "interrupted.\n"
+    # On the way out a second signal ends at once, and afterwards all is as it was.
+    assert cleaned == [signal.SIG_DFL] and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_one_of_many_processes_is_ended_by_sigterm_as_always(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    seen = []
+    reporting_errors(lambda: seen.append(signal.getsignal(signal.SIGTERM)))()
+    assert seen == [signal.SIG_DFL]

@@ -289,6 +289,6 @@ def test_a_dry_run_of_what_finds_no_room_forecasts_its_memory(equipoise, shelf, 
     monkeypatch.setattr(forecast, "seconds_per_step", fail)
     outcome = equipoise("train", shelf / "points.npy", "--steps", 3, "--dry-run", *SMALL)
     assert outcome.code == 0, outcome.err
-    for text in ("# Forecast, from sizes alone:", "#   time      not known", "#   memory", "#   trouble   Lower play.batch"):
+    for text in ("# Forecast, from sizes alone:", "  time      not known", "#   memory", "trouble   Lower play.batch"):
         assert text in outcome.out
     assert all(line.startswith("#") for line in outcome.out.partition("# Forecast")[2].splitlines()[1:])
