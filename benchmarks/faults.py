@@ -247,21 +247,23 @@ class Bench:
     def run_kills(self, kind: str, wanted: int) -> None:
         """Trials of at most KILLS_PER_RUN kills, on games in turn, until there are as many kills as wanted."""
         trial = 0
-        while sum(row["injected"] for (fault, _), row in self.done.items() if fault == kind) < wanted:
+        while (left := wanted - sum(row["injected"] for key, row in self.done.items() if key[0] == kind)) > 0:
             if time.monotonic() > self.until:
                 return
-            game = self.games[trial % len(self.games)]
-            self.attempt(kind, trial, game, lambda game=game, trial=trial: self.killed(kind, game, trial))
+            game, most = self.games[trial % len(self.games)], min(left, KILLS_PER_RUN)
+            self.attempt(
+                kind, trial, game, lambda trial=trial, game=game, most=most: self.killed(kind, trial, game, most)
+            )
             trial += 1
 
-    def killed(self, kind: str, game: str, trial: int) -> dict[str, Any]:
-        """One run that is killed and resumed until it ends."""
+    def killed(self, kind: str, trial: int, game: str, most: int) -> dict[str, Any]:
+        """One run that is killed and resumed until it ends, or has been killed so often."""
         stream, model = random.Random(f"{kind} {trial}"), self.undisturbed(game)
         (begin, _), (end, _) = model.rows[0], model.rows[-1]
-        at_play = sorted(stream.uniform(begin, end) for _ in range(KILLS_PER_RUN))
+        at_play = sorted(stream.uniform(begin, end) for _ in range(most))
         moments: list[list[Any]] = []
         oldest, child = 0, None
-        while len(moments) < KILLS_PER_RUN:
+        while len(moments) < most:
             before, resumes = disturbed.reached(self.run), disturbed.resumed_at(self.run)
             start = lambda: self.start(game, self.run)  # noqa: E731
             what = kind

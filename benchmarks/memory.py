@@ -81,7 +81,8 @@ def processor_seconds(pid: int) -> float | None:
 
 def environment(note: str) -> dict[str, object]:
     """Where a row was measured."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    words = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(words, capture_output=True, text=True, check=False)
     return {
         "device": f"cpu ({platform.machine()}), {os.cpu_count()} cores",
         "load": [round(entry, 1) for entry in os.getloadavg()],
