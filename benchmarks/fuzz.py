@@ -3,9 +3,10 @@
     pip install atheris
     python benchmarks/fuzz.py [--minutes 15] [--target csv] [--work fuzz-work] [--rows benchmarks/rows/fuzz.jsonl]
 
-atheris (libFuzzer's engine) mutates files that this script makes itself or takes from the tests, and keeps those that
-reach new lines of equipoise, yaml, zipfile, csv or json. Each target runs in a process of its own; the minutes are
-split between them. It is a finding when a reader
+atheris (libFuzzer's engine) mutates sound files that this script makes itself or takes from the tests, and keeps those
+that reach new lines of equipoise, yaml, zipfile, csv or json. Half of the mutations keep checksums, lengths and syntax
+(`fuzz_mutators.py`), so that they get past the first lines of a reader. Each target runs in a process of its own; the
+minutes, of fuzzing alone, are split between them. It is a finding when a reader
 
 - raises anything but `EquipoiseError`, or one whose exit code is neither 1 nor 2;
 - opens a file for writing, makes, renames or removes one, outside its scratch folder;
@@ -19,14 +20,18 @@ says how many files were tried in how many seconds, and what was found.
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import io
 import json
+import math
 import os
 import platform
+import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import zipfile
@@ -35,9 +40,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fuzz_mutators as mutators
+
 SECONDS_PER_FILE = 20
 MEGABYTES = 4096
 LONGEST_FILE = 1 << 16
+MEMORY = Path("/dev/shm")
+"""Where files are put, if it is there: in memory, where nothing waits for a disk."""
 FIXTURE = Path(__file__).parent.parent / "tests" / "fixtures" / "format1"
 FORBIDDEN_EVENTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect", "pickle.find_class"}
 CHANGING_EVENTS = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink", "os.link", "os.truncate"}
@@ -45,10 +54,11 @@ CHANGING_EVENTS = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink
 
 @dataclass(frozen=True)
 class Target:
-    """A reader, what it is first given, and how it is called with a file's content in a scratch folder."""
+    """A reader, what it is first given, how it is called with a file's content in a scratch folder, and a mutator."""
 
     seeds: Callable[[], Iterator[bytes]]
     run: Callable[[bytes, Path], None]
+    mutate: mutators.Mutator | None = None
 
 
 def reading(name: str, **options: Any) -> Callable[[bytes, Path], None]:
@@ -88,6 +98,7 @@ def in_run(name: str, use: Callable[[Path], Any], kind: str = "table") -> Callab
         if not folder.exists():
             shutil.copytree(FIXTURE / kind, folder)
         path = folder / name
+        path.parent.mkdir(exist_ok=True)
         before = path.read_bytes() if path.exists() else None
         path.write_bytes(content)
         try:
@@ -164,7 +175,7 @@ def pictures(*kinds: str) -> Iterator[bytes]:
 
 
 def csv_texts() -> Iterator[bytes]:
-    yield (FIXTURE / "table.csv").read_bytes()[:600]
+    yield b"\n".join((FIXTURE / "table.csv").read_bytes().splitlines()[:41])
     yield b"x,y\n" + b"".join(b"%d.5,%d\n" % (k, -k) for k in range(30))
     dated = '"a;b";day;flag\n"one;""two""";2024-05-31;True\n;2024-06-01 12:00:00+02:00;False\nz;;True\n'
     yield dated.encode("utf-8-sig")
@@ -172,12 +183,36 @@ def csv_texts() -> Iterator[bytes]:
     yield "é|ü\n1|NA\n2|None\n".encode("utf-16")
 
 
-def zips() -> Iterator[bytes]:
-    for names in (("a/1.png", "a/2.png", "b/3.png", "b/4.png"), ("../../out.png", "/etc/x.png", "C:\\y.png", "z.png")):
+def labelled_texts() -> Iterator[bytes]:
+    """Tables with the column that holds the classes."""
+    yield b"\n".join((FIXTURE / "table.csv").read_bytes().splitlines()[:41])
+    yield b"tree,x\n" + b"".join(b"%d,%d.25\n" % (k % 3, k) for k in range(30))
+    yield b"x,day,tree\n" + b"".join(b"%d,2024-05-%02d,%s\n" % (k, k, (b"ash", b"oak")[k % 2]) for k in range(1, 29))
+
+
+def small_pictures(count: int) -> list[bytes]:
+    """PNG files of 8 x 8 pixels that all differ: enough of them can be divided into parts."""
+    import numpy as np
+    from PIL import Image
+
+    made = []
+    for number in range(count):
+        pixels = np.random.default_rng(number).integers(0, 255, (8, 8) + (3,) * (number % 2), dtype=np.uint8)
         buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in zip(names, [*pictures("PNG"), *pictures("PNG")], strict=False):
-                archive.writestr(name, content)
+        Image.fromarray(pixels).save(buffer, "PNG")
+        made.append(buffer.getvalue())
+    return made
+
+
+def zips() -> Iterator[bytes]:
+    flat = [f"{number}.png" for number in range(12)]
+    classes = [f"{'ab'[number % 2]}/{number}.png" for number in range(14)]
+    odd = ["../../out.png", "/etc/x.png", "C:\\y.png", "z.png", *flat]
+    for names, method in ((flat, zipfile.ZIP_STORED), (classes, zipfile.ZIP_DEFLATED), (odd, zipfile.ZIP_BZIP2)):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", method) as archive:
+            for name, content in zip(names, small_pictures(len(names)), strict=True):
+                archive.writestr(zipfile.ZipInfo(name), content, compress_type=method)
         yield buffer.getvalue()
 
 
@@ -211,29 +246,46 @@ def parquets() -> Iterator[bytes]:
             yield buffer.getvalue()
 
 
+def sealed_checkpoint() -> Iterator[bytes]:
+    """The numbers of a checkpoint as the first version wrote them, and as they are written now."""
+    from equipoise.training.checkpoints import sealed
+
+    content = (FIXTURE / f"table/{CHECKPOINT}.json").read_bytes()
+    yield content
+    record = {"number": 1, "step": 3, "to_step": 2, "reason": "not finite", "caution": 0.5, "message": "a loss is NaN"}
+    yield json.dumps(sealed({**json.loads(content), "caution": 0.5, "rollbacks": [record]})).encode()
+
+
 CHECKPOINT = "checkpoints/step-00000004"
 TARGETS = {
-    "config": Target(stored("points/config.yaml", "table/config.yaml"), configured),
+    "config": Target(stored("points/config.yaml", "table/config.yaml"), configured, mutators.yaml_document),
     "settings": Target(lambda: iter([b"play.steps=5\nobjective=hinge,{name: wgan}", b"a.b=[1, 2e3]"]), settings),
-    "sweep": Target(lambda: iter([b"format: 1\nasked: {minutes: 1.0}\nruns:\n- {name: a-seed0, steps: 10}\n"]), swept),
-    "data.json": Target(stored("table/data.json"), in_run("data.json", sampled)),
-    "data.json of images": Target(stored("images/data.json"), in_run("data.json", sampled, "images")),
-    "config of a run": Target(stored("table/config.yaml"), in_run("config.yaml", sampled)),
-    "status": Target(stored("table/status.json"), in_run("status.json", reported)),
-    "run.json": Target(stored("table/run.json"), in_run("run.json", reported)),
-    "metrics": Target(stored("table/metrics.jsonl"), in_run("metrics.jsonl", reported)),
-    "verdicts": Target(stored("table/verdicts.jsonl"), in_run("verdicts.jsonl", reported)),
-    "sample rows": Target(csv_texts, in_run("samples/real.csv", reported)),
-    "sample picture": Target(lambda: pictures("PNG"), in_run("samples/real.png", reported)),
-    "checkpoint numbers": Target(stored(f"table/{CHECKPOINT}.json"), in_run(f"{CHECKPOINT}.json", sampled)),
-    "checkpoint": Target(stored(f"table/{CHECKPOINT}.safetensors"), in_run(f"{CHECKPOINT}.safetensors", sampled)),
-    "csv": Target(csv_texts, reading("data.csv")),
-    "csv with labels": Target(csv_texts, reading("data.csv", labels="tree", kind="table")),
+    "sweep": Target(
+        lambda: iter([b"format: 1\nasked: {minutes: 1.0}\nruns:\n- {name: a-seed0, steps: 10}\n"]), swept,
+        mutators.yaml_document,
+    ),
+    "data.json": Target(stored("table/data.json"), in_run("data.json", sampled), mutators.json_document),
+    "data.json of images": Target(
+        stored("images/data.json"), in_run("data.json", sampled, "images"), mutators.json_document
+    ),
+    "config of a run": Target(stored("table/config.yaml"), in_run("config.yaml", sampled), mutators.yaml_document),
+    "status": Target(stored("table/status.json"), in_run("status.json", reported), mutators.json_document),
+    "run.json": Target(stored("table/run.json"), in_run("run.json", reported), mutators.json_document),
+    "metrics": Target(stored("table/metrics.jsonl"), in_run("metrics.jsonl", reported), mutators.json_document),
+    "verdicts": Target(stored("table/verdicts.jsonl"), in_run("verdicts.jsonl", reported), mutators.json_document),
+    "sample rows": Target(csv_texts, in_run("samples/real.csv", reported), mutators.table_text),
+    "sample picture": Target(lambda: pictures("PNG"), in_run("samples/real.png", reported), mutators.png),
+    "checkpoint numbers": Target(sealed_checkpoint, in_run(f"{CHECKPOINT}.json", sampled), mutators.sealed_numbers),
+    "checkpoint": Target(
+        stored(f"table/{CHECKPOINT}.safetensors"), in_run(f"{CHECKPOINT}.safetensors", sampled), mutators.safetensors
+    ),
+    "csv": Target(csv_texts, reading("data.csv"), mutators.table_text),
+    "csv with labels": Target(labelled_texts, reading("data.csv", labels="tree", kind="table"), mutators.table_text),
     "parquet": Target(parquets, reading("data.parquet")),
-    "npy": Target(lambda: arrays("npy"), reading("data.npy")),
-    "npz": Target(lambda: arrays("npz"), reading("data.npz")),
-    "zip": Target(zips, reading("data.zip", max_bad_share=0.9)),
-    "png": Target(lambda: pictures("PNG"), picture(".png")),
+    "npy": Target(lambda: arrays("npy"), reading("data.npy"), mutators.npy),
+    "npz": Target(lambda: arrays("npz"), reading("data.npz"), mutators.zipped(mutators.npy)),
+    "zip": Target(zips, reading("data.zip", max_bad_share=0.9), mutators.zipped(mutators.png)),
+    "png": Target(lambda: pictures("PNG"), picture(".png"), mutators.png),
     "jpeg": Target(lambda: pictures("JPEG"), picture(".jpg")),
     "other pictures": Target(lambda: pictures("GIF", "BMP", "WEBP", "TIFF"), picture(".webp")),
 }
@@ -269,7 +321,7 @@ class Watch:
             self.faults.append(f"{event} {name!r:.100}")
 
 
-def fuzz(name: str, seconds: float, work: Path) -> None:
+def fuzz(name: str, seconds: float, work: Path, scratch: Path) -> None:
     """Fuzz one target in this process; libFuzzer ends the process when the time is over."""
     import atheris
 
@@ -287,9 +339,11 @@ def fuzz(name: str, seconds: float, work: Path) -> None:
     torch.set_num_threads(1)
     target = TARGETS[name]
     folder = work / name.replace(" ", "-")
-    scratch, corpus, findings = folder / "scratch", folder / "corpus", folder / "findings"
-    for path in (scratch, corpus, findings):
+    corpus, findings = folder / "corpus", folder / "findings"
+    for path in (corpus, findings):
         path.mkdir(parents=True, exist_ok=True)
+    if name not in YAML_TARGETS:
+        remember_yaml()
     for content in target.seeds():
         (corpus / hashlib.sha256(content).hexdigest()[:16]).write_bytes(content)
         target_runs(target, content, scratch)  # imports that happen late do so before anything is watched
@@ -326,10 +380,42 @@ def fuzz(name: str, seconds: float, work: Path) -> None:
             last = time.monotonic()
             (folder / "tally.json").write_text(json.dumps({**tally, "seconds": last - begun}))
 
-    options = [f"-max_total_time={int(seconds)}", f"-timeout={SECONDS_PER_FILE}", f"-rss_limit_mb={MEGABYTES}",
-               f"-max_len={LONGEST_FILE}", f"-artifact_prefix={findings}/", "-verbosity=0", "-seed=1"]  # fmt: skip
-    atheris.Setup([sys.argv[0], *options, str(corpus)], one)
+    def mutate(content: bytes, most: int, seed: int) -> bytes:
+        chance = random.Random(seed)
+        if target.mutate is None or chance.random() < 0.5:
+            return atheris.Mutate(content, most)
+
+        def change(part: bytes) -> bytes:
+            return atheris.Mutate(part, max(1, min(most, 2 * len(part) + 8)))
+
+        made = target.mutate(content, chance, change)
+        return made if len(made) <= most else atheris.Mutate(content, most)
+
+    options = [f"-max_total_time={math.ceil(seconds) + 2}", f"-timeout={SECONDS_PER_FILE}",
+               f"-rss_limit_mb={MEGABYTES}", f"-max_len={LONGEST_FILE}", f"-artifact_prefix={findings}/",
+               "-verbosity=0", "-seed=1"]  # fmt: skip
+    atheris.Setup([sys.argv[0], *options, str(corpus)], one, custom_mutator=mutate)
     atheris.Fuzz()
+
+
+def remember_yaml() -> None:
+    """Parse no document twice: the sound configuration beside a fuzzed file takes most of the time otherwise."""
+    from equipoise import documents
+
+    original, known = documents.parse_yaml, {}
+
+    def parse_yaml(text: str, *, lines: dict[str, int] | None = None) -> Any:
+        if text not in known:
+            found: dict[str, int] = {}
+            known[text] = (original(text, lines=found), found)
+        value, found = known[text]
+        if lines is not None:
+            lines.update(found)
+        return copy.deepcopy(value)
+
+    for module in list(sys.modules.values()):
+        if getattr(module, "parse_yaml", None) is original:
+            module.parse_yaml = parse_yaml
 
 
 def target_runs(target: Target, content: bytes, scratch: Path) -> None:
@@ -347,8 +433,10 @@ def fuzz_beside(name: str, seconds: float, work: Path) -> dict[str, Any]:
     folder = work / name.replace(" ", "-")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tally.json").unlink(missing_ok=True)
-    command = [sys.executable, __file__, "--child", name, "--seconds", str(seconds), "--work", str(work)]
-    finished = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    with tempfile.TemporaryDirectory(prefix="equipoise-fuzz-", dir=MEMORY if MEMORY.is_dir() else None) as scratch:
+        command = [sys.executable, __file__, "--child", name, "--seconds", str(seconds), "--work", str(work),
+                   "--scratch", scratch]  # fmt: skip
+        finished = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     for line in finished.stdout.splitlines():
         if line.startswith("FINDING"):
             print(line, flush=True)
@@ -385,17 +473,19 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("fuzz-work"), help="corpus and findings; kept between calls")
     parser.add_argument("--rows", type=Path, help="where a row for each target is added")
     parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
-        fuzz(asked.child, asked.seconds, asked.work.resolve())
+        fuzz(asked.child, asked.seconds, asked.work.resolve(), asked.scratch)
         return
     names = asked.target or list(TARGETS)
     found = 0
     for name in names:
         row = fuzz_beside(name, 60 * asked.minutes / len(names), asked.work.resolve())
         found += len(row["findings"])
-        said = f"{row['executions']:8} files {row['seconds']:7} s  {len(row['findings'])} findings"
+        said = f"{row['executions']:8} files, {row['accepted']:8} accepted, {row['seconds']:6} s, "
+        said += f"{len(row['findings'])} findings"
         print(f"{name:22} {said}", flush=True)
         if asked.rows is not None:
             with open(asked.rows, "a", encoding="utf-8") as stream:

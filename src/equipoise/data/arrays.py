@@ -42,8 +42,9 @@ def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOp
             "Convert it to numbers, or pass a DataFrame if its columns are of different kinds.",
         )  # fmt: skip
     kind = options.kind or ("points" if values.ndim <= 2 else "images")
-    if labels is not None and len(labels) != len(values):
-        raise DataError(source, f"{len(labels)} labels for {len(values)} samples.", "Expected one label per sample.")
+    if labels is not None and np.shape(labels)[:1] != (len(values),):
+        count = len(labels) if np.ndim(labels) else "one value in place of"
+        raise DataError(source, f"{count} labels for {len(values)} samples.", "Expected one label per sample.")
     codes, label_names, notes = (None, (), ())
     if labels is not None and options.use_labels:
         codes, label_names, notes = encode_labels(labels, source=source)

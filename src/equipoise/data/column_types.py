@@ -8,6 +8,7 @@ itself. Whatever the plain form, missing values are told apart by a mask.
 from __future__ import annotations
 
 import datetime
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ Scalar = str | int | float | bool
 MOST_DECIMALS = 6
 UNKNOWN = -1.0
 LARGEST_NUMBER = 1e100
+LARGEST_WHOLE = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ def infer_type(column: pd.Series, *, name: str | int, source: str) -> ColumnType
 def _object_type(column: pd.Series, *, name: str | int, dtype: str, where: str) -> ColumnType:
     found = types.infer_dtype(column, skipna=True)
     if found == "integer":
+        _refuse_too_large(column, where=where)
         return _whole_type(column, name=name, kind="integer", dtype=dtype)
     if found in ("floating", "mixed-integer-float"):
         return _number_type(column, name=name, dtype=dtype, where=where)
@@ -190,7 +193,11 @@ def _object_type(column: pd.Series, *, name: str | int, dtype: str, where: str) 
 
 
 def _number_type(column: pd.Series, *, name: str | int, dtype: str, where: str) -> ColumnType:
-    values = column.dropna().to_numpy(dtype=np.float64)
+    try:
+        values = column.dropna().to_numpy(dtype=np.float64)
+    except OverflowError:  # a whole number of Python's that is no real number any more
+        _refuse_too_large(column, where=where)
+        raise
     bad = ~np.isfinite(values) | (np.abs(values) > LARGEST_NUMBER)
     if bad.any():
         row = int(np.flatnonzero(~column.isna().to_numpy())[np.argmax(bad)])
@@ -206,6 +213,18 @@ def _number_type(column: pd.Series, *, name: str | int, dtype: str, where: str) 
         digits for digits in range(MOST_DECIMALS + 1) if (np.round(values, digits).astype(own_precision) == own).all()
     )
     return ColumnType(name, "number", dtype, decimals=next(fits, None) if len(values) else None)
+
+
+def _refuse_too_large(column: pd.Series, *, where: str) -> None:
+    """Python's whole numbers have no largest one; those of 64 bits have."""
+    for row, value in enumerate(column):
+        if isinstance(value, (int, np.integer)) and not -LARGEST_WHOLE - 1 <= value <= LARGEST_WHOLE:
+            digits = int(int(value).bit_length() * math.log10(2)) + 1
+            raise DataError(
+                f"{where}, row {row}", f"the whole number has {digits} digits.",
+                f"Expected whole numbers up to {LARGEST_WHOLE}.",
+                "Write them as real numbers (1e30), or leave the column out with data.drop.",
+            )  # fmt: skip
 
 
 def _whole_type(column: pd.Series, *, name: str | int, kind: Kind, dtype: str) -> ColumnType:

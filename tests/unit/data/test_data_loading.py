@@ -241,3 +241,11 @@ def test_a_kind_that_a_source_cannot_be_is_refused():
 def test_fewer_than_ten_samples_are_refused(rows):
     with pytest.raises(DataError, match="cannot be split"):
         prepare(load(np.random.default_rng(0).normal(size=(rows, 2))), seed=0)
+
+
+def test_a_single_value_in_place_of_labels_is_refused(tmp_path):
+    # Found by fuzzing: an array without axes has no length.
+    path = tmp_path / "points.npz"
+    np.savez(path, values=np.random.default_rng(0).normal(size=(40, 2)), labels=np.array(3))
+    with pytest.raises(DataError, match="one value in place of labels for 40 samples"):
+        load(path)
