@@ -219,9 +219,9 @@ def _refuse_too_large(column: pd.Series, *, where: str) -> None:
     """Python's whole numbers have no largest one; those of 64 bits have."""
     for row, value in enumerate(column):
         if isinstance(value, (int, np.integer)) and not -LARGEST_WHOLE - 1 <= value <= LARGEST_WHOLE:
-            digits = int(int(value).bit_length() * math.log10(2)) + 1
+            digits = round(int(value).bit_length() * math.log10(2))  # to one: its text would take long
             raise DataError(
-                f"{where}, row {row}", f"the whole number has {digits} digits.",
+                f"{where}, row {row}", f"the whole number has about {digits} digits.",
                 f"Expected whole numbers up to {LARGEST_WHOLE}.",
                 "Write them as real numbers (1e30), or leave the column out with data.drop.",
             )  # fmt: skip

@@ -115,11 +115,11 @@ def test_points_with_gaps_or_text_are_refused_by_column(tmp_path):
 def test_a_whole_number_beyond_64_bits_is_refused_by_its_place(tmp_path, number):
     # Found by fuzzing: pandas keeps such columns as Python's own whole numbers.
     rows = "".join(f"{'ab'[k % 2]},{k}\n" for k in range(30))
-    with pytest.raises(DataError, match="column 'size', row 30: the whole number has (30|400|401) digits"):
+    with pytest.raises(DataError, match="column 'size', row 30: the whole number has about (30|400) digits"):
         read(tmp_path, f"kind,size\n{rows}a,{number}\nb,12\n")
 
 
 def test_whole_numbers_of_python_that_are_too_long_for_any_number_are_refused_by_their_place():
     frame = pd.DataFrame({"kind": ["a", "b"] * 20, "size": pd.Series([0.5, 10**400, *range(38)], dtype=object)})
-    with pytest.raises(DataError, match="column 'size', row 1: the whole number has 401 digits"):
+    with pytest.raises(DataError, match="column 'size', row 1: the whole number has about 400 digits"):
         load(frame)
