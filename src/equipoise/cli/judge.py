@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.options import AsJson, Confidence, Last, Margin, TrustCode, positive, probability
+from equipoise.cli.options import AsJson, Confidence, Last, Margin, Quiet, TrustCode, positive, probability
+from equipoise.cli.progress import planting_progress
 from equipoise.cli.terminal import print_json
 from equipoise.errors import InputError, visible
 
@@ -34,8 +35,9 @@ def judge(
         typer.Option(
             "--resolution",
             help="How the smallest visible difference is found: computed (floor), or measured by planting defects into "
-            "real data once (screen; 20 verdicts' time, 50 for tables) or five times (full). auto: screen with "
-            "--margin, else floor. What was measured is kept in the run folder, or in the user's cache folder.",
+            "real data once (screen; 25 verdicts' time, 60 for tables) or five times (full). auto: what was measured "
+            "before, else screen with --margin or where it takes at most a tenth of a run's time, else floor. What was "
+            "measured is kept in the run folder, or in the user's cache folder.",
         ),
     ] = ResolutionChoice.AUTO,
     extractor: Annotated[
@@ -55,6 +57,7 @@ def judge(
         ),
     ] = None,
     last: Last = False,
+    quiet: Quiet = False,
     trust_code: TrustCode = False,
     as_json: AsJson = False,
 ) -> None:
@@ -85,32 +88,35 @@ def judge(
         )
     if drop and len(sources) == 1:
         raise InputError("--drop", "a run has its columns already.", "Expected two sets of data.", "Leave it out.")
-    if len(sources) == 2:
-        from equipoise.experiment.judging import judge_sources
+    with planting_progress(quiet=quiet) as tell:
+        if len(sources) == 2:
+            from equipoise.experiment.judging import judge_sources
 
-        verdict = judge_sources(
-            sources[0],
-            sources[1],
-            confidence=confidence,
-            margin=margin,
-            seed=seed,
-            resolution=resolution.value,
-            extractor=extractor or None,
-            drop=drop or (),
-        )
-    else:
-        from equipoise import experiment
+            verdict = judge_sources(
+                sources[0],
+                sources[1],
+                confidence=confidence,
+                margin=margin,
+                seed=seed,
+                resolution=resolution.value,
+                extractor=extractor or None,
+                drop=drop or (),
+                tell=tell,
+            )
+        else:
+            from equipoise import experiment
 
-        verdict = experiment.judge_run(
-            sources[0],
-            confidence=confidence,
-            margin=margin,
-            seed=seed,
-            resolution=resolution.value,
-            extractor=extractor or None,
-            checkpoint="last" if last else None,
-            trust_code=trust_code,
-        )
+            verdict = experiment.judge_run(
+                sources[0],
+                confidence=confidence,
+                margin=margin,
+                seed=seed,
+                resolution=resolution.value,
+                extractor=extractor or None,
+                checkpoint="last" if last else None,
+                trust_code=trust_code,
+                tell=tell,
+            )
     if out is not None:
         verdict.save(out)
     if as_json:

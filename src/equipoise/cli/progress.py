@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from equipoise.cli.terminal import readable_seconds
@@ -30,6 +31,29 @@ def terminal_progress(*, quiet: bool = False, stream: TextIO | None = None) -> P
     if quiet:
         return Silence()
     return Bar() if target.isatty() else Lines(target)
+
+
+@contextmanager
+def planting_progress(*, quiet: bool = False, stream: TextIO | None = None) -> Iterator[Callable[[str, int], None]]:
+    """Who is told of each defect that the referee plants: one line that changes on a terminal, one for each kind of
+    defect elsewhere."""
+    target, kinds, started = sys.stderr if stream is None else stream, list[str](), time.monotonic()
+
+    def tell(kind: str, trials: int) -> None:
+        if quiet or (not target.isatty() and kind in kinds[-1:]):
+            return
+        kinds.append(kind)
+        so_far = f"{trials} trials in {readable_seconds(time.monotonic() - started)}"
+        text = f"measuring what would be seen: planting '{kind}' ({so_far})"
+        target.write(f"\r\x1b[2K{text}" if target.isatty() else f"{text}\n")
+        target.flush()
+
+    try:
+        yield tell
+    finally:
+        if kinds and target.isatty():
+            target.write("\r\x1b[2K")
+            target.flush()
 
 
 class Silence:

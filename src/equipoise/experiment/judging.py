@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +30,7 @@ def judge_sources(
     cache: Path | None = None,
     extractor: Any = None,
     drop: Sequence[str] = (),
+    tell: Callable[[str, int], None] | None = None,
 ) -> Verdict:
     """Whether fresh discriminators can tell `real` from `fake`, on rows that none of them was fitted to.
 
@@ -40,10 +41,12 @@ def judge_sources(
         margin: smallest divergence in nats that matters; needed for the conclusion `equivalent`.
         seed: decides how the referee splits the two sides.
         resolution: how the smallest visible difference is found: `floor` computes what a perfect observer would need,
-            `screen` plants defects of each kind once per size, `full` five times; `auto` screens if there is a margin.
+            `screen` plants defects of each kind once per size, `full` five times; `auto` takes what the cache has, and
+            else screens if there is a margin.
         cache: a folder that keeps measured resolutions; the person's cache folder when left out.
         extractor: one frozen feature extractor of images or several: a function, an `.onnx` file, or a known name.
         drop: columns of tables that are left out on both sides, such as keys.
+        tell: is told the kind of defect and the number of trials so far before each planting.
 
     Returns:
         The referee's verdict. It is about these two sets of rows as samples of two distributions: rows that
@@ -76,6 +79,7 @@ def judge_sources(
             extractor=extractor,
             resolution=resolution,
             cache=user_cache() if cache is None else cache,
+            tell=tell,
             **_classes_of(real_data, fake_data),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,8 @@ from equipoise.experiment.preparing import prepare_data, require_path
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee import Verdict, judge
+from equipoise.referee.base import Finding
+from equipoise.referee.eyesight import Tell
 from equipoise.referee.playing import SCORE_SHARE
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
@@ -25,6 +28,8 @@ from equipoise.training.looks import summary
 if TYPE_CHECKING:
     from PIL import Image
 
+PLANTING_SHARE = 0.1
+"""Of the time of play, that measuring the resolution of a verdict may take when nobody has asked for it."""
 RESOLUTIONS = "resolution"
 """Folder of a run that keeps measured resolutions."""
 GIVE_AWAYS = 12
@@ -46,10 +51,12 @@ def judge_run(
     extractor: Any = None,
     checkpoint: Literal["best", "last"] | None = None,
     trust_code: bool = False,
+    tell: Tell | None = None,
 ) -> Verdict:
     """Judge the generator of a run folder on the final part of its data, and store the verdict there.
 
-    `resolution` and `extractor` are as in `judge_sources`; measured resolutions are kept in the run folder.
+    `resolution`, `extractor` and `tell` are as in `judge_sources`; measured resolutions are kept in the run folder, and
+    `auto` screens where that takes at most a tenth of the time that the run was played for.
     `checkpoint` is as in `load`.
 
     Raises:
@@ -63,6 +70,7 @@ def judge_run(
         seed=seed,
         resolution=resolution,
         extractor=extractor,
+        tell=tell,
     )
 
 
@@ -74,6 +82,7 @@ def judge_gan(
     seed: int = 0,
     resolution: ResolutionPlan = "auto",
     extractor: Any = None,
+    tell: Tell | None = None,
 ) -> Verdict:
     """As `judge_run`, for a generator in memory.
 
@@ -104,8 +113,13 @@ def judge_gan(
             extractor=extractor,
             resolution=resolution,
             cache=run.path / RESOLUTIONS,
+            planting_seconds=PLANTING_SHARE * _seconds_played(run),
+            tell=tell,
             **_classes(final, fake),
         )
+        earlier = sum(row.get("part") == "final" for row in run.read_verdicts())
+        if earlier:
+            verdict = replace(verdict, findings=(*verdict.findings, _used_before(earlier)))
         whole = len(data.split.final)
         thinned = None if len(wanted["final"]) == whole else {"kept": len(wanted["final"]), "of": whole}
         row = {"step": gan.step, "part": "final", "thinned": thinned, **verdict.to_json()}
@@ -114,6 +128,20 @@ def judge_gan(
             save_picture(give_away_sheet(verdict), run.give_away)
         run.write_status(last_verdict=summary(row))
         return verdict
+
+
+def _seconds_played(run: RunFolder) -> float:
+    rows = run.read_metrics()
+    return float(rows[-1].get("seconds") or 0.0) if rows else 0.0
+
+
+def _used_before(times: int) -> Finding:
+    return Finding(
+        "inputs",
+        f"These held-out samples have served {times} earlier verdict{'s' if times > 1 else ''} of this run. Each one "
+        "keeps its confidence; the best of several does not.",
+        numbers={"earlier_verdicts": times},
+    )
 
 
 def most_samples(numbers: int) -> int:

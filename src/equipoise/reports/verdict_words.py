@@ -67,8 +67,8 @@ def distance_sentence(verdict: Mapping[str, Any] | None) -> str:
     if verdict["conclusion"] == "distinguished":
         return "How far the two are apart could not be bounded from below."
     floor = number_at(verdict, "resolution_floor_nats")
-    unseen = f" Differences below {number(floor, 2)} nats would be missed by any discriminator now and then." if floor else ""
-    return f"That nothing was found is no proof that the two agree.{unseen}"
+    unseen = f" Differences below {number(floor, 2)} nats would be missed by any discriminator now and then."
+    return f"That nothing was found is no proof that the two agree.{unseen if floor else ''}"
 
 
 def far(bound: float) -> str:
@@ -105,7 +105,8 @@ def verdict_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("log of the e-value", number(log_e)),
         ("samples scored, real and generated", " and ".join(number(count) for count in counts)),
         ("discriminator chosen", str(verdict.get("member") or "–")[:80]),
-        ("least JSD that a discriminator knowing both densities would see, nats", number(verdict.get("resolution_floor_nats"), 2)),
+        ("least JSD that a discriminator knowing both densities would see, nats",
+         number(verdict.get("resolution_floor_nats"), 2)),
     ]
     planted = verdict.get("resolution_nats")
     if isinstance(planted, Mapping):

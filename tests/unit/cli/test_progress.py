@@ -7,7 +7,7 @@ import io
 import pytest
 
 from equipoise.cli import progress
-from equipoise.cli.progress import Bar, Lines, Pace, Silence, live_text, rate_text, terminal_progress
+from equipoise.cli.progress import Bar, Lines, Pace, Silence, live_text, planting_progress, rate_text, terminal_progress
 
 
 @pytest.fixture
@@ -99,3 +99,18 @@ def test_the_trend_and_the_referees_last_word_are_shown_beside_the_value(clock):
     pace = Pace(total_steps=100, start_step=0)
     fields = {"value": -0.69314, "referee": "distinguished, at least 0.210 nats", "trend": "improving"}
     assert live_text(fields, pace) == "value -0.6931  referee distinguished, at least 0.210 nats  trend improving"
+
+
+def test_planting_is_told_once_for_each_kind_in_a_log_and_on_one_line_of_a_terminal():
+    for is_terminal in (False, True):
+        stream = io.StringIO()
+        stream.isatty = lambda is_terminal=is_terminal: is_terminal
+        with planting_progress(stream=stream) as tell:
+            for trials, kind in enumerate(["shift", "shift", "noise"]):
+                tell(kind, trials)
+        said = stream.getvalue()
+        assert said.count("\n") == (0 if is_terminal else 2) and said.count("\r") == (4 if is_terminal else 0)
+        assert "planting 'noise' (2 trials in" in said
+    with planting_progress(quiet=True, stream=stream) as tell:
+        tell("shift", 0)
+    assert stream.getvalue() == said
