@@ -1,13 +1,22 @@
 """Memory and time to the first step on large data: a table, an array of images, a zip of pictures.
 
     python benchmarks/large_data.py [--share 1] [--only table images pictures] [--steps 300] [--work DIR] [--note TEXT]
+    python benchmarks/large_data.py --only table --parts cold warm            (how long a start takes, and nothing else)
+    python benchmarks/large_data.py --only images --parts cold --keep --work DIR
+    python benchmarks/large_data.py --only images --parts warm --keep --work DIR   (later, with what the first one kept)
 
 Synthesises a Parquet file of 10 million rows and 8 columns, an .npy array of a million 32x32x3 images, and a zip of
 50,000 PNG pictures, each chunk by chunk; trains a short run on each in a process of its own, twice: with no cache, and
 with the cache that the first run left. `equipoise judge RUN` then runs on a training run that had no verdict, so that
 its memory stands alone. A row holds the peak of resident memory (in total, and of anonymous pages alone), the seconds
-from the start of the process to its first step (by the clock, and of a core's time), and steps per second. The mark:
-4 GB in total. `--share 0.1` shrinks everything. The data are deleted when all is done, unless `--keep` is given.
+from the start of the process to its first step (by the clock, and of a core's time), and steps per second; the seconds
+have a row of their own, too. `--share 0.1` shrinks everything; marks are about full sizes. The data and the cache are
+deleted when all is done, unless `--keep` is given.
+
+The marks, each with `is_met` in its row: 4 GB in total; and on two cores that nothing else keeps busy, the first step
+of 10 million Parquet rows or of a million images of 32 x 32 within 180 seconds of the first start, when the cache is
+made, and within 30 seconds of every later one. They are chosen as what a person may be asked to wait for, and say
+nothing about what was measured.
 """
 
 from __future__ import annotations
@@ -32,6 +41,9 @@ TABLE_ROWS, IMAGES, PICTURES = 10_000_000, 1_000_000, 50_000
 CHUNK = 100_000
 SIDE = 32
 MARK_BYTES = 4_000_000_000
+MARK_SECONDS = {("table", "cold"): 180, ("table", "warm"): 30, ("images", "cold"): 180, ("images", "warm"): 30}
+"""From the start of the process to its first step, at full size, on two cores that nothing else keeps busy."""
+PARTS = ("cold", "warm", "judge")
 
 
 def write_table(path: Path, rows: int) -> None:
@@ -145,12 +157,15 @@ def task(name: str, options: argparse.Namespace, work: Path) -> list[dict[str, A
         write(source, count)
         print(f"{name}: {count:,} written in {time.perf_counter() - begun:.0f} s, {source.stat().st_size / 1e9:.2f} GB")
     cache = work / f"cache-{name}"
-    shutil.rmtree(cache, ignore_errors=True)
+    if "cold" in options.parts:
+        shutil.rmtree(cache, ignore_errors=True)
+    elif not cache.is_dir():
+        sys.exit(f"{cache}: there is no cache of an earlier start. Add 'cold' to --parts, or name its --work.")
     surroundings = {"EQUIPOISE_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     if name == "pictures":
         surroundings["EQUIPOISE_MAP_ABOVE_MB"] = "64"  # 154 MB at full size: below the default threshold
     rows = []
-    for state in ("cold", "warm"):
+    for state in [part for part in ("cold", "warm") if part in options.parts]:
         folder = work / f"run-{name}-{state}"
         shutil.rmtree(folder, ignore_errors=True)
         command = [sys.executable, "-m", "equipoise", "train", str(source), "--steps", str(options.steps)]
@@ -163,9 +178,15 @@ def task(name: str, options: argparse.Namespace, work: Path) -> list[dict[str, A
             one, last = json.loads(lines[0]), json.loads(lines[-1])
             found["steps_per_second"] = round((last["step"] - one["step"]) / (last["seconds"] - one["seconds"]), 2)
         rows.append(row(f"train, {state} cache", name, count, source, options, found))
+        rows.append(start_row(name, state, rows[-1], mark=MARK_SECONDS.get((name, state)) if count >= full else None))
     kept = sum(entry.stat().st_size for entry in cache.rglob("*") if entry.is_file()) if cache.exists() else 0
-    found = measured([sys.executable, "-m", "equipoise", "judge", str(work / f"run-{name}-warm")], None, surroundings)
-    rows.append(row("judge, warm cache", name, count, source, options, found))
+    if "judge" in options.parts:
+        runs = [work / f"run-{name}-{state}" for state in ("warm", "cold")]
+        judged = next((path for path in runs if path.is_dir()), None)
+        if judged is None:
+            sys.exit(f"{work}: there is no run to judge. Add 'cold' or 'warm' to --parts, or name its --work.")
+        found = measured([sys.executable, "-m", "equipoise", "judge", str(judged)], None, surroundings)
+        rows.append(row("judge, warm cache", name, count, source, options, found))
     for entry in rows:
         entry["cache_bytes"] = kept
     if not options.keep:
@@ -192,9 +213,28 @@ def row(
         "repeats": 1,
         "value": found["peak_total_bytes"],
         "unit": "bytes of resident memory at its peak, file pages included",
-        "mark": MARK_BYTES,
+        "mark": MARK_BYTES if options.share >= 1 else None,
+        "is_met": found["peak_total_bytes"] <= MARK_BYTES and found["exit"] in (0, 10) if options.share >= 1 else None,
         **found,
         **environment(options.note),
+    }
+
+
+def start_row(name: str, state: str, trained: dict[str, Any], *, mark: float | None) -> dict[str, Any]:
+    """How long the start took, as a claim of its own; of smaller data, or without a mark, nothing is claimed."""
+    seconds = trained["seconds_to_first_step"]
+    is_met = None if mark is None else trained["exit"] == 0 and seconds is not None and seconds <= mark
+    if mark is not None:
+        print(f"{name:9s} start, {state} cache  {seconds} s of {mark} s: {'met' if is_met else 'missed'}", flush=True)
+    told = ("task", "samples", "repeats", "exit", "processor_seconds_to_first_step", "device", "load", "note", "python",
+            "torch", "numpy", "commit")  # fmt: skip
+    return {
+        "claim": f"start on large data: {state} cache",
+        "value": seconds,
+        "unit": "seconds from the start of the process to its first step, by the clock",
+        "mark": mark,
+        "is_met": is_met,
+        **{key: trained[key] for key in told},
     }
 
 
@@ -203,6 +243,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--share", type=float, default=1.0, help="of the full sizes")
     parser.add_argument("--only", nargs="+", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=list(PARTS), help="start without a cache, start with one, judge"
+    )
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--work", type=Path, default=None, help="where data and runs go; 10 GB at full size")
     parser.add_argument("--keep", action="store_true", help="keep the data and the cache")

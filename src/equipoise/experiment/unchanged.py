@@ -2,7 +2,8 @@
 
 What decides the numbers (settings, data, threads, device, torch, the processor's kind of arithmetic) has to be the
 same: a run that changes it half-way is neither of the two runs, and nobody could repeat it. What does not (where the
-data lie, Python, the machine's name) may change, and is told.
+data lie, Python, the machine's name) may change, and is told; so is the number of processes, which decides the bits but
+not the samples: whoever has fewer machines today must be able to go on.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from equipoise.distributed import here
 from equipoise.errors import RunFolderError
 from equipoise.experiment.config import RunConfig
 
@@ -36,6 +38,7 @@ def environment(config: RunConfig) -> dict[str, Any]:
         "arithmetic": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name() if config.runtime.device == "cuda" else config.runtime.device,
         "threads": config.runtime.threads,
+        "processes": here().processes,
     }
 
 
@@ -62,6 +65,8 @@ def changed_environment(then: Mapping[str, Any], now: Mapping[str, Any]) -> tupl
     """Sentences for what decides the bits of the result, and for what does not, where they have changed."""
     names = [name for name in now if name in then and then[name] != now[name]]
     said = {name: f"{name}: {then[name]} when the run began, {now[name]} now" for name in names}
+    if "processes" in said:
+        said["processes"] += "; the samples are the same, sums are taken in another order, and the bits will differ"
     return [said[name] for name in names if name in DECIDING], [said[name] for name in names if name not in DECIDING]
 
 

@@ -219,3 +219,17 @@ def test_missing_labels_are_no_class_of_their_own():
     for missing in (None, float("nan")):
         with pytest.raises(DataError, match="1 of 3 labels are missing"):
             encode_labels(np.array(["a", "a", missing], dtype=object), source="labels.npz")
+
+
+def test_resume_tells_that_the_number_of_processes_has_changed_and_goes_on(points, tmp_path):
+    run = RunFolder(train_planned(plan_run(points, steps=4, settings=UNJUDGED), tmp_path / "run").folder)
+    facts = run.read_json(run.facts)
+    run.write_json(run.facts, {**facts, "processes": 2, "environment": {**facts["environment"], "processes": 2}})
+    said = []
+
+    class Told:
+        def __getattr__(self, name):
+            return lambda *arguments: said.append(arguments[0]) if name == "message" else None
+
+    assert resume(run.path, steps=6, progress=Told()).step == 6
+    assert any(text.startswith("processes: 2 when the run began, 1 now; the samples are the same") for text in said)
