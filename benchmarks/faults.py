@@ -294,6 +294,8 @@ class Bench:
         wrong = self.lost(child, model.content)
         wrong += [f"{oldest} steps were played again"] if oldest > INTERVAL else []
         row = self.kills_row([what for what, _ in moments], wrong)
+        if kind != KILLS[2]:
+            del row["moments"]  # each of them is what the fault is called
         return {**row, "most_steps_played_again": oldest, "killed_at_steps": [step for _, step in moments]}
 
     def cases(self) -> dict[str, Callable[[str, random.Random], dict[str, Any]]]:
