@@ -76,16 +76,18 @@ def reading(name: str, **options: Any) -> Callable[[bytes, Path], None]:
 
 
 def picture(suffix: str) -> Callable[[bytes, Path], None]:
-    """Load a folder of one sound picture and the fuzzed one, which may be skipped."""
+    """Load a folder of one sound picture and the fuzzed one, which may be skipped, and counts as refused then."""
 
     def run(content: bytes, scratch: Path) -> None:
         from equipoise.data import DataOptions, load
+        from equipoise.errors import DataError
 
         folder = scratch / "pictures"
         folder.mkdir(exist_ok=True)
         (folder / "a.png").write_bytes(next(pictures("PNG")))
         (folder / f"b{suffix}").write_bytes(content)
-        load(folder, options=DataOptions(max_bad_share=0.9))
+        if len(load(folder, options=DataOptions(max_bad_share=0.9))) < 2:
+            raise DataError("picture", "it was skipped.")
 
     return run
 
