@@ -7,14 +7,11 @@ import pandas as pd
 
 from equipoise.errors import DataError
 from equipoise.referee.base import Finding, Values
-from equipoise.referee.playing import ALONE, Twins
+from equipoise.referee.playing import Twins
 from equipoise.referee.prepare import as_levels, as_numbers, is_number_column
 from equipoise.spaces import SpaceKind
 
 _WHERE = "judging real against generated"
-_MOST_TWINS = 20
-"""Samples of one value, both sides together, that are kept in one part. Members that read distances read up to the 64th
-neighbour, of either side; above 20 twins all but the last of their readings are 0 for every one of them."""
 _STRIKING_OVERLAP = 0.05
 """Share of generated rows that repeat a real row, beyond how often real rows repeat each other, worth a finding."""
 
@@ -130,25 +127,16 @@ def _same_columns(real: pd.DataFrame, fake: pd.DataFrame) -> pd.DataFrame:
 
 
 def twins(real: Values, fake: Values) -> Twins | None:
-    """Groups of samples of equal value that have to stay together when the sides are split; `None` for none.
+    """Which samples are equal, where any value is on both sides; `None` where none is.
 
     A verdict takes the sides as independent. Where a sample is on both, that is broken, and its twin among the fitted
-    ones would give it away: a random half of a set would be "distinguished" from the whole. With all twins in one part
-    nothing is given away, and nothing need be known of where they come from: values that coincide by chance may be kept
-    together just as well (see `playing.places`). Values that are met more than `_MOST_TWINS` times are no group: rows
-    of a few levels coincide by nature, the discriminators have to see them to know how common they are on each side,
-    and a copy among so many gives nothing away. If no rarer value is on both sides there are no groups, so that
-    repeats of one side, which are a difference that can be found, are seen.
+    ones would give it away: a random half of a set would be "distinguished" from the whole. `playing.places` therefore
+    scores no twin of a fitted sample. Where no value is on both sides there is nothing to give away, and a generator
+    that repeats itself is told by its repeats.
     """
-    keys = np.concatenate([row_keys(real), row_keys(fake)])
-    _, groups, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    is_grouped = (counts > 1) & (counts <= _MOST_TWINS)
-    on_both = np.zeros(len(counts), dtype=bool)
-    on_both[np.intersect1d(groups[: len(real)], groups[len(real) :])] = True
-    if not (is_grouped & on_both).any():
-        return None
-    numbers = np.where(is_grouped, np.cumsum(is_grouped) - 1, ALONE)[groups]
-    return numbers[: len(real)], numbers[len(real) :]
+    _, numbers = np.unique(np.concatenate([row_keys(real), row_keys(fake)]), return_inverse=True)
+    sides = numbers[: len(real)], numbers[len(real) :]
+    return sides if len(np.intersect1d(*sides)) else None
 
 
 def _overlap(real: Values, fake: Values) -> list[Finding]:

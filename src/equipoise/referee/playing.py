@@ -20,15 +20,16 @@ SCORE_SHARE = 1 - FIT_SHARE - CHOICE_SHARE
 """Measured on six planted differences of points, tables and digits: against 0.5, 0.2 and 0.3 the log e-value gains 5 to
 40 % where there is much to fit and as much as the scored part grows where there is little; with 0.4, 0.1 and 0.5 digits
 lose it."""
-ALONE = -1
-"""In place of a group's number, for samples that share their value with no other."""
+MOST_TWINS = 20
+"""A value met more often is no twin: rows of a few levels coincide by nature, the discriminators have to see them to
+know how common they are on each side, and one copy among so many gives nothing away."""
 _MOST_SCORED_FAKE = 0.5
 """With a fitting part of its own on the real side: at most half of the generated samples are scored."""
 
 
 Twins = tuple[np.ndarray, np.ndarray]
-"""For each sample of the real and of the generated side the number of its group, or `ALONE`. Shapes `(n_real,)` and
-`(n_fake,)`, int64."""
+"""For each sample of the real and of the generated side a number from 0 on that stands for its value: equal for equal
+samples, of whichever side. Shapes `(n_real,)` and `(n_fake,)`, int64."""
 
 
 @dataclass(frozen=True)
@@ -111,23 +112,36 @@ def places(
     of them; positions of the real parts to fit and to choose on are then those on that other set. `scored_share` is
     that of both sides where there is no such set; the rest is fitted on and chosen on in the proportion 3 to 1.
 
-    Samples of one group of `twins` fall in the same part, whichever side they are on. Which part that is, is drawn for
-    the group by itself: a function of its value and of nothing else. So the scored part of either side is a sample of
-    its law within the values that were drawn for scoring, no discriminator has been fitted on one of these values, and
-    the e-value is as exact as it is without twins.
+    With `twins`, a sample is left out of the part that is chosen on if its value was met while fitting, on either side,
+    and out of the scored part if it was met in either of the other two; unless it was met there more than `MOST_TWINS`
+    times. What is left out depends on the other parts alone: the scored part of either side is a sample of its law
+    within the values that remain, and the e-value is as exact as it is without twins.
     """
     streams = [numpy_stream(seed, f"referee split {side}") for side in ("real", "fake")]
-    groups = (np.full(real_count, ALONE), np.full(fake_count, ALONE)) if twins is None else twins
-    count = 1 + max(int(side.max(initial=ALONE)) for side in groups)
-    drawn = numpy_stream(seed, "referee split twins").uniform(size=count)
     if real_fit_count is None:
-        real_parts = _cut(streams[0], groups[0], drawn, scored_share)
+        real_parts = _cut(streams[0].permutation(real_count), scored_share)
     else:
-        fit, choice, _ = _cut(streams[0], np.full(real_fit_count, ALONE), drawn, 0.0)
+        fit, choice, _ = _cut(streams[0].permutation(real_fit_count), 0.0)
         real_parts = [fit, choice, numpy_stream(seed, "referee order real").permutation(real_count)]
         scored_share = min(_MOST_SCORED_FAKE, max(SCORE_SHARE, real_count / fake_count))
-    fake_parts = _cut(streams[1], groups[1], drawn, scored_share)
+    fake_parts = _cut(streams[1].permutation(fake_count), scored_share)
+    if twins is not None:
+        real_parts, fake_parts = _without_met(real_parts, fake_parts, twins)
     return Parts(real_parts[0], fake_parts[0], real_parts[1], fake_parts[1], real_parts[2], fake_parts[2])
+
+
+def _without_met(
+    real_parts: list[np.ndarray], fake_parts: list[np.ndarray], twins: Twins
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The parts without samples whose value was met in an earlier part, but not often."""
+    met = np.zeros(1 + max(int(side.max()) for side in twins), dtype=np.int64)
+    left: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for pieces in zip(real_parts, fake_parts, strict=True):
+        values = [side[piece] for side, piece in zip(twins, pieces, strict=True)]
+        for kept, piece, numbers in zip(left, pieces, values, strict=True):
+            kept.append(piece[(met[numbers] == 0) | (met[numbers] > MOST_TWINS)])
+        met = met + np.bincount(np.concatenate(values), minlength=len(met))
+    return left
 
 
 def play(parts: Parts, *, kind: SpaceKind, seed: int, members: Sequence[Member]) -> Outcome:
@@ -153,22 +167,8 @@ def play(parts: Parts, *, kind: SpaceKind, seed: int, members: Sequence[Member])
     return Outcome(choice, real_logits, fake_logits, limits, *others[2:], *fit)
 
 
-def _cut(stream: np.random.Generator, groups: np.ndarray, drawn: np.ndarray, scored_share: float) -> list[np.ndarray]:
-    """Positions to fit on, to choose on and to score, each in random order.
-
-    Samples in a group go where the group's draw falls; the others fill up the parts to their sizes as nearly as it can
-    be.
-    """
-    order = stream.permutation(len(groups))
+def _cut(order: np.ndarray, scored_share: float) -> list[np.ndarray]:
+    """Indices to fit on, to choose on and to score."""
     scored = round(len(order) * scored_share)
     fitted = round((len(order) - scored) * FIT_SHARE / (FIT_SHARE + CHOICE_SHARE))
-    if not (groups >= 0).any():
-        return [order[:fitted], order[fitted : len(order) - scored], order[len(order) - scored :]]
-    edges = np.array([fitted, len(order) - scored]) / len(order)
-    alone = order[groups[order] == ALONE]
-    grouped = order[groups[order] != ALONE]
-    parts = np.searchsorted(edges, drawn[groups[grouped]], side="right")
-    sizes = np.maximum(np.array([fitted, len(order) - scored - fitted, scored]) - np.bincount(parts, minlength=3), 0)
-    cuts = np.round(np.cumsum(sizes)[:2] * len(alone) / max(1, sizes.sum())).astype(int)
-    pieces = np.split(alone, cuts)
-    return [stream.permutation(np.concatenate([pieces[k], grouped[parts == k]])) for k in range(3)]
+    return [order[:fitted], order[fitted : len(order) - scored], order[len(order) - scored :]]

@@ -68,7 +68,6 @@ def test_a_generator_that_copies_a_third_of_its_samples_is_said_to_and_not_told_
     verdict = judge(real, fake, kind="points", members=ALL, checks=[])
     assert any("33.3% of the generated samples repeat" in finding.statement for finding in verdict.findings)
     assert verdict.conclusion != Conclusion.DISTINGUISHED
-    assert sum(verdict.counts.real) == 900 and sum(verdict.counts.fake) == 900
 
 
 def test_a_biased_part_of_a_set_is_told_from_the_rest():
@@ -77,18 +76,18 @@ def test_a_biased_part_of_a_set_is_told_from_the_rest():
     assert verdict.conclusion == Conclusion.DISTINGUISHED
 
 
-def test_twins_fall_in_one_part_and_the_parts_keep_their_sizes():
+def test_no_twin_of_a_fitted_sample_is_chosen_on_or_scored():
     real = points(1000, 0)
     fake = np.concatenate([real[200:500], points(700, 1)])
-    where = places(1000, 1000, seed=3, twins=twins(real, fake))
-    part_of = [np.empty(1000, dtype=int) for _ in range(2)]
-    for number, part in enumerate(("fit", "choice", "score")):
-        for side, name in enumerate(("real", "fake")):
-            part_of[side][getattr(where, f"{name}_{part}")] = number
-    assert (part_of[0][200:500] == part_of[1][:300]).all()
-    for side in (where.counts.real, where.counts.fake):
-        # The 300 twins fall where their groups' draws fall; the others make up for it.
-        assert side == (450, 150, 400)
+    sides = twins(real, fake)
+    where = places(1000, 1000, seed=3, twins=sides)
+    met: set[int] = set()
+    for part in ("fit", "choice", "score"):
+        values = [side[getattr(where, f"{name}_{part}")] for side, name in zip(sides, ("real", "fake"), strict=True)]
+        assert not met & set(np.concatenate(values))
+        met |= set(np.concatenate(values))
+    # Of 300 twins 0.4 are scored on their side, 0.6 of them with the twin elsewhere: 72 on either side.
+    assert all(400 - 72 - 30 < len(piece) < 400 - 72 + 30 for piece in (where.real_score, where.fake_score))
 
 
 def test_repeats_of_one_side_are_split_as_any_samples_so_that_they_can_be_seen():
@@ -100,7 +99,7 @@ def test_repeats_of_one_side_are_split_as_any_samples_so_that_they_can_be_seen()
 
 def test_values_met_often_are_no_twins():
     dice = [pd.DataFrame({"die": np.random.default_rng(seed).integers(1, 7, 300)}) for seed in (0, 1)]
-    assert twins(*dice) is None
+    assert places(300, 300, seed=0, twins=twins(*dice)).counts.real == (135, 45, 120)
 
 
 def test_labels_and_positions_follow_the_samples_that_are_kept():
