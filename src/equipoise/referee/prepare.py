@@ -21,6 +21,9 @@ MAX_LEVELS = 200
 """Commonest levels of a category that keep a code of their own; scikit-learn's trees take at most 255."""
 MOST_DISTANCE_AXES = 12
 """Distances are taken along at most so many axes: in more, all samples are about equally far from each other."""
+POSITION_DIGITS = 9
+"""The last bits of a matrix product depend on how many rows are multiplied at once, and so on the side that a sample is
+on: where many rows are equal, trees learned that trace of the label. Positions are in deviations; 9 digits suffice."""
 _ONE_HOT_LEVELS = 30
 """Commonest levels that linear members see as columns."""
 
@@ -52,7 +55,7 @@ def preparation(kind: SpaceKind, real: Values, fake: Values) -> Preparation:
         numbers = _side_by_side([numbers for numbers, _ in blocks], len(frame))
         return Rows(
             numbers=numbers,
-            positions=numbers @ directions,
+            positions=np.round(numbers @ directions, POSITION_DIGITS),
             mixed=_side_by_side([mixed for _, mixed in blocks], len(frame)),
             is_category=tuple(flag for plan in columns for flag in plan.is_category),
             names=tuple(name for plan in columns for name in plan.mixed_names),

@@ -16,6 +16,7 @@ import numpy as np
 from equipoise.referee.base import Member, Rows, Scorer
 from equipoise.referee.members.logistic import fit_logistic
 from equipoise.referee.members.trees import boosted
+from equipoise.referee.prepare import POSITION_DIGITS
 
 _NEIGHBOURS = (1, 2, 4, 8, 16, 32, 64)
 _STRENGTHS = (1.0, 30.0, 300.0, 3000.0)
@@ -80,7 +81,7 @@ class Neighbours:
         both = np.sort(np.concatenate(found, axis=1), axis=1)
         real, fake, pooled = (np.log(np.maximum(distances, _SMALLEST_DISTANCE)) for distances in (*found, both))
         ratios = _at_ranks(fake, self._ranks) - _at_ranks(real, self._ranks)
-        return np.concatenate([ratios, _at_ranks(pooled, 2 * self._ranks)], axis=1)
+        return np.round(np.concatenate([ratios, _at_ranks(pooled, 2 * self._ranks)], axis=1), POSITION_DIGITS)
 
 
 def _fitted_logs(real: Rows, fake: Rows) -> tuple[Neighbours, list[np.ndarray]]:
