@@ -83,6 +83,8 @@ def test_a_verdict_on_disk_is_that_in_memory(tmp_path: Path, monkeypatch: pytest
         hold(where, monkeypatch)
         found.append((judge_run(tmp_path / "run").to_json(), judge_sources(path, path).to_json()))
     for one, other in zip(*found, strict=True):
+        for each in (one, other):  # the second verdict on a run says that it is the second
+            each["findings"] = [found for found in each["findings"] if "earlier_verdicts" not in found["numbers"]]
         assert {**one, "seconds": 0} == {**other, "seconds": 0}
 
 
