@@ -228,3 +228,19 @@ def test_dropping_a_column_that_is_not_there_suggests_the_nearest():
 def test_a_table_where_nothing_varies_is_refused():
     with pytest.raises(DataError, match="every row is the same"):
         prepare(load(pd.DataFrame({"a": [1] * 30})), seed=0)
+
+
+@pytest.mark.parametrize("threshold", ["0", "1e9"], ids=["on disk", "in memory"])
+@pytest.mark.parametrize("as_categories", [False, True])
+def test_text_of_a_parquet_file_that_is_no_utf8_is_refused(threshold, as_categories, tmp_path, monkeypatch):
+    # Found by fuzzing: pyarrow takes text from a file unseen.
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    monkeypatch.setenv("EQUIPOISE_MAP_ABOVE_MB", threshold)
+    monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path / "cache"))
+    texts = pa.array([b"ash", b"oak", b"\x9eak"] * 20).view(pa.string())
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2] * 20), texts[:3]) if as_categories else texts
+    pyarrow.parquet.write_table(pa.table({"tree": column, "size": range(60)}), tmp_path / "trees.parquet")
+    with pytest.raises(DataError, match=r"trees\.parquet: it cannot be read as Parquet .*UTF"):
+        load(tmp_path / "trees.parquet")

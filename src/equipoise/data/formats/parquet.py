@@ -56,9 +56,14 @@ def _read_large(file: Any, path: Path, options: DataOptions) -> RawData | None:
 
 
 def _as_frame(table: Any) -> pd.DataFrame:
-    """The columns in pandas' types; whole numbers and truth values with gaps in its nullable ones."""
+    """The columns in pandas' types; whole numbers and truth values with gaps in its nullable ones.
+
+    Raises:
+        ArrowInvalid: the columns contradict themselves, or text is no UTF-8.
+    """
     import pyarrow as pa
 
+    table.validate(full=True)  # pyarrow reads text as it stands, and fails where somebody looks at it
     frame = table.to_pandas()
     for name in table.column_names:
         if name not in frame.columns:
