@@ -73,6 +73,10 @@ class TorchGroup(Group):
             self._playing[device.type] = self._dist.new_group(backend=backend, timeout=ANSWER_WITHIN)
         return device
 
+    def let_go(self) -> None:
+        """Hold no group of torch's any more; nothing can be said after it."""
+        self._playing.clear()
+
     def tells(self, error: BaseException) -> bool:
         if isinstance(error, FailedElsewhere):
             return False
@@ -260,8 +264,16 @@ def _left(store: Any, key: str) -> str | None:
 
 
 def _part() -> None:
+    """End the talk while Python still runs.
+
+    gloo's threads hold the tensors of what was said last. A group ends its threads when nobody holds it any more; one
+    that is still held when Python ends aborts the process as it lets go of them, and torchrun takes a finished run for
+    a failed one.
+    """
     import torch.distributed as dist
 
+    if isinstance(_started, TorchGroup):
+        _started.let_go()
     with contextlib.suppress(RuntimeError):
         dist.destroy_process_group()
 

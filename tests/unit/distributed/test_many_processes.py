@@ -284,3 +284,30 @@ def test_a_folder_is_continued_by_the_torchrun_that_made_it_only(tmp_path, monke
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
     (run / "run.json").write_text(json.dumps({"launch": launch_name()}))
     assert found() == run, "torchrun counts per machine; the run knows who started it"
+
+
+PARTING = """
+import pathlib, torch
+from equipoise.distributed import here, meeting
+group = here()
+group.place(torch.device("cpu"))
+group.gathered([1.0])
+meeting._part()
+print(sorted(path.read_text().strip() for path in pathlib.Path("/proc/self/task").glob("*/comm")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are read from /proc")
+def test_no_thread_of_the_talk_outlives_it():
+    # One that does holds tensors of what was said last, and aborted every tenth process as Python ended.
+    port = str(free_port())
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", PARTING], stdout=subprocess.PIPE, text=True,
+            env=environment(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port),
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    for process in started:
+        said, _ = process.communicate(timeout=LONGEST_SECONDS)
+        assert process.returncode == 0 and "python" in said and "pt_gloo_runloop" not in said
