@@ -147,7 +147,7 @@ def all_rows(pools: Pools) -> dict[str, Row]:
         planned = 200 if count == 1000 else 100
         rows[f"bound.{name}"] = Row("points", densities(real, fake, count), "above", "<= 0.05", truth, planned=planned)
     known = ROWS / "true_jsd.jsonl"
-    stored_truth = next((row for row in stored(known) if row.get("task", "").startswith("generator")), None)
+    stored_truth = next((row for row in stored(known) if "generator" in row.get("claim", "")), None)
     if stored_truth is not None:
         rows["tight.generator"] = Row(
             "points", _stored_generator(10_000), "tightness", ">= 0.9", stored_truth["value"], planned=20
