@@ -219,18 +219,21 @@ def test_a_run_whose_checkpoints_of_later_steps_are_all_broken_is_refused(run):
         resume(run.path)
 
 
-@pytest.mark.parametrize("damage", ["killed between tensors and numbers", "a flipped byte"])
-def test_a_broken_checkpoint_of_a_later_step_is_set_aside_and_the_one_a_signal_asked_for_stays(
+@pytest.mark.parametrize("damage", ["killed between tensors and numbers", "a flipped byte", "killed while set aside"])
+def test_a_broken_checkpoint_of_a_later_step_is_put_out_of_the_way_and_the_one_a_signal_asked_for_stays(
     damage, run, whole, monkeypatch
 ):
     newest = checkpoint_files(run.checkpoints)[-1]
     later = newest.with_name("step-00000008.safetensors")
     later.write_bytes(newest.read_bytes())
     later.with_suffix(".json").write_bytes(newest.with_suffix(".json").read_bytes())
-    if damage == "a flipped byte":
+    if damage != "killed between tensors and numbers":
         flip(later)
     else:
         later.with_suffix(".json").unlink()
+    if damage == "killed while set aside":
+        numbers = later.with_suffix(".json")
+        numbers.rename(numbers.with_name(f"broken-{numbers.name}"))
     told = Told()
     with monkeypatch.context() as patch:
         play = Trainer.play
@@ -244,9 +247,12 @@ def test_a_broken_checkpoint_of_a_later_step_is_set_aside_and_the_one_a_signal_a
         with pytest.raises(Interrupted, match="step 6 of 8"):
             resume(run.path, progress=told)
     assert read_checkpoint(run.checkpoints)[1]["step"] == 6
-    assert later.with_name(f"broken-{later.name}").is_file() and not later.exists()
-    assert any("Set aside as broken-" in text and later.name in text for text in told.said)
-    assert [row["files"] for row in run.read_journal() if row["event"] == "set aside"] == [[later.name]]
+    is_half = damage == "killed between tensors and numbers"
+    assert later.with_name(f"broken-{later.name}").is_file() != is_half and not later.exists()
+    said = "Deleted what a kill left half-written" if is_half else "Set aside as broken-"
+    assert any(said in text and later.name in text for text in told.said)
+    event = "deleted half-written" if is_half else "set aside"
+    assert [row["files"] for row in run.read_journal() if row["event"] == event] == [[later.name]]
     resume(run.path)
     assert weights(run.path) == whole
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from equipoise.errors import RunFolderError
+from equipoise.errors import RunFolderError, StorageError
 from equipoise.experiment.build import build_trainer
 from equipoise.experiment.preparing import plan_run
-from equipoise.training import CheckpointDue
+from equipoise.training import CheckpointDue, checkpoints
 from equipoise.training.checkpoints import (
     checkpoint_files,
     load_checkpoint,
@@ -288,6 +288,20 @@ def test_the_checkpoint_just_written_stays_whatever_else_lies_there(tmp_path):
     thin_out(tmp_path, 100, step=350)
     kept = [int(path.stem.split("-")[1]) for path in checkpoint_files(tmp_path)]
     assert kept == [100, 200, 350, 400]
+
+
+def test_numbers_that_the_disk_has_no_room_for_leave_no_tensors_behind(tmp_path, monkeypatch):
+    planned, folder = plan("points", tmp_path), tmp_path / "checkpoints"
+    trainer = played(planned, folder, until=2)
+    before = sorted(path.name for path in folder.iterdir())
+
+    def full(path, content):
+        raise StorageError(str(path), "No space left on device.")
+
+    monkeypatch.setattr(checkpoints, "write_json", full)
+    with pytest.raises(StorageError):
+        continue_to(trainer, 3)
+    assert sorted(path.name for path in folder.iterdir()) == before
 
 
 def test_old_checkpoints_are_thinned_to_powers_of_two_and_the_latest_two(tmp_path):

@@ -27,6 +27,7 @@ from equipoise.training import Trainer
 from equipoise.training.checkpoints import (
     SET_ASIDE,
     checkpoint_files,
+    is_half_written,
     later_than,
     load_checkpoint,
     read_checkpoint,
@@ -176,13 +177,20 @@ def _begun_anew(run: RunFolder, trainer: Trainer) -> list[str]:
 
 
 def _set_aside(run: RunFolder, step: int) -> list[str]:
-    """Put checkpoints of later steps out of the way, all of them broken; a sentence about them."""
-    names = [path.name for path in later_than(run.checkpoints, step)]
-    if not names:
-        return []
-    run.note("set aside", files=names)  # before it is done: a kill in between does both again
+    """Put checkpoints of later steps out of the way, all of them broken or half-written; sentences about them."""
+    files = later_than(run.checkpoints, step)
+    half = [path.name for path in files if is_half_written(path)]
+    broken = [path.name for path in files if path.name not in half]
+    said = []
+    # Noted before it is done: a kill in between does both again.
+    if half:
+        run.note("deleted half-written", files=half)
+        said.append(f"Deleted what a kill left half-written: {', '.join(half)}.")
+    if broken:
+        run.note("set aside", files=broken)
+        said.append(f"Set aside as {SET_ASIDE}...: {', '.join(broken)}.")
     set_aside(run.checkpoints, after=step)
-    return [f"Set aside as {SET_ASIDE}...: {', '.join(names)}."]
+    return said
 
 
 def _length(run: RunFolder, config: RunConfig, step: int, steps: int | None) -> int:

@@ -46,7 +46,12 @@ def save_checkpoint(folder: Path, trainer: Trainer, *, thin: bool = True) -> Pat
     content = save(tensors)
     write_bytes(path, content)
     digest = hashlib.blake2b(content).hexdigest()
-    write_json(path.with_suffix(".json"), sealed({**numbers, "format": FORMAT_VERSION, "checksum": digest}))
+    try:
+        write_json(path.with_suffix(".json"), sealed({**numbers, "format": FORMAT_VERSION, "checksum": digest}))
+    except StorageError:
+        if not path.with_suffix(".json").is_file():
+            remove(path)  # without numbers it counts for nothing, and on a full disk its room is needed
+        raise
     if thin:
         thin_out(folder, trainer.plan.checkpoint_every, step=trainer.step)
     return path
@@ -134,20 +139,31 @@ def read_together(
 def set_aside(folder: Path, *, after: int) -> None:
     """Rename the checkpoints of steps later than `after`: whoever went on from that one found them broken.
 
-    Left where they are, they would count as the newest ones. Nothing is deleted: a person may want to look at them.
+    Left where they are, they would count as the newest ones. Of those that were whole once nothing is deleted: a person
+    may want to look at them. Tensors alone are what a kill left before their numbers were written; they go.
 
     Raises:
         StorageError: the file system refused.
     """
     for path in later_than(folder, after):
-        # The numbers first: a kill in between leaves tensors without them, which the next resume sets aside.
-        for part in (path.with_suffix(".json"), path):
+        numbers = path.with_suffix(".json")
+        if is_half_written(path):
+            remove(path)
+            continue
+        # The numbers first: a kill in between leaves tensors beside numbers that have been set aside.
+        for part in (numbers, path):
             try:
                 part.replace(part.with_name(SET_ASIDE + part.name))
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise StorageError.from_os_error(part, error) from error
+
+
+def is_half_written(path: Path) -> bool:
+    """Whether tensors have no numbers, neither beside them nor set aside: a kill came before those were written."""
+    numbers = path.with_suffix(".json")
+    return not (numbers.exists() or numbers.with_name(SET_ASIDE + numbers.name).exists())
 
 
 def later_than(folder: Path, step: int) -> list[Path]:
