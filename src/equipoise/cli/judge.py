@@ -10,7 +10,7 @@ import typer
 
 from equipoise.cli.options import AsJson, Confidence, Last, Margin, Quiet, TrustCode, positive, probability
 from equipoise.cli.progress import planting_progress
-from equipoise.cli.terminal import print_json
+from equipoise.cli.terminal import print_json, print_result
 from equipoise.errors import InputError, visible
 
 
@@ -122,5 +122,5 @@ def judge(
     if as_json:
         print_json(verdict.to_json())
     else:
-        print(visible(verdict.to_text()))
+        print_result(visible(verdict.to_text()))
     raise typer.Exit(verdict.exit_code)

@@ -40,9 +40,7 @@ def reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
             print("interrupted.", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
-            # The reader left (`equipoise runs | head -1`): that is no failure. stdout is pointed elsewhere so that
-            # Python's own flush at exit does not complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            leave_stdout()
             raise typer.Exit(0) from None
         except Exception as error:
             # Of many processes that meet the same bug, one shows the traceback.
@@ -103,11 +101,25 @@ def error_to_json(error: EquipoiseError) -> dict[str, Any]:
     }
 
 
+def leave_stdout() -> None:
+    """The reader left (`equipoise runs | head -1`), which is no failure: point stdout elsewhere, so that Python's own
+    flush at exit does not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def print_result(text: str) -> None:
+    """Print what was asked for, where the exit code says something too and is to be the same if the reader leaves."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        leave_stdout()
+
+
 def print_json(content: dict[str, Any]) -> None:
     """One JSON object on stdout; NaN and infinities become null."""
     from equipoise.files import plain
 
-    print(json.dumps(plain(content), indent=2, allow_nan=False))
+    print_result(json.dumps(plain(content), indent=2, allow_nan=False))
 
 
 def note(text: str, *, quiet: bool = False) -> None:

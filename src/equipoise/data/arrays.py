@@ -115,7 +115,8 @@ def images_from_array(values: np.ndarray, *, options: DataOptions, source: str) 
     """Uint8 images `(n, c, h, w)` of the size that is asked for, and notes on how the array was understood."""
     channels_first = axes_in_order(values, source=source)
     refuse_non_finite(values, source=source)
-    convert, note = pixel_rule(values.min().item(), values.max().item(), values.dtype, source=source)
+    low, high = values.min().item(), values.max().item()
+    convert, note = pixel_rule(low, high, values.dtype, source=source, keep_constant=options.keep_gaps)
     pixels = np.empty(channels_first.shape, dtype=np.uint8)
     for start in range(0, len(pixels), CHUNK_ROWS):
         pixels[start : start + CHUNK_ROWS] = convert(channels_first[start : start + CHUNK_ROWS])
@@ -144,12 +145,15 @@ def axes_in_order(values: np.ndarray, *, source: str) -> np.ndarray:
 
 
 def pixel_rule(
-    low: float, high: float, dtype: np.dtype, *, source: str
+    low: float, high: float, dtype: np.dtype, *, source: str, keep_constant: bool = False
 ) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
-    """A function from pixels between `low` and `high` to uint8, by the rule in the head of this module, and a note."""
+    """A function from pixels between `low` and `high` to uint8, by the rule in the head of this module, and a note.
+
+    Pixels that are all the same are refused, unless they are bytes and `keep_constant` says that this is a finding.
+    """
     if dtype.kind == "b":
         return (lambda part: part.astype(np.uint8) * 255), ""
-    if low == high:
+    if low == high and not (keep_constant and dtype == np.uint8):
         raise DataError(source, f"every pixel is {low}.", "Expected images that differ.", "Check how it was made.")
     if dtype.kind in "iu" and low >= 0:
         if high <= 255:

@@ -87,7 +87,8 @@ class DataOptions:
         points: how many points to draw of `grid25`, `ring8` and `swiss-roll`.
         sample_weight: the array of an `.npz` file, or the column of a table, that says how often each row is wanted;
             it is taken out of the data.
-        keep_gaps: keep NaN and infinity in points, which the referee reports; the players cannot learn from them.
+        keep_gaps: keep what the referee reports and the players cannot learn from: NaN and infinity in points, columns
+            of a table without any value, images that are all of one colour.
     """
 
     kind: SpaceKind | None = None

@@ -67,7 +67,7 @@ def _from_frame(frame: pd.DataFrame, *, options: DataOptions, source: str) -> Ra
         points = frame.drop(columns=[options.labels] if labels is not None else [])
         raw = points_from_frame(points, source=source, keep_gaps=options.keep_gaps)
     else:
-        check_columns(frame, source=source)
+        check_columns(frame, source=source, keep_gaps=options.keep_gaps)
         raw = RawData("table", frame, source=source)
     return RawData(
         raw.kind, raw.values, labels=labels, label_names=label_names, names=raw.names, notes=notes, source=source
@@ -142,17 +142,22 @@ def check_rows(frame: pd.DataFrame, *, source: str) -> None:
     """Refuse one row and none."""
     if len(frame) < 2:
         found = "there is one row only." if len(frame) else "there are no rows."
-        raise DataError(source, found, "Expected many rows to learn from.", "Check that the right file was read.")
+        raise DataError(
+            source, found, "Expected hundreds of rows to learn from, and 20 at the very least for a verdict.",
+            "Check that the right file was read.",
+        )  # fmt: skip
 
 
-def check_columns(frame: pd.DataFrame, *, source: str) -> None:
-    """Refuse a table without rows or columns, and columns that are empty or keys."""
+def check_columns(frame: pd.DataFrame, *, source: str, keep_gaps: bool = False) -> None:
+    """Refuse a table without rows or columns, and columns that are keys, or empty unless gaps are kept."""
     if frame.shape[1] == 0:
         raise DataError(source, "there are no columns.", "Expected a table.")
     check_rows(frame, source=source)
     for position, name in enumerate(frame.columns):
         column = frame.iloc[:, position]
         if column.isna().all():
+            if keep_gaps:
+                continue
             raise DataError(
                 f"{source}, column '{name}'", "every value is missing.", "Expected some values.",
                 f"Leave the column out: --set 'data.drop=[{name}]', or drop=('{name}',) in Python.",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,6 +41,19 @@ def test_the_exit_code_is_the_conclusion(equipoise, numbers, tmp_path):
     same = equipoise("judge", tmp_path / "real.npy", tmp_path / "same.npy")
     assert same.code in (0, 11)
     assert same.err == ""
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_a_reader_that_leaves_does_not_change_the_exit_code(form, numbers, tmp_path):
+    """As in `equipoise judge real.npy few.npy | head -0`."""
+    for name, count in (("real", ROWS), ("few", 10)):
+        np.save(tmp_path / f"{name}.npy", numbers.normal(0.0, 1.0, (count, 2)))
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "equipoise", "judge", str(tmp_path / "real.npy"), str(tmp_path / "few.npy"), *form]
+    outcome = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (outcome.returncode, outcome.stderr) == (11, "")
 
 
 def test_a_missing_side_is_bad_input(equipoise, tmp_path):
@@ -100,3 +117,20 @@ def test_points_and_images_are_not_judged_against_each_other(numbers):
     real = RawData("points", np.zeros((5, 2)), source="points")
     with pytest.raises(DataError, match="holds images, while points holds points"):
         aligned_values(real, RawData("images", images(numbers, 1, 8), source="pictures"))
+
+
+def test_a_generator_that_gives_one_colour_or_no_value_is_told_apart_not_refused(numbers, tmp_path):
+    verdict = judge_sources(images(numbers, 1, 8).repeat(4, axis=0), np.zeros((120, 1, 8, 8), dtype=np.uint8))
+    assert verdict.conclusion == "distinguished"
+    real = pd.DataFrame({"size": numbers.normal(size=ROWS), "kind": numbers.choice(list("xyz"), ROWS)})
+    real.to_csv(tmp_path / "real.csv", index=False)
+    real.assign(size=np.nan).to_csv(tmp_path / "fake.csv", index=False)
+    verdict = judge_sources(tmp_path / "real.csv", tmp_path / "fake.csv")
+    assert verdict.conclusion == "distinguished"
+    assert any("Column size has missing or infinite values" in finding.statement for finding in verdict.findings)
+
+
+def test_one_row_is_told_how_many_a_verdict_needs(tmp_path):
+    pd.DataFrame({"size": [1.5], "kind": ["x"]}).to_csv(tmp_path / "one.csv", index=False)
+    with pytest.raises(DataError, match="20 at the very least"):
+        judge_sources(tmp_path / "one.csv", tmp_path / "one.csv")
