@@ -60,7 +60,8 @@ def images_from_files(
     others = Counter(_ending(name) for name in names if name not in seen and not _is_hidden(name))
     if others:
         notes = (*notes, f"Left alone: {_counted(others)}.")
-    return RawData("images", values, labels=labels, label_names=label_names, notes=notes, source=source)
+    files = np.array(chosen, dtype=object)[kept]
+    return RawData("images", values, labels=labels, label_names=label_names, notes=notes, source=source, files=files)
 
 
 def is_picture(name: str, names: Sequence[str]) -> bool:

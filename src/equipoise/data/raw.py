@@ -36,6 +36,9 @@ class RawData:
         notes: sentences for the person: files that were skipped, how an array was understood.
         source: where the values came from, as the person gave it.
         weights: how often each row is wanted, relative to the others, float64 `(n,)`; `None` is evenly.
+        places: number of each row in the source, from 0, int64 `(n,)`; `None` where these are all rows in their order.
+        files: the file that each image was read from, relative to the source, `(n,)`; `None` where it is in no file of
+            its own.
     """
 
     kind: SpaceKind
@@ -46,6 +49,8 @@ class RawData:
     notes: tuple[str, ...] = ()
     source: str = ""
     weights: np.ndarray | None = None
+    places: np.ndarray | None = None
+    files: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -58,8 +63,10 @@ class RawData:
             values = self.values.rows(indices)
         else:
             values = self.values[indices]
-        labels, weights = (None if entry is None else entry[indices] for entry in (self.labels, self.weights))
-        return replace(self, values=values, labels=labels, weights=weights)
+        each = {"labels": self.labels, "weights": self.weights, "files": self.files}
+        places = np.arange(len(self)) if self.places is None else self.places
+        chosen = {name: None if entry is None else entry[indices] for name, entry in each.items()}
+        return replace(self, values=values, places=places[indices], **chosen)
 
     def with_notes(self, *notes: str) -> RawData:
         """The same data with more sentences for the person."""

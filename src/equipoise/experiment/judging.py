@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,7 +69,7 @@ def judge_sources(
         fake_data = _loaded_like(fake, real_data, drop=tuple(drop))
         real_data, fake_data = (some_of(side, seed=seed) for side in (real_data, fake_data))
         real_values, fake_values = aligned_values(real_data, fake_data)
-        return judge(
+        verdict = judge(
             real_values,
             fake_values,
             kind=real_data.kind,
@@ -82,6 +82,26 @@ def judge_sources(
             tell=tell,
             **_classes_of(real_data, fake_data),
         )
+        return traced(verdict, real_data, fake_data)
+
+
+def traced(verdict: Verdict, real: RawData, fake: RawData) -> Verdict:
+    """The verdict with the samples that give a side away named as the person knows them: by their number in the
+    source, where a part of it was judged, and by their file."""
+    sides = {"real": real, "generated": fake}
+
+    def named_row(row: Mapping[str, object]) -> Mapping[str, object]:
+        side = sides.get(str(row.get("side")))
+        if side is None or "sample" not in row:
+            return row
+        place = int(row["sample"])  # type: ignore[call-overload]
+        found: dict[str, object] = {"sample": place if side.places is None else int(side.places[place])}
+        if side.files is not None:
+            found["file"] = str(side.files[place])
+        return {**row, **found}
+
+    findings = (replace(each, rows=tuple(map(named_row, each.rows))) for each in verdict.findings)
+    return replace(verdict, findings=tuple(findings))
 
 
 def named(real: Any, fake: Any) -> str:

@@ -12,7 +12,7 @@ from equipoise.data import PreparedData, image_sheet, save_picture
 from equipoise.data.raw import RawData
 from equipoise.errors import RunFolderError
 from equipoise.experiment.gan import Gan, load
-from equipoise.experiment.judging import ResolutionPlan
+from equipoise.experiment.judging import ResolutionPlan, traced
 from equipoise.experiment.memory import explaining_memory_of_verdict
 from equipoise.experiment.preparing import prepare_data, require_path
 from equipoise.experiment.weighted_density import thinned_rows
@@ -117,6 +117,7 @@ def judge_gan(
             tell=tell,
             **_classes(final, fake),
         )
+        verdict = traced(verdict, final, fake)
         earlier = sum(row.get("part") == "final" for row in run.read_verdicts())
         if earlier:
             verdict = replace(verdict, findings=(*verdict.findings, _used_before(earlier)))

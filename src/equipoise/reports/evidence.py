@@ -95,7 +95,7 @@ def where_tables(verdict: Mapping[str, Any]) -> list[Table]:
             continue
         keys = list(dict.fromkeys(key for row in rows for key in row))[:MOST_COLUMNS]
         is_samples = "side" in keys
-        if is_samples and keys == ["side", "log_odds_of_real"]:
+        if is_samples and set(keys) <= {"side", "log_odds_of_real", "sample"}:
             continue  # images: their picture says it
         title = "The samples that give each side away most" if is_samples else "Where the two sides differ"
         reading = (

@@ -9,10 +9,12 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from equipoise.data import RawData, load, write_samples
 from equipoise.errors import DataError
-from equipoise.experiment.judging import aligned_values, judge_sources, options_like
+from equipoise.experiment.judging import aligned_values, judge_sources, options_like, traced
+from equipoise.referee import judge
 
 ROWS = 400
 
@@ -134,3 +136,37 @@ def test_one_row_is_told_how_many_a_verdict_needs(tmp_path):
     pd.DataFrame({"size": [1.5], "kind": ["x"]}).to_csv(tmp_path / "one.csv", index=False)
     with pytest.raises(DataError, match="20 at the very least"):
         judge_sources(tmp_path / "one.csv", tmp_path / "one.csv")
+
+
+def test_samples_that_give_a_side_away_are_named_by_their_files(numbers, tmp_path):
+    """A file that cannot be read is passed over, and the names of those after it still fit their images."""
+    dark, bright = (numbers.integers(low, low + 100, (120, 1, 8, 8), dtype=np.uint8) for low in (0, 150))
+    for name, side in (("real", dark), ("fake", bright)):
+        write_samples(side, tmp_path / name)
+    sorted((tmp_path / "real").glob("0*.png"))[2].write_bytes(b"no picture")
+    verdict = judge_sources(tmp_path / "real", tmp_path / "fake")
+    rows = [row for finding in verdict.findings for row in finding.rows if "sample" in row]
+    assert len(rows) == 12 and {row["side"] for row in rows} == {"real", "generated"}
+    real, fake = load(tmp_path / "real"), load(tmp_path / "fake")
+    for row in rows:
+        side, folder = (real, "real") if row["side"] == "real" else (fake, "fake")
+        with Image.open(tmp_path / folder / row["file"]) as image:
+            np.testing.assert_array_equal(np.asarray(image), side.values[row["sample"], 0])
+
+
+def test_of_a_part_of_the_data_the_numbers_are_those_in_the_source(numbers):
+    values = numbers.normal(size=(300, 2))
+    part = load(values).rows(np.arange(299, 99, -1)).rows(np.arange(10, 200))
+    verdict = traced(judge(part.values, values + 5, kind="points", checks=["where"]), part, load(values + 5))
+    rows = [row for finding in verdict.findings for row in finding.rows if "sample" in row]
+    for row in rows:
+        assert (values if row["side"] == "real" else values + 5)[row["sample"]][0] == row["x0"]
+
+
+def test_columns_that_are_called_as_what_describes_a_sample_do_not_hide_it(numbers):
+    real, fake = (pd.DataFrame({"side": numbers.normal(mean, 1, ROWS), "sample": "a"}) for mean in (0, 3))
+    verdict = judge_sources(real, fake)
+    rows = [row for finding in verdict.findings for row in finding.rows if "log_odds_of_real" in row]
+    for row in rows:
+        frame = real if row["side"] == "real" else fake
+        assert frame["side"].iloc[row["sample"]] == row["column side"] and row["column sample"] == "a"

@@ -94,10 +94,15 @@ def _excess_jsd(real: np.ndarray, fake: np.ndarray, *, tests: int, confidence: f
     return max(0.0, jsd - chance), bool(freedom > 0 and chi2.sf(statistic, freedom) < (1 - confidence) / tests)
 
 
+_OF_ROWS = ("side", "log_odds_of_real", "sample", "file")
+"""What a listed sample is described by, besides its values; columns of a table that are called so are called 'column
+side' and so on."""
+
+
 def _samples(evidence: Evidence) -> list[Finding]:
     """The scored samples that the chosen discriminator is surest of, with their values where these fit in a line."""
-    if evidence.real_logits.std() == 0 and evidence.fake_logits.std() == 0:
-        return []
+    if np.ptp(np.concatenate([evidence.real_logits, evidence.fake_logits])) == 0:
+        return []  # the chosen one is blind: it says the same of all
     rows = []
     for side, logits, values, places, sign in (
         ("real", evidence.real_logits, evidence.real_values, evidence.real_places, 1),
@@ -108,7 +113,8 @@ def _samples(evidence: Evidence) -> list[Finding]:
             if places is not None:
                 row["sample"] = int(places[place])
             if evidence.kind == "table":
-                row |= {str(name): value for name, value in values.iloc[place].items()}
+                for name, value in values.iloc[place].items():
+                    row[f"column {name}" if name in _OF_ROWS else str(name)] = value
             elif evidence.kind == "points":
                 row |= {f"x{axis}": float(value) for axis, value in enumerate(values[place][:_LISTED])}
             rows.append(row)
