@@ -8,6 +8,11 @@ a game of its own, which is the ceiling that memory and cores allow; and both to
 is twice as large, so that each has as many samples as before. A row holds the median ratio of samples per second of
 both together to the ceiling, over rounds, and its 5th and 95th percentile. Mark: at least 0.95.
 
+Whoever plays together waits, each step, for the slower of both. How much that alone costs on this machine is seen from
+the two independent processes: `waiting` is the same ratio if these had waited for each other after every step, the
+k-th of one for the k-th of the other, and had lost no other time. No way of playing together that waits once a step
+can do better; the game waits twice, once for each player's gradients.
+
 Ratios within a round cancel much of what else the machine does, but not all: another program that takes a core for a
 moment stops one of two independent processes, and both of those that wait for each other. The load of the machine at
 the start and at the end stands in the row.
@@ -53,9 +58,9 @@ class Worker:
         self.process.stdin.write(f"{game} {steps}\n")
         self.process.stdin.flush()
 
-    def seconds(self) -> float:
-        """How long it took; waits for the end."""
-        return float(self.process.stdout.readline())
+    def seconds(self) -> list[float]:
+        """How long each step took; waits for the end."""
+        return json.loads(self.process.stdout.readline())
 
     def end(self) -> None:
         """Let the process go."""
@@ -83,18 +88,23 @@ def work(data: Path) -> None:
     torch.set_num_threads(1)
     for line in sys.stdin:
         name, steps = line.split()
-        started = time.perf_counter()
+        ends = [time.perf_counter()]
         for _ in range(int(steps)):
-            report = trainers[name].play()
-        float(report.generator_loss)
-        print(time.perf_counter() - started, flush=True)
+            float(trainers[name].play().generator_loss)
+            ends.append(time.perf_counter())
+        print(json.dumps(np.diff(ends).tolist()), flush=True)
 
 
-def samples_per_second(workers: list[Worker], game: str, steps: int) -> float:
-    """Real samples that some processes get through in a second, all together."""
+def step_seconds(workers: list[Worker], game: str, steps: int) -> np.ndarray:
+    """How long each step of some processes takes that play at the same time. Shape `(processes, steps)`."""
     for worker in workers:
         worker.tell(game, steps)
-    return sum(BATCH * steps / worker.seconds() for worker in workers)
+    return np.array([worker.seconds() for worker in workers])
+
+
+def samples_per_second(seconds: np.ndarray) -> float:
+    """Real samples that the processes get through in a second, all together."""
+    return float(sum(BATCH * seconds.shape[1] / own.sum() for own in seconds))
 
 
 def main() -> None:
@@ -122,6 +132,7 @@ def main() -> None:
             worker.end()
     row = row_of(speeds, options, (load_before, os.getloadavg()[0]))
     print(f"together / ceiling  {row['value']:.3f}  (5th to 95th percentile {row['p5']:.3f}, {row['p95']:.3f})")
+    print(f"waiting / ceiling  {row['waiting']:.3f}")
     print(f"ceiling / (2 x one alone)  {row['ceiling_over_twice_alone']:.3f}")
     options.rows.parent.mkdir(parents=True, exist_ok=True)
     with open(options.rows, "a", encoding="utf-8") as stream:
@@ -132,12 +143,15 @@ def measure(workers: list[Worker], rounds: int, steps: int) -> dict[str, np.ndar
     """Samples per second of each contestant in each round."""
     contestants = {"alone": (workers[:1], "alone"), "ceiling": (workers, "alone"), "together": (workers, "together")}
     for players, game in contestants.values():
-        samples_per_second(players, game, 2)
-    speeds: dict[str, list[float]] = {name: [] for name in contestants}
+        step_seconds(players, game, 2)
+    speeds: dict[str, list[float]] = {name: [] for name in (*contestants, "waiting")}
     shuffle = random.Random(0)
     for _ in range(rounds):
         for name in shuffle.sample(list(contestants), k=len(contestants)):
-            speeds[name].append(samples_per_second(*contestants[name], steps))
+            seconds = step_seconds(*contestants[name], steps)
+            speeds[name].append(samples_per_second(seconds))
+            if name == "ceiling":
+                speeds["waiting"].append(samples_per_second(np.broadcast_to(seconds.max(axis=0), seconds.shape)))
     return {name: np.array(found) for name, found in speeds.items()}
 
 
@@ -157,6 +171,7 @@ def row_of(speeds: dict[str, np.ndarray], options: argparse.Namespace, loads: tu
         "p5": float(np.percentile(ratios, 5)),
         "p95": float(np.percentile(ratios, 95)),
         "samples_per_second": {name: float(np.median(found)) for name, found in speeds.items()},
+        "waiting": float(np.median(speeds["waiting"] / speeds["ceiling"])),
         "ceiling_over_twice_alone": float(np.median(speeds["ceiling"] / (2 * speeds["alone"]))),
         "budget": f"{options.steps} steps a round",
         "device": f"cpu ({platform.machine()}, {os.cpu_count()} cores)",

@@ -99,8 +99,8 @@ class Batch:
 class StepReport:
     """What happened in a step, as detached tensors; reading a number from them waits for the device.
 
-    Logits, value and penalties are those of the last discriminator turn, before its update; of several processes, all
-    report the joined batch.
+    Logits, losses and penalties are those of the last discriminator turn, before its update; of several processes, all
+    report the joined batch, except that the logits are a process's own unless the step was measured.
     """
 
     real_logits: Logits
@@ -133,7 +133,8 @@ def play_step(
         penalties: terms added to the discriminator's loss.
         penalty_factor: scales the weight of the penalties that decay; a decaying gamma comes in here.
         schedule: the order of turns.
-        measure: also measure the norm of both players' gradients, which costs a pass over them.
+        measure: also measure the norm of both players' gradients, which costs a pass over them, and bring together the
+            logits of all processes, which costs a message.
         group: the processes that play together; each plays its own rows of the joined batch.
 
     Returns:
@@ -143,7 +144,8 @@ def play_step(
     game = _Game(discriminator, generator, objective, penalties, penalty_factor, schedule, measure, group)
     outcome = game.play_in_turns(batches) if schedule.order in IN_TURNS else game.play_together(*batches)
     position, loss, terms, answer, norms = outcome
-    real_logits, fake_logits = position.joined_logits
+    logits = position.joined_logits if measure else (position.real_logits, position.fake_logits)
+    real_logits, fake_logits = logits
     return StepReport(
         real_logits=real_logits.detach(),
         fake_logits=fake_logits.detach(),
@@ -194,7 +196,7 @@ class _Game:
             (position, loss, terms), answer = self._losses(first, second)
             self._set_consensus((loss, answer), players)
             loss, terms = self._add_up_discriminator(position, loss, terms)
-            self.group.add_up(self.generator.parameters)
+            answer = self._add_up_generator(answer)
         else:
             position, loss, terms = self._discriminator_gradients(first)
             answer = self._generator_gradients(second)
@@ -238,8 +240,14 @@ class _Game:
                 self.discriminator, self.generator, objective=self.objective, batch=batch, group=self.group
             )
             answer.backward(inputs=self.generator.parameters)
-        self.group.add_up(self.generator.parameters)
-        return answer
+        return self._add_up_generator(answer)
+
+    def _add_up_generator(self, answer: Scalar) -> Scalar:
+        """Sum the generator's gradients over processes; its loss on the joined batch."""
+        if is_joint(self.objective):
+            self.group.add_up(self.generator.parameters)
+            return answer
+        return self.group.add_up(self.generator.parameters, [answer])[0]
 
     def _add_up_discriminator(
         self, position: Position, loss: Scalar, terms: dict[str, Scalar]
@@ -247,6 +255,9 @@ class _Game:
         """Sum the discriminator's gradients over processes; its loss and the penalties' means on the joined batch."""
         if self.group.is_alone:
             return loss, terms
+        if not is_joint(self.objective):
+            loss, *means = self.group.add_up(self.discriminator.parameters, [loss, *terms.values()])
+            return loss, dict(zip(terms, means, strict=True))
         means = self.group.add_up(self.discriminator.parameters, list(terms.values()))
         with torch.no_grad():
             loss = self.objective.discriminator_loss(*position.joined_logits)
@@ -299,8 +310,10 @@ def discriminator_loss(
     """-V plus the weighted penalties on one batch, ready for `backward`; also the position and each penalty's mean.
 
     The generator is out of reach of this loss, unless `is_live`, which consensus optimisation and the lab ask for.
-    Of several processes each gets the objective on the joined batch with its own part of the penalties' means: the
-    gradients add up to those of the joined loss, while the losses themselves do not.
+    Of several processes each gets its own part of a loss that is a mean over samples or pairs: the parts and their
+    gradients add up to those of the joined batch, and no logits travel. Where a term depends on the whole batch (see
+    `is_joint`) each gets the objective on the joined batch with its own part of the penalties' means: the gradients
+    add up to those of the joined loss, while the losses themselves do not.
     """
     bound = _bind_labels(discriminator, batch.labels)
     if is_live:
@@ -313,7 +326,10 @@ def discriminator_loss(
         position = Position(
             bound, batch.real, fake, differentiate=sides, randomness=batch.randomness, group=group
         )
-    loss = objective.discriminator_loss(*position.joined_logits)
+    if is_joint(objective):
+        loss = objective.discriminator_loss(*position.joined_logits)
+    else:
+        loss = group.share(objective.discriminator_loss(position.real_logits, position.fake_logits))
     terms: dict[str, Scalar] = {}
     for penalty in penalties:
         mean = group.share(penalty.per_sample(position).mean())
@@ -333,7 +349,8 @@ def generator_loss(
 ) -> Scalar:
     """The generator's loss on one batch, ready for `backward` into the generator's parameters only.
 
-    With `is_live` it can be differentiated in the discriminator's parameters too, on both sides.
+    With `is_live` it can be differentiated in the discriminator's parameters too, on both sides. Of several processes
+    each gets its part, as in `discriminator_loss`.
     """
     fake_logits = discriminator(generator(batch.latents, batch.labels), batch.labels)
     if objective.generator_uses_real:
@@ -341,7 +358,17 @@ def generator_loss(
             real_logits = discriminator(batch.real, batch.labels)
     else:
         real_logits = fake_logits.detach()  # not read: the loss does not depend on real logits
-    return objective.generator_loss(*group.joined(real_logits, fake_logits))
+    if is_joint(objective):
+        return objective.generator_loss(*group.joined(real_logits, fake_logits))
+    return group.share(objective.generator_loss(real_logits, fake_logits))
+
+
+def is_joint(objective: Objective) -> bool:
+    """Whether a sample's term depends on the whole batch, so that processes have to know each other's logits.
+
+    Pairs are made of a real and a fake sample at the same place of the batch, which one process holds.
+    """
+    return objective.form == "averaging"
 
 
 def _bind_labels(discriminator: Player, labels: Labels | None) -> Callable[[Samples], Logits]:

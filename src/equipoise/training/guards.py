@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from equipoise.distributed import ALONE, Group
 from equipoise.errors import PlayDiverged
 from equipoise.game.finite import FiniteMoves
 from equipoise.game.player import Player
@@ -20,9 +21,16 @@ class FinitePlay:
     """
 
     def __init__(
-        self, discriminator: Player, generator: Player, *, objective: Objective, device: torch.device
+        self,
+        discriminator: Player,
+        generator: Player,
+        *,
+        objective: Objective,
+        device: torch.device,
+        group: Group = ALONE,
     ) -> None:
         self.objective = objective
+        self.group = group
         self.moves = FiniteMoves(discriminator, generator, device=device)
         self._last: tuple[float, float] | None = None
 
@@ -44,19 +52,16 @@ class FinitePlay:
             self._raise()
 
     def check(self, step: int, report: StepReport) -> None:
-        """Make sure that play is finite up to here; waits for the device.
+        """Make sure that play is finite up to here; waits for the device, and for the other processes.
 
         Raises:
             PlayDiverged: a loss, gradient or weight was not finite, or the logits have left the range.
         """
         self._raise()
         losses = (float(report.discriminator_loss), float(report.generator_loss))
-        check_finite(
-            self.objective,
-            value=losses[0],
-            largest_logit=float(largest_logit(report.real_logits, report.fake_logits)),
-            where=f"step {step}",
-        )
+        # A report may hold a process's own logits only; all have to come to the same conclusion.
+        largest = torch.tensor(self.group.gathered(float(largest_logit(report.real_logits, report.fake_logits))))
+        check_finite(self.objective, value=losses[0], largest_logit=float(largest.max()), where=f"step {step}")
         self._last = losses
 
     def clear(self) -> None:

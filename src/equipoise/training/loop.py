@@ -105,7 +105,11 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.guard = FinitePlay(
-            self.discriminator, self.generator, objective=self.objective, device=self.batches.real.device
+            self.discriminator,
+            self.generator,
+            objective=self.objective,
+            device=self.batches.real.device,
+            group=self.group,
         )
 
     @property

@@ -149,9 +149,40 @@ def test_the_report_of_a_step_is_about_the_joined_batch(points):
         torch.testing.assert_close(dict(report.gradient_norms), dict(alone.gradient_norms))
 
 
-def test_the_losses_of_the_processes_differ_and_their_gradients_add_up(points):
+@pytest.mark.parametrize(
+    ("objective", "messages"), [("relativistic", 2), ("wasserstein", 2), ("relativistic_average", 4)]
+)
+def test_logits_travel_only_where_the_loss_of_a_sample_depends_on_all_of_them(objective, messages, points):
+    """Elsewhere a step sends the gradients of both players, and nothing else."""
+    planned = plan(points, f"objective={objective}", "penalties=[r1]")
+
+    def sent(group):
+        trainer = built(planned, group)
+        before = group.messages
+        trainer.play()
+        return group.messages - before
+
+    assert in_threads(2, sent) == [messages] * 2
+
+
+def test_logits_out_of_range_in_one_process_end_play_in_all(points):
+    planned = plan(points)
+
+    def ends(group):
+        trainer = built(planned, group)
+        report = trainer.play()
+        largest = 1e31 if group.rank == 1 else 1.0
+        report = dataclasses.replace(report, real_logits=torch.full_like(report.real_logits, largest))
+        with pytest.raises(PlayDiverged, match="largest logit is 1e"):
+            trainer.guard.check(1, report)
+
+    in_threads(2, ends)
+
+
+@pytest.mark.parametrize("objective", ["relativistic", "relativistic_average"])
+def test_the_losses_of_the_processes_differ_and_their_gradients_add_up(objective, points):
     """What each computes is no estimate of the gradient: only the sum is, and it is exact."""
-    planned = plan(points, "objective=relativistic_average")
+    planned = plan(points, f"objective={objective}")
 
     def gradients(group):
         trainer = built(planned, group)
@@ -230,19 +261,6 @@ def test_one_process_is_sent_no_message_and_given_its_own_tensors():
     assert ALONE.add_up([], [logits])[0] is logits
     assert ALONE.decision("yes") == "yes" and ALONE.gathered(3) == [3]
     assert not ALONE.heard()
-
-
-def test_a_turn_takes_two_messages(points):
-    planned = plan(points)
-
-    def messages(group):
-        trainer = built(planned, group)
-        before = group.messages
-        trainer.play()
-        return group.messages - before
-
-    # One that gathers the logits and one that adds up the gradients, for each of the two players.
-    assert in_threads(2, messages) == [4, 4]
 
 
 @pytest.mark.parametrize("asked", [0, 1])
