@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 from equipoise.cli.options import AsJson, Confidence, Last, Margin, Quiet, TrustCode, positive, probability
 from equipoise.cli.progress import planting_progress
 from equipoise.cli.terminal import print_json, print_result
-from equipoise.errors import InputError, visible
+from equipoise.errors import InputError, StorageError, visible
 
 
 class ResolutionChoice(StrEnum):
@@ -88,6 +89,15 @@ def judge(
         )
     if drop and len(sources) == 1:
         raise InputError("--drop", "a run has its columns already.", "Expected two sets of data.", "Leave it out.")
+    if last and len(sources) == 2:
+        raise InputError("--last", "two sets of data have no checkpoints.", "Expected a run.", "Leave it out.")
+    if len(sources) == 1 and Path(sources[0]).is_file():
+        raise InputError(
+            sources[0], "this is one set of data.", "Expected a run folder, or two sets: REAL FAKE.",
+            f"Name what it is to be compared with: equipoise judge {sources[0]} FAKE",
+        )  # fmt: skip
+    if out is not None:
+        make_folder(out, option="--out")  # before the work is done, not after it
     with planting_progress(quiet=quiet) as tell:
         if len(sources) == 2:
             from equipoise.experiment.judging import judge_sources
@@ -117,10 +127,30 @@ def judge(
                 trust_code=trust_code,
                 tell=tell,
             )
-    if out is not None:
-        verdict.save(out)
     if as_json:
         print_json(verdict.to_json())
     else:
         print_result(visible(verdict.to_text()))
+    if out is not None:
+        try:
+            verdict.save(out)
+        except StorageError as error:
+            # The verdict has been printed: of the files that could not be written stderr alone speaks.
+            print(error, file=sys.stderr, flush=True)
+            raise typer.Exit(error.exit_code) from None
     raise typer.Exit(verdict.exit_code)
+
+
+def make_folder(path: Path, *, option: str) -> None:
+    """Make the folder that files will be written to.
+
+    Raises:
+        InputError: something else is there, or it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        found = "a file is there" if path.is_file() else (error.strerror or str(error)).lower()
+        raise InputError(
+            f"{option} {path}", f"{found}.", "Expected a folder, or a name for a new one.", "Choose another path."
+        ) from error

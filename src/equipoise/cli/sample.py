@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from equipoise.cli.options import AsJson, Last, RunPath, TrustCode
-from equipoise.cli.terminal import print_json
+from equipoise.cli.terminal import note, print_json
 from equipoise.errors import ConfigError, InputError, unknown_name
 
 SUFFIXES = {"png": "", "zip": ".zip", "csv": ".csv", "parquet": ".parquet", "npy": ".npy", "npz": ".npz"}
@@ -60,6 +60,8 @@ def sample(
     from equipoise.experiment import load
 
     gan = load(run, checkpoint="last" if last else None, trust_code=trust_code)
+    for text in gan.passed_over:
+        note(text)
     target = free_target(run, output, wanted=form, usual=USUAL_FORMAT[gan.space.kind])
     drawn = gan.sample_raw(count, seed=seed, label=label)
     written = write_samples(drawn.values, target, names=drawn.names, labels=drawn.labels, label_names=drawn.label_names)

@@ -82,6 +82,10 @@ def assemble(
     shape = (len(items), channels, height, width)
     small = [f"The pictures are small (median short side {median:g} pixels): enlarged to {height}x{width}."]
     more = small if median * MOST_ENLARGED < min(height, width) else []
+    least, most = min(side for side in sides if side), max(sides)
+    if not more and (least, most) != (min(height, width),) * 2:
+        were = f"{least:g}" if least == most else f"{least:g} to {most:g}"
+        more = [f"Scaled to {height}x{width}; the short sides were {were} pixels."]
     if key is None or math.prod(shape) < map_above_bytes():
         pixels = np.empty(shape, dtype=np.uint8)
         kept, notes = _read_pixels(items, pixels, faults, options=options, source=source)

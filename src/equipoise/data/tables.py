@@ -85,7 +85,7 @@ def looks_like_points(frame: pd.DataFrame) -> bool:
 def points_from_frame(frame: pd.DataFrame, *, source: str, keep_gaps: bool = False) -> RawData:
     """Points with the columns' names; with `keep_gaps` missing values stay as NaN."""
     check_names(frame.columns.tolist(), source=source)
-    check_rows(frame, source=source)
+    check_rows(frame, source=source, fewest=1 if keep_gaps else 2)
     for position, name in enumerate(frame.columns):
         column = frame.iloc[:, position]
         if not types.is_numeric_dtype(column.dtype) or types.is_complex_dtype(column.dtype):
@@ -138,21 +138,20 @@ def too_many_columns(source: str, count: int) -> DataError:
     )
 
 
-def check_rows(frame: pd.DataFrame, *, source: str) -> None:
+def check_rows(frame: pd.DataFrame, *, source: str, fewest: int = 2) -> None:
     """Refuse one row and none."""
-    if len(frame) < 2:
+    if len(frame) < fewest:
         found = "there is one row only." if len(frame) else "there are no rows."
         raise DataError(
-            source, found, "Expected hundreds of rows to learn from, and 20 at the very least for a verdict.",
-            "Check that the right file was read.",
-        )  # fmt: skip
+            source, found, "Expected many rows to learn from.", "Check that the right file was read."
+        )
 
 
 def check_columns(frame: pd.DataFrame, *, source: str, keep_gaps: bool = False) -> None:
     """Refuse a table without rows or columns, and columns that are keys, or empty unless gaps are kept."""
     if frame.shape[1] == 0:
         raise DataError(source, "there are no columns.", "Expected a table.")
-    check_rows(frame, source=source)
+    check_rows(frame, source=source, fewest=1 if keep_gaps else 2)
     for position, name in enumerate(frame.columns):
         column = frame.iloc[:, position]
         if column.isna().all():

@@ -46,6 +46,7 @@ class Gan:
         step: after which step the weights were stored.
         names: of the coordinates of points.
         data: the prepared data, when they are at hand.
+        passed_over: a sentence for each newer checkpoint that was broken.
     """
 
     folder: Path
@@ -57,6 +58,7 @@ class Gan:
     step: int
     names: tuple[str, ...] = ()
     data: PreparedData | None = None
+    passed_over: tuple[str, ...] = ()
 
     @property
     def space(self) -> Space:
@@ -244,7 +246,7 @@ def load(
     description = run.read_json(run.data)
     codec = stored_codec(description, where=str(run.data))
     names, shares = stored_classes(description, where=str(run.data))
-    tensors, numbers, _ = read_checkpoint(checkpoints_wanted(run, config, checkpoint))
+    tensors, numbers, broken = read_checkpoint(checkpoints_wanted(run, config, checkpoint))
     classes = len(names) if config.networks.conditional else 0
     refuse_unexplained_size(config, codec.space, classes, tensors, where=str(run.checkpoints), trusted=trust_code)
     generator, _ = build_networks(config, codec.space, classes, trusted=trust_code)
@@ -268,4 +270,5 @@ def load(
         step=numbers["step"],
         names=_names(description.get("names")),
         data=data,
+        passed_over=tuple(broken),
     )

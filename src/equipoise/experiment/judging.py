@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +14,7 @@ from equipoise.errors import DataError, EquipoiseError
 if TYPE_CHECKING:
     from equipoise.data import RawData
     from equipoise.referee import Verdict
+    from equipoise.referee.base import Finding
 
 GREY, RGB = 1, 3
 ResolutionPlan = Literal["auto", "floor", "screen", "full"]
@@ -82,7 +83,20 @@ def judge_sources(
             tell=tell,
             **_classes_of(real_data, fake_data),
         )
+        verdict = replace(verdict, findings=(*_remarks(real_data, fake_data), *verdict.findings))
         return traced(verdict, real_data, fake_data)
+
+
+def _remarks(real: RawData, fake: RawData) -> Iterator[Finding]:
+    """What a person should know of how both sides were read: files that were skipped, images that were scaled."""
+    from equipoise.referee.base import Finding
+
+    for name, side in (("Real", real), ("Generated", fake)):
+        for note in side.notes:
+            yield Finding("inputs", f"{name} side: {note}")
+    if real.kind == "images" and real.values.shape[1] != fake.values.shape[1]:
+        grey = "real" if real.values.shape[1] == GREY else "generated"
+        yield Finding("inputs", f"The {grey} images are grey; they were read as colour, like the others.")
 
 
 def traced(verdict: Verdict, real: RawData, fake: RawData) -> Verdict:

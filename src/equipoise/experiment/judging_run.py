@@ -117,7 +117,9 @@ def judge_gan(
             tell=tell,
             **_classes(final, fake),
         )
-        verdict = traced(verdict, final, fake)
+        judged = Finding("inputs", f"The generator after step {gan.step:,} was judged.", numbers={"step": gan.step})
+        broken = (Finding("inputs", text, True) for text in gan.passed_over)
+        verdict = replace(traced(verdict, final, fake), findings=(judged, *broken, *verdict.findings))
         earlier = sum(row.get("part") == "final" for row in run.read_verdicts())
         if earlier:
             verdict = replace(verdict, findings=(*verdict.findings, _used_before(earlier)))

@@ -220,7 +220,7 @@ def _length(run: RunFolder, config: RunConfig, step: int, steps: int | None) -> 
     total = planned if steps is None else steps
     if total < step or (total == step and (is_whole or steps is not None)):
         raise ConfigError(
-            "--steps",
+            "--steps" if steps is not None else str(run.path),
             f"the run has played its {step} steps.",
             "Expected a number of steps above that.",
             f"Make it longer, e.g. equipoise resume {run.path} --steps {2 * step}",

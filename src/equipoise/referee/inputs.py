@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,7 @@ from equipoise.referee.prepare import as_levels, as_numbers, is_number_column
 from equipoise.spaces import SpaceKind
 
 _WHERE = "judging real against generated"
+_STRIKING_CHANCE = 0.005
 _STRIKING_OVERLAP = 0.05
 """Share of generated rows that repeat a real row, beyond how often real rows repeat each other, worth a finding."""
 
@@ -163,12 +166,25 @@ def _gaps(real: pd.DataFrame, fake: pd.DataFrame) -> list[Finding]:
     findings = []
     for name in real.columns:
         shares = [_gap_share(side[name]) for side in (real, fake)]
-        if (shares[0] == 0) != (shares[1] == 0):
+        if (shares[0] == 0) != (shares[1] == 0) and _is_striking(shares, (len(real), len(fake)), of=real.shape[1]):
             side, share = ("real", shares[0]) if shares[0] else ("generated", shares[1])
             findings.append(Finding(
                 "inputs", f"Column {name} has missing or infinite values on the {side} side only ({share:.1%}).", True,
                 {"real_missing_share": shares[0], "fake_missing_share": shares[1]}))  # fmt: skip
     return findings
+
+
+def _is_striking(shares: Sequence[float], counts: tuple[int, int], *, of: int) -> bool:
+    """Whether a side that has none of something would hardly come about if both had the same share of it.
+
+    Given how many there are on both sides together, the chance that one side gets none of them, if samples fall on the
+    sides at random; it is striking below a tenth of 5 %, shared among the columns.
+    """
+    from scipy.stats import hypergeom
+
+    held = round(shares[0] * counts[0] + shares[1] * counts[1])
+    empty = counts[0] if shares[0] == 0 else counts[1]
+    return bool(hypergeom.pmf(0, sum(counts), held, empty) < _STRIKING_CHANCE / of)
 
 
 def _gap_share(column: pd.Series) -> float:
@@ -177,10 +193,21 @@ def _gap_share(column: pd.Series) -> float:
     return float(column.isna().mean())
 
 
+def _never_by_chance(real: pd.Series, fake: pd.Series, *, of: int) -> bool:
+    """Whether as many rows as the generated ones would hardly all have their one value if they were like real ones."""
+    value = fake.iloc[0]
+    other = float(real.notna().mean() if pd.isna(value) else (real != value).mean())
+    return _is_striking((other, 0.0), (len(real), len(fake)), of=of)
+
+
 def _constants(real: pd.DataFrame, fake: pd.DataFrame) -> list[Finding]:
     is_constant = {name: tuple(side[name].nunique(dropna=False) <= 1 for side in (real, fake)) for name in real.columns}
     both = [str(name) for name, flags in is_constant.items() if all(flags)]
-    fake_only = [str(name) for name, (real_flag, fake_flag) in is_constant.items() if fake_flag and not real_flag]
+    fake_only = [
+        str(name)
+        for name, (real_flag, fake_flag) in is_constant.items()
+        if fake_flag and not real_flag and _never_by_chance(real[name], fake[name], of=real.shape[1])
+    ]
     findings = []
     if both:
         findings.append(Finding("inputs", f"These columns never change on either side: {', '.join(both)}."))

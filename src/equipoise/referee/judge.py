@@ -84,7 +84,8 @@ def judge(
         resolution: how the smallest visible difference is found: "floor" computes what a perfect observer would need;
             "screen" plants each kind of defect once per size, which takes some 20 verdicts' time; "full" five times;
             "auto" takes the finest that the cache has, and else screens if a margin is given or if it will take less
-            than `planting_seconds`. Or a `Resolution` measured before.
+            than `planting_seconds`; without a margin what it finds is shown, and the conclusion goes by the floor, so
+            that it is the same whatever the cache holds. Or a `Resolution` measured before.
         cache: a folder that keeps measured resolutions for the next verdict on the same data.
         planting_seconds: how long "auto" may plant defects without a margin.
         tell: is told the kind of defect and the number of trials before each planting.
@@ -149,6 +150,9 @@ def judge(
     )
     for check in _chosen_checks(checks).values():
         findings = (*findings, *check(evidence))
+    floor = Resolution("floor", floor_nats(parts.counts.real_score, parts.counts.fake_score, confidence=confidence))
+    # Nobody asked for planting: what happens to be in the cache, or to be affordable, is shown and decides nothing.
+    is_asked_for = margin is not None or resolution != "auto"
     if not isinstance(resolution, Resolution):
         pool = real if real_fit is None else joined(real, real_fit)
         asked = {"kind": kind, "members": used, "confidence": confidence, "cache": cache}
@@ -160,13 +164,14 @@ def judge(
         if plan not in _REPEATS:
             raise unknown_name("judge, resolution", "plan", plan, ["auto", *_REPEATS])
         if plan == "floor":
-            floor = floor_nats(parts.counts.real_score, parts.counts.fake_score, confidence=confidence)
-            resolution = Resolution("floor", floor)
+            resolution = floor
         else:
             resolution = resolution_of(pool, parts.counts, repeats=_REPEATS[plan], tell=tell, **asked)
     return Verdict(
         kind=kind,
-        conclusion=conclude(rejects=rejects, margin_nats=margin, resolution=resolution),
+        conclusion=conclude(
+            rejects=rejects, margin_nats=margin, resolution=resolution if is_asked_for else floor
+        ),
         confidence=confidence,
         margin_nats=margin,
         # Without a rejection no distance is claimed, so that verdict and bound never contradict each other.

@@ -150,6 +150,12 @@ def _resolution(verdict: Verdict) -> list[str]:
         f"What would have been seen {resolution.power:.0%} of the time (measured by planting defects into real data, "
         f"{resolution.trials} times, with {resolution.per_side:,} samples a side):"
     ]
+    whole = min(sum(verdict.counts.real), sum(verdict.counts.fake))
+    if resolution.per_side < 0.9 * whole:
+        lines.append(
+            f"- Two parts of the real data take the sides, so {resolution.per_side:,} is what there is; this verdict "
+            f"had {whole:,} a side and would have seen smaller ones. More real samples make the measurement finer."
+        )
     for name, nats in sorted(resolution.by_defect_nats.items(), key=lambda pair: pair[1]):
         low, high = resolution.intervals_nats[name]
         size = (

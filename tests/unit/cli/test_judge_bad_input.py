@@ -161,8 +161,8 @@ def test_a_column_of_keys_is_refused_by_name_and_can_be_left_out(equipoise, tmp_
     assert judged.code in (0, 11)
 
 
-@pytest.mark.parametrize("content", ["", "age,town,pay\n", "age,town,pay\n30,Oslo,4.5\n"])
-def test_an_empty_file_a_line_of_names_and_a_single_row_are_bad_input_that_is_named(content, equipoise, tmp_path):
+@pytest.mark.parametrize("content", ["", "age,town,pay\n"])
+def test_an_empty_file_and_a_line_of_names_are_bad_input_that_is_named(content, equipoise, tmp_path):
     table(100, 0).to_csv(tmp_path / "real.csv", index=False)
     (tmp_path / "short.csv").write_text(content)
     outcome = equipoise("judge", tmp_path / "real.csv", tmp_path / "short.csv")

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from equipoise.data import RawData, load, write_samples
-from equipoise.errors import DataError
+from equipoise.errors import DataError, StorageError
 from equipoise.experiment.judging import aligned_values, judge_sources, options_like, traced
-from equipoise.referee import judge
+from equipoise.referee import Verdict, judge
 
 ROWS = 400
 
@@ -132,10 +132,63 @@ def test_a_generator_that_gives_one_colour_or_no_value_is_told_apart_not_refused
     assert any("Column size has missing or infinite values" in finding.statement for finding in verdict.findings)
 
 
-def test_one_row_is_told_how_many_a_verdict_needs(tmp_path):
-    pd.DataFrame({"size": [1.5], "kind": ["x"]}).to_csv(tmp_path / "one.csv", index=False)
-    with pytest.raises(DataError, match="20 at the very least"):
-        judge_sources(tmp_path / "one.csv", tmp_path / "one.csv")
+def test_one_row_is_told_how_many_a_verdict_needs(equipoise, numbers, tmp_path):
+    frame = pd.DataFrame({"size": numbers.normal(size=50), "kind": "x"})
+    frame.to_csv(tmp_path / "real.csv", index=False)
+    frame[:1].to_csv(tmp_path / "one.csv", index=False)
+    for sides in (("real.csv", "one.csv"), ("one.csv", "real.csv")):
+        outcome = equipoise("judge", *(tmp_path / side for side in sides))
+        assert outcome.code == 11 and "at least 20" in " ".join(outcome.out.split())
+
+
+def test_what_was_skipped_or_changed_while_reading_is_in_the_verdict(numbers, tmp_path):
+    write_samples(images(numbers, 1, 8), tmp_path / "real")
+    write_samples(images(numbers, 3, 16), tmp_path / "fake")
+    sorted((tmp_path / "fake").glob("0*.png"))[2].write_bytes(b"no picture")
+    verdict = judge_sources(tmp_path / "real", tmp_path / "fake")
+    said = [finding.statement for finding in verdict.findings if finding.check == "inputs"]
+    assert any("Generated side: Skipped 1 of 30" in text for text in said)
+    assert any("Generated side: Scaled to 8x8; the short sides were 16 pixels." in text for text in said)
+    assert any("The real images are grey" in text for text in said)
+
+
+@pytest.mark.slow
+def test_the_conclusion_is_the_same_whatever_the_cache_holds(numbers, tmp_path):
+    """Planted for a margin, the resolution is in the cache; a verdict without one shows it and goes by the floor."""
+    real, fake = (pd.DataFrame({"size": numbers.normal(size=ROWS), "kind": numbers.choice(list("xyz"), ROWS)})
+                  for _ in range(2))  # fmt: skip
+    before = judge_sources(real, fake, cache=tmp_path)
+    asked = judge_sources(real, fake, cache=tmp_path, margin=0.05)
+    after = judge_sources(real, fake, cache=tmp_path)
+    assert (before.resolution.method, asked.resolution.method) == ("floor", "planted")
+    assert after.resolution == asked.resolution
+    assert asked.conclusion == "too_little_data" and after.conclusion == before.conclusion == "not_distinguished"
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_work(equipoise, numbers, tmp_path):
+    np.save(tmp_path / "real.npy", numbers.normal(size=(50, 2)))
+    for out in ("real.npy", "real.npy/below"):
+        outcome = equipoise("judge", tmp_path / "real.npy", tmp_path / "real.npy", "--out", tmp_path / out)
+        assert (outcome.code, outcome.out) == (2, "") and "--out" in outcome.err
+
+
+def test_a_verdict_that_cannot_be_stored_is_printed_all_the_same(equipoise, numbers, tmp_path, monkeypatch):
+    np.save(tmp_path / "real.npy", numbers.normal(size=(10, 2)))
+
+    def full(self, folder):
+        raise StorageError(str(folder), "No space left on device.")
+
+    monkeypatch.setattr(Verdict, "save", full)
+    outcome = equipoise("judge", tmp_path / "real.npy", tmp_path / "real.npy", "--out", tmp_path / "out", "--json")
+    assert outcome.code == 1 and outcome.json["conclusion"] == "too_little_data" and "No space" in outcome.err
+
+
+def test_one_set_of_data_and_checkpoints_of_two_sets_are_refused(equipoise, tmp_path):
+    np.save(tmp_path / "real.npy", np.zeros((5, 2)))
+    outcome = equipoise("judge", tmp_path / "real.npy")
+    assert outcome.code == 2 and "one set of data" in outcome.err
+    outcome = equipoise("judge", tmp_path / "real.npy", tmp_path / "real.npy", "--last")
+    assert outcome.code == 2 and "--last" in outcome.err
 
 
 def test_samples_that_give_a_side_away_are_named_by_their_files(numbers, tmp_path):

@@ -10,6 +10,9 @@ from equipoise.referee.base import Evidence, Finding, Rows
 _BINS = 16
 _LISTED = 6
 _MOST_PAIRED_COLUMNS = 25
+_LEAST_EXPECTED = 5
+_LEAST_FOR_PAIRS = 100
+"""Scored samples of each side, below which the mean of a skewed quantity is not yet normal, far out as it is tested."""
 
 
 def check_where(evidence: Evidence) -> tuple[Finding, ...]:
@@ -53,6 +56,8 @@ def _pairs(evidence: Evidence, codes: list[np.ndarray], names: tuple[str, ...]) 
     """
     from scipy.stats import norm
 
+    if min(len(evidence.real), len(evidence.fake)) < _LEAST_FOR_PAIRS:
+        return []
     width = min(len(names), _MOST_PAIRED_COLUMNS)
     fitted = _codes(evidence.real_fit, evidence.real)
     known, *scored = [_coarse(side, fitted) for side in (fitted, *codes)]
@@ -80,11 +85,14 @@ def _excess_jsd(real: np.ndarray, fake: np.ndarray, *, tests: int, confidence: f
 
     cells = int(max(real.max(), fake.max())) + 1
     counts = [np.bincount(side, minlength=cells).astype(float) for side in (real, fake)]
-    used = (counts[0] + counts[1]) >= 5
+    # The chi-square law needs some samples expected in every cell, of the smaller side too.
+    totals = [count.sum() for count in counts]
+    used = (counts[0] + counts[1]) * min(totals) / sum(totals) >= _LEAST_EXPECTED
     if used.sum() < 2:
         return 0.0, False
     counts = [np.append(count[used], count[~used].sum()) for count in counts]
-    totals = [count.sum() for count in counts]
+    if counts[0][-1] + counts[1][-1] < _LEAST_EXPECTED * sum(totals) / min(totals):
+        counts = [np.append(count[:-2], count[-2:].sum()) for count in counts]
     pooled = (counts[0] + counts[1]) / sum(totals)
     expected = [np.maximum(total * pooled, 1e-12) for total in totals]
     statistic = sum(((count - mean) ** 2 / mean).sum() for count, mean in zip(counts, expected, strict=True))
@@ -130,11 +138,14 @@ def _in_words(row: dict[str, object]) -> str:
 
 
 def _how(evidence: Evidence, column: int) -> dict[str, object]:
+    from scipy.special import rel_entr
+
     real, fake = (side.mixed[:, column] for side in (evidence.real, evidence.fake))
     if evidence.real.is_category[column]:
         levels = int(max(real.max(), fake.max())) + 1
         shares = [np.bincount(side.astype(int), minlength=levels) / len(side) for side in (real, fake)]
-        worst = int(np.argmax(np.abs(shares[0] - shares[1])))
+        middle = (shares[0] + shares[1]) / 2
+        worst = int(np.argmax(sum(rel_entr(share, middle) for share in shares)))  # each level's part of the JSD
         name = evidence.real.levels[column][worst]
         return {"level": name, "real_share": float(shares[0][worst]), "fake_share": float(shares[1][worst])}
     return {"real_median": float(np.nanmedian(real)) if np.isfinite(real).any() else None,
