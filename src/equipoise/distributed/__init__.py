@@ -1,8 +1,9 @@
 r"""Several processes that play one game: each holds a share of every batch, and together they hold the joined batch.
 
 Process r of P has the entries r, r + P, r + 2P, ... of the joined batch, of its latents and of everything random, so
-that any number of processes plays the same game. Each computes the loss L of the joined batch from gathered logits;
-the gradient of process r flows through its own logits only, and the sum over processes is exact:
+that any number of processes plays the same game. Each computes its own part of a loss L that is a mean over samples or
+pairs; where a sample's term depends on the whole batch, it computes L from gathered logits. The gradient of process r
+flows through its own logits only, and the sum over processes is exact:
 
 .. math::
     \nabla_w L(l_1, \dots, l_P) = \sum_r \Bigl(\frac{\partial l_r}{\partial w}\Bigr)^T \frac{\partial L}{\partial l_r}

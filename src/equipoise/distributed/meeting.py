@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from equipoise.distributed.group import ALONE, Group
+from equipoise.distributed.shared_memory import MOST_BYTES, SharedMemory, shared_memory
 from equipoise.errors import EXIT_UNEXPECTED, ConfigError, EquipoiseError, FailedElsewhere, ProcessLost
 
 ANSWER_WITHIN = timedelta(minutes=10)
@@ -47,6 +48,8 @@ class TorchGroup(Group):
         self._store = dist.PrefixStore("equipoise", store)
         self._store.set(f"process {rank}", json.dumps([socket.gethostname(), os.getpid()]))
         self._playing: dict[str, Any] = {}
+        self._memory: SharedMemory | None = None
+        self._has_memory = True
 
     def place(self, device: torch.device) -> torch.device:
         if device.type not in ("cpu", "cuda"):
@@ -76,6 +79,7 @@ class TorchGroup(Group):
     def let_go(self) -> None:
         """Hold no group of torch's any more; nothing can be said after it."""
         self._playing.clear()
+        self._memory = None
 
     def tells(self, error: BaseException) -> bool:
         if isinstance(error, FailedElsewhere):
@@ -88,8 +92,23 @@ class TorchGroup(Group):
             return True  # the process that kept the notes has ended
 
     def _sum(self, flat: Tensor) -> None:
+        group = self._playing.get(flat.device.type)
+        memory = self._memory_for(flat)
         with self._noticing_ends():
-            self._dist.all_reduce(flat, group=self._playing.get(flat.device.type))
+            if memory is None:
+                self._dist.all_reduce(flat, group=group)
+            else:
+                memory.add_up(flat, lambda: self._dist.all_reduce(torch.zeros(1), group=group))
+
+    def _memory_for(self, flat: Tensor) -> SharedMemory | None:
+        """Memory that all processes share and that has room for this vector; they come here together."""
+        size = flat.nbytes
+        if flat.device.type != "cpu" or size > MOST_BYTES or not self._has_memory:
+            return None
+        if self._memory is None or self._memory.place_bytes < size:
+            self._memory = shared_memory(self, size)
+            self._has_memory = self._memory is not None
+        return self._memory
 
     def _gather(self, rows: Tensor) -> Tensor:
         return self._gathered_by(self._playing.get(rows.device.type), rows)
