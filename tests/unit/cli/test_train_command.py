@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -182,6 +183,21 @@ def test_samples_never_replace_what_is_there(equipoise, points_run, tmp_path):
     outcome = equipoise("sample", points_run, "-o", target)
     assert outcome.code == 2
     assert target.read_text() == "mine"
+
+
+def test_a_broken_checkpoint_that_is_passed_over_is_named_by_sample_and_judge(equipoise, points_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(points_run, run)
+    *_, before, last = sorted((run / "checkpoints").glob("*.safetensors"))
+    content = bytearray(last.read_bytes())
+    content[len(content) // 2] ^= 1
+    last.write_bytes(content)
+    found = equipoise("sample", run, "-n", 3, "-o", tmp_path / "new.npy")
+    assert found.code == 0 and f"{last.name} is broken" in found.err
+    verdict = equipoise("judge", run, "--json").json
+    said = [finding["statement"] for finding in verdict["findings"] if finding["check"] == "inputs"]
+    assert any(f"{last.name} is broken" in text for text in said)
+    assert f"The generator after step {int(before.stem.split('-')[1])} was judged." in said
 
 
 def test_without_a_path_samples_get_a_new_name_each_time(equipoise, points_run, tmp_path, monkeypatch):
