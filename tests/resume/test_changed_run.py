@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -261,6 +262,22 @@ def test_a_run_killed_after_its_last_step_is_finished_by_resume(run):
     resume(run.path)
     run.report.unlink()
     assert resume(run.path).step == 8 and run.report.is_file()
+
+
+@pytest.mark.parametrize("moment", ["before it was thinned out", "while it was thinned out"])
+def test_a_run_killed_after_its_last_checkpoint_keeps_the_checkpoints_of_a_whole_run(moment, run, tmp_path):
+    """Nothing is written after that one which would thin them out."""
+    planned = plan_run(tmp_path / "points.npy", steps=32, settings=SMALL)
+    whole, killed = (RunFolder(train_planned(planned, tmp_path / name).folder) for name in ("whole", "killed"))
+    older = whole.checkpoints / "step-00000016.safetensors"
+    assert older.is_file() and not (whole.checkpoints / "step-00000020.safetensors").exists()
+    for part in (older, older.with_suffix(".json"))[: 1 if moment.startswith("while") else 2]:
+        shutil.copy(part, killed.checkpoints / part.name.replace("16", "20"))
+    killed.report.unlink()
+    killed.write_status(state="training")
+    resume(killed.path)
+    names = [sorted(path.name for path in either.checkpoints.iterdir()) for either in (whole, killed)]
+    assert names[0] == names[1]
 
 
 def test_what_killed_writers_left_is_swept_up(run):

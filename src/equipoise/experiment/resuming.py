@@ -34,6 +34,7 @@ from equipoise.training.checkpoints import (
     save_checkpoint,
     set_aside,
     step_of,
+    thin_out,
 )
 from equipoise.training.recorder import Progress, SampleSheets
 
@@ -95,6 +96,7 @@ def resume(
             run.write_status(extended={"planned_steps": config.play.steps, "steps": total})
         run.write_status(state="training", step=step, steps=total, message="", flags=[], ended_because="")
         broken += _set_aside(run, step)
+        thin_out(run.checkpoints, trainer.plan.checkpoint_every, step=step)  # a kill may have come before it was done
         run.cut_after(step)
         run.note("resumed", step=step, steps=total, **({"broken": broken} if broken else {}))
         if progress is not None:
