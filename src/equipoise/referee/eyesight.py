@@ -34,7 +34,12 @@ trial per share cannot tell; with more trials the spread that they show is used 
 _FEWEST_COLUMNS = 3
 """Trials per share, at least, of a defect of one column of a table: another column may be far easier to see (on Adult
 the spread is between 1.8 and 6), and a screen of a single one claimed a size at which 7 of 10 others were seen."""
-_CACHE_VERSION = 5
+_LEAST_ERROR_NATS = 1.0
+"""Of a log e-value. A blind discriminator has none at all, and -log(1 / alpha) over next to nothing would make margins
+look as if they varied by thousands: then nothing would count as seen."""
+_SURE = 10.0
+"""Standard errors above the threshold, beyond which a verdict is certain: by how much it is beyond says nothing."""
+_CACHE_VERSION = 6
 """Part of the cache's key: raised when planting or measuring changes, so that old results are measured again."""
 
 Tell = Callable[[str, int], None]
@@ -263,10 +268,10 @@ class _Trials:
 
 
 def evidence_margin(real_logits: np.ndarray, fake_logits: np.ndarray, *, confidence: float) -> float:
-    """(log E - log(1 / alpha)) over the standard error of log E; above 0 the verdict is "distinguished"."""
+    """(log E - log(1 / alpha)) over the standard error of log E; above 0 the verdict is "distinguished"; 10 at most."""
     pairs = min(len(real_logits), len(fake_logits))
-    error = max(value_estimate(real_logits, fake_logits).standard_error * pairs, 1e-3)
-    return (log_e_value(real_logits, fake_logits) + math.log(1 - confidence)) / error
+    error = max(value_estimate(real_logits, fake_logits).standard_error * pairs, _LEAST_ERROR_NATS)
+    return min(_SURE, (log_e_value(real_logits, fake_logits) + math.log(1 - confidence)) / error)
 
 
 def _first_zero(rungs: list[int], excess: list[float]) -> float:

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from equipoise.errors import ConfigError
+from equipoise.metrics.divergence import jsd_of_spoilt_share
 from equipoise.metrics.known import gaussian
 from equipoise.referee import Conclusion, judge
-from equipoise.referee.eyesight import measure_resolution, resolution_of
+from equipoise.referee.eyesight import evidence_margin, measure_resolution, resolution_of
 from equipoise.referee.members import available
 from equipoise.referee.planting import defects_for
 from equipoise.referee.resolution import Resolution
@@ -120,6 +121,36 @@ def test_the_resolution_is_that_of_no_more_samples_than_the_verdict_had(monkeypa
         assert getattr(trial, f"real_{name}") <= most + 1
         # A tenth less is lost to rounding and to what the defect took away; more would waste the data.
         assert getattr(trial, f"real_{name}") > 0.9 * most
+
+
+def test_a_blind_discriminator_and_a_perfect_one_have_margins_of_a_common_size():
+    """Of neither does the evidence vary, and a margin in its standard errors must not be thousands for it."""
+    blind, sure = np.zeros(400), np.full(400, 6.0)
+    assert evidence_margin(blind, blind, confidence=0.95) == pytest.approx(math.log(0.05))
+    assert evidence_margin(sure, -sure, confidence=0.95) == 10
+
+
+@pytest.mark.parametrize("repeats", [1, 5])
+def test_a_discriminator_that_is_blind_now_and_then_does_not_hide_a_defect_that_others_see(repeats):
+    """Below the size that is seen some choices are blind and others guess: as on digits, where a shift of two thirds
+    of the pictures counted as never seen, because the two looked as if margins varied by thousands."""
+    stream = np.random.default_rng(0)
+    counts = iter(range(10**6))
+
+    def play(first, second, place):
+        gap = float(np.linalg.norm(second.mean(axis=0) - first.mean(axis=0)))
+        if gap < 0.2:
+            spread = 0.3 * (next(counts) % 2)
+            return stream.normal(0, spread, 300), stream.normal(0, spread, 300)
+        return stream.normal(0.7, 0.3, 300), stream.normal(-0.7, 0.3, 300)
+
+    found = measure_resolution(
+        gaussian(2).sample(20_000, stream), kind="points", play=play, members=quick(), per_side=10_000,
+        confidence=0.95, repeats=repeats,
+    )  # fmt: skip
+    # A shift of one deviation of a share f moves the mean by f: seen from 0.32 on, and not at 0.16.
+    low, high = found.intervals_nats["shift"]
+    assert jsd_of_spoilt_share(0.1) < low <= found.by_defect_nats["shift"] <= high < jsd_of_spoilt_share(0.5)
 
 
 def test_a_defect_that_is_never_seen_makes_equivalence_impossible():
