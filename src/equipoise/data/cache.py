@@ -76,9 +76,13 @@ class Entry:
     def note(self) -> str:
         """A sentence for the person."""
         return (
-            f"The data are large: their prepared form ({self.bytes / MEGABYTE:,.0f} MB) is kept in {self.folder}, "
+            f"{ABOUT_ROOM} their prepared form ({self.bytes / MEGABYTE:,.0f} MB) is kept in {self.folder}, "
             "which keeps memory small and the next start quick. Delete that folder to free the room."
         )
+
+
+ABOUT_ROOM = "The data are large:"
+"""How the note begins that says where the cache is: it is about this machine, not about the data."""
 
 
 def map_above_bytes() -> int:

@@ -89,10 +89,11 @@ def judge_sources(
 
 def _remarks(real: RawData, fake: RawData) -> Iterator[Finding]:
     """What a person should know of how both sides were read: files that were skipped, images that were scaled."""
+    from equipoise.data.cache import ABOUT_ROOM
     from equipoise.referee.base import Finding
 
     for name, side in (("Real", real), ("Generated", fake)):
-        for note in side.notes:
+        for note in (note for note in side.notes if not note.startswith(ABOUT_ROOM)):
             yield Finding("inputs", f"{name} side: {note}")
     if real.kind == "images" and real.values.shape[1] != fake.values.shape[1]:
         grey = "real" if real.values.shape[1] == GREY else "generated"
