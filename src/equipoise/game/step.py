@@ -244,7 +244,7 @@ class _Game:
 
     def _add_up_generator(self, answer: Scalar) -> Scalar:
         """Sum the generator's gradients over processes; its loss on the joined batch."""
-        if is_joint(self.objective):
+        if self.objective.is_joint:
             self.group.add_up(self.generator.parameters)
             return answer
         return self.group.add_up(self.generator.parameters, [answer])[0]
@@ -255,7 +255,7 @@ class _Game:
         """Sum the discriminator's gradients over processes; its loss and the penalties' means on the joined batch."""
         if self.group.is_alone:
             return loss, terms
-        if not is_joint(self.objective):
+        if not self.objective.is_joint:
             loss, *means = self.group.add_up(self.discriminator.parameters, [loss, *terms.values()])
             return loss, dict(zip(terms, means, strict=True))
         means = self.group.add_up(self.discriminator.parameters, list(terms.values()))
@@ -312,8 +312,8 @@ def discriminator_loss(
     The generator is out of reach of this loss, unless `is_live`, which consensus optimisation and the lab ask for.
     Of several processes each gets its own part of a loss that is a mean over samples or pairs: the parts and their
     gradients add up to those of the joined batch, and no logits travel. Where a term depends on the whole batch (see
-    `is_joint`) each gets the objective on the joined batch with its own part of the penalties' means: the gradients
-    add up to those of the joined loss, while the losses themselves do not.
+    `Objective.is_joint`) each gets the objective on the joined batch with its own part of the penalties' means: the
+    gradients add up to those of the joined loss, while the losses themselves do not.
     """
     bound = _bind_labels(discriminator, batch.labels)
     if is_live:
@@ -326,7 +326,7 @@ def discriminator_loss(
         position = Position(
             bound, batch.real, fake, differentiate=sides, randomness=batch.randomness, group=group
         )
-    if is_joint(objective):
+    if objective.is_joint:
         loss = objective.discriminator_loss(*position.joined_logits)
     else:
         loss = group.share(objective.discriminator_loss(position.real_logits, position.fake_logits))
@@ -358,17 +358,9 @@ def generator_loss(
             real_logits = discriminator(batch.real, batch.labels)
     else:
         real_logits = fake_logits.detach()  # not read: the loss does not depend on real logits
-    if is_joint(objective):
+    if objective.is_joint:
         return objective.generator_loss(*group.joined(real_logits, fake_logits))
     return group.share(objective.generator_loss(real_logits, fake_logits))
-
-
-def is_joint(objective: Objective) -> bool:
-    """Whether a sample's term depends on the whole batch, so that processes have to know each other's logits.
-
-    Pairs are made of a real and a fake sample at the same place of the batch, which one process holds.
-    """
-    return objective.form == "averaging"
 
 
 def _bind_labels(discriminator: Player, labels: Labels | None) -> Callable[[Samples], Logits]:

@@ -99,6 +99,14 @@ class Objective:
         """Whether the generator's loss depends on real logits."""
         return self.form != "separable" or self.generator_real_term is not None
 
+    @property
+    def is_joint(self) -> bool:
+        """Whether a sample's term depends on the whole batch, so that processes have to know each other's logits.
+
+        A pair is a real and a fake sample at the same place of the batch, which one process holds.
+        """
+        return self.form == "averaging"
+
 
 def precise(logits: Tensor) -> Tensor:
     """Logits in float32 at least: sums of bf16 numbers lose digits that gradients need."""
