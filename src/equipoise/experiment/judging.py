@@ -27,6 +27,7 @@ def judge_sources(
     confidence: float = 0.95,
     margin: float | None = None,
     seed: int = 0,
+    folds: int | None = None,
     resolution: ResolutionPlan = "auto",
     cache: Path | None = None,
     extractor: Any = None,
@@ -41,6 +42,8 @@ def judge_sources(
         confidence: probability with which the bound on the Jensen-Shannon divergence holds.
         margin: smallest divergence in nats that matters; needed for the conclusion `equivalent`.
         seed: decides how the referee splits the two sides.
+        folds: discriminators that measure how far apart sides are that are told apart; 3 when left out. More of them
+            prove more of the distance, and each takes about as long as the decision.
         resolution: how the smallest visible difference is found: `floor` computes what a perfect observer would need,
             `screen` plants defects of each kind once per size, `full` five times; `auto` takes what the cache has, and
             else screens if there is a margin.
@@ -63,6 +66,7 @@ def judge_sources(
     from equipoise.data import DataOptions, load
     from equipoise.experiment.memory import explaining_memory_of_verdict
     from equipoise.referee import judge
+    from equipoise.referee.crossing import FOLDS
 
     with explaining_memory_of_verdict(named(real, fake), again=""):
         # Missing values in points are for the referee to report; only players cannot take them.
@@ -77,6 +81,7 @@ def judge_sources(
             confidence=confidence,
             margin=margin,
             seed=seed,
+            folds=FOLDS if folds is None else folds,
             extractor=extractor,
             resolution=resolution,
             cache=user_cache() if cache is None else cache,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,9 +38,18 @@ class Rows:
     levels: tuple[tuple[str, ...], ...]
     positions: np.ndarray
     images: np.ndarray | None = None
+    _kept: dict[int, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _keeping: Any = field(default_factory=threading.RLock, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def once(self, what: object, compute: Callable[[], Any]) -> Any:
+        """What `compute` returns, kept with these rows: members that ask for the same `what` compute it once."""
+        with self._keeping:
+            if id(what) not in self._kept:
+                self._kept[id(what)] = what, compute()  # `what` is kept too, so that its number stays its own
+            return self._kept[id(what)][1]
 
     def take(self, indices: np.ndarray) -> Rows:
         """The rows at `indices`, in that order."""

@@ -1,7 +1,8 @@
 """The referee: can a fresh discriminator, tested once on samples that nobody fitted, tell real from generated?
 
 Each side is split once: discriminators are fitted on 45 %, one of them or a stack is chosen on 15 %, and
-that one is scored a single time on the rest. Nothing the game trained takes part.
+that one is scored a single time on the rest: this decides. How far apart the sides are is then measured on every
+sample (`crossing`). Nothing the game trained takes part.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from equipoise.errors import ConfigError, unknown_name
 from equipoise.randomness import derived_seed
 from equipoise.referee.base import Check, Evidence, Finding, Member, Values, joined
 from equipoise.referee.checks import available as available_checks
-from equipoise.referee.checks.jsd_bound import is_distinguished, log_e_value, value_estimate
+from equipoise.referee.checks.jsd_bound import is_distinguished, log_e_value
+from equipoise.referee.crossing import FOLDS, MOST_FOLDS, measured_crosswise, measured_once
 from equipoise.referee.extractors import Extractor, members_of
 from equipoise.referee.eyesight import Tell, is_kept, resolution_of
 from equipoise.referee.inputs import checked_sides, first_findings, twins
@@ -48,6 +50,7 @@ def judge(
     confidence: float = 0.95,
     margin: float | None = None,
     seed: int = 0,
+    folds: int = FOLDS,
     real_fit: Values | None = None,
     real_labels: np.ndarray | None = None,
     fake_labels: np.ndarray | None = None,
@@ -70,6 +73,8 @@ def judge(
         confidence: 1 - the chance of a false "distinguished"; also that of the lower bound.
         margin: the JSD in nats that you call small enough; without it the verdict never says "equivalent".
         seed: of the split and the members; another seed is another verdict from the same data.
+        folds: discriminators that the distance of sides that are told apart is measured with; each costs about as much
+            time as the decision. 1 measures it on the scored part alone, and so does any number with `real_fit`.
         real_fit: real samples for fitting and choosing, such as the training part; `real` is then only scored. A
             generator that overfits its training part is harder to tell from it, which costs power and never validity.
         real_labels: class of each sample of `real`, if there are classes. Shape `(n_real,)`, int64.
@@ -95,10 +100,10 @@ def judge(
 
     Raises:
         DataError: the two sides cannot be compared (different columns, types or shapes).
-        ConfigError: a confidence or margin out of range.
+        ConfigError: a confidence, a margin or a number of folds out of range.
     """
     started = time.perf_counter()
-    _check_options(confidence, margin)
+    _check_options(confidence, margin, folds)
     used = members_for(kind) if members is None else tuple(members)
     if extractor is not None:
         used = (*used, *members_of(extractor, kind))
@@ -110,12 +115,9 @@ def judge(
     real_total = len(real) if real_fit is None else min(len(real) / SCORE_SHARE, len(real_fit) / (1 - SCORE_SHARE))
     if min(real_total, len(fake)) < needed:
         return _too_few(real, fake, kind, confidence, margin, seed, findings, needed, time.perf_counter() - started)
+    met = twins(real, fake) if real_fit is None else None
     where = places(
-        len(real),
-        len(fake),
-        seed=seed,
-        real_fit_count=None if real_fit is None else len(real_fit),
-        twins=twins(real, fake) if real_fit is None else None,
+        len(real), len(fake), seed=seed, real_fit_count=None if real_fit is None else len(real_fit), twins=met
     )
     parts = where.taken_from(real, fake, real_fit)
     if min(vars(parts.counts).values()) < _LEAST_OF_A_PART:
@@ -124,9 +126,14 @@ def judge(
     begun = time.perf_counter()
     outcome = play(parts, kind=kind, seed=seed, members=used)
     played_seconds = time.perf_counter() - begun
-    estimate = value_estimate(outcome.real_logits, outcome.fake_logits)
     log_e = log_e_value(outcome.real_logits, outcome.fake_logits)
     rejects = is_distinguished(log_e, confidence=confidence)
+    measured = measured_once(outcome)
+    if rejects and real_fit is None:
+        measured = measured_crosswise(
+            real, fake, where, outcome, folds=folds, kind=kind, seed=seed, members=used, twins=met
+        )
+    estimate = measured.estimate
     has_labels = real_labels is not None and fake_labels is not None
     evidence = Evidence(
         kind=kind,
@@ -175,7 +182,7 @@ def judge(
         confidence=confidence,
         margin_nats=margin,
         # Without a rejection no distance is claimed, so that verdict and bound never contradict each other.
-        jsd_lower_bound_nats=outcome.lower_bound_nats(confidence) if rejects else 0.0,
+        jsd_lower_bound_nats=measured.lower_bound_nats(confidence) if rejects else 0.0,
         jsd_estimate_nats=estimate.jsd_nats,
         log_e_value=log_e,
         value=estimate.value,
@@ -189,6 +196,8 @@ def judge(
         findings=findings,
         seed=seed,
         seconds=time.perf_counter() - started,
+        folds=measured.folds,
+        measured=measured.counts,
         scores=(outcome.real_logits, outcome.fake_logits),
         scored=(parts.real_score, parts.fake_score),
     )
@@ -213,7 +222,7 @@ def _chosen_checks(names: Sequence[str] | None) -> Mapping[str, Check]:
     return {name: known[name] for name in names}
 
 
-def _check_options(confidence: float, margin: float | None) -> None:
+def _check_options(confidence: float, margin: float | None, folds: int) -> None:
     if not 0.5 <= confidence < 1:
         raise ConfigError(
             "judge, confidence", f"it is {confidence}.", "Expected at least 0.5 and below 1.", "Try 0.95."
@@ -223,6 +232,10 @@ def _check_options(confidence: float, margin: float | None) -> None:
             "judge, margin", f"it is {margin}.", "Expected nats between 0 and log 2 = 0.693.",
             "A margin of 0.01 calls a generator good enough that misses 3 % of the data.",
         )  # fmt: skip
+    if not 1 <= folds <= MOST_FOLDS:
+        raise ConfigError(
+            "judge, folds", f"it is {folds}.", f"Expected 1 to {MOST_FOLDS}.", f"Leave it out for {FOLDS}."
+        )
 
 
 def _too_few(real, fake, kind, confidence, margin, seed, findings, needed, seconds) -> Verdict:
@@ -238,6 +251,6 @@ def _too_few(real, fake, kind, confidence, margin, seed, findings, needed, secon
         jsd_lower_bound_nats=0.0, jsd_estimate_nats=math.nan, log_e_value=0.0, value=math.nan,
         value_standard_error=math.nan, accuracy=unknown, auc=unknown,
         counts=Counts(0, 0, 0, 0, len(real), len(fake)), member="none", member_values={}, resolution=None,
-        findings=(need, *findings), seed=seed, seconds=seconds, scores=(nothing, nothing),
+        findings=(need, *findings), seed=seed, seconds=seconds, folds=0, measured=(0, 0), scores=(nothing, nothing),
         scored=(real[:0], fake[:0]),
     )  # fmt: skip

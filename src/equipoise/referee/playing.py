@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,8 +12,10 @@ from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee.base import Member, Rows, Values, take
 from equipoise.referee.checks.jsd_bound import jsd_lower_bound_nats
 from equipoise.referee.choice import Choice, choose
+from equipoise.referee.members import available
 from equipoise.referee.prepare import preparation
 from equipoise.referee.verdict import Counts
+from equipoise.referee.workers import side_by_side
 from equipoise.spaces import SpaceKind
 
 FIT_SHARE, CHOICE_SHARE = 0.45, 0.15
@@ -119,21 +122,22 @@ def places(
     """
     streams = [numpy_stream(seed, f"referee split {side}") for side in ("real", "fake")]
     if real_fit_count is None:
-        real_parts = _cut(streams[0].permutation(real_count), scored_share)
+        real_parts = cut(streams[0].permutation(real_count), scored_share)
     else:
-        fit, choice, _ = _cut(streams[0].permutation(real_fit_count), 0.0)
+        fit, choice, _ = cut(streams[0].permutation(real_fit_count), 0.0)
         real_parts = [fit, choice, numpy_stream(seed, "referee order real").permutation(real_count)]
         scored_share = min(_MOST_SCORED_FAKE, max(SCORE_SHARE, real_count / fake_count))
-    fake_parts = _cut(streams[1].permutation(fake_count), scored_share)
+    fake_parts = cut(streams[1].permutation(fake_count), scored_share)
     if twins is not None:
-        real_parts, fake_parts = _without_met(real_parts, fake_parts, twins)
+        real_parts, fake_parts = without_met(real_parts, fake_parts, twins)
     return Parts(real_parts[0], fake_parts[0], real_parts[1], fake_parts[1], real_parts[2], fake_parts[2])
 
 
-def _without_met(
+def without_met(
     real_parts: list[np.ndarray], fake_parts: list[np.ndarray], twins: Twins
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The parts without samples whose value was met in an earlier part, but not often."""
+    """The parts without samples whose value was met in an earlier part, but not often; parts in the order fit, choose,
+    score."""
     met = np.zeros(1 + max(int(side.max()) for side in twins), dtype=np.int64)
     left: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for pieces in zip(real_parts, fake_parts, strict=True):
@@ -155,11 +159,18 @@ def play(parts: Parts, *, kind: SpaceKind, seed: int, members: Sequence[Member])
     fit: list[Rows] = [prepare(parts.real_fit), prepare(parts.fake_fit)]
     # Fitted scorers read all four remaining parts in one pass; the scored part's columns are opened only once chosen.
     others = [prepare(part) for part in (parts.real_choice, parts.fake_choice, parts.real_score, parts.fake_score)]
-    scores = []
-    for member in members:
+
+    def scored_by(member: Member) -> list[np.ndarray]:
         scorer = member.fit(fit[0], fit[1], derived_seed(seed, f"referee member {member.name}"))
-        scores.append([scorer(rows) for rows in others])
-    by_part = [{member.name: each[place] for member, each in zip(members, scores, strict=True)} for place in range(4)]
+        return [scorer(rows) for rows in others]
+
+    # What a caller brought, such as an extractor, may not be made for threads.
+    known = available()
+    ours = [member for member in members if known.get(member.name) is member]
+    found = side_by_side([partial(scored_by, member) for member in ours])
+    scores = {member.name: each for member, each in zip(ours, found, strict=True)}
+    scores |= {member.name: scored_by(member) for member in members if member.name not in scores}
+    by_part = [{member.name: scores[member.name][place] for member in members} for place in range(4)]
     choice = choose(by_part[0], by_part[1])
     logits = [choice.logits(scored) for scored in by_part]
     limits = min(side.min() for side in logits[:2]), max(side.max() for side in logits[:2])
@@ -167,7 +178,7 @@ def play(parts: Parts, *, kind: SpaceKind, seed: int, members: Sequence[Member])
     return Outcome(choice, real_logits, fake_logits, limits, *others[2:], *fit)
 
 
-def _cut(order: np.ndarray, scored_share: float) -> list[np.ndarray]:
+def cut(order: np.ndarray, scored_share: float) -> list[np.ndarray]:
     """Indices to fit on, to choose on and to score."""
     scored = round(len(order) * scored_share)
     fitted = round((len(order) - scored) * FIT_SHARE / (FIT_SHARE + CHOICE_SHARE))

@@ -68,10 +68,11 @@ class Verdict:
         confidence: 1 - the chance of saying "distinguished" about two samples of one law; also that of the bound.
         margin_nats: the JSD that the person calls small enough, or `None`.
         jsd_lower_bound_nats: JSD is at least this, at `confidence`; 0 unless distinguished.
-        jsd_estimate_nats: (V + log 4) / 2 on the scored part: what this discriminator proves, without allowance for
-            chance. May be negative. It estimates a lower limit of JSD, not JSD.
+        jsd_estimate_nats: (V + log 4) / 2: what the discriminators prove, without allowance for chance. May be
+            negative. It estimates a lower limit of JSD, not JSD.
         log_e_value: evidence against "one law"; the test rejects at log(1 / (1 - confidence)).
-        value: V of the chosen discriminator on the scored part, in nats; -log 4 = -1.386 when blind.
+        value: V on `measured` samples, in nats; -log 4 = -1.386 when blind. Of one discriminator on the scored part, or
+            of sides that are told apart the mean over `folds` of them, with every sample scored once.
         value_standard_error: of `value`.
         accuracy: share told apart correctly, both sides weighted equally; 1/2 is guessing.
         auc: chance that a real sample looks more real than a generated one; 1/2 is guessing.
@@ -82,6 +83,8 @@ class Verdict:
         findings: what the checks found.
         seed: of the split and the members.
         seconds: that the verdict took.
+        folds: discriminators behind `value`, the estimate and the bound.
+        measured: samples scored by these, real and generated.
         scores: logits on the scored part, for pictures: `(real, fake)`.
         scored: the scored samples themselves, in the same order.
     """
@@ -104,6 +107,8 @@ class Verdict:
     findings: tuple[Finding, ...]
     seed: int
     seconds: float
+    folds: int
+    measured: tuple[int, int]
     scores: tuple[np.ndarray, np.ndarray]
     scored: tuple[Values, Values]
 
@@ -144,6 +149,9 @@ class Verdict:
             "log_e_value": self.log_e_value,
             "value": self.value,
             "value_standard_error": self.value_standard_error,
+            "folds": self.folds,
+            "measured_real": self.measured[0],
+            "measured_fake": self.measured[1],
             "equilibrium_value": EQUILIBRIUM_VALUE,
             "accuracy": self.accuracy.estimate,
             "accuracy_low": self.accuracy.low,
@@ -209,6 +217,11 @@ class Verdict:
             ),
             seed=state["seed"],
             seconds=state["seconds"],
+            # Files from before distances were measured crosswise have neither.
+            folds=state.get("folds", 1),
+            measured=tuple(
+                state.get(f"measured_{side}", state["counts"][f"{side}_score"]) for side in ("real", "fake")
+            ),
             scores=(nothing, nothing),
             scored=(nothing[:, None], nothing[:, None]),
         )

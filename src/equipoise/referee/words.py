@@ -106,7 +106,8 @@ def _evidence(verdict: Verdict) -> list[str]:
     if verdict.jsd_lower_bound_nats > 0:
         lines.append(
             f"- Distance: the Jensen-Shannon divergence is at least {_nats(verdict.jsd_lower_bound_nats)}, with "
-            f"{verdict.confidence:.0%} confidence. On that scale 0 is equality and 0.693 is nothing in common."
+            f"{verdict.confidence:.0%} confidence{_measured_on(verdict)}. On that scale 0 is equality and 0.693 is "
+            "nothing in common."
         )
     else:
         lines.append("- Distance: no lower bound above 0 on the Jensen-Shannon divergence could be proved.")
@@ -116,6 +117,17 @@ def _evidence(verdict: Verdict) -> list[str]:
     )
     lines.append(f"- Evidence: {_evidence_words(verdict)}")
     return lines
+
+
+def _measured_on(verdict: Verdict) -> str:
+    """What the distance was measured on, where that is more than the scored part."""
+    if verdict.folds <= 1:
+        return ""
+    real, fake = verdict.measured
+    return (
+        f" (measured on {real:,} real and {fake:,} generated samples, each scored by one of {verdict.folds} "
+        "discriminators that had not seen it)"
+    )
 
 
 def _evidence_words(verdict: Verdict) -> str:

@@ -33,12 +33,12 @@ def fit_neighbour_trees(real: Rows, fake: Rows, seed: int) -> Scorer:
     def joined(rows: Rows, logs: np.ndarray) -> np.ndarray:
         return np.concatenate([rows.positions, logs], axis=1)
 
-    near, fitted = _fitted_logs(real, fake)
+    near, fitted = real.once(fake, lambda: _fitted_logs(real, fake))
     return boosted(
         joined(real, fitted[0]),
         joined(fake, fitted[1]),
         seed=seed,
-        of=lambda rows: joined(rows, near(rows.positions)),
+        of=lambda rows: joined(rows, near.of(rows)),
         leaves=15,
         stages=(10, 30, 80),
     )
@@ -47,7 +47,7 @@ def fit_neighbour_trees(real: Rows, fake: Rows, seed: int) -> Scorer:
 def fit_neighbour_curves(real: Rows, fake: Rows, seed: int) -> Scorer:
     """Ridge logistic regression on log-distances, their squares and products: few parameters, so little overfits."""
     del seed
-    near, fitted = _fitted_logs(real, fake)
+    near, fitted = real.once(fake, lambda: _fitted_logs(real, fake))
     centre = fitted[0].mean(axis=0)
 
     def terms(logs: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def fit_neighbour_curves(real: Rows, fake: Rows, seed: int) -> Scorer:
         return np.concatenate([centred, centred[:, first] * centred[:, second]], axis=1)
 
     score = fit_logistic(terms(fitted[0]), terms(fitted[1]), strengths=_STRENGTHS)
-    return lambda rows: score(terms(near(rows.positions)))
+    return lambda rows: score(terms(near.of(rows)))
 
 
 class Neighbours:
@@ -73,6 +73,10 @@ class Neighbours:
 
         self._trees = [cKDTree(side) for side in (real, fake)]
         self._ranks = ranks
+
+    def of(self, rows: Rows) -> np.ndarray:
+        """The same for the positions of rows, computed once for all members that read them."""
+        return rows.once(self, lambda: self(rows.positions))
 
     def __call__(self, at: np.ndarray) -> np.ndarray:
         """Log ratios of distances, generated over real, then log-distances to both together. `(n, 2 x ranks)`."""

@@ -32,7 +32,7 @@ def fit_perceptron(real: Rows, fake: Rows, seed: int) -> Scorer:
             layer.weight.normal_(0, layer.in_features**-0.5, generator=stream)
             layer.bias.normal_(0, 0.5 if layer.out_features > 1 else 0.0, generator=stream)
         network[-1].weight.mul_(0.1)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, betas=(0.9, 0.99), weight_decay=1e-2)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _STEPS, eta_min=3e-5)
     labels = torch.cat([torch.ones(_BATCH // 2), torch.zeros(_BATCH // 2)])
     snapshots = []
