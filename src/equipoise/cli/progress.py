@@ -35,16 +35,15 @@ def terminal_progress(*, quiet: bool = False, stream: TextIO | None = None) -> P
 
 @contextmanager
 def planting_progress(*, quiet: bool = False, stream: TextIO | None = None) -> Iterator[Callable[[str, int], None]]:
-    """Who is told of each defect that the referee plants: one line that changes on a terminal, one for each kind of
-    defect elsewhere."""
+    """Who is told of what the referee measures at length, such as each defect that it plants: one line that changes
+    on a terminal, one for each kind of defect elsewhere."""
     target, kinds, started = sys.stderr if stream is None else stream, list[str](), time.monotonic()
 
-    def tell(kind: str, trials: int) -> None:
-        if quiet or (not target.isatty() and kind in kinds[-1:]):
+    def tell(what: str, before: int) -> None:
+        if quiet or (not target.isatty() and what in kinds[-1:]):
             return
-        kinds.append(kind)
-        so_far = f"{trials} trials in {readable_seconds(time.monotonic() - started)}"
-        text = f"measuring what would be seen: planting '{kind}' ({so_far})"
+        kinds.append(what)
+        text = f"measuring {what} ({before} so far, {readable_seconds(time.monotonic() - started)})"
         target.write(f"\r\x1b[2K{text}" if target.isatty() else f"{text}\n")
         target.flush()
 

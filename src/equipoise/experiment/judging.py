@@ -50,7 +50,8 @@ def judge_sources(
         cache: a folder that keeps measured resolutions; the person's cache folder when left out.
         extractor: one frozen feature extractor of images or several: a function, an `.onnx` file, or a known name.
         drop: columns of tables that are left out on both sides, such as keys.
-        tell: is told the kind of defect and the number of trials so far before each planting.
+        tell: is told what is measured (a planted defect; how far apart the sides are, where that takes long) and how
+            many trials of it came before.
 
     Returns:
         The referee's verdict. It is about these two sets of rows as samples of two distributions: rows that

@@ -18,8 +18,7 @@ from equipoise.experiment.preparing import prepare_data, require_path
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee import Verdict, judge
-from equipoise.referee.base import Finding
-from equipoise.referee.eyesight import Tell
+from equipoise.referee.base import Finding, Tell
 from equipoise.referee.playing import SCORE_SHARE
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size

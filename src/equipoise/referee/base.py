@@ -161,5 +161,8 @@ class Evidence:
     fake_places: np.ndarray | None = None
 
 
+Tell = Callable[[str, int], None]
+"""Is told what is measured next, and how many trials of it, or discriminators, came before."""
+
 Check = Callable[[Evidence], tuple[Finding, ...]]
 """A referee test beside the main one: what it found, in plain words, possibly nothing."""

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.randomness import derived_seed, numpy_stream
-from equipoise.referee.base import Member, Values
+from equipoise.referee.base import Member, Tell, Values
 from equipoise.referee.checks.jsd_bound import ValueEstimate, jsd_lower_bound_nats, value_estimate
 from equipoise.referee.playing import Outcome, Parts, Twins, cut, play, without_met
 from equipoise.spaces import SpaceKind
@@ -86,6 +86,7 @@ def measured_crosswise(
     seed: int,
     members: Sequence[Member],
     twins: Twins | None = None,
+    tell: Tell | None = None,
 ) -> Measured:
     """The scored part of a first split, and the rest of both sides scored by discriminators fitted for that.
 
@@ -99,9 +100,12 @@ def measured_crosswise(
         seed: of the first split.
         members: what each discriminator is made of.
         twins: as in `playing.places`: no sample is scored whose value was met while fitting.
+        tell: is told that the distance is measured, and how many discriminators have scored.
     """
     found = [measured_once(outcome)]
     for fold, parts in enumerate(_folds(where, folds - 1, seed=seed, twins=twins), 1):
+        if tell is not None:
+            tell("the distance, with discriminators fitted to the rest", fold)
         if min(len(part) for part in vars(parts).values()) > 1:  # the twins may leave nothing to choose on or to score
             fold_seed = derived_seed(seed, "referee fold", fold)
             found.append(measured_once(play(parts.taken_from(real, fake), kind=kind, seed=fold_seed, members=members)))

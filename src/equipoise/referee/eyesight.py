@@ -15,7 +15,7 @@ from equipoise.errors import StorageError
 from equipoise.files import write_json
 from equipoise.metrics.divergence import jsd_of_spoilt_share
 from equipoise.randomness import derived_seed, numpy_stream
-from equipoise.referee.base import Member, Values, take
+from equipoise.referee.base import Member, Tell, Values, take
 from equipoise.referee.checks.jsd_bound import log_e_value, value_estimate
 from equipoise.referee.inputs import row_keys
 from equipoise.referee.planting import CAN_BE_ABSENT, OF_ONE_COLUMN, Defect, defects_for, independent
@@ -42,8 +42,8 @@ _SURE = 10.0
 _CACHE_VERSION = 6
 """Part of the cache's key: raised when planting or measuring changes, so that old results are measured again."""
 
-Tell = Callable[[str, int], None]
-"""Is told which kind of defect is planted next, and how many trials came before."""
+SEEN = "what would be seen: planting '{}'"
+"""What a person is told is measured, with the name of the defect."""
 Player = Callable[[Values, Values, int], tuple[np.ndarray, np.ndarray]]
 """Splits, fits, chooses and scores: from two sides and a seed to the logits of both scored parts."""
 
@@ -169,7 +169,7 @@ def measure_resolution(
         return known
     found, intervals, absent, trials = {}, {}, [], 0
     for name, defect in defects_for(kind, real).items():
-        told = None if tell is None else lambda more, name=name, before=trials: tell(name, before + more)
+        told = None if tell is None else lambda more, what=SEEN.format(name), before=trials: tell(what, before + more)
         trial = _Trials(real, kind, name, defect, play, count, confidence, seed, repeats, told)
         trial.climb()
         estimate, interval = trial.crossing()

@@ -17,12 +17,12 @@ import numpy as np
 
 from equipoise.errors import ConfigError, unknown_name
 from equipoise.randomness import derived_seed
-from equipoise.referee.base import Check, Evidence, Finding, Member, Values, joined
+from equipoise.referee.base import Check, Evidence, Finding, Member, Tell, Values, joined
 from equipoise.referee.checks import available as available_checks
 from equipoise.referee.checks.jsd_bound import is_distinguished, log_e_value
 from equipoise.referee.crossing import FOLDS, MOST_FOLDS, measured_crosswise, measured_once
 from equipoise.referee.extractors import Extractor, members_of
-from equipoise.referee.eyesight import Tell, is_kept, resolution_of
+from equipoise.referee.eyesight import is_kept, resolution_of
 from equipoise.referee.inputs import checked_sides, first_findings, twins
 from equipoise.referee.members import members_for
 from equipoise.referee.playing import SCORE_SHARE, places, play
@@ -36,6 +36,8 @@ MINIMUM_SAMPLES = 20
 _LEAST_OF_A_PART = 2
 """Where hundreds of samples share few values, a part may be left with none."""
 
+_SLOW_SECONDS = 5.0
+"""Of the first discriminator, from which on a person is told of the others."""
 _REPEATS = {"floor": 0, "screen": 1, "full": 5}
 """Trials per planted defect and size."""
 _SCREENED = {"points": 25, "images": 30, "table": 60}
@@ -93,7 +95,8 @@ def judge(
             that it is the same whatever the cache holds. Or a `Resolution` measured before.
         cache: a folder that keeps measured resolutions for the next verdict on the same data.
         planting_seconds: how long "auto" may plant defects without a margin.
-        tell: is told the kind of defect and the number of trials before each planting.
+        tell: is told what is measured (a planted defect, or how far apart the sides are, where that is slow), and how
+            many trials of it came before.
 
     Returns:
         The verdict. With fewer samples than the method needs its conclusion is `too_little_data`.
@@ -131,8 +134,9 @@ def judge(
     measured = measured_once(outcome)
     if rejects and real_fit is None:
         measured = measured_crosswise(
-            real, fake, where, outcome, folds=folds, kind=kind, seed=seed, members=used, twins=met
-        )
+            real, fake, where, outcome, folds=folds, kind=kind, seed=seed, members=used, twins=met,
+            tell=tell if played_seconds > _SLOW_SECONDS else None,
+        )  # fmt: skip
     estimate = measured.estimate
     has_labels = real_labels is not None and fake_labels is not None
     evidence = Evidence(

@@ -191,6 +191,18 @@ def test_one_set_of_data_and_checkpoints_of_two_sets_are_refused(equipoise, tmp_
     assert outcome.code == 2 and "--last" in outcome.err
 
 
+def test_a_distance_is_measured_by_as_many_discriminators_as_were_asked_for(equipoise, numbers, tmp_path):
+    for name, centre in (("real", 0.0), ("fake", 3.0)):
+        np.save(tmp_path / f"{name}.npy", numbers.normal(centre, size=(100, 2)))
+    sides = (tmp_path / "real.npy", tmp_path / "fake.npy", "--json")
+    found = [equipoise("judge", *sides, *more).json for more in ([], ["--folds", "2"])]
+    assert [(each["folds"], each["measured_real"]) for each in found] == [(3, 100), (2, 100)]
+    refused = equipoise("judge", *sides, "--folds", "0")
+    assert refused.code == 2 and "folds" in refused.err and "1 to 20" in refused.err
+    refused = equipoise("judge", tmp_path, "--folds", "5")
+    assert refused.code == 2 and "--folds" in refused.err and "final part" in refused.err
+
+
 def test_samples_that_give_a_side_away_are_named_by_their_files(numbers, tmp_path):
     """A file that cannot be read is passed over, and the names of those after it still fit their images."""
     dark, bright = (numbers.integers(low, low + 100, (120, 1, 8, 8), dtype=np.uint8) for low in (0, 150))

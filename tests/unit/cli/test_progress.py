@@ -8,6 +8,7 @@ import pytest
 
 from equipoise.cli import progress
 from equipoise.cli.progress import Bar, Lines, Pace, Silence, live_text, planting_progress, rate_text, terminal_progress
+from equipoise.referee.eyesight import SEEN
 
 
 @pytest.fixture
@@ -107,10 +108,10 @@ def test_planting_is_told_once_for_each_kind_in_a_log_and_on_one_line_of_a_termi
         stream.isatty = lambda is_terminal=is_terminal: is_terminal
         with planting_progress(stream=stream) as tell:
             for trials, kind in enumerate(["shift", "shift", "noise"]):
-                tell(kind, trials)
+                tell(SEEN.format(kind), trials)
         said = stream.getvalue()
         assert said.count("\n") == (0 if is_terminal else 2) and said.count("\r") == (4 if is_terminal else 0)
-        assert "planting 'noise' (2 trials in" in said
+        assert "measuring what would be seen: planting 'noise' (2 so far, " in said
     with planting_progress(quiet=True, stream=stream) as tell:
         tell("shift", 0)
     assert stream.getvalue() == said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,6 +142,15 @@ def test_sides_that_are_not_told_apart_are_measured_once_and_so_is_a_run():
     assert alike.conclusion != "distinguished" and alike.folds == 1
     run = judge(real, fake, kind="points", members=QUADRATIC, real_fit=train, folds=5)
     assert run.conclusion == "distinguished" and run.folds == 1
+
+
+@pytest.mark.parametrize(("slow", "told"), [(0.0, [1, 2]), (1e9, [])])
+def test_a_person_is_told_of_discriminators_that_take_long(monkeypatch, slow, told):
+    stream, found = np.random.default_rng(0), []
+    monkeypatch.setattr(sys.modules[judge.__module__], "_SLOW_SECONDS", slow)
+    sides = gaussian(2).sample(100, stream), gaussian(2, mean=3.0).sample(100, stream)
+    judge(*sides, kind="points", members=QUADRATIC, tell=lambda what, before: found.append((what, before)))
+    assert found == [("the distance, with discriminators fitted to the rest", before) for before in told]
 
 
 @pytest.mark.parametrize("folds", [0, -1, 21])
