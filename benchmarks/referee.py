@@ -154,7 +154,7 @@ def all_rows(pools: Pools) -> dict[str, Row]:
     for folder in sorted(DATA.glob("grid25_generator*")):
         if folder.name in truths:
             rows[folder.name.replace("grid25_", "tight.")] = Row(
-                "points", _stored_generator(folder, 10_000), "tightness", ">= 0.9", truths[folder.name], planned=20
+                "points", _stored_generator(folder, 10_000), "tightness", ">= 0.9", truths[folder.name], planned=100
             )
     return rows
 

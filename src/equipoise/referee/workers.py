@@ -6,15 +6,19 @@ are held to a member's share of the cores meanwhile.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+_HEARS_SECONDS = 0.2
+"""A signal that reached another thread is heard when the caller wakes up, after so long at most."""
+_PATIENCE_SECONDS = 10.0
+"""How long an interrupted caller waits for a job that is inside a library and can't hear that it is to end."""
 
 
 def cores() -> int:
@@ -31,16 +35,51 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
 
     Raises:
         Exception: that of the first job that failed; jobs that have not begun by then are left out.
+        KeyboardInterrupt: the caller was interrupted; it is raised in the jobs, too.
     """
     workers = min(cores(), len(jobs))
     if workers < 2:
         return [job() for job in jobs]
-    with _held_to(max(1, cores() // workers)) as hold, ThreadPoolExecutor(workers, initializer=hold) as pool:
-        futures = [pool.submit(job) for job in jobs]
+    results: list[Any] = [None] * len(jobs)
+    errors: dict[int, BaseException] = {}
+    waiting, running, lock, done = list(enumerate(jobs))[::-1], set[int](), threading.Lock(), threading.Event()
+
+    def work(hold_openmp: Callable[[], None]) -> None:
+        hold_openmp()
+        while True:
+            with lock:
+                if errors or not waiting:
+                    break
+                place, job = waiting.pop()
+            try:
+                results[place] = job()
+            except BaseException as error:
+                errors[place] = error
+        with lock:
+            running.discard(threading.get_ident())
+            if not running:
+                done.set()
+
+    with _held_to(max(1, cores() // workers)) as hold_openmp:
+        threads = [threading.Thread(target=work, args=(hold_openmp,), daemon=True) for _ in range(workers)]
         try:
-            return [future.result() for future in futures]
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            with lock:  # no thread leaves before all are counted
+                for thread in threads:
+                    thread.start()
+                    running.add(thread.ident or 0)
+            while not done.wait(_HEARS_SECONDS):
+                pass
+        except BaseException:
+            waiting.clear()
+            # Not by `is_alive`: Python 3.11 takes a thread for ended whose `join` was interrupted (bpo-45274).
+            for identity in list(running):
+                raised = ctypes.py_object(KeyboardInterrupt)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(identity), raised)
+            done.wait(_PATIENCE_SECONDS)
+            raise
+    if errors:
+        raise errors[min(errors)]
+    return results
 
 
 class _Held:

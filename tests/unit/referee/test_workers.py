@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 
@@ -49,6 +50,30 @@ def test_the_first_error_is_raised_and_what_has_not_begun_is_left_out(two_cores)
     with pytest.raises(ValueError, match="no room"):
         side_by_side(jobs)
     assert len(begun) < 40
+
+
+def test_an_interrupted_caller_interrupts_the_jobs(two_cores):
+    ended, begun = [], threading.Barrier(3)
+
+    def endless():
+        try:
+            begun.wait(5)
+            while True:
+                time.sleep(0.01)
+        except KeyboardInterrupt:
+            ended.append(threading.current_thread())
+            raise
+
+    def interrupt():
+        begun.wait(5)
+        signal.raise_signal(signal.SIGINT)
+
+    started, never = time.monotonic(), []
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side([endless, endless, lambda: never.append(1)])
+    assert len(ended) == 2 and never == [] and time.monotonic() - started < 5
+    assert not any(thread.is_alive() for thread in ended) and workers._Held.count == 0
 
 
 def test_matrix_libraries_get_their_threads_back_also_after_an_error_and_from_two_callers(two_cores):
