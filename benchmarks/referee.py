@@ -194,7 +194,7 @@ def _bound(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
     where = places(*map(len, sides), seed=seed)
     asked = {"kind": row.kind, "seed": seed, "members": members_for(row.kind)}
     found = play(where.taken_from(*sides), **asked)
-    measured = measured_crosswise(*sides, where, found, folds=FOLDS, **asked)
+    measured = measured_crosswise(*sides, found, folds=FOLDS, **asked)
     return {"bound": round(measured.lower_bound_nats(0.95), 6), "estimate": round(measured.estimate.jsd_nats, 6),
             "bound_of_one": round(measured_once(found).lower_bound_nats(0.95), 6), "folds": measured.folds,
             "member": found.choice.name}  # fmt: skip

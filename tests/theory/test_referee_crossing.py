@@ -11,6 +11,7 @@ import pytest
 
 from equipoise.metrics.divergence import jsd_by_quadrature
 from equipoise.metrics.known import gaussian, grid25
+from equipoise.referee import judge
 from equipoise.referee.crossing import measured_crosswise, measured_once
 from equipoise.referee.members import available
 from equipoise.referee.playing import places, play
@@ -23,7 +24,7 @@ def bounds(near, far, count, trial, names, folds=3):
     where = places(count, count, seed=trial)
     asked = {"kind": "points", "seed": trial, "members": members}
     first = play(where.taken_from(real, fake), **asked)
-    crossed = measured_crosswise(real, fake, where, first, folds=folds, **asked)
+    crossed = measured_crosswise(real, fake, first, folds=folds, **asked)
     return [each.lower_bound_nats(0.95) for each in (measured_once(first), crossed)]
 
 
@@ -48,6 +49,24 @@ def test_it_is_nearer_to_the_truth(shift, count, gain):
     truth = truth_of(near, far)
     one, crossed = np.mean([bounds(near, far, count, trial, ["quadratic"]) for trial in range(10)], axis=0) / truth
     assert one + gain < crossed < 1
+
+
+@pytest.mark.parametrize("folds", [1, 3])
+@pytest.mark.parametrize("values", [400, 1000])
+def test_values_that_both_sides_share_do_not_make_the_rest_look_like_the_whole(values, folds):
+    # Nine tenths of both sides are the same few values, one tenth has nothing in common: JSD is a tenth of log 2.
+    truth = 0.1 * np.log(2)
+    for trial in range(3):
+        stream = np.random.default_rng(trial)
+        shared = np.arange(float(values))[:, None]
+        sides = []
+        for centre in (-9.0, -5.0):
+            own, is_shared = centre + stream.random((2000, 1)), stream.random((2000, 1)) < 0.9
+            sides.append(np.where(is_shared, shared[stream.integers(0, values, 2000)], own))
+        verdict = judge(*sides, kind="points", seed=trial, checks=[], folds=folds,
+                        members=[available()["boosted trees"]])  # fmt: skip
+        assert 0.4 * truth < verdict.jsd_lower_bound_nats < truth
+        assert 0.6 * truth < verdict.jsd_estimate_nats < 1.3 * truth
 
 
 def test_a_missing_mode_is_proved_to_be_larger():

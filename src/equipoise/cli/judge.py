@@ -36,7 +36,7 @@ def judge(
         typer.Option(
             "--folds", metavar="N", show_default="3",
             help="Discriminators that measure how far apart two sets are, once they are told apart. More of them prove "
-            "more of the distance; each takes about as long as the decision.",
+            "more of the distance, up to 20; each takes about as long as the decision.",
         ),
     ] = None,
     resolution: Annotated[

@@ -138,6 +138,7 @@ class Evidence:
         real_labels: class of each scored real sample, if samples have one. Shape `(n_real,)`.
         fake_labels: class that each scored generated sample was asked for.
         label_names: what the classes are called.
+        left_out: real and generated samples of the scored part that are not asked about, as their value was met.
         real_places: position of each scored real sample on its side as it was given, from 0.
         fake_places: the same for generated samples.
     """
@@ -157,6 +158,7 @@ class Evidence:
     real_labels: np.ndarray | None = None
     fake_labels: np.ndarray | None = None
     label_names: tuple[str, ...] = ()
+    left_out: tuple[int, int] = (0, 0)
     real_places: np.ndarray | None = None
     fake_places: np.ndarray | None = None
 

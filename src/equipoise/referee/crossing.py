@@ -3,16 +3,19 @@ r"""How far apart, measured on every sample: fitting and scoring crosswise.
 The decision rests on one split, because its e-value needs one discriminator that was fixed before the scored samples
 were looked at. The *size* of a difference need not: for every discriminator JSD >= (V + log 4) / 2, and so for a mean
 of several. The samples that the first discriminator was fitted to and chosen on are cut into pieces; for each piece
-another one is fitted and chosen on everything else, and scores that piece. Every sample is then scored once, by a
-discriminator that had not seen it:
+another one is fitted and chosen on everything else, and scores that piece. Every sample then counts once, scored by the
+one discriminator that had not seen it:
 
 .. math::
     \mathrm{JSD}(p, q) \ge \tfrac12 \Big( \sum_k w_k V(D_k) + \log 4 \Big), \qquad w_k \text{ the share scored by } D_k
 
 Two and a half times as many scored samples leave less to chance, and discriminators that are fitted to more of them
 see more. The pooled standard error is that of independent terms. Folds share fitted samples, so they are not quite
-independent; that the interval is right nonetheless, as long as one sample changes a fit by little, is shown in the
-reference, and measured by `bound.*` of benchmarks/referee.py.
+independent; under stability (one sample changes a fit by little) the interval holds for many samples all the same, as
+the reference shows for one sample; for two, and few, it is measured: `bound.*` of benchmarks/referee.py.
+
+A sample whose value was met while fitting is not asked about (`playing.places`); it counts as undecided, with logit 0
+(`jsd_bound.with_undecided`).
 
 Reference: Bayle, Bayle, Janson and Mackey 2020, "Cross-validation confidence intervals for test error",
 arXiv:2007.12671.
@@ -20,15 +23,15 @@ arXiv:2007.12671.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
 
 from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee.base import Member, Tell, Values
-from equipoise.referee.checks.jsd_bound import ValueEstimate, jsd_lower_bound_nats, value_estimate
-from equipoise.referee.playing import Outcome, Parts, Twins, cut, play, without_met
+from equipoise.referee.checks.jsd_bound import ValueEstimate, jsd_lower_bound_nats, value_estimate, with_undecided
+from equipoise.referee.playing import Outcome, Parts, Twins, cut, places, play, without_met
 from equipoise.spaces import SpaceKind
 
 FOLDS = 3
@@ -37,6 +40,9 @@ of a 25-grid generator and nothing more of a missing mode or a shift (6 trials e
 MOST_FOLDS = 20
 LEAST_OF_A_PIECE = 6
 """Samples of either side; smaller pieces are not made, so that few samples get fewer folds."""
+LEAST_OF_A_PART = 2
+"""Twins may leave less to choose on or to score; then all samples of the piece count as undecided."""
+_WHAT = "the distance, with discriminators fitted to the rest"
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,8 @@ class Measured:
     """What several discriminators say of samples that none of them had seen.
 
     Attributes:
-        real_logits: clipped logits of the scored real samples. Shape `(n_real,)`.
-        fake_logits: of the scored generated samples.
+        real_logits: clipped logits of the real samples, 0 of those that are not asked about. Shape `(n_real,)`.
+        fake_logits: of the generated samples.
         limits: the lowest and the highest logit that any of the discriminators may give.
         folds: how many discriminators there are.
     """
@@ -57,12 +63,12 @@ class Measured:
 
     @property
     def estimate(self) -> ValueEstimate:
-        """V, the mean over all scored samples, with its standard error."""
+        """V, the mean over all of these samples, with its standard error."""
         return value_estimate(self.real_logits, self.fake_logits)
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Real and generated samples that were scored."""
+        """Real and generated samples that count."""
         return len(self.real_logits), len(self.fake_logits)
 
     def lower_bound_nats(self, confidence: float) -> float:
@@ -70,15 +76,19 @@ class Measured:
         return jsd_lower_bound_nats(self.real_logits, self.fake_logits, confidence=confidence, limits=self.limits)
 
 
-def measured_once(outcome: Outcome) -> Measured:
-    """What the one discriminator of a single split says of its scored part."""
-    return Measured(outcome.real_logits, outcome.fake_logits, outcome.limits, 1)
+def measured_once(outcome: Outcome, *, left_out: tuple[int, int] = (0, 0)) -> Measured:
+    """What the one discriminator of a single split says of its scored part.
+
+    Args:
+        outcome: of the split.
+        left_out: real and generated samples of the scored part that are not asked about.
+    """
+    return Measured(*with_undecided(outcome.real_logits, outcome.fake_logits, outcome.limits, left_out), 1)
 
 
 def measured_crosswise(
     real: Values,
     fake: Values,
-    where: Parts,
     outcome: Outcome,
     *,
     folds: int,
@@ -93,22 +103,28 @@ def measured_crosswise(
     Args:
         real: real samples.
         fake: generated samples.
-        where: positions of the first split on both sides, from `playing.places` without a fitting part of its own.
-        outcome: of the first split.
+        outcome: of the first split, made by `playing.places` from the same seed and twins.
         folds: discriminators in all; fewer where pieces would have less than `LEAST_OF_A_PIECE` samples of a side.
         kind: of the data.
         seed: of the first split.
         members: what each discriminator is made of.
-        twins: as in `playing.places`: no sample is scored whose value was met while fitting.
+        twins: as in `playing.places`: no sample is asked about whose value was met while fitting.
         tell: is told that the distance is measured, and how many discriminators have scored.
     """
-    found = [measured_once(outcome)]
-    for fold, parts in enumerate(_folds(where, folds - 1, seed=seed, twins=twins), 1):
+    whole = places(len(real), len(fake), seed=seed)
+    found = [measured_once(outcome, left_out=left_out_of(whole, outcome.real, outcome.fake))]
+    for parts in _folds(whole, folds - 1, seed=seed):
         if tell is not None:
-            tell("the distance, with discriminators fitted to the rest", fold)
-        if min(len(part) for part in vars(parts).values()) > 1:  # the twins may leave nothing to choose on or to score
-            fold_seed = derived_seed(seed, "referee fold", fold)
-            found.append(measured_once(play(parts.taken_from(real, fake), kind=kind, seed=fold_seed, members=members)))
+            tell(_WHAT, len(found))
+        asked = parts if twins is None else _without_met(parts, twins)
+        left_out = left_out_of(parts, asked.real_score, asked.fake_score)
+        if min(len(part) for part in vars(asked).values()) < LEAST_OF_A_PART:
+            undecided = np.zeros(len(parts.real_score)), np.zeros(len(parts.fake_score))
+            found.append(Measured(*undecided, (0.0, 0.0), 1))
+            continue
+        fold_seed = derived_seed(seed, "referee fold", len(found))
+        fold = play(asked.taken_from(real, fake), kind=kind, seed=fold_seed, members=members)
+        found.append(measured_once(fold, left_out=left_out))
     return Measured(
         np.concatenate([each.real_logits for each in found]),
         np.concatenate([each.fake_logits for each in found]),
@@ -117,11 +133,16 @@ def measured_crosswise(
     )
 
 
-def _folds(where: Parts, pieces: int, *, seed: int, twins: Twins | None) -> list[Parts]:
+def left_out_of(whole: Parts, real: Sized, fake: Sized) -> tuple[int, int]:
+    """How many samples of the scored parts are not among those that were scored."""
+    return len(whole.real_score) - len(real), len(whole.fake_score) - len(fake)
+
+
+def _folds(whole: Parts, pieces: int, *, seed: int) -> list[Parts]:
     """For each piece of what was fitted and chosen on: that piece to score, everything else to fit and to choose on."""
     sides = (
-        (np.concatenate([where.real_fit, where.real_choice]), where.real_score),
-        (np.concatenate([where.fake_fit, where.fake_choice]), where.fake_score),
+        (np.concatenate([whole.real_fit, whole.real_choice]), whole.real_score),
+        (np.concatenate([whole.fake_fit, whole.fake_choice]), whole.fake_score),
     )
     pieces = min(pieces, min(len(seen) for seen, _ in sides) // LEAST_OF_A_PIECE)
     found = []
@@ -132,8 +153,19 @@ def _folds(where: Parts, pieces: int, *, seed: int, twins: Twins | None) -> list
             rest = numpy_stream(seed, f"referee fold {name}", piece).permutation(np.append(seen[~is_here], scored))
             fit, choice, _ = cut(rest, 0.0)
             cuts.append([fit, choice, seen[is_here]])
-        if twins is not None:
-            cuts = list(without_met(*cuts, twins))
-        (real_fit, real_choice, real_score), (fake_fit, fake_choice, fake_score) = cuts
-        found.append(Parts(real_fit, fake_fit, real_choice, fake_choice, real_score, fake_score))
+        found.append(_joined(*cuts))
     return found
+
+
+def _without_met(parts: Parts, twins: Twins) -> Parts:
+    real, fake = without_met(
+        [parts.real_fit, parts.real_choice, parts.real_score],
+        [parts.fake_fit, parts.fake_choice, parts.fake_score],
+        twins,
+    )
+    return _joined(real, fake)
+
+
+def _joined(real: Sequence[np.ndarray], fake: Sequence[np.ndarray]) -> Parts:
+    """Positions of both sides, each to fit, to choose on and to score."""
+    return Parts(real[0], fake[0], real[1], fake[1], real[2], fake[2])

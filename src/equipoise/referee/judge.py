@@ -20,7 +20,7 @@ from equipoise.randomness import derived_seed
 from equipoise.referee.base import Check, Evidence, Finding, Member, Tell, Values, joined
 from equipoise.referee.checks import available as available_checks
 from equipoise.referee.checks.jsd_bound import is_distinguished, log_e_value
-from equipoise.referee.crossing import FOLDS, MOST_FOLDS, measured_crosswise, measured_once
+from equipoise.referee.crossing import FOLDS, MOST_FOLDS, left_out_of, measured_crosswise, measured_once
 from equipoise.referee.extractors import Extractor, members_of
 from equipoise.referee.eyesight import is_kept, resolution_of
 from equipoise.referee.inputs import checked_sides, first_findings, twins
@@ -103,13 +103,14 @@ def judge(
 
     Raises:
         DataError: the two sides cannot be compared (different columns, types or shapes).
-        ConfigError: a confidence, a margin or a number of folds out of range.
+        ConfigError: a confidence, a margin or a number of folds out of range; two members of one name.
     """
     started = time.perf_counter()
     _check_options(confidence, margin, folds)
     used = members_for(kind) if members is None else tuple(members)
     if extractor is not None:
         used = (*used, *members_of(extractor, kind))
+    _check_names(used)
     real, fake = checked_sides(real, fake, kind)
     findings = first_findings(real, fake, kind)
     if real_fit is not None:
@@ -131,10 +132,13 @@ def judge(
     played_seconds = time.perf_counter() - begun
     log_e = log_e_value(outcome.real_logits, outcome.fake_logits)
     rejects = is_distinguished(log_e, confidence=confidence)
-    measured = measured_once(outcome)
+    left_out = (0, 0)
+    if real_fit is None:
+        left_out = left_out_of(places(len(real), len(fake), seed=seed), outcome.real, outcome.fake)
+    measured = measured_once(outcome, left_out=left_out)
     if rejects and real_fit is None:
         measured = measured_crosswise(
-            real, fake, where, outcome, folds=folds, kind=kind, seed=seed, members=used, twins=met,
+            real, fake, outcome, folds=folds, kind=kind, seed=seed, members=used, twins=met,
             tell=tell if played_seconds > _SLOW_SECONDS else None,
         )  # fmt: skip
     estimate = measured.estimate
@@ -156,6 +160,7 @@ def judge(
         real_labels=np.asarray(real_labels)[where.real_score] if has_labels else None,
         fake_labels=np.asarray(fake_labels)[where.fake_score] if has_labels else None,
         label_names=tuple(label_names),
+        left_out=left_out,
         real_places=where.real_score,
         fake_places=where.fake_score,
     )
@@ -236,10 +241,22 @@ def _check_options(confidence: float, margin: float | None, folds: int) -> None:
             "judge, margin", f"it is {margin}.", "Expected nats between 0 and log 2 = 0.693.",
             "A margin of 0.01 calls a generator good enough that misses 3 % of the data.",
         )  # fmt: skip
-    if not 1 <= folds <= MOST_FOLDS:
+    if not (isinstance(folds, int) and 1 <= folds <= MOST_FOLDS):
         raise ConfigError(
-            "judge, folds", f"it is {folds}.", f"Expected 1 to {MOST_FOLDS}.", f"Leave it out for {FOLDS}."
-        )
+            "judge, folds", f"it is {folds}.", f"Expected a whole number from 1 to {MOST_FOLDS}.",
+            f"Leave it out for {FOLDS}.",
+        )  # fmt: skip
+
+
+def _check_names(members: Sequence[Member]) -> None:
+    names = [member.name for member in members]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                "judge, members", f"{names.count(name)} of them are called '{name}'.",
+                "Expected names of their own, by which the verdict tells them apart.",
+                "Rename one; an extractor is called what its function is called (`__name__`) or its file.",
+            )  # fmt: skip
 
 
 def _too_few(real, fake, kind, confidence, margin, seed, findings, needed, seconds) -> Verdict:

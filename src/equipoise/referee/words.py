@@ -101,9 +101,10 @@ def _evidence(verdict: Verdict) -> list[str]:
         "What was found:",
         f"- Told apart correctly: {accuracy.estimate:.1%} (between {accuracy.low:.1%} and {accuracy.high:.1%}; "
         f"guessing is 50 %). A real sample looks more real than a generated one {auc.estimate:.1%} of the time (AUC; "
-        f"between {auc.low:.1%} and {auc.high:.1%}).",
+        f"between {auc.low:.1%} and {auc.high:.1%}). Discriminator: {verdict.member}.",
     ]
-    if verdict.jsd_lower_bound_nats > 0:
+    is_proved = verdict.jsd_lower_bound_nats > 0
+    if is_proved:
         lines.append(
             f"- Distance: the Jensen-Shannon divergence is at least {_nats(verdict.jsd_lower_bound_nats)}, with "
             f"{verdict.confidence:.0%} confidence{_measured_on(verdict)}. On that scale 0 is equality and 0.693 is "
@@ -113,7 +114,7 @@ def _evidence(verdict: Verdict) -> list[str]:
         lines.append("- Distance: no lower bound above 0 on the Jensen-Shannon divergence could be proved.")
     lines.append(
         f"- Value: V = {verdict.value:.4f} +- {verdict.value_standard_error:.4f}, beside -log 4 = "
-        f"{EQUILIBRIUM_VALUE:.4f} where nobody can tell the sides apart. Discriminator: {verdict.member}."
+        f"{EQUILIBRIUM_VALUE:.4f} where nobody can tell the sides apart{'' if is_proved else _measured_on(verdict)}."
     )
     lines.append(f"- Evidence: {_evidence_words(verdict)}")
     return lines
@@ -125,8 +126,8 @@ def _measured_on(verdict: Verdict) -> str:
         return ""
     real, fake = verdict.measured
     return (
-        f" (measured on {real:,} real and {fake:,} generated samples, each scored by one of {verdict.folds} "
-        "discriminators that had not seen it)"
+        f" (measured on {real:,} real and {fake:,} generated samples, each scored by the one of "
+        f"{verdict.folds} discriminators that had not seen it)"
     )
 
 

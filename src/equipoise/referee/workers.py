@@ -7,6 +7,7 @@ are held to a member's share of the cores meanwhile.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import sys
 import threading
@@ -26,7 +27,7 @@ def cores() -> int:
     found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     told = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     torch = sys.modules.get("torch")
-    limits = [int(told)] if told.isdigit() else []
+    limits = [int(told)] if told.isdecimal() else []
     return max(1, min([found, *limits, *([torch.get_num_threads()] if torch is not None else [])]))
 
 
@@ -34,52 +35,82 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     """The results of all jobs, in their order; on one core one after the other.
 
     Raises:
-        Exception: that of the first job that failed; jobs that have not begun by then are left out.
+        Exception: that of a job that failed, the earliest of them if there are several; jobs that have not begun by
+            then are left out.
         KeyboardInterrupt: the caller was interrupted; it is raised in the jobs, too.
     """
     workers = min(cores(), len(jobs))
     if workers < 2:
         return [job() for job in jobs]
-    results: list[Any] = [None] * len(jobs)
-    errors: dict[int, BaseException] = {}
-    waiting, running, lock, done = list(enumerate(jobs))[::-1], set[int](), threading.Lock(), threading.Event()
-
-    def work(hold_openmp: Callable[[], None]) -> None:
-        hold_openmp()
-        while True:
-            with lock:
-                if errors or not waiting:
-                    break
-                place, job = waiting.pop()
-            try:
-                results[place] = job()
-            except BaseException as error:
-                errors[place] = error
-        with lock:
-            running.discard(threading.get_ident())
-            if not running:
-                done.set()
-
     with _held_to(max(1, cores() // workers)) as hold_openmp:
-        threads = [threading.Thread(target=work, args=(hold_openmp,), daemon=True) for _ in range(workers)]
+        return _Work(jobs, hold_openmp).done_by(workers)
+
+
+class _Work:
+    """Jobs that several threads take one by one."""
+
+    def __init__(self, jobs: Sequence[Callable[[], Any]], prepare: Callable[[], None]) -> None:
+        self._prepare = prepare
+        self._waiting = list(enumerate(jobs))[::-1]
+        self._results: list[Any] = [None] * len(jobs)
+        self._errors: dict[int, BaseException] = {}
+        self._running: set[int] = set()
+        self._lock, self._all_ended = threading.Lock(), threading.Event()
+
+    def done_by(self, workers: int) -> list[Any]:
+        """The results, after `workers` threads, or as many as there is room for, have done the jobs."""
         try:
-            with lock:  # no thread leaves before all are counted
-                for thread in threads:
-                    thread.start()
-                    running.add(thread.ident or 0)
-            while not done.wait(_HEARS_SECONDS):
+            with self._lock:  # no thread ends before all are counted
+                for _ in range(workers):
+                    thread = threading.Thread(target=self._work, daemon=True)
+                    try:
+                        thread.start()
+                    except RuntimeError:  # no room for another thread
+                        break
+                    self._running.add(thread.ident or 0)
+            if not self._running:
+                return [job() for _, job in self._waiting[::-1]]
+            while not self._all_ended.wait(_HEARS_SECONDS):
                 pass
         except BaseException:
-            waiting.clear()
-            # Not by `is_alive`: Python 3.11 takes a thread for ended whose `join` was interrupted (bpo-45274).
-            for identity in list(running):
-                raised = ctypes.py_object(KeyboardInterrupt)
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(identity), raised)
-            done.wait(_PATIENCE_SECONDS)
+            self._interrupt()
             raise
-    if errors:
-        raise errors[min(errors)]
-    return results
+        if self._errors:
+            raise self._errors[min(self._errors)]
+        return self._results
+
+    def _work(self) -> None:
+        place = len(self._results)
+        try:
+            self._prepare()
+            while (taken := self._next()) is not None:
+                place, job = taken
+                self._results[place] = job()
+        except BaseException as error:
+            self._errors[place] = error
+        finally:
+            with self._lock:
+                self._running.discard(threading.get_ident())
+                if not self._running:
+                    self._all_ended.set()
+
+    def _next(self) -> tuple[int, Callable[[], Any]] | None:
+        with self._lock:
+            return self._waiting.pop() if self._waiting and not self._errors else None
+
+    def _interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the threads, as soon as they are back in Python, and wait for their end.
+
+        Not by `is_alive`: Python 3.11 takes a thread for ended whose `join` was interrupted (bpo-45274).
+        """
+        with self._lock:
+            self._waiting.clear()
+            running = list(self._running)
+        for identity in running:
+            raised = ctypes.py_object(KeyboardInterrupt)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(identity), raised)
+        if running:
+            self._all_ended.wait(_PATIENCE_SECONDS)
 
 
 class _Held:
@@ -94,6 +125,9 @@ class _Held:
 def _held_to(threads: int) -> Iterator[Callable[[], None]]:
     """Hold matrix libraries, which share one number of threads, to `threads`; yields what each worker has to call for
     OpenMP, where every thread has a number of its own."""
+    # Only libraries that are loaded by now can be held.
+    for name in ("scipy.linalg", "scipy.optimize", "scipy.spatial", "sklearn.ensemble"):
+        importlib.import_module(name)
     from threadpoolctl import ThreadpoolController
 
     controller = ThreadpoolController()

@@ -198,7 +198,7 @@ def test_a_distance_is_measured_by_as_many_discriminators_as_were_asked_for(equi
     found = [equipoise("judge", *sides, *more).json for more in ([], ["--folds", "2"])]
     assert [(each["folds"], each["measured_real"]) for each in found] == [(3, 100), (2, 100)]
     refused = equipoise("judge", *sides, "--folds", "0")
-    assert refused.code == 2 and "folds" in refused.err and "1 to 20" in refused.err
+    assert refused.code == 2 and "folds" in refused.err and "from 1 to 20" in refused.err
     refused = equipoise("judge", tmp_path, "--folds", "5")
     assert refused.code == 2 and "--folds" in refused.err and "final part" in refused.err
 

@@ -46,7 +46,7 @@ def crosswise(real, fake, *, folds, members, seed=0, met=None):
     where = places(len(real), len(fake), seed=seed, twins=met)
     first = play(where.taken_from(real, fake), kind="points", seed=seed, members=members)
     asked = {"kind": "points", "seed": seed, "members": members, "twins": met}
-    return measured_crosswise(real, fake, where, first, folds=folds, **asked)
+    return measured_crosswise(real, fake, first, folds=folds, **asked)
 
 
 @pytest.mark.parametrize("folds", [1, 2, 3, 5])
@@ -96,7 +96,11 @@ def test_no_fold_scores_a_value_that_it_was_fitted_to():
     for kept in spy.fits:
         seen = np.concatenate([*kept["fitted"], *kept["asked"][:2]])
         assert not np.isin(np.concatenate(kept["asked"][2:]), seen).any()
-    assert 0 < measured.counts[0] < 200
+    # Those that are not asked about count as undecided: nobody is lost.
+    assert measured.counts == (200, 200)
+    asked = [sum(len(kept["asked"][2 + side]) for kept in spy.fits) for side in range(2)]
+    assert [int((side == 0).sum()) for side in (measured.real_logits, measured.fake_logits)] >= [200 - n for n in asked]
+    assert 0 < asked[0] < 200
 
 
 def test_one_fold_gives_the_figures_of_the_scored_part_and_leaves_the_decision_alone():
@@ -118,7 +122,7 @@ def test_the_sentence_says_what_the_distance_was_measured_on():
     real, fake = gaussian(2).sample(500, stream), gaussian(2, mean=1.5).sample(400, stream)
     verdict = judge(real, fake, kind="points", members=QUADRATIC)
     text = " ".join(verdict.to_text().split())
-    assert "(measured on 500 real and 400 generated samples, each scored by one of 3 discriminators" in text
+    assert "(measured on 500 real and 400 generated samples, each scored by the one of 3 discriminators" in text
     single = judge(real, fake, kind="points", members=QUADRATIC, folds=1)
     assert "measured on" not in single.to_text()
     again = Verdict.from_json(verdict.to_json())
@@ -153,10 +157,15 @@ def test_a_person_is_told_of_discriminators_that_take_long(monkeypatch, slow, to
     assert found == [("the distance, with discriminators fitted to the rest", before) for before in told]
 
 
-@pytest.mark.parametrize("folds", [0, -1, 21])
+@pytest.mark.parametrize("folds", [0, -1, 21, 2.5, "3"])
 def test_a_number_of_folds_out_of_range_is_refused(folds):
-    with pytest.raises(ConfigError, match=rf"(?s)folds.*it is {folds}\..*1 to 20"):
+    with pytest.raises(ConfigError, match=rf"(?s)folds.*it is {folds}\..*from 1 to 20"):
         judge(np.zeros((50, 1)), np.ones((50, 1)), kind="points", folds=folds)
+
+
+def test_two_members_of_one_name_are_refused():
+    with pytest.raises(ConfigError, match=r"2 of them are called 'quadratic'"):
+        judge(np.zeros((50, 1)), np.ones((50, 1)), kind="points", members=[*QUADRATIC, *QUADRATIC])
 
 
 def test_folds_reach_the_referee_from_the_public_function():

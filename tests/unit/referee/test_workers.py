@@ -76,6 +76,30 @@ def test_an_interrupted_caller_interrupts_the_jobs(two_cores):
     assert not any(thread.is_alive() for thread in ended) and workers._Held.count == 0
 
 
+def test_a_thread_that_fails_before_its_first_job_is_heard_of(two_cores, monkeypatch):
+    def full(controller, threads):
+        raise MemoryError
+
+    monkeypatch.setattr(workers, "_hold_openmp", full)
+    with pytest.raises(MemoryError):
+        side_by_side([lambda: 1] * 4)
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_threads_that_there_is_no_room_for_are_done_without(two_cores, monkeypatch, room):
+    start, started = threading.Thread.start, []
+
+    def limited(self):
+        if len(started) == room:
+            raise RuntimeError("can't start new thread")
+        started.append(self)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    assert side_by_side([lambda number=number: number for number in range(5)]) == [0, 1, 2, 3, 4]
+    assert len(started) == room
+
+
 def test_matrix_libraries_get_their_threads_back_also_after_an_error_and_from_two_callers(two_cores):
     before = blas_threads()
 

@@ -154,6 +154,27 @@ def jsd_lower_bound_nats(
     return max(0.0, (sum(means) - EQUILIBRIUM_VALUE - quantile * math.hypot(*errors)) / 2)
 
 
+def with_undecided(
+    real_logits: np.ndarray, fake_logits: np.ndarray, limits: tuple[float, float], left_out: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """Logits of both sides and their limits, with logit 0 for samples that the discriminator was not asked about.
+
+    A sample is left out of the scored part if its value was met while fitting. "D where the value is new, 1/2 where it
+    was met" is a discriminator, too, fixed before anything is scored: with these zeros V bounds the JSD of the whole
+    laws. Without them it is about the rest of the laws, which may lie much further apart.
+
+    Args:
+        real_logits: of the real samples that were scored.
+        fake_logits: of the generated ones.
+        limits: the lowest and the highest logit that the discriminator may give.
+        left_out: how many real and generated samples were not asked about.
+    """
+    if max(left_out) == 0:
+        return real_logits, fake_logits, limits
+    real, fake = (np.append(side, np.zeros(n)) for side, n in zip((real_logits, fake_logits), left_out, strict=True))
+    return real, fake, (min(limits[0], 0.0), max(limits[1], 0.0))
+
+
 def _with_worst(terms: np.ndarray, worst: float, added: float) -> tuple[float, float]:
     """Mean of the terms and `added` times `worst`, and the standard error of that mean."""
     count = len(terms) + added

@@ -14,7 +14,13 @@ from collections.abc import Callable
 import numpy as np
 
 from equipoise.referee.base import Evidence, Finding
-from equipoise.referee.checks.jsd_bound import clip_logits, jsd_lower_bound_nats, log_e_value, value_estimate
+from equipoise.referee.checks.jsd_bound import (
+    clip_logits,
+    jsd_lower_bound_nats,
+    log_e_value,
+    value_estimate,
+    with_undecided,
+)
 from equipoise.referee.members.logistic import fit_logistic
 
 MOST_CELLS = 8
@@ -43,11 +49,12 @@ def check_regions(evidence: Evidence) -> tuple[Finding, ...]:
         *logits, limits = _scores(*patches)
         log_e = log_e_value(*logits)
         is_named = log_e >= -math.log(level)
-        estimate = value_estimate(*logits)
+        *counted, limits = with_undecided(*logits, limits, evidence.left_out)
+        estimate = value_estimate(*counted)
         rows.append({
             "top": top * factor, "bottom": min(bottom * factor, height), "left": left * factor,
             "right": min(right * factor, width), "is_told_apart": bool(is_named),
-            "jsd_lower_bound_nats": _bound(*logits, limits, level) if is_named else 0.0,
+            "jsd_lower_bound_nats": _bound(*counted, limits, level) if is_named else 0.0,
             "jsd_estimate_nats": estimate.jsd_nats, "log_e_value": log_e,
         })  # fmt: skip
     rows.sort(key=lambda row: -row["log_e_value"])
