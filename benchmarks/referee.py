@@ -70,6 +70,7 @@ class Row:
     mark: str
     truth_nats: float | None = None
     planned: int = 100
+    folds: int = FOLDS
 
 
 class Pools:
@@ -156,6 +157,10 @@ def all_rows(pools: Pools) -> dict[str, Row]:
             rows[folder.name.replace("grid25_", "tight.")] = Row(
                 "points", _stored_generator(folder, 10_000), "tightness", ">= 0.9", truths[folder.name], planned=100
             )
+            rows[f"{folder.name.replace('grid25_', 'tight.')}, --folds 5"] = Row(
+                "points", _stored_generator(folder, 10_000), "tightness", ">= 0.9", truths[folder.name], planned=50,
+                folds=5,
+            )
     return rows
 
 
@@ -170,7 +175,8 @@ def measured(row: Row, name: str, trial: int) -> dict[str, Any]:
         verdict = judge(held_out, fake, kind=row.kind, seed=seed, real_fit=train)
     else:
         real, fake = row.draw(stream)
-        verdict = judge(real, fake, kind=row.kind, seed=seed, checks=("where",) if row.measure == "named" else ())
+        checks = ("where",) if row.measure == "named" else ()
+        verdict = judge(real, fake, kind=row.kind, seed=seed, folds=row.folds, checks=checks)
     outcome = {
         "alarm": verdict.exit_code == 10,
         "log_e": round(verdict.log_e_value, 3),
