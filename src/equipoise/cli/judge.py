@@ -95,6 +95,11 @@ def judge(
             "Expected one run folder, or two sets of data: REAL FAKE.",
             "Use 'equipoise compare RUN RUN...' to see several runs side by side.",
         )
+    if len(sources) == 1 and Path(sources[0]).is_file():
+        raise InputError(
+            sources[0], "this is one set of data.", "Expected a run folder, or two sets: REAL FAKE.",
+            f"Name what it is to be compared with: equipoise judge {sources[0]} FAKE",
+        )  # fmt: skip
     if drop and len(sources) == 1:
         raise InputError("--drop", "a run has its columns already.", "Expected two sets of data.", "Leave it out.")
     if folds is not None and len(sources) == 1:
@@ -104,11 +109,6 @@ def judge(
         )  # fmt: skip
     if last and len(sources) == 2:
         raise InputError("--last", "two sets of data have no checkpoints.", "Expected a run.", "Leave it out.")
-    if len(sources) == 1 and Path(sources[0]).is_file():
-        raise InputError(
-            sources[0], "this is one set of data.", "Expected a run folder, or two sets: REAL FAKE.",
-            f"Name what it is to be compared with: equipoise judge {sources[0]} FAKE",
-        )  # fmt: skip
     if out is not None:
         make_folder(out, option="--out")  # before the work is done, not after it
     with planting_progress(quiet=quiet) as tell:
