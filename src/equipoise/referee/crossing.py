@@ -35,8 +35,8 @@ from equipoise.referee.playing import Outcome, Parts, Twins, cut, places, play, 
 from equipoise.spaces import SpaceKind
 
 FOLDS = 3
-"""Discriminators that measure the distance, the first one included. At 10,000 a side 5 proved 0.004 of the truth more
-of a 25-grid generator and nothing more of a missing mode or a shift (6 trials each), for twice the time."""
+"""Discriminators that measure the distance, the first one included. At 10,000 a side 5 of them prove 0.001 of the truth
+more of a 25-grid generator (rows `tight.generator_middle*` of benchmarks/referee.py), for nearly twice the time."""
 MOST_FOLDS = 20
 LEAST_OF_A_PIECE = 6
 """Samples of either side; smaller pieces are not made, so that few samples get fewer folds."""

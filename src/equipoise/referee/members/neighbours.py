@@ -75,7 +75,7 @@ class Neighbours:
         self._ranks = ranks
 
     def of(self, rows: Rows) -> np.ndarray:
-        """The same for the positions of rows, computed once for all members that read them."""
+        """What a call returns for the positions of rows, computed once for all members that read it."""
         return rows.once(self, lambda: self(rows.positions))
 
     def __call__(self, at: np.ndarray) -> np.ndarray:
