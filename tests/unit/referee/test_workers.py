@@ -52,13 +52,22 @@ def test_the_first_error_is_raised_and_what_has_not_begun_is_left_out(two_cores)
     assert len(begun) < 40
 
 
-def test_an_interrupted_caller_interrupts_the_jobs(two_cores):
+@pytest.fixture
+def ctrl_c_is_heard():
+    """In a shell's background jobs SIGINT is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupted_caller_interrupts_the_jobs(two_cores, ctrl_c_is_heard):
     ended, begun = [], threading.Barrier(3)
 
     def endless():
         try:
             begun.wait(5)
-            while True:
+            time_is_up = time.monotonic() + 20
+            while time.monotonic() < time_is_up:
                 time.sleep(0.01)
         except KeyboardInterrupt:
             ended.append(threading.current_thread())
