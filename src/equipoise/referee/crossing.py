@@ -41,7 +41,8 @@ MOST_FOLDS = 20
 LEAST_OF_A_PIECE = 6
 """Samples of either side; smaller pieces are not made, so that few samples get fewer folds."""
 LEAST_OF_A_PART = 2
-"""Twins may leave less to choose on or to score; then all samples of the piece count as undecided."""
+"""Where hundreds of samples share few values, twins may leave less to choose on or to score: then there is no verdict,
+or, of a later fold, all samples of the piece count as undecided."""
 _WHAT = "the distance, with discriminators fitted to the rest"
 
 

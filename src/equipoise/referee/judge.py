@@ -20,7 +20,14 @@ from equipoise.randomness import derived_seed
 from equipoise.referee.base import Check, Evidence, Finding, Member, Tell, Values, joined
 from equipoise.referee.checks import available as available_checks
 from equipoise.referee.checks.jsd_bound import is_distinguished, log_e_value
-from equipoise.referee.crossing import FOLDS, MOST_FOLDS, left_out_of, measured_crosswise, measured_once
+from equipoise.referee.crossing import (
+    FOLDS,
+    LEAST_OF_A_PART,
+    MOST_FOLDS,
+    left_out_of,
+    measured_crosswise,
+    measured_once,
+)
 from equipoise.referee.extractors import Extractor, members_of
 from equipoise.referee.eyesight import is_kept, resolution_of
 from equipoise.referee.inputs import checked_sides, first_findings, twins
@@ -33,8 +40,6 @@ from equipoise.spaces import SpaceKind
 
 MINIMUM_SAMPLES = 20
 """Per side, at 95 % confidence: 9 to fit, 3 to choose, 8 to score."""
-_LEAST_OF_A_PART = 2
-"""Where hundreds of samples share few values, a part may be left with none."""
 
 _SLOW_SECONDS = 5.0
 """Of the first discriminator, from which on a person is told of the others."""
@@ -124,7 +129,7 @@ def judge(
         len(real), len(fake), seed=seed, real_fit_count=None if real_fit is None else len(real_fit), twins=met
     )
     parts = where.taken_from(real, fake, real_fit)
-    if min(vars(parts.counts).values()) < _LEAST_OF_A_PART:
+    if min(vars(parts.counts).values()) < LEAST_OF_A_PART:
         findings = (*findings, Finding("inputs", "So many samples share a value that a part is left with none.", True))
         return _too_few(real, fake, kind, confidence, margin, seed, findings, needed, time.perf_counter() - started)
     begun = time.perf_counter()

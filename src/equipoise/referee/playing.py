@@ -10,7 +10,6 @@ import numpy as np
 
 from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee.base import Member, Rows, Values, take
-from equipoise.referee.checks.jsd_bound import jsd_lower_bound_nats
 from equipoise.referee.choice import Choice, choose
 from equipoise.referee.members import available
 from equipoise.referee.prepare import preparation
@@ -73,10 +72,6 @@ class Outcome:
     fake: Rows
     real_fit: Rows
     fake_fit: Rows
-
-    def lower_bound_nats(self, confidence: float) -> float:
-        """The lower confidence bound on the JSD that these logits prove."""
-        return jsd_lower_bound_nats(self.real_logits, self.fake_logits, confidence=confidence, limits=self.limits)
 
 
 def split(
