@@ -81,8 +81,7 @@ def one_row(name: str, real: pd.DataFrame, draw: Any, known: dict[str, Any]) -> 
     from equipoise.referee import judge
 
     verdicts = [
-        judge(real.sample(PER_SIDE, random_state=seed), draw(seed), kind="table", seed=seed)
-        for seed in range(VERDICTS)
+        judge(real.sample(PER_SIDE, random_state=seed), draw(seed), kind="table", seed=seed) for seed in range(VERDICTS)
     ]
     bounds = [verdict.jsd_lower_bound_nats for verdict in verdicts]
     where = [finding for finding in verdicts[0].findings if finding.check == "where"]

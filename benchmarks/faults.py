@@ -66,10 +66,16 @@ KILLS_PER_RUN = 7
 SPOILT_AT = 57
 END_SECONDS = 30.0
 """Of many processes, when one was killed, the others are to end within so long."""
-SETTINGS = [f"outputs.checkpoint_every={INTERVAL}", "outputs.measure_every=5", "outputs.samples=4",
-            "outputs.final_verdict=false", "play.batch_size=32", "runtime.threads=1",
-            "looks={count: 3, keep_best: true, samples: 60, members: quick, resolution: floor, gap_steps: 2}",
-            "optimisers.course.warmup_steps=0"]  # fmt: skip
+SETTINGS = [
+    f"outputs.checkpoint_every={INTERVAL}",
+    "outputs.measure_every=5",
+    "outputs.samples=4",
+    "outputs.final_verdict=false",
+    "play.batch_size=32",
+    "runtime.threads=1",
+    "looks={count: 3, keep_best: true, samples: 60, members: quick, resolution: floor, gap_steps: 2}",
+    "optimisers.course.warmup_steps=0",
+]
 MLP = ["networks.generator.width=32", "networks.discriminator.width=32", "networks.latents=8"]
 SLIM = "{channels: 4, widest: 8}"
 CONVOLUTIONAL = [f"networks={{family: convolutional, latents: 8, generator: {SLIM}, discriminator: {SLIM}}}"]
@@ -189,8 +195,18 @@ class Bench:
     def require_same_alone(self, game: str, run: Path) -> None:
         """A process that was not forked leaves the same."""
         alone = self.folder / "alone"
-        words = [sys.executable, "-m", "equipoise", "train", str(self.folder / GAMES[game].data), "--config",
-                 str(self.plan(game)), "--outdir", str(alone), "--quiet"]  # fmt: skip
+        words = [
+            sys.executable,
+            "-m",
+            "equipoise",
+            "train",
+            str(self.folder / GAMES[game].data),
+            "--config",
+            str(self.plan(game)),
+            "--outdir",
+            str(alone),
+            "--quiet",
+        ]
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
         found = disturbed.differences(content(alone), content(run))
         shutil.rmtree(alone)
@@ -336,8 +352,12 @@ class Bench:
     def kills_row(self, moments: list[str], wrong: list[str]) -> dict[str, Any]:
         """The row of a trial of kills at those moments."""
         injected = max(1, len(moments)) if wrong else len(moments)
-        return {"injected": injected, "survived": 0 if wrong else injected, "moments": moments,
-                **({"wrong": wrong[:5]} if wrong else {})}  # fmt: skip
+        return {
+            "injected": injected,
+            "survived": 0 if wrong else injected,
+            "moments": moments,
+            **({"wrong": wrong[:5]} if wrong else {}),
+        }
 
     def killed_in_rollback(self, game: str, stream: random.Random) -> dict[str, Any]:
         """Play leaves the finite numbers twice; kills at what happens in the folder from then on."""
@@ -395,8 +415,13 @@ class Bench:
         first, second = self.two_processes(game, self.run)
         wrong += self.lost(first, self.known[name].content)
         wrong += [] if second.wait() == 0 else [second.said()[-400:]]
-        return {"injected": 1, "survived": int(not wrong), "killed": rank, "other_ended_after_s": round(seconds, 2),
-                **({"wrong": wrong[:5]} if wrong else {})}  # fmt: skip
+        return {
+            "injected": 1,
+            "survived": int(not wrong),
+            "killed": rank,
+            "other_ended_after_s": round(seconds, 2),
+            **({"wrong": wrong[:5]} if wrong else {}),
+        }
 
     def half_way(self, game: str) -> None:
         """A run that was killed when it had passed some checkpoints."""
@@ -528,8 +553,13 @@ def write_data(folder: Path) -> None:
     stream = np.random.default_rng(0)
     np.save(folder / "points.npy", stream.normal(size=(400, 2)))
     np.save(folder / "images.npy", stream.integers(0, 256, size=(300, 8, 8), dtype=np.uint8))
-    frame = pd.DataFrame({"amount": stream.normal(size=400).round(2), "count": stream.integers(0, 90, 400),
-                          "colour": stream.choice(["red", "green"], 400)})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "amount": stream.normal(size=400).round(2),
+            "count": stream.integers(0, 90, 400),
+            "colour": stream.choice(["red", "green"], 400),
+        }
+    )
     frame.to_csv(folder / "table.csv", index=False)
 
 
@@ -539,10 +569,20 @@ def summarise(trials: Path, wanted: list[str], skipped: dict[str, str]) -> bool:
     for trial in read_lines(trials):
         row = rows.setdefault(
             trial["fault"],
-            {"fault": trial["fault"], "trials": 0, "injected": 0, "survived": 0, "lost": 0,
-             "task": f"{STEPS} steps, a checkpoint every {INTERVAL}, 3 looks", "games": [], "device": [], "torch": [],
-             "equipoise": [], "commit": []},
-        )  # fmt: skip
+            {
+                "fault": trial["fault"],
+                "trials": 0,
+                "injected": 0,
+                "survived": 0,
+                "lost": 0,
+                "task": f"{STEPS} steps, a checkpoint every {INTERVAL}, 3 looks",
+                "games": [],
+                "device": [],
+                "torch": [],
+                "equipoise": [],
+                "commit": [],
+            },
+        )
         row["trials"] += 1
         for name in ("injected", "survived"):
             row[name] += trial[name]
@@ -579,10 +619,11 @@ def where_measured() -> dict[str, Any]:
     changed = git("status", "--porcelain", "../src", ".").splitlines()
     is_changed = any(not line.endswith(".jsonl") for line in changed)
     return {
-        "device": f"cpu ({platform.machine()}), 1 thread", "torch": torch.__version__,
+        "device": f"cpu ({platform.machine()}), 1 thread",
+        "torch": torch.__version__,
         "equipoise": equipoise.__version__,
         "commit": (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if is_changed else ""),
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -236,11 +236,17 @@ def parquets() -> Iterator[bytes]:
 
     frames = (
         pd.DataFrame({"x": [0.5, 1.5, 2.5] * 9, "y": [1.25, -2.5, 3.75] * 9}),
-        pd.DataFrame({"kind": pd.Categorical(["a", "b", "a"] * 9), "n": pd.array([1, None, 3] * 9, dtype="Int64"),
-                      "at": pd.Timestamp("2024-05-31", tz="UTC"), "is": [True, False, None] * 9,
-                      "text": ["u", "v", None] * 9}),
+        pd.DataFrame(
+            {
+                "kind": pd.Categorical(["a", "b", "a"] * 9),
+                "n": pd.array([1, None, 3] * 9, dtype="Int64"),
+                "at": pd.Timestamp("2024-05-31", tz="UTC"),
+                "is": [True, False, None] * 9,
+                "text": ["u", "v", None] * 9,
+            }
+        ),
         pd.DataFrame({"lists": [[1, 2], [3], []] * 9, "x": range(27)}),
-    )  # fmt: skip
+    )
     for frame in frames:
         for compression in (None, "snappy"):
             buffer = io.BytesIO()
@@ -263,7 +269,8 @@ TARGETS = {
     "config": Target(stored("points/config.yaml", "table/config.yaml"), configured, mutators.yaml_document),
     "settings": Target(lambda: iter([b"play.steps=5\nobjective=hinge,{name: wgan}", b"a.b=[1, 2e3]"]), settings),
     "sweep": Target(
-        lambda: iter([b"format: 1\nasked: {minutes: 1.0}\nruns:\n- {name: a-seed0, steps: 10}\n"]), swept,
+        lambda: iter([b"format: 1\nasked: {minutes: 1.0}\nruns:\n- {name: a-seed0, steps: 10}\n"]),
+        swept,
         mutators.yaml_document,
     ),
     "data.json": Target(stored("table/data.json"), in_run("data.json", sampled), mutators.json_document),
@@ -393,9 +400,15 @@ def fuzz(name: str, seconds: float, work: Path, scratch: Path) -> None:
         made = target.mutate(content, chance, change)
         return made if len(made) <= most else atheris.Mutate(content, most)
 
-    options = [f"-max_total_time={math.ceil(seconds) + 2}", f"-timeout={SECONDS_PER_FILE}",
-               f"-rss_limit_mb={MEGABYTES}", f"-max_len={LONGEST_FILE}", f"-artifact_prefix={findings}/",
-               "-verbosity=0", "-seed=1"]  # fmt: skip
+    options = [
+        f"-max_total_time={math.ceil(seconds) + 2}",
+        f"-timeout={SECONDS_PER_FILE}",
+        f"-rss_limit_mb={MEGABYTES}",
+        f"-max_len={LONGEST_FILE}",
+        f"-artifact_prefix={findings}/",
+        "-verbosity=0",
+        "-seed=1",
+    ]
     atheris.Setup([sys.argv[0], *options, str(corpus)], one, custom_mutator=mutate)
     atheris.Fuzz()
 
@@ -436,8 +449,18 @@ def fuzz_beside(name: str, seconds: float, work: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tally.json").unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="equipoise-fuzz-", dir=MEMORY if MEMORY.is_dir() else None) as scratch:
-        command = [sys.executable, __file__, "--child", name, "--seconds", str(seconds), "--work", str(work),
-                   "--scratch", scratch]  # fmt: skip
+        command = [
+            sys.executable,
+            __file__,
+            "--child",
+            name,
+            "--seconds",
+            str(seconds),
+            "--work",
+            str(work),
+            "--scratch",
+            scratch,
+        ]
         finished = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     for line in finished.stdout.splitlines():
         if line.startswith("FINDING"):
@@ -451,10 +474,14 @@ def fuzz_beside(name: str, seconds: float, work: Path) -> dict[str, Any]:
         (folder / "stderr.txt").write_text(finished.stderr)
         print(f"FINDING {name}: {findings[-1]}", flush=True)
     return {
-        "claim": "readers let only their own errors out", "target": name, "executions": tally["executions"],
-        "accepted": tally.get("accepted", 0), "refused": tally.get("refused", 0), "seconds": round(tally["seconds"], 1),
+        "claim": "readers let only their own errors out",
+        "target": name,
+        "executions": tally["executions"],
+        "accepted": tally.get("accepted", 0),
+        "refused": tally.get("refused", 0),
+        "seconds": round(tally["seconds"], 1),
         "findings": findings,
-    }  # fmt: skip
+    }
 
 
 def environment() -> dict[str, Any]:
@@ -463,8 +490,13 @@ def environment() -> dict[str, Any]:
 
     git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     packages = {name: version(name) for name in ("atheris", "numpy", "pandas", "pyarrow", "pillow", "pyyaml", "torch")}
-    return {"seed": 1, "device": platform.machine(), "python": platform.python_version(), **packages,
-            "commit": git.stdout.strip() or "unknown"}  # fmt: skip
+    return {
+        "seed": 1,
+        "device": platform.machine(),
+        "python": platform.python_version(),
+        **packages,
+        "commit": git.stdout.strip() or "unknown",
+    }
 
 
 def main() -> None:

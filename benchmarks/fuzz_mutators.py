@@ -22,15 +22,72 @@ Change = Callable[[bytes], bytes]
 Mutator = Callable[[bytes, random.Random, Change], bytes]
 
 ODD_NUMBERS = (0, -1, 1, 2, 3, 7, 255, 2**31, 2**63, -(2**63) - 1, 10**400, 0.0, -0.0, 0.5, 1e308, -1e-320, 1e5)
-ODD_TEXTS = ("", "x", "nan", "inf", "1", "true", "null", "../../x", "\x00", "\x1b[2J", "\u202e", "\ud800", "é" * 300,
-             "os:system", "a.b", "mlp", "points", "images", "table", "<b>", "1970-01-01", "9" * 5000)  # fmt: skip
-CELLS = (b"", b"NA", b"nan", b"inf", b"-inf", b"1e999", b"0x10", b"007", b"1_000", b"True", b"2024-02-30",
-         b"9999-12-31", b"2024-05-31T12:00:00+14:00", b'"', b'"a""b"', b"\xff", b"\x00", b"'", b"=1+1", b"1,5",
-         b"9" * 400)  # fmt: skip
+ODD_TEXTS = (
+    "",
+    "x",
+    "nan",
+    "inf",
+    "1",
+    "true",
+    "null",
+    "../../x",
+    "\x00",
+    "\x1b[2J",
+    "\u202e",
+    "\ud800",
+    "é" * 300,
+    "os:system",
+    "a.b",
+    "mlp",
+    "points",
+    "images",
+    "table",
+    "<b>",
+    "1970-01-01",
+    "9" * 5000,
+)
+CELLS = (
+    b"",
+    b"NA",
+    b"nan",
+    b"inf",
+    b"-inf",
+    b"1e999",
+    b"0x10",
+    b"007",
+    b"1_000",
+    b"True",
+    b"2024-02-30",
+    b"9999-12-31",
+    b"2024-05-31T12:00:00+14:00",
+    b'"',
+    b'"a""b"',
+    b"\xff",
+    b"\x00",
+    b"'",
+    b"=1+1",
+    b"1,5",
+    b"9" * 400,
+)
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-ZIP_NAMES = ("../x.png", "/x.png", "a\\..\\b.png", "x.png/", "a/.hidden.png", "__MACOSX/a.png", "sheet.png", "con.png",
-             "a/b/c/d.png", "é.png", " .png", "." * 200 + ".png", "x.txt", "values.npy", "labels.npy")  # fmt: skip
+ZIP_NAMES = (
+    "../x.png",
+    "/x.png",
+    "a\\..\\b.png",
+    "x.png/",
+    "a/.hidden.png",
+    "__MACOSX/a.png",
+    "sheet.png",
+    "con.png",
+    "a/b/c/d.png",
+    "é.png",
+    " .png",
+    "." * 200 + ".png",
+    "x.txt",
+    "values.npy",
+    "labels.npy",
+)
 
 
 def json_document(content: bytes, chance: random.Random, change: Change) -> bytes:
@@ -145,9 +202,28 @@ def npy(content: bytes, chance: random.Random, change: Change) -> bytes:
         body = change(body)
     else:
         old = [b"<f8", b"|u1", b"<U1", b"True", b"False", b"(40, 2)", b"(30, 8, 8)", b"(18,)", b"(40,)", b"(30,)"]
-        new = [b"<f4", b">f8", b"|b1", b"<i8", b"<u2", b"<f2", b"|O", b"<c16", b"<M8[s]", b"|S3", b"<f16", b"(0,)",
-               b"()", b"(80,)", b"(20, 4)", b"(30, 64)", b"(30, 4, 4, 4)", b"(-1,)",
-               b"(9999999999999,)", b"True"]  # fmt: skip
+        new = [
+            b"<f4",
+            b">f8",
+            b"|b1",
+            b"<i8",
+            b"<u2",
+            b"<f2",
+            b"|O",
+            b"<c16",
+            b"<M8[s]",
+            b"|S3",
+            b"<f16",
+            b"(0,)",
+            b"()",
+            b"(80,)",
+            b"(20, 4)",
+            b"(30, 64)",
+            b"(30, 4, 4, 4)",
+            b"(-1,)",
+            b"(9999999999999,)",
+            b"True",
+        ]
         there = [text for text in old if text in head]
         head = head.replace(chance.choice(there), chance.choice(new), 1) if there else change(head)
     head = head[: 1 << 15] + b" " * (-(11 + len(head[: 1 << 15])) % 64) + b"\n"
@@ -232,9 +308,19 @@ def changed_value(value: Any, chance: random.Random) -> Any:
     if type(value) in (int, float) and chance.random() < 0.5:
         return type(value)(chance.choice([value + 1, value - 1, -value, value * 2, value * 1000]))
     return chance.choice(
-        [chance.choice(ODD_NUMBERS), chance.choice(ODD_TEXTS), None, True, False, [], {}, [value], {"x": value},
-         [chance.choice(ODD_NUMBERS)] * 3]
-    )  # fmt: skip
+        [
+            chance.choice(ODD_NUMBERS),
+            chance.choice(ODD_TEXTS),
+            None,
+            True,
+            False,
+            [],
+            {},
+            [value],
+            {"x": value},
+            [chance.choice(ODD_NUMBERS)] * 3,
+        ]
+    )
 
 
 def dumped(value: Any) -> bytes:

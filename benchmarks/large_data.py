@@ -226,8 +226,20 @@ def start_row(name: str, state: str, trained: dict[str, Any], *, mark: float | N
     is_met = None if mark is None else trained["exit"] == 0 and seconds is not None and seconds <= mark
     if mark is not None:
         print(f"{name:9s} start, {state} cache  {seconds} s of {mark} s: {'met' if is_met else 'missed'}", flush=True)
-    told = ("task", "samples", "repeats", "exit", "processor_seconds_to_first_step", "device", "load", "note", "python",
-            "torch", "numpy", "commit")  # fmt: skip
+    told = (
+        "task",
+        "samples",
+        "repeats",
+        "exit",
+        "processor_seconds_to_first_step",
+        "device",
+        "load",
+        "note",
+        "python",
+        "torch",
+        "numpy",
+        "commit",
+    )
     return {
         "claim": f"start on large data: {state} cache",
         "value": seconds,

@@ -66,8 +66,13 @@ def main() -> None:
         folder = options.run
         if folder is None:
             folder = Path(temporary) / "run"
-            fit(options.data, outdir=folder, minutes=options.minutes, seed=options.seed,
-                settings=["outputs.final_verdict=false"])  # fmt: skip
+            fit(
+                options.data,
+                outdir=folder,
+                minutes=options.minutes,
+                seed=options.seed,
+                settings=["outputs.final_verdict=false"],
+            )
         row = row_of(folder, options.commit)
     ROWS.parent.mkdir(exist_ok=True)
     with open(ROWS, "a", encoding="utf-8") as stream:

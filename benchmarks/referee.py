@@ -130,7 +130,10 @@ def all_rows(pools: Pools) -> dict[str, Row]:
             "points", densities(grid, grid.without_mode(6), 10_000), "tightness", ">= 0.7", 0.01407, planned=50
         ),
         "looks.power": Row(
-            "points", densities(plane, gaussian(2, mean=_shift_of(0.02)), 10_000), "strictest_of_50_looks", ">= 0.95",
+            "points",
+            densities(plane, gaussian(2, mean=_shift_of(0.02)), 10_000),
+            "strictest_of_50_looks",
+            ">= 0.95",
             0.02,
         ),
         "memorisation.copy": Row("images", _images(pools, "copy"), "memorised", ">= 0.9", planned=20),
@@ -146,7 +149,7 @@ def all_rows(pools: Pools) -> dict[str, Row]:
         "cost.points_apart": Row("points", densities(grid, grid.widened(0.6), 10_000), "seconds", "<= 5", planned=5),
         "cost.table_apart": Row("table", _table(pools, 10_000, _marginals), "seconds", "<= 15", planned=5),
         "cost.images_apart": Row("images", _images(pools, "class"), "seconds", "<= 60", planned=5),
-    }  # fmt: skip
+    }
     for name, (real, fake, count) in _bound_pairs().items():
         truth = jsd_by_quadrature(real.log_density, fake.log_density, low=-12, high=14, cells=1300)
         planned = 200 if count == 1000 else 100
@@ -158,7 +161,12 @@ def all_rows(pools: Pools) -> dict[str, Row]:
                 "points", _stored_generator(folder, 10_000), "tightness", ">= 0.9", truths[folder.name], planned=100
             )
             rows[f"{folder.name.replace('grid25_', 'tight.')}, --folds 5"] = Row(
-                "points", _stored_generator(folder, 10_000), "tightness", ">= 0.9", truths[folder.name], planned=50,
+                "points",
+                _stored_generator(folder, 10_000),
+                "tightness",
+                ">= 0.9",
+                truths[folder.name],
+                planned=50,
                 folds=5,
             )
     return rows
@@ -186,8 +194,9 @@ def measured(row: Row, name: str, trial: int) -> dict[str, Any]:
         "seconds": round(verdict.seconds, 2),
     }
     if row.measure == "named":
-        pairs = [{each["first"], each["second"]} for finding in verdict.findings for each in finding.rows
-                 if "first" in each]  # fmt: skip
+        pairs = [
+            {each["first"], each["second"]} for finding in verdict.findings for each in finding.rows if "first" in each
+        ]
         outcome["named"] = outcome["alarm"] and any(pair in pairs for pair in STRONGEST_PAIRS)
     if row.measure == "memorised":
         outcome["memorised"] = any(each.check == "memorisation" and each.is_problem for each in verdict.findings)
@@ -201,9 +210,13 @@ def _bound(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
     asked = {"kind": row.kind, "seed": seed, "members": members_for(row.kind)}
     found = play(where.taken_from(*sides), **asked)
     measured = measured_crosswise(*sides, found, folds=FOLDS, **asked)
-    return {"bound": round(measured.lower_bound_nats(0.95), 6), "estimate": round(measured.estimate.jsd_nats, 6),
-            "bound_of_one": round(measured_once(found).lower_bound_nats(0.95), 6), "folds": measured.folds,
-            "member": found.choice.name}  # fmt: skip
+    return {
+        "bound": round(measured.lower_bound_nats(0.95), 6),
+        "estimate": round(measured.estimate.jsd_nats, 6),
+        "bound_of_one": round(measured_once(found).lower_bound_nats(0.95), 6),
+        "folds": measured.folds,
+        "member": found.choice.name,
+    }
 
 
 def _cost(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
@@ -239,8 +252,12 @@ def _strictest_look(row: Row, stream: np.random.Generator, seed: int) -> dict[st
     real, fake = row.draw(stream)
     scored = round(SCORE_SHARE * len(real))
     verdict = look(plan, 1, real=real[:scored], fake=fake, real_fit=real[scored:], kind=row.kind, seed=seed, checks=())
-    return {"alarm": verdict.exit_code == 10, "log_e": round(verdict.log_e_value, 3),
-            "needed": round(-math.log(plan.levels[0]), 3), "seconds": round(verdict.seconds, 2)}  # fmt: skip
+    return {
+        "alarm": verdict.exit_code == 10,
+        "log_e": round(verdict.log_e_value, 3),
+        "needed": round(-math.log(plan.levels[0]), 3),
+        "seconds": round(verdict.seconds, 2),
+    }
 
 
 def summary(name: str, row: Row, trials: list[dict[str, Any]]) -> dict[str, Any]:
@@ -275,8 +292,9 @@ def summary(name: str, row: Row, trials: list[dict[str, Any]]) -> dict[str, Any]
         "truth_nats": row.truth_nats,
         "mark": row.mark,
         "is_met": bool(decisive <= limit if row.mark.startswith("<=") else value >= limit)
-        if count >= row.planned else None,
-    }  # fmt: skip
+        if count >= row.planned
+        else None,
+    }
 
 
 def _number(row: Row, trial: dict[str, Any]) -> float:

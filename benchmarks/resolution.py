@@ -199,8 +199,17 @@ def main() -> None:
                     if nats is None or nats > jsd_of_spoilt_share(0.999) or is_done or time.monotonic() > ends:
                         continue
                     outcome = trial(tasks[name], name, defect, nats, place)
-                    store({"task": name, "defect": defect, "plan": plan, "end": end, "trial": place, "nats": nats,
-                           **outcome})  # fmt: skip
+                    store(
+                        {
+                            "task": name,
+                            "defect": defect,
+                            "plan": plan,
+                            "end": end,
+                            "trial": place,
+                            "nats": nats,
+                            **outcome,
+                        }
+                    )
     facts = environment() | {"pools": pools.names(), "seed": 0}
     lines = list(summaries(list(stored(path)), facts))
     (ROWS / "resolution.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

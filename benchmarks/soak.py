@@ -138,8 +138,13 @@ def growth(readings: list[Reading], begun: float, end: float, *, mark: float = M
         found[f"{name}_growth"] = found[f"{name}_late_median"] / found[f"{name}_early_median"] - 1
         found[f"{name}_highest_growth"] = found[f"{name}_late_highest"] / found[f"{name}_early_highest"] - 1
     largest = max(found[f"{name}_growth"] for name in KINDS)
-    return {"value": found["anonymous_growth"], "unit": "growth of the median of anonymous memory", "mark": mark,
-            "is_reached": largest <= mark, **found}  # fmt: skip
+    return {
+        "value": found["anonymous_growth"],
+        "unit": "growth of the median of anonymous memory",
+        "mark": mark,
+        "is_reached": largest <= mark,
+        **found,
+    }
 
 
 def played(folder: Path) -> tuple[int, int]:

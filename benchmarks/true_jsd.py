@@ -314,8 +314,11 @@ def main() -> None:
                 f"  {each.bins_per_deviation:3d} bins a standard deviation: {each.raw_nats:.5f} raw, "
                 f"{each.corrected_nats:.5f} corrected, standard error {each.standard_error:.5f}"
             )
-        print(f"  {rows[-1]['value']:.5f} in [{rows[-1]['low']:.5f}, {rows[-1]['high']:.5f}]"
-              + (f", by quadrature {truth:.5f}" if "truth_nats" in more else ""), flush=True)  # fmt: skip
+        print(
+            f"  {rows[-1]['value']:.5f} in [{rows[-1]['low']:.5f}, {rows[-1]['high']:.5f}]"
+            + (f", by quadrature {truth:.5f}" if "truth_nats" in more else ""),
+            flush=True,
+        )
     options.rows.parent.mkdir(parents=True, exist_ok=True)
     options.rows.write_text("".join(json.dumps(entry) + "\n" for entry in rows), encoding="utf-8")
 

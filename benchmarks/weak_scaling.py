@@ -45,13 +45,19 @@ class Worker:
 
     def __init__(self, rank: int, port: int, data: Path) -> None:
         variables = {
-            "RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+            "RANK": str(rank),
+            "WORLD_SIZE": "2",
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
             "OMP_NUM_THREADS": "1",
-        }  # fmt: skip
+        }
         self.process = subprocess.Popen(
             [sys.executable, __file__, "--worker", str(data)],
-            env={**os.environ, **variables}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            env={**os.environ, **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def tell(self, game: str, steps: int) -> None:
         """Begin to play."""
@@ -81,9 +87,12 @@ def work(data: Path) -> None:
     trainers = {}
     for name, players, batch in (("alone", ALONE, BATCH), ("together", group, BATCH * group.processes)):
         planned = plan_run(
-            data, steps=TOTAL_STEPS, device="cpu", preset_wanted="images",
+            data,
+            steps=TOTAL_STEPS,
+            device="cpu",
+            preset_wanted="images",
             settings=[f"play.batch_size={batch}", "runtime.threads=1", f"data.image_size={SIDE}"],
-        )  # fmt: skip
+        )
         trainers[name] = build_trainer(planned.config, planned.data, group=players)
     torch.set_num_threads(1)
     for line in sys.stdin:

@@ -196,8 +196,10 @@ def test_the_rules_above_notice_what_they_forbid():
     path = SOURCE / "objectives" / "example.py"
     tree = ast.parse("from equipoise.game import step\nfrom ..penalties import base\nimport equipoise.errors\n")
     assert [module for _, module in imported_modules(tree, path)] == [
-        "equipoise.game", "equipoise.penalties", "equipoise.errors",
-    ]  # fmt: skip
+        "equipoise.game",
+        "equipoise.penalties",
+        "equipoise.errors",
+    ]
     call = ast.parse("yaml.load(text)").body[0].value
     assert called_name(call) in FORBIDDEN_CALLS
     assert not keyword_is_true(ast.parse("torch.load(path, weights_only=False)").body[0].value, "weights_only")

@@ -74,8 +74,12 @@ def test_what_the_wheel_holds_starts_without_the_sources(wheel, tmp_path):
         archive.extractall(target)
     finished = subprocess.run(
         [sys.executable, "-m", "equipoise", "train", "--help"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(target)}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(target)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert "equipoise train digits" in finished.stdout
 
 

@@ -66,16 +66,20 @@ def read_text(path: Path, *, most: str, kind: type[InputError] = RunFolderError)
         content = stream.read(limit(most) + 1)
     if len(content) > limit(most):
         raise kind(
-            str(path), f"it has more than {limit(most):,} bytes.",
-            f"Expected at most {limit(most):,} {LIMITS[most].meaning}.", raise_it(most),
-        )  # fmt: skip
+            str(path),
+            f"it has more than {limit(most):,} bytes.",
+            f"Expected at most {limit(most):,} {LIMITS[most].meaning}.",
+            raise_it(most),
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise kind(
-            str(path), f"the byte 0x{content[error.start]:02x} at {error.start} is no UTF-8 text.",
-            "Expected a text file in UTF-8.", "Restore it from a copy, or save it as UTF-8.",
-        ) from error  # fmt: skip
+            str(path),
+            f"the byte 0x{content[error.start]:02x} at {error.start} is no UTF-8 text.",
+            "Expected a text file in UTF-8.",
+            "Restore it from a copy, or save it as UTF-8.",
+        ) from error
 
 
 def read_json(path: Path, *, kind: type[InputError] = RunFolderError) -> dict[str, Any]:
@@ -129,9 +133,11 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
             if len(line) > longest or rest < 0:
                 name = "log_line_bytes" if len(line) > longest else "log_bytes"
                 raise RunFolderError(
-                    str(path), "it is too large.", f"Expected at most {limit(name):,} {LIMITS[name].meaning}.",
+                    str(path),
+                    "it is too large.",
+                    f"Expected at most {limit(name):,} {LIMITS[name].meaning}.",
                     raise_it(name),
-                )  # fmt: skip
+                )
             try:
                 row = parse_json(line)
             except ValueError:  # UnicodeDecodeError is one
@@ -209,5 +215,3 @@ def _refused(text: str) -> float:
 def _finite(text: str) -> float:
     value = float(text)
     return value if abs(value) < float("inf") else _refused(text)
-
-

@@ -78,8 +78,11 @@ def refuse_expansion(where: str, *, stored: int, expanded: int) -> None:
     else:
         return
     raise DataError(
-        where, found, f"Expected at most {limit(name):,} {LIMITS[name].meaning}.", raise_it(name),
-    )  # fmt: skip
+        where,
+        found,
+        f"Expected at most {limit(name):,} {LIMITS[name].meaning}.",
+        raise_it(name),
+    )
 
 
 def raise_it(name: str) -> str:

@@ -34,14 +34,18 @@ def upgraded(name: str, content: Mapping[str, Any], *, where: str) -> dict[str, 
     version = content.get("format", FORMAT_VERSION if name == "config" else 1)
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise RunFolderError(
-            where, f"its format is {str(version)[:40]!r}.", f"Expected a whole number from 1 to {FORMAT_VERSION}.",
+            where,
+            f"its format is {str(version)[:40]!r}.",
+            f"Expected a whole number from 1 to {FORMAT_VERSION}.",
             "Restore the file from a copy.",
-        )  # fmt: skip
+        )
     if version > FORMAT_VERSION:
         raise NewerFormat(
-            where, f"format {str(version)[:40]} is newer than this version of equipoise reads.",
-            f"Expected format {FORMAT_VERSION} or older.", "Upgrade equipoise.",
-        )  # fmt: skip
+            where,
+            f"format {str(version)[:40]} is newer than this version of equipoise reads.",
+            f"Expected format {FORMAT_VERSION} or older.",
+            "Upgrade equipoise.",
+        )
     found = dict(content)
     for passed in range(version, FORMAT_VERSION):
         found = {**STEPS[passed](name, found), "format": passed + 1}

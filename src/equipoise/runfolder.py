@@ -36,15 +36,32 @@ from equipoise.migrations import FORMAT_VERSION, upgraded
 
 State = Literal["training", "finished", "stopped", "failed"]
 OWN_PLACES = (
-    "config.yaml", "data.json", "run.json", "status.json", "metrics.jsonl", "verdicts.jsonl", "report.html",
-    "known_density.json", "checkpoints", "samples", "tensorboard", "journal.jsonl", "lock", "looks.json",
+    "config.yaml",
+    "data.json",
+    "run.json",
+    "status.json",
+    "metrics.jsonl",
+    "verdicts.jsonl",
+    "report.html",
+    "known_density.json",
+    "checkpoints",
+    "samples",
+    "tensorboard",
+    "journal.jsonl",
+    "lock",
+    "looks.json",
     "best",
-)  # fmt: skip
+)
 BEFORE_BIRTH = ("data.json", "run.json", "status.json", "looks.json", "lock")
 EMPTY_AT_BIRTH = ("checkpoints", "samples")
 STATUS_TYPES: dict[str, Any] = {
-    "state": str, "step": int, "steps": int, "message": str, "last_verdict": dict, "updated": (int, float),
-}  # fmt: skip
+    "state": str,
+    "step": int,
+    "steps": int,
+    "message": str,
+    "last_verdict": dict,
+    "updated": (int, float),
+}
 STEP_NAME = re.compile(r"step-(\d{1,12})")
 
 

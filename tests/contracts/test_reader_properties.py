@@ -62,9 +62,12 @@ def zipped() -> bytes:
 
 
 WHOLE = {
-    "x.csv": b'a,b,"c"\n1.5,x,2024-05-31\n2.5,y,\n' * 3, "x.npy": npy(), "x.parquet": parquet(), "x.zip": zipped(),
+    "x.csv": b'a,b,"c"\n1.5,x,2024-05-31\n2.5,y,\n' * 3,
+    "x.npy": npy(),
+    "x.parquet": parquet(),
+    "x.zip": zipped(),
     "x.npz": zipped(),
-}  # fmt: skip
+}
 
 
 @st.composite
@@ -123,9 +126,12 @@ def test_any_file_of_a_run_folder_is_read_or_refused(content):
         for path in (folder.status, folder.data, folder.metrics, folder.verdicts):
             path.write_bytes(content)
         for read in (
-            folder.read_status, lambda: folder.read_json(folder.data), folder.read_metrics, folder.read_verdicts,
+            folder.read_status,
+            lambda: folder.read_json(folder.data),
+            folder.read_metrics,
+            folder.read_verdicts,
             lambda: folder.cut_after(3),
-        ):  # fmt: skip
+        ):
             with only_our_errors():
                 read()
 

@@ -21,8 +21,14 @@ from equipoise.runfolder import RunFolder, create_run_folder
 from equipoise.training import Trainer
 from equipoise.training.checkpoints import checkpoint_files, read_checkpoint
 
-SMALL = ["networks.generator.width=4", "networks.discriminator.width=4", "play.batch_size=8",
-         "outputs.final_verdict=false", "outputs.checkpoint_every=4", "runtime.threads=1"]  # fmt: skip
+SMALL = [
+    "networks.generator.width=4",
+    "networks.discriminator.width=4",
+    "play.batch_size=8",
+    "outputs.final_verdict=false",
+    "outputs.checkpoint_every=4",
+    "runtime.threads=1",
+]
 
 
 class Told:
@@ -194,11 +200,13 @@ def flip(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", ["killed between tensors and numbers", "a flipped byte in the tensors",
-                                    "a flipped byte in the numbers"])  # fmt: skip
+@pytest.mark.parametrize(
+    "damage", ["killed between tensors and numbers", "a flipped byte in the tensors", "a flipped byte in the numbers"]
+)
 def test_a_run_whose_only_checkpoint_is_a_broken_one_of_step_0_begins_anew(damage, run, whole, tmp_path):
-    other = train_planned(plan_run(tmp_path / "points.npy", steps=1, settings=[*SMALL, "outputs.checkpoint_every=99"]),
-                          tmp_path / "other").folder  # fmt: skip
+    other = train_planned(
+        plan_run(tmp_path / "points.npy", steps=1, settings=[*SMALL, "outputs.checkpoint_every=99"]), tmp_path / "other"
+    ).folder
     for path in run.checkpoints.iterdir():
         path.unlink()
     first = run.checkpoints / "step-00000000.safetensors"
@@ -281,8 +289,11 @@ def test_a_run_killed_after_its_last_checkpoint_keeps_the_checkpoints_of_a_whole
 
 
 def test_what_killed_writers_left_is_swept_up(run):
-    left = [run.checkpoints / ".step-00000004-ab12cd3_.safetensors", run.path / ".status-abcdefgh.json",
-            run.samples / ".step-00000008-a1b2c3d4.png"]  # fmt: skip
+    left = [
+        run.checkpoints / ".step-00000004-ab12cd3_.safetensors",
+        run.path / ".status-abcdefgh.json",
+        run.samples / ".step-00000008-a1b2c3d4.png",
+    ]
     for path in left:
         path.touch()
     kept = run.path / ".gitignore"
@@ -307,9 +318,12 @@ def test_a_second_writer_is_refused_and_readers_are_not(run):
 
 @pytest.mark.parametrize(
     "error",
-    [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-     RuntimeError("[enforce fail at alloc_cpu.cpp:118] . DefaultCPUAllocator: can't allocate memory: you tried ...")],
-)  # fmt: skip
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:118] . DefaultCPUAllocator: can't allocate memory: you tried ..."),
+    ],
+)
 def test_memory_that_does_not_suffice_says_what_to_lower(error, run, monkeypatch):
     def fails(*arguments, **options):
         raise error

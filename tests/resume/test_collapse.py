@@ -36,7 +36,10 @@ def test_a_collapse_rolls_back_behind_the_last_look_that_was_good(points, tmp_pa
     assert (record["reason"], record["step"], record["to_step"]) == ("collapse", 20, 8)
     assert gan.step == STEPS
     assert [(row["step"], row["trend"]) for row in held.read_verdicts()] == [
-        (6, "improving"), (13, "plateaued"), (20, "plateaued")]  # fmt: skip
+        (6, "improving"),
+        (13, "plateaued"),
+        (20, "plateaued"),
+    ]
 
 
 def test_a_collapse_stops_the_run_with_a_checkpoint_where_that_is_asked_for(points, tmp_path, monkeypatch):
@@ -54,8 +57,6 @@ def test_by_default_a_trend_decides_nothing(points, tmp_path, monkeypatch):
     Trending(monkeypatch, held, TRENDS)
     train_planned(planned(points), held.path)
     assert held.read_status()["state"] == "finished" and "rollbacks" not in held.read_status()
-
-
 
 
 def outcome(folder):

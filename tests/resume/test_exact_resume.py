@@ -174,9 +174,11 @@ def test_a_run_that_was_stopped_and_resumed_is_the_uninterrupted_run(game, stop,
 def test_a_run_on_two_threads_is_resumed_on_two_threads_bit_for_bit(tmp_path):
     """The order of additions depends on the number of threads, and on nothing else."""
     planned = plan_run(
-        points(tmp_path), steps=8, seed=3,
+        points(tmp_path),
+        steps=8,
+        seed=3,
         settings=["networks.generator.width=256", "networks.discriminator.width=256", "play.batch_size=512"],
-    )  # fmt: skip
+    )
     torch.set_num_threads(2)
     whole = played(planned, tmp_path, until=8)
     folder = tmp_path / "checkpoints"

@@ -8,8 +8,20 @@ import pytest
 
 from equipoise.training.checkpoints import checkpoint_files
 
-TRAIN = [sys.executable, "-m", "equipoise", "train", "ring8", "--steps", "200", "--quiet",
-         "--set", "outputs.final_verdict=false", "--set", "data.points=500"]  # fmt: skip
+TRAIN = [
+    sys.executable,
+    "-m",
+    "equipoise",
+    "train",
+    "ring8",
+    "--steps",
+    "200",
+    "--quiet",
+    "--set",
+    "outputs.final_verdict=false",
+    "--set",
+    "data.points=500",
+]
 
 
 @pytest.fixture

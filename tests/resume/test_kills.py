@@ -23,8 +23,11 @@ def made(tmp_path_factory):
     words = ["--only", KILLED, BORN, FLIPPED, FULL, "--games", "points", "--kills", "3", "--repeats", "1"]
     outcome = subprocess.run(
         [sys.executable, str(BENCHMARKS / "faults.py"), *words, "--trials", str(trials)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     rows = [json.loads(line) for line in trials.read_text().splitlines()] if trials.exists() else []
     return rows, outcome.stdout + outcome.stderr
 

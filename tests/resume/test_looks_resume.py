@@ -16,9 +16,14 @@ from equipoise.training.checkpoints import checkpoint_files, read_checkpoint
 from equipoise.training.trend import trend_of
 
 SMALL = (
-    "networks.generator.width=8", "networks.discriminator.width=8", "play.batch_size=16", "data.points=600",
-    "outputs.checkpoint_every=6", "outputs.samples=2", "outputs.final_verdict=false",
-)  # fmt: skip
+    "networks.generator.width=8",
+    "networks.discriminator.width=8",
+    "play.batch_size=16",
+    "data.points=600",
+    "outputs.checkpoint_every=6",
+    "outputs.samples=2",
+    "outputs.final_verdict=false",
+)
 LOOKS = ("looks.count=4", "looks.samples=60", "looks.members=quick", "looks.resolution=floor", "looks.gap_steps=2")
 CLOCKS = ("seconds", "look_seconds", "play_seconds")
 

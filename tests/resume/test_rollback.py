@@ -28,9 +28,15 @@ def points(tmp_path):
 
 @pytest.mark.parametrize(
     ("how", "player"),
-    [("gradient", "discriminator"), ("gradient", "generator"), ("loss", "discriminator"), ("loss", "generator"),
-     ("weight", "discriminator"), ("weight", "generator")],
-)  # fmt: skip
+    [
+        ("gradient", "discriminator"),
+        ("gradient", "generator"),
+        ("loss", "discriminator"),
+        ("loss", "generator"),
+        ("weight", "discriminator"),
+        ("weight", "generator"),
+    ],
+)
 def test_a_run_goes_back_once_and_ends_well_and_says_so_everywhere(how, player, points, tmp_path, monkeypatch):
     Spoilt(monkeypatch, how, player)
     listener = Listener()

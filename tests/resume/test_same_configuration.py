@@ -11,8 +11,12 @@ from equipoise.runfolder import RunFolder
 
 @pytest.mark.parametrize("source", ["digits", "ring8"])
 def test_the_stored_configuration_trained_again_gives_the_same_samples(source, tmp_path):
-    settings = ["networks.generator.width=16", "networks.discriminator.width=16", "outputs.final_verdict=false",
-                "data.points=1000"]  # fmt: skip
+    settings = [
+        "networks.generator.width=16",
+        "networks.discriminator.width=16",
+        "outputs.final_verdict=false",
+        "data.points=1000",
+    ]
     first = train_planned(plan_run(source, minutes=0.005, seed=1, settings=settings), tmp_path / "first")
     again = plan_run(None, config_file=first.folder / "config.yaml")
     assert again.config == read_run_config(RunFolder(first.folder))

@@ -11,9 +11,18 @@ from equipoise.runfolder import RunFolder
 from equipoise.training.checkpoints import read_checkpoint
 from equipoise.training.events import LookDue
 
-SETTINGS = ["networks.generator.width=4", "networks.discriminator.width=4", "networks.generator.depth=2",
-            "play.batch_size=8", "outputs.final_verdict=false", "outputs.checkpoint_every=4", "outputs.measure_every=3",
-            "outputs.samples=2", "optimisers.course.warmup_steps=0", "runtime.threads=1"]  # fmt: skip
+SETTINGS = [
+    "networks.generator.width=4",
+    "networks.discriminator.width=4",
+    "networks.generator.depth=2",
+    "play.batch_size=8",
+    "outputs.final_verdict=false",
+    "outputs.checkpoint_every=4",
+    "outputs.measure_every=3",
+    "outputs.samples=2",
+    "optimisers.course.warmup_steps=0",
+    "runtime.threads=1",
+]
 STEPS = 24
 
 
@@ -68,8 +77,12 @@ class Spoilt:
         watch = trainer.guard.moves.watch
 
         def poisoned(*losses):
-            watch(*(loss * float("nan") if name == self.player else loss
-                    for name, loss in zip(("discriminator", "generator"), losses, strict=True)))  # fmt: skip
+            watch(
+                *(
+                    loss * float("nan") if name == self.player else loss
+                    for name, loss in zip(("discriminator", "generator"), losses, strict=True)
+                )
+            )
 
         trainer.guard.moves.watch = poisoned
         try:

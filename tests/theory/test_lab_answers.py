@@ -144,9 +144,22 @@ def test_a_step_moves_one_player_at_a_time(walk):
 
 def test_the_walk_names_what_play_step_does_in_its_order(walk):
     names = [moment.what for moment in walk.moments]
-    wanted = ["no_grad", "discriminator(real and fake, joined)", "margins", "value", "r1", "r2",
-              "discriminator.gradient_norm()", "discriminator.descend()", "fake = generator(batch.latents)",
-              "fake_logits", "real_logits", "generator_loss", "generator.gradient_norm()", "generator.descend()"]
+    wanted = [
+        "no_grad",
+        "discriminator(real and fake, joined)",
+        "margins",
+        "value",
+        "r1",
+        "r2",
+        "discriminator.gradient_norm()",
+        "discriminator.descend()",
+        "fake = generator(batch.latents)",
+        "fake_logits",
+        "real_logits",
+        "generator_loss",
+        "generator.gradient_norm()",
+        "generator.descend()",
+    ]
     assert len(names) == len(wanted)
     assert all(part in name for part, name in zip(wanted, names, strict=True))
 
@@ -176,8 +189,11 @@ def test_v_reaches_minus_log_four_for_the_density_that_rows_are_drawn_from_only(
 
 def test_importance_weights_bring_back_v_under_the_data_density(drawn):
     for row in drawn.rows:
-        for estimate, exact_value in ((row.estimate_drawn, row.exact_drawn), (row.estimate_known, row.exact_data),
-                                      (row.estimate_self_normalised, row.exact_data)):
+        for estimate, exact_value in (
+            (row.estimate_drawn, row.exact_drawn),
+            (row.estimate_known, row.exact_data),
+            (row.estimate_self_normalised, row.exact_data),
+        ):
             # 15 comparisons at 4 standard errors, and the 50,000 rows stand for the density to 0.005.
             assert abs(estimate[0] - exact_value) < 4 * estimate[1] + 0.005, row
 
@@ -200,5 +216,13 @@ def test_the_dirac_experiment_holds_the_table_of_theory_and_agrees_with_itself()
 
 def test_the_lab_answers_the_questions_that_the_design_lists():
     assert set(lab.available()) >= {
-        "dirac", "densities", "value", "bce", "saturation", "mse", "step", "turns", "weights",
-    }  # fmt: skip
+        "dirac",
+        "densities",
+        "value",
+        "bce",
+        "saturation",
+        "mse",
+        "step",
+        "turns",
+        "weights",
+    }

@@ -90,9 +90,18 @@ def test_fifty_looks_at_perfect_generators_rarely_cry_wolf():
         law = gaussian(2)
         real, train = law.sample(200, stream), law.sample(300, stream)
         alarms += any(
-            judge(real, law.sample(400, stream), kind="points", real_fit=train, seed=step, members=members, checks=[],
-                  confidence=plan.confidence_at(step)).conclusion == Conclusion.DISTINGUISHED
+            judge(
+                real,
+                law.sample(400, stream),
+                kind="points",
+                real_fit=train,
+                seed=step,
+                members=members,
+                checks=[],
+                confidence=plan.confidence_at(step),
+            ).conclusion
+            == Conclusion.DISTINGUISHED
             for step in plan.steps
-        )  # fmt: skip
+        )
     # At a chance of 5 % a run, more than 4 of 20 runs have a chance of 0.3 %.
     assert alarms <= 4

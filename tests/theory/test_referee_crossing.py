@@ -63,8 +63,9 @@ def test_values_that_both_sides_share_do_not_make_the_rest_look_like_the_whole(v
         for centre in (-9.0, -5.0):
             own, is_shared = centre + stream.random((2000, 1)), stream.random((2000, 1)) < 0.9
             sides.append(np.where(is_shared, shared[stream.integers(0, values, 2000)], own))
-        verdict = judge(*sides, kind="points", seed=trial, checks=[], folds=folds,
-                        members=[available()["boosted trees"]])  # fmt: skip
+        verdict = judge(
+            *sides, kind="points", seed=trial, checks=[], folds=folds, members=[available()["boosted trees"]]
+        )
         assert 0.4 * truth < verdict.jsd_lower_bound_nats < truth
         assert 0.6 * truth < verdict.jsd_estimate_nats < 1.3 * truth
 

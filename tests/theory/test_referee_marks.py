@@ -36,11 +36,14 @@ def halves(pool, count: int, seed: int):
 
 FALSE_ALARMS = {
     # false_alarm.points_64d, false_alarm.table, false_alarm.images
-    "64-D points": ("points", lambda seed: halves(gaussian(64).sample(600, np.random.default_rng(seed)), 300, 0),
-                    ("quadratic",)),
+    "64-D points": (
+        "points",
+        lambda seed: halves(gaussian(64).sample(600, np.random.default_rng(seed)), 300, 0),
+        ("quadratic",),
+    ),
     "table": ("table", lambda seed: halves(diamonds(), 300, seed), ("quadratic", "pairs")),
     "images": ("images", lambda seed: halves(digits(), 300, seed), ("quadratic",)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.slow
@@ -58,8 +61,13 @@ def test_false_alarms_stay_within_the_level_on_other_kinds_of_data(name):
 def test_modes_a_quarter_too_wide_are_found():
     # power.spread: 95 % at 10,000 a side and JSD 0.0045; here a quarter too wide, JSD about 0.02, at 3,000.
     stream, grid = np.random.default_rng(0), grid25()
-    found = judge(grid.sample(3000, stream), grid.widened(1.25).sample(3000, stream), kind="points",
-                  members=members("neighbour curves"), checks=[])  # fmt: skip
+    found = judge(
+        grid.sample(3000, stream),
+        grid.widened(1.25).sample(3000, stream),
+        kind="points",
+        members=members("neighbour curves"),
+        checks=[],
+    )
     assert found.conclusion == Conclusion.DISTINGUISHED
 
 
@@ -68,8 +76,13 @@ def test_the_bound_on_a_missing_mode_is_near_the_truth():
     # 1.6 standard errors take 0.2 off, and room for generated samples in the mode that were not met another 0.1; the
     # deviation from seed to seed is 0.1.
     stream, grid = np.random.default_rng(0), grid25()
-    found = judge(grid.sample(5000, stream), grid.without_mode(6).sample(5000, stream), kind="points",
-                  members=members("neighbour trees", "neighbour curves"), checks=[])  # fmt: skip
+    found = judge(
+        grid.sample(5000, stream),
+        grid.without_mode(6).sample(5000, stream),
+        kind="points",
+        members=members("neighbour trees", "neighbour curves"),
+        checks=[],
+    )
     assert 0.25 * 0.01407 < found.jsd_lower_bound_nats < 1.05 * 0.01407
 
 
@@ -79,16 +92,27 @@ def test_the_bound_on_a_narrow_grid_is_near_the_truth():
     plane = gaussian(2)
     truth = jsd_by_quadrature(plane.log_density, plane.widened(0.45).log_density, low=-8, high=8, cells=800)
     stream, grid = np.random.default_rng(0), grid25()
-    found = judge(grid.sample(4000, stream), grid.widened(0.45).sample(4000, stream), kind="points",
-                  members=members("neighbour curves", "neighbour trees"), checks=[])  # fmt: skip
+    found = judge(
+        grid.sample(4000, stream),
+        grid.widened(0.45).sample(4000, stream),
+        kind="points",
+        members=members("neighbour curves", "neighbour trees"),
+        checks=[],
+    )
     assert 0.8 * truth < found.jsd_lower_bound_nats < 1.03 * truth
 
 
 def test_a_generator_with_a_jsd_of_a_fiftieth_is_found_at_one_look_of_fifty():
     # looks.power: shift with JSD 0.02 (0.4027 by bisection), at the level of one of fifty looks.
     stream, confidence = np.random.default_rng(0), 1 - plan_looks(50, looks=50, power=1.0).levels[0]
-    found = judge(gaussian(2).sample(4000, stream), gaussian(2, mean=0.4).sample(4000, stream), kind="points",
-                  members=members("quadratic"), checks=[], confidence=confidence)  # fmt: skip
+    found = judge(
+        gaussian(2).sample(4000, stream),
+        gaussian(2, mean=0.4).sample(4000, stream),
+        kind="points",
+        members=members("quadratic"),
+        checks=[],
+        confidence=confidence,
+    )
     assert confidence == pytest.approx(0.999)
     assert found.conclusion == Conclusion.DISTINGUISHED
 
@@ -99,8 +123,11 @@ def test_the_bound_covers_the_true_jsd_of_other_pairs(name):
     two = Mixture("two", np.array([[-2.0, 0.0], [2.0, 0.0]]), 0.6, np.array([0.5, 0.5]))
     lopsided = Mixture("lopsided", two.means, 0.6, np.array([0.6, 0.4]))
     plane = gaussian(2)
-    near, far = {"spread": (plane, plane.widened(1.3)), "shares": (two, lopsided),
-                 "far": (plane, gaussian(2, mean=2.5))}[name]  # fmt: skip
+    near, far = {
+        "spread": (plane, plane.widened(1.3)),
+        "shares": (two, lopsided),
+        "far": (plane, gaussian(2, mean=2.5)),
+    }[name]
     truth = jsd_by_quadrature(near.log_density, far.log_density, low=-10, high=10, cells=400)
     above = 0
     for trial in range(60):

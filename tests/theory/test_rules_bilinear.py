@@ -34,12 +34,14 @@ def gentle_adam(parameters, rate):
 
 
 def play(order, optimizer, steps, *, start=(1e-9, 0.5e-9)):
-    return DiracGame(objectives.find("wasserstein")(), Schedule(order, consensus_weight=KAPPA),
-                     optimizer=optimizer).play(*start, steps=steps)
+    return DiracGame(
+        objectives.find("wasserstein")(), Schedule(order, consensus_weight=KAPPA), optimizer=optimizer
+    ).play(*start, steps=steps)
 
 
 def plain_steps(order):
     """w after a step, as a function of (w, the gradient field, the last update); and the update."""
+
     def step(w, last):
         field = A @ w
         if order == "extragradient":
@@ -48,6 +50,7 @@ def plain_steps(order):
             return w - H * (A + KAPPA * A.T @ A) @ w, None
         update = -H * field
         return w + 2 * update - (update if last is None else last), update
+
     return step
 
 
@@ -138,8 +141,13 @@ def adam_players(pair):
 
 def batches(seed=1, count=2):
     stream = torch.Generator().manual_seed(seed)
-    return [Batch(real=torch.randn(16, 2, generator=stream, dtype=torch.float64),
-                  latents=torch.randn(16, 2, generator=stream, dtype=torch.float64)) for _ in range(count)]
+    return [
+        Batch(
+            real=torch.randn(16, 2, generator=stream, dtype=torch.float64),
+            latents=torch.randn(16, 2, generator=stream, dtype=torch.float64),
+        )
+        for _ in range(count)
+    ]
 
 
 @pytest.mark.parametrize("objective", ["relativistic", "relativistic_average", "nonsaturating", "fgan_kl"])
@@ -149,8 +157,13 @@ def test_consensus_with_weight_zero_is_simultaneous_play(objective):
     for schedule in (Schedule("consensus", consensus_weight=0.0), Schedule("simultaneous")):
         players = adam_players(copy.deepcopy(pair))
         for step in range(3):
-            play_step(*players, objective=objectives.find(objective)(), batches=batches(step),
-                      penalties=[r1(0.5), r2(0.5)], schedule=schedule)
+            play_step(
+                *players,
+                objective=objectives.find(objective)(),
+                batches=batches(step),
+                penalties=[r1(0.5), r2(0.5)],
+                schedule=schedule,
+            )
         ends.append(torch.cat([p.detach().flatten() for player in players for p in player.parameters]))
     # Adam divides small gradients by themselves, so rounding of 1e-16 may grow; measured below 1e-12.
     assert torch.allclose(ends[0], ends[1], atol=1e-9, rtol=0)
@@ -166,17 +179,30 @@ def test_the_consensus_gradient_is_that_of_half_the_squared_field(objective):
         with torch.no_grad():
             next(moved[parameter].parameters())[place] += shift
         players = [Player(network, torch.optim.SGD(network.parameters(), lr=0.0)) for network in moved]
-        report = play_step(*players, objective=objectives.find(objective)(), batches=turn, penalties=[r2(0.5)],
-                           schedule=Schedule("simultaneous"), measure=True)
+        report = play_step(
+            *players,
+            objective=objectives.find(objective)(),
+            batches=turn,
+            penalties=[r2(0.5)],
+            schedule=Schedule("simultaneous"),
+            measure=True,
+        )
         return sum(float(norm) ** 2 for norm in report.gradient_norms.values())
 
     def gradients(weight):
         players = [Player(network, torch.optim.SGD(network.parameters(), lr=1.0)) for network in copy.deepcopy(pair)]
         before = [[p.detach().clone() for p in player.parameters] for player in players]
-        play_step(*players, objective=objectives.find(objective)(), batches=turn, penalties=[r2(0.5)],
-                  schedule=Schedule("consensus", consensus_weight=weight))
-        return [[b - p.detach() for b, p in zip(kept, player.parameters, strict=True)]
-                for kept, player in zip(before, players, strict=True)]
+        play_step(
+            *players,
+            objective=objectives.find(objective)(),
+            batches=turn,
+            penalties=[r2(0.5)],
+            schedule=Schedule("consensus", consensus_weight=weight),
+        )
+        return [
+            [b - p.detach() for b, p in zip(kept, player.parameters, strict=True)]
+            for kept, player in zip(before, players, strict=True)
+        ]
 
     plain, with_consensus = gradients(0.0), gradients(kappa)
     for parameter in (0, 1):
@@ -234,11 +260,21 @@ def test_a_negative_consensus_weight_is_refused():
 
 def test_penalties_observe_each_discriminator_turn_once():
     penalty = lecam(decay=0.5)
-    play_step(*adam_players(networks()), objective=objectives.find("hinge")(), batches=batches(count=4),
-              penalties=[penalty], schedule=Schedule(discriminator_turns=3))
+    play_step(
+        *adam_players(networks()),
+        objective=objectives.find("hinge")(),
+        batches=batches(count=4),
+        penalties=[penalty],
+        schedule=Schedule(discriminator_turns=3),
+    )
     assert float(penalty.state["weights"]) == pytest.approx(1 - 0.5**3)
     for order in ("extragradient", "consensus", "optimistic", "simultaneous"):
         penalty = lecam(decay=0.5)
-        play_step(*adam_players(networks()), objective=objectives.find("hinge")(), batches=batches(),
-                  penalties=[penalty], schedule=Schedule(order))
+        play_step(
+            *adam_players(networks()),
+            objective=objectives.find("hinge")(),
+            batches=batches(),
+            penalties=[penalty],
+            schedule=Schedule(order),
+        )
         assert float(penalty.state["weights"]) == pytest.approx(0.5)

@@ -10,8 +10,10 @@ import pytest
 from equipoise.errors import RunFolderError, StorageError
 from equipoise.locking import in_turn, is_locked, locked
 
-HOLD = "import sys, time, pathlib\nfrom equipoise.locking import locked\nwith locked(pathlib.Path(sys.argv[1])):\n" \
-       "    print('held', flush=True); time.sleep(60)"
+HOLD = (
+    "import sys, time, pathlib\nfrom equipoise.locking import locked\nwith locked(pathlib.Path(sys.argv[1])):\n"
+    "    print('held', flush=True); time.sleep(60)"
+)
 
 
 @pytest.fixture

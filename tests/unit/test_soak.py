@@ -53,10 +53,27 @@ def test_a_handle_that_stays_open_is_found(soak):
 @pytest.mark.slow
 def test_a_short_run_with_looks_keeps_its_memory_and_its_handles(tmp_path):
     outcome = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "soak.py"), "--minutes", "0.35", "--every", "0.2", "--mark", str(TOLERANCE),
-         "--set", "looks.count=10", "looks.samples=200", "looks.members=quick", "--rows", str(tmp_path / "rows.jsonl")],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            str(BENCHMARKS / "soak.py"),
+            "--minutes",
+            "0.35",
+            "--every",
+            "0.2",
+            "--mark",
+            str(TOLERANCE),
+            "--set",
+            "looks.count=10",
+            "looks.samples=200",
+            "looks.members=quick",
+            "--rows",
+            str(tmp_path / "rows.jsonl"),
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     row = json.loads((tmp_path / "rows.jsonl").read_text())
     assert row["is_reached"] and row["play_seconds"] >= 21 and row["looks"] >= 2

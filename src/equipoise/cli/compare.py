@@ -33,9 +33,11 @@ def compare(
 
     if output is not None and output.suffix.lower() != ".html":
         raise ConfigError(
-            f"-o {output}", "the comparison is an HTML page.", "Expected a name that ends in .html.",
+            f"-o {output}",
+            "the comparison is an HTML page.",
+            "Expected a name that ends in .html.",
             f"Try: -o {output.with_suffix('.html')}",
-        )  # fmt: skip
+        )
     found = reports.compare(runs)
     if output is not None:
         reports.write_comparison(runs, output)

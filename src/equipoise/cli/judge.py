@@ -34,7 +34,9 @@ def judge(
     folds: Annotated[
         int | None,
         typer.Option(
-            "--folds", metavar="N", show_default="3",
+            "--folds",
+            metavar="N",
+            show_default="3",
             help="Discriminators that measure how far apart two sets are, once they are told apart. More of them prove "
             "more of the distance, up to 20; each takes about as long as the decision.",
         ),
@@ -52,7 +54,9 @@ def judge(
     extractor: Annotated[
         list[str] | None,
         typer.Option(
-            "--extractor", metavar="FILE.onnx", help="A frozen feature extractor of images, asked beside the others.",
+            "--extractor",
+            metavar="FILE.onnx",
+            help="A frozen feature extractor of images, asked beside the others.",
         ),
     ] = None,
     drop: Annotated[
@@ -97,16 +101,20 @@ def judge(
         )
     if len(sources) == 1 and Path(sources[0]).is_file():
         raise InputError(
-            sources[0], "this is one set of data.", "Expected a run folder, or two sets: REAL FAKE.",
+            sources[0],
+            "this is one set of data.",
+            "Expected a run folder, or two sets: REAL FAKE.",
             f"Name what it is to be compared with: equipoise judge {sources[0]} FAKE",
-        )  # fmt: skip
+        )
     if drop and len(sources) == 1:
         raise InputError("--drop", "a run has its columns already.", "Expected two sets of data.", "Leave it out.")
     if folds is not None and len(sources) == 1:
         raise InputError(
-            "--folds", "a run's distance is measured on its final part alone, which no discriminator is fitted to.",
-            "Expected two sets of data.", "Leave it out.",
-        )  # fmt: skip
+            "--folds",
+            "a run's distance is measured on its final part alone, which no discriminator is fitted to.",
+            "Expected two sets of data.",
+            "Leave it out.",
+        )
     if last and len(sources) == 2:
         raise InputError("--last", "two sets of data have no checkpoints.", "Expected a run.", "Leave it out.")
     if out is not None:

@@ -95,13 +95,17 @@ def free_target(run: Path, output: Path | None, *, wanted: str | None, usual: st
     if wanted is not None and ending != suffix:
         if ending in SUFFIXES.values() and ending:
             raise ConfigError(
-                f"--format {wanted}", f"{output} says otherwise.", f"Expected a name that ends in '{suffix}'.",
+                f"--format {wanted}",
+                f"{output} says otherwise.",
+                f"Expected a name that ends in '{suffix}'.",
                 "Leave one of them out.",
-            )  # fmt: skip
+            )
         output = output.with_name(output.name + suffix)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(
-            f"-o {output}", "something is there already.", "Expected a new file, or a new or an empty folder.",
+            f"-o {output}",
+            "something is there already.",
+            "Expected a new file, or a new or an empty folder.",
             "Choose another name, or remove it yourself.",
-        )  # fmt: skip
+        )
     return output

@@ -75,9 +75,18 @@ def sweep(
 
     progress = terminal_progress(quiet=quiet)
     found = run_sweep(
-        source, over=over, outdir=outdir, seeds=seeds, jobs=jobs, settings=settings or [], steps=steps,
-        minutes=minutes, device=device.value, preset=preset, progress=progress,
-    )  # fmt: skip
+        source,
+        over=over,
+        outdir=outdir,
+        seeds=seeds,
+        jobs=jobs,
+        settings=settings or [],
+        steps=steps,
+        minutes=minutes,
+        device=device.value,
+        preset=preset,
+        progress=progress,
+    )
     show(found, as_json=as_json)
     if found.failed:
         raise typer.Exit(EXIT_UNEXPECTED)

@@ -38,9 +38,11 @@ def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOp
         raise DataError(source, f"an array of shape {values.shape} holds no rows.", "Expected one sample per row.")
     if values.dtype.kind not in "biuf":
         raise DataError(
-            source, f"the array holds values of type {values.dtype}.", "Expected real numbers.",
+            source,
+            f"the array holds values of type {values.dtype}.",
+            "Expected real numbers.",
             "Convert it to numbers, or pass a DataFrame if its columns are of different kinds.",
-        )  # fmt: skip
+        )
     kind = options.kind or ("points" if values.ndim <= 2 else "images")
     if labels is not None and np.shape(labels)[:1] != (len(values),):
         count = len(labels) if np.ndim(labels) else "one value in place of"
@@ -56,18 +58,23 @@ def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOp
         raw = RawData("images", images, notes=found, source=source)
     else:
         raise DataError(
-            source, "an array has no columns of different kinds.", "Expected points or images.",
+            source,
+            "an array has no columns of different kinds.",
+            "Expected points or images.",
             "Pass pandas.DataFrame(array) to learn it as a table.",
-        )  # fmt: skip
+        )
     return RawData(
-        raw.kind, raw.values, labels=codes, label_names=label_names, names=raw.names,
-        notes=(*raw.notes, *notes), source=source,
-    )  # fmt: skip
+        raw.kind,
+        raw.values,
+        labels=codes,
+        label_names=label_names,
+        names=raw.names,
+        notes=(*raw.notes, *notes),
+        source=source,
+    )
 
 
-def points_from_array(
-    values: np.ndarray, *, source: str, first_row: int = 0, keep_gaps: bool = False
-) -> np.ndarray:
+def points_from_array(values: np.ndarray, *, source: str, first_row: int = 0, keep_gaps: bool = False) -> np.ndarray:
     """Float64 `(n, d)`, every number finite unless gaps are kept; `first_row` is the number of the first one."""
     if values.ndim > 2:
         raise DataError(
@@ -85,9 +92,11 @@ def points_from_array(
     if sizes.max() > LARGEST_COORDINATE:
         row, column = np.unravel_index(sizes.argmax(), points.shape)
         raise DataError(
-            f"{source}, row {first_row + row}, column {column}", f"the value {points[row, column]:g} is too large.",
-            f"Expected numbers up to {LARGEST_COORDINATE:g}.", "Rescale the data, or take the row out.",
-        )  # fmt: skip
+            f"{source}, row {first_row + row}, column {column}",
+            f"the value {points[row, column]:g} is too large.",
+            f"Expected numbers up to {LARGEST_COORDINATE:g}.",
+            "Rescale the data, or take the row out.",
+        )
     return points
 
 
@@ -106,9 +115,11 @@ def refuse_non_finite(values: np.ndarray, *, source: str) -> None:
     if first is not None:
         place = ", ".join(str(axis) for axis in first)
         raise DataError(
-            f"{source}, entry [{place}]", f"the value is {values[first]}; {count} of {values.size} are not finite.",
-            "Expected finite numbers.", "Take these rows out, or fill them in, before training.",
-        )  # fmt: skip
+            f"{source}, entry [{place}]",
+            f"the value is {values[first]}; {count} of {values.size} are not finite.",
+            "Expected finite numbers.",
+            "Take these rows out, or fill them in, before training.",
+        )
 
 
 def images_from_array(values: np.ndarray, *, options: DataOptions, source: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -137,11 +148,12 @@ def axes_in_order(values: np.ndarray, *, source: str) -> np.ndarray:
         if last:
             return np.moveaxis(values, 3, 1)
     raise DataError(
-        source, f"an array of shape {values.shape} is no list of images.",
+        source,
+        f"an array of shape {values.shape} is no list of images.",
         "Expected (n, height, width), (n, height, width, channels) or (n, channels, height, width), "
         "with 1, 3 or 4 channels.",
         "Reshape the array, or choose kind 'points' for an array of two axes.",
-    )  # fmt: skip
+    )
 
 
 def pixel_rule(
@@ -169,10 +181,11 @@ def pixel_rule(
         if low >= 0 and high <= 255:
             return _to_bytes, "Read as pixels from 0 (black) to 255 (white)."
     raise DataError(
-        source, f"the pixels run from {low:g} to {high:g} ({dtype}).",
+        source,
+        f"the pixels run from {low:g} to {high:g} ({dtype}).",
         "Expected whole numbers from 0 to 255 or to 65,535, or real numbers in [0, 1], [-1, 1] or [0, 255].",
         "Rescale the array into one of these ranges.",
-    )  # fmt: skip
+    )
 
 
 def _to_bytes(part: np.ndarray) -> np.ndarray:

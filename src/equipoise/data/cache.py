@@ -98,9 +98,11 @@ def map_above_bytes() -> int:
         megabytes = -1.0
     if not megabytes >= 0:
         raise ConfigError(
-            THRESHOLD_VARIABLE, f"'{text}' is no size.", "Expected a number of megabytes, 0 or more.",
+            THRESHOLD_VARIABLE,
+            f"'{text}' is no size.",
+            "Expected a number of megabytes, 0 or more.",
             f"Leave it out to map data above {MAP_ABOVE_MB} MB.",
-        )  # fmt: skip
+        )
     return int(megabytes * MEGABYTE)
 
 
@@ -168,10 +170,11 @@ def _begun(root: Path, key: str, needs_bytes: int) -> Iterator[Path]:
         free = shutil.disk_usage(root).free
         if free < needs_bytes:
             raise StorageError(
-                str(root), f"{free / MEGABYTE:,.0f} MB are free.",
+                str(root),
+                f"{free / MEGABYTE:,.0f} MB are free.",
                 f"Expected {needs_bytes / MEGABYTE:,.0f} MB for the prepared form of the data.",
                 f"Free some room, or name another folder with {FOLDER_VARIABLE}.",
-            )  # fmt: skip
+            )
         temporary = Path(tempfile.mkdtemp(dir=root, prefix=f".{key}-"))
     try:
         with held(temporary) as is_locked:

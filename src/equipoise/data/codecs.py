@@ -189,9 +189,11 @@ def fit_codec(training: RawData) -> Codec:
 def nothing_varies(source: str) -> DataError:
     """The refusal of rows that are all the same."""
     return DataError(
-        source, "every row is the same.", "Expected rows that differ.",
+        source,
+        "every row is the same.",
+        "Expected rows that differ.",
         "There is nothing to learn; check that the right file was read.",
-    )  # fmt: skip
+    )
 
 
 def codec_from_state(state: dict[str, Any]) -> Codec:
@@ -238,15 +240,18 @@ def _checked(samples: np.ndarray | torch.Tensor, space: Space) -> np.ndarray:
     found = samples.detach().float().cpu().numpy() if isinstance(samples, torch.Tensor) else np.asarray(samples)
     if found.shape[1:] != space.shape:
         raise DataError(
-            "decoding samples", f"they have the shape {found.shape}.",
+            "decoding samples",
+            f"they have the shape {found.shape}.",
             f"Expected (n, {', '.join(str(size) for size in space.shape)}).",
-        )  # fmt: skip
+        )
     if not np.isfinite(found).all():
         bad = int((~np.isfinite(found).reshape(len(found), -1).all(axis=1)).sum())
         raise DataError(
-            "decoding samples", f"{bad} of {len(found)} samples hold NaN or infinity.", "Expected finite numbers.",
+            "decoding samples",
+            f"{bad} of {len(found)} samples hold NaN or infinity.",
+            "Expected finite numbers.",
             "The generator has diverged; use an earlier checkpoint.",
-        )  # fmt: skip
+        )
     return found
 
 

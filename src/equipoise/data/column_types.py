@@ -145,11 +145,19 @@ def infer_type(column: pd.Series, *, name: str | int, source: str) -> ColumnType
         levels = dtype.categories.tolist()
         if not all(isinstance(level, (str, int, float, bool)) for level in levels):
             raise DataError(
-                where, f"its categories are of type {dtype.categories.dtype}.", "Expected text or numbers.",
+                where,
+                f"its categories are of type {dtype.categories.dtype}.",
+                "Expected text or numbers.",
                 f"Name them first: frame[{name!r}] = frame[{name!r}].cat.rename_categories(str).",
-            )  # fmt: skip
-        return ColumnType(name, "category", "category", levels=tuple(levels),
-                          levels_dtype=str(dtype.categories.dtype), is_ordered=bool(dtype.ordered))  # fmt: skip
+            )
+        return ColumnType(
+            name,
+            "category",
+            "category",
+            levels=tuple(levels),
+            levels_dtype=str(dtype.categories.dtype),
+            is_ordered=bool(dtype.ordered),
+        )
     if types.is_bool_dtype(dtype):
         return ColumnType(name, "boolean", text)
     if types.is_integer_dtype(dtype):
@@ -184,9 +192,11 @@ def _object_type(column: pd.Series, *, name: str | int, dtype: str, where: str) 
     if found != "string" and not all(isinstance(value, known) for value in present):
         strange = next(value for value in present if not isinstance(value, known))
         raise DataError(
-            where, f"it holds values such as {str(strange)[:60]!r} of type {type(strange).__name__}.",
-            "Expected text, numbers, truth values or dates.", "Convert it, or leave it out with data.drop.",
-        )  # fmt: skip
+            where,
+            f"it holds values such as {str(strange)[:60]!r} of type {type(strange).__name__}.",
+            "Expected text, numbers, truth values or dates.",
+            "Convert it, or leave it out with data.drop.",
+        )
     plain = [bool(level) if isinstance(level, np.bool_) else level for level in pd.unique(present)]
     ordered = sorted(plain, key=lambda level: (type(level).__name__, level))
     return ColumnType(name, "category", dtype, levels=tuple(ordered))
@@ -202,10 +212,11 @@ def _number_type(column: pd.Series, *, name: str | int, dtype: str, where: str) 
     if bad.any():
         row = int(np.flatnonzero(~column.isna().to_numpy())[np.argmax(bad)])
         raise DataError(
-            f"{where}, row {row}", f"the value is {values[bad][0]:g}; {int(bad.sum())} rows have such values.",
+            f"{where}, row {row}",
+            f"the value is {values[bad][0]:g}; {int(bad.sum())} rows have such values.",
             f"Expected numbers up to {LARGEST_NUMBER:g}, or missing values.",
             "Replace infinities by missing values, or take these rows out.",
-        )  # fmt: skip
+        )
     precisions = {"float32": np.float32, "float[pyarrow]": np.float32, "float16": np.float16}
     own_precision = precisions.get(dtype.lower(), np.float64)
     own = values.astype(own_precision)
@@ -221,10 +232,11 @@ def _refuse_too_large(column: pd.Series, *, where: str) -> None:
         if isinstance(value, (int, np.integer)) and not -LARGEST_WHOLE - 1 <= value <= LARGEST_WHOLE:
             digits = round(int(value).bit_length() * math.log10(2))  # to one: its text would take long
             raise DataError(
-                f"{where}, row {row}", f"the whole number has about {digits} digits.",
+                f"{where}, row {row}",
+                f"the whole number has about {digits} digits.",
                 f"Expected whole numbers up to {LARGEST_WHOLE}.",
                 "Write them as real numbers (1e30), or leave the column out with data.drop.",
-            )  # fmt: skip
+            )
 
 
 def _whole_type(column: pd.Series, *, name: str | int, kind: Kind, dtype: str) -> ColumnType:

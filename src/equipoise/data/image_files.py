@@ -27,9 +27,14 @@ SAMPLE_NAME = re.compile(r"\d{6,}\.png")
 
 
 def images_from_files(
-    names: Sequence[str], open_image: Callable[[str], Image.Image], *, folders: Sequence[str], options: DataOptions,
-    source: str, key: str | None = None,
-) -> RawData:  # fmt: skip
+    names: Sequence[str],
+    open_image: Callable[[str], Image.Image],
+    *,
+    folders: Sequence[str],
+    options: DataOptions,
+    source: str,
+    key: str | None = None,
+) -> RawData:
     """Read the pictures among `names`.
 
     Args:
@@ -146,6 +151,8 @@ def _no_images(names: Sequence[str], source: str) -> DataError:
     visible = [name for name in names if not _is_hidden(name)]
     found = f"there is no image; found {_counted(Counter(map(_ending, visible)))}." if visible else "it is empty."
     return DataError(
-        source, found, f"Expected images ({', '.join(IMAGE_SUFFIXES)}), in subfolders too.",
+        source,
+        found,
+        f"Expected images ({', '.join(IMAGE_SUFFIXES)}), in subfolders too.",
         "Give the folder that holds the images; a table or an array is given as a file.",
-    )  # fmt: skip
+    )

@@ -104,9 +104,14 @@ def assemble(
 
 
 def _read_pixels(
-    items: Sequence[ImageItem], pixels: np.ndarray, faults: dict[int, str], *, options: DataOptions, source: str,
+    items: Sequence[ImageItem],
+    pixels: np.ndarray,
+    faults: dict[int, str],
+    *,
+    options: DataOptions,
+    source: str,
     after_each: Callable[[int], None] = lambda count: None,
-) -> tuple[np.ndarray, list[str]]:  # fmt: skip
+) -> tuple[np.ndarray, list[str]]:
     """Fill `pixels` with the items that are not at fault, and say which those are; `after_each` hears of the bytes."""
     _, channels, height, width = pixels.shape
 
@@ -158,9 +163,11 @@ def resize_array(pixels: np.ndarray, *, size: tuple[int, int] | None, source: st
     height, width = pixels.shape[2:]
     if min(height, width) < SMALLEST_SIDE:
         raise DataError(
-            source, f"the images have {height}x{width} pixels.", f"Expected {SMALLEST_SIDE} pixels a side at least.",
+            source,
+            f"the images have {height}x{width} pixels.",
+            f"Expected {SMALLEST_SIDE} pixels a side at least.",
             "Use kind 'points' for values that are no pictures, or give larger images.",
-        )  # fmt: skip
+        )
     target = size or (choose_side(min(height, width)),) * 2
     if (height, width) == target:
         return pixels, ""
@@ -265,10 +272,11 @@ def _limit(faults: dict[int, str], items: Sequence[ImageItem], *, options: DataO
     shown = [f"{items[position].name} ({faults[position]})" for position in sorted(faults)[:FAULTS_SHOWN]]
     more = f", and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
     raise DataError(
-        source, f"{len(faults)} of {len(items)} images cannot be used: {', '.join(shown)}{more}.",
+        source,
+        f"{len(faults)} of {len(items)} images cannot be used: {', '.join(shown)}{more}.",
         f"Expected at most {options.max_bad_share:.0%} of them to be unusable.",
         "Repair or remove these files, or allow more with data.max_bad_share.",
-    )  # fmt: skip
+    )
 
 
 def _skipped(faults: dict[int, str], items: Sequence[ImageItem]) -> str:

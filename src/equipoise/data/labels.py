@@ -18,23 +18,29 @@ def encode_labels(labels: np.ndarray, *, source: str) -> tuple[np.ndarray, tuple
         flat = flat.reshape(-1)
     if flat.ndim != 1:
         raise DataError(
-            f"{source}, labels", f"the labels have the shape {flat.shape}.", "Expected one label per sample.",
+            f"{source}, labels",
+            f"the labels have the shape {flat.shape}.",
+            "Expected one label per sample.",
             "Turn one-hot rows into class numbers with labels.argmax(axis=1).",
-        )  # fmt: skip
+        )
     if flat.dtype.kind == "f":
         if not np.isfinite(flat).all() or (flat != np.rint(flat)).any():
             raise DataError(
-                f"{source}, labels", "the labels are real numbers, not classes.", "Expected whole numbers or names.",
+                f"{source}, labels",
+                "the labels are real numbers, not classes.",
+                "Expected whole numbers or names.",
                 "Round or name the classes, or leave the labels out.",
-            )  # fmt: skip
+            )
         flat = flat.astype(np.int64)
     if flat.dtype.kind == "O":
         missing = sum(label is None or label != label for label in flat)
         if missing:
             raise DataError(
-                f"{source}, labels", f"{missing} of {len(flat)} labels are missing.",
-                "Expected a class for every sample.", "Fill them in, or leave those samples out.",
-            )  # fmt: skip
+                f"{source}, labels",
+                f"{missing} of {len(flat)} labels are missing.",
+                "Expected a class for every sample.",
+                "Fill them in, or leave those samples out.",
+            )
         flat = np.array([str(label) for label in flat])
     classes, codes = np.unique(flat, return_inverse=True)
     names = tuple(str(name) for name in classes.tolist())
@@ -60,10 +66,11 @@ def check_classes(codes: np.ndarray, names: tuple[str, ...], *, source: str) -> 
     counts = np.bincount(codes, minlength=len(names))
     if len(names) > len(codes) or counts.max(initial=0) < 2:
         raise DataError(
-            f"{source}, labels", f"{len(names)} classes for {len(codes)} samples.",
+            f"{source}, labels",
+            f"{len(names)} classes for {len(codes)} samples.",
             "Expected classes that have several samples each.",
             "Put the images of one class into one folder, or turn the labels off (data.use_labels=false).",
-        )  # fmt: skip
+        )
     empty = [names[code] for code in np.flatnonzero(counts == 0)]
     single = [names[code] for code in np.flatnonzero(counts == 1)]
     notes = []

@@ -38,9 +38,11 @@ def load(source: Any, *, options: DataOptions | None = None) -> RawData:
     raw = _load(source, options)
     if options.sample_weight is not None and raw.weights is None:
         raise DataError(
-            f"{raw.source}, data.sample_weight", f"there is no column or array '{options.sample_weight}' here.",
-            "Expected a table with that column, or an .npz file with that array.", "Store the weights beside the data.",
-        )  # fmt: skip
+            f"{raw.source}, data.sample_weight",
+            f"there is no column or array '{options.sample_weight}' here.",
+            "Expected a table with that column, or an .npz file with that array.",
+            "Store the weights beside the data.",
+        )
     return raw
 
 
@@ -70,32 +72,42 @@ def _from_text(text: str, *, is_path: bool, options: DataOptions) -> RawData:
     if found is None:
         known = ", ".join(f"{entry.description}{_endings(entry.suffixes)}" for entry in available_formats().values())
         raise DataError(
-            text, f"files with the ending '{path.suffix}' are not read.", f"Expected one of: {known}.",
+            text,
+            f"files with the ending '{path.suffix}' are not read.",
+            f"Expected one of: {known}.",
             "Convert the file; for one image, give the folder that holds it and others.",
-        )  # fmt: skip
+        )
     before = _state(path)
     try:
         raw = found.read(path, options)
     except PermissionError as error:
         raise DataError(
-            str(error.filename or text), "it may not be read by you.", "Expected a readable file.",
+            str(error.filename or text),
+            "it may not be read by you.",
+            "Expected a readable file.",
             "Change its permissions, or copy it.",
-        ) from error  # fmt: skip
+        ) from error
     except OSError as error:
         raise DataError(
-            str(error.filename or text), f"it cannot be read ({error.strerror or error}).", "Expected a readable file.",
+            str(error.filename or text),
+            f"it cannot be read ({error.strerror or error}).",
+            "Expected a readable file.",
             "Check the disk, or copy the file.",
-        ) from error  # fmt: skip
+        ) from error
     except MemoryError as error:
         raise DataError(
-            text, "it does not fit into the memory of this machine.", "Expected data that do.",
+            text,
+            "it does not fit into the memory of this machine.",
+            "Expected data that do.",
             "Give a part of the data, or use a machine with more memory.",
-        ) from error  # fmt: skip
+        ) from error
     if _state(path) != before:
         raise DataError(
-            text, "it changed while it was read.", "Expected a file that stays as it is.",
+            text,
+            "it changed while it was read.",
+            "Expected a file that stays as it is.",
             "Wait until it is written to the end, then try again.",
-        ) from None  # fmt: skip
+        ) from None
     return raw
 
 
@@ -124,9 +136,11 @@ def _from_memory(source: Any, *, labels: Any, options: DataOptions) -> RawData:
 
         if labels is not None:
             raise DataError(
-                "DataFrame", "labels were given beside the frame.", "Expected them as one of its columns.",
+                "DataFrame",
+                "labels were given beside the frame.",
+                "Expected them as one of its columns.",
                 "Add the column, and name it with data.labels.",
-            )  # fmt: skip
+            )
         return from_frame(source.copy(), options=options, source="DataFrame")
     values = _as_array(source)
     if values is not None:
@@ -134,9 +148,11 @@ def _from_memory(source: Any, *, labels: Any, options: DataOptions) -> RawData:
         return from_array(values, labels=None if labels is None else _as_array(labels), options=options, source=name)
     if isinstance(source, torch.utils.data.DataLoader):
         raise DataError(
-            "DataLoader", "its batches are drawn by rules of their own.", "Expected a dataset.",
+            "DataLoader",
+            "its batches are drawn by rules of their own.",
+            "Expected a dataset.",
             "Give loader.dataset; batches are drawn here, so that a run can be resumed exactly.",
-        )  # fmt: skip
+        )
     if isinstance(source, torch.utils.data.Dataset):
         return _from_dataset(source, options=options)
     raise DataError(
@@ -158,9 +174,11 @@ def _as_array(source: Any) -> np.ndarray | None:
             return np.asarray(source)
         except ValueError as error:
             raise DataError(
-                "list", f"its entries differ in shape ({error}).", "Expected rows of one length.",
+                "list",
+                f"its entries differ in shape ({error}).",
+                "Expected rows of one length.",
                 "Make an array of it first.",
-            ) from error  # fmt: skip
+            ) from error
     return None
 
 
@@ -171,9 +189,11 @@ def _from_dataset(dataset: torch.utils.data.Dataset, *, options: DataOptions) ->
     if isinstance(dataset, torch.utils.data.TensorDataset):
         tensors = dataset.tensors
         return from_array(
-            _as_array(tensors[0]), labels=_as_array(tensors[1]) if len(tensors) > 1 else None,
-            options=options, source=name,
-        )  # fmt: skip
+            _as_array(tensors[0]),
+            labels=_as_array(tensors[1]) if len(tensors) > 1 else None,
+            options=options,
+            source=name,
+        )
     items = dataset if isinstance(dataset, torch.utils.data.IterableDataset) else _in_order(dataset, name)
     samples, labels = [], []
     for item in items:
@@ -190,9 +210,11 @@ def _from_dataset(dataset: torch.utils.data.Dataset, *, options: DataOptions) ->
     shapes = {np.shape(sample) for sample in samples}
     if len(shapes) > 1:
         raise DataError(
-            name, f"its items have different shapes, such as {sorted(shapes)[:2]}.", "Expected one shape.",
+            name,
+            f"its items have different shapes, such as {sorted(shapes)[:2]}.",
+            "Expected one shape.",
             "Return PIL images, which are scaled here, or scale them in the dataset.",
-        )  # fmt: skip
+        )
     return from_array(np.array(samples), labels=classes, options=options, source=name)
 
 

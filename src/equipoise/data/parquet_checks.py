@@ -32,10 +32,11 @@ def check_parquet(file: pyarrow.parquet.ParquetFile, path: Path, options: DataOp
     kept = [field for field in schema if pa.types.is_nested(field.type) and field.name not in options.drop]
     if kept:
         raise DataError(
-            f"{path}, column '{kept[0].name}'", f"it holds {str(kept[0].type)[:60]}.",
+            f"{path}, column '{kept[0].name}'",
+            f"it holds {str(kept[0].type)[:60]}.",
             "Expected one number, text, truth value or date in each row.",
             "Split it into columns of their own, or leave it out with data.drop.",
-        )  # fmt: skip
+        )
     stored = path.stat().st_size
     refuse_expansion(str(path), stored=stored, expanded=facts.num_rows * facts.num_columns * BYTES_OF_A_NUMBER)
     _refuse_long_texts(file, path)
@@ -51,9 +52,13 @@ def _refuse_long_texts(file: pyarrow.parquet.ParquetFile, path: Path) -> None:
     import pyarrow.parquet
 
     facts = file.metadata
-    texts = [name for place, name in enumerate(file.schema.names)
-             if facts.num_row_groups and file.schema.column(place).physical_type == "BYTE_ARRAY"
-             and file.schema.column(place).path == name]  # fmt: skip
+    texts = [
+        name
+        for place, name in enumerate(file.schema.names)
+        if facts.num_row_groups
+        and file.schema.column(place).physical_type == "BYTE_ARRAY"
+        and file.schema.column(place).path == name
+    ]
     # Of whole row groups: pyarrow ends the process over the facts of a single column that contradict themselves.
     groups = [facts.row_group(place) for place in range(facts.num_row_groups)] if texts else []
     bound = sum(group.num_rows * group.total_byte_size for group in groups)

@@ -83,16 +83,21 @@ class QuantileMap:
     def state(self) -> dict[str, Any]:
         """Plain values for `from_state`."""
         return {
-            "values": self.values.tolist(), "low": self.low.tolist(), "high": self.high.tolist(), "total": self.total,
-        }  # fmt: skip
+            "values": self.values.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "total": self.total,
+        }
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> QuantileMap:
         """The inverse of `state`."""
         return cls(
-            np.array(state["values"], dtype=np.float64), np.array(state["low"], dtype=np.int64),
-            np.array(state["high"], dtype=np.int64), int(state["total"]),
-        )  # fmt: skip
+            np.array(state["values"], dtype=np.float64),
+            np.array(state["low"], dtype=np.int64),
+            np.array(state["high"], dtype=np.int64),
+            int(state["total"]),
+        )
 
     def _z(self, doubled: np.ndarray) -> np.ndarray:
         """Normal numbers at twice-counted rows; half a row is kept free at either end, where z would be infinite."""

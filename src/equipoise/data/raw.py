@@ -118,9 +118,10 @@ class DataOptions:
             or any(not isinstance(side, int) or not SMALLEST_SIDE <= side <= LARGEST_SIDE for side in sides)
         ):
             raise ConfigError(
-                "data.image_size", f"{self.image_size} is no size of an image.",
+                "data.image_size",
+                f"{self.image_size} is no size of an image.",
                 f"Expected a number of pixels from {SMALLEST_SIDE} to {LARGEST_SIDE}, or a pair (height, width).",
-            )  # fmt: skip
+            )
         if not 0 <= self.max_bad_share <= 1:
             raise ConfigError(
                 "data.max_bad_share", f"{self.max_bad_share} is not a share.", "Expected a number from 0 to 1."

@@ -74,9 +74,10 @@ class WeightedDraws:
             or not values.any()
         ):
             raise DataError(
-                "sample weights", "some are negative, missing or infinite, or all are zero.",
+                "sample weights",
+                "some are negative, missing or infinite, or all are zero.",
                 "Expected one number of 0 or more per row, some above 0.",
-            )  # fmt: skip
+            )
         self._cumulative = np.cumsum(values / values.max())
         self._last = int(np.flatnonzero(values)[-1])
         self._seed = seed

@@ -57,10 +57,11 @@ def split_groups(groups: Groups, *, seed: int, source: str) -> Split:
     if rows < FEWEST_SAMPLES or groups.count < len(PARTS):
         what = _counted(rows, "sample") if rows < FEWEST_SAMPLES else _counted(groups.count, "different sample")
         raise DataError(
-            source, f"{what} cannot be split into three parts.",
+            source,
+            f"{what} cannot be split into three parts.",
             f"Expected {FEWEST_SAMPLES} samples or more, so that some can be kept from training.",
             "Give more data; a generator learns little from fewer than some hundreds.",
-        )  # fmt: skip
+        )
     order = numpy_stream(seed, "split").permutation(groups.count)
     sizes = groups.sizes[order]
     middles = np.cumsum(sizes) - sizes / 2

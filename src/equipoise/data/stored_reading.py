@@ -100,15 +100,19 @@ def _understood(entry: Entry, *, options: DataOptions, source: str) -> RawData:
             points_from_frame(pd.DataFrame({column.name: column.series()}), source=source)
         names = tuple(str(column.name) for column in left.stored)
         return RawData(
-            "points", left.points(), labels=labels, label_names=label_names, names=names, notes=notes, source=source,
+            "points",
+            left.points(),
+            labels=labels,
+            label_names=label_names,
+            names=names,
+            notes=notes,
+            source=source,
             weights=weights,
-        )  # fmt: skip
+        )
     for column in table.stored:
         if faults[column.name] is not None:
             raise DataError(*faults[column.name])
-    return RawData(
-        "table", table, labels=labels, label_names=label_names, notes=notes, source=source, weights=weights
-    )  # fmt: skip
+    return RawData("table", table, labels=labels, label_names=label_names, notes=notes, source=source, weights=weights)
 
 
 def _looks_like_points(table: StoredTable) -> bool:
@@ -125,9 +129,11 @@ def _named(table: StoredTable, name: str, *, source: str, option: str) -> Stored
 def _labels(column: StoredColumn, *, source: str) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
     if column.missing_count:
         raise DataError(
-            f"{source}, column '{column.name}'", f"{column.missing_count} labels are missing.",
-            "Expected a class for every row.", "Fill them in, or choose another column.",
-        )  # fmt: skip
+            f"{source}, column '{column.name}'",
+            f"{column.missing_count} labels are missing.",
+            "Expected a class for every row.",
+            "Fill them in, or choose another column.",
+        )
     if column.form != "text":
         return encode_labels(column.series().to_numpy(), source=source)
     # The same classes as from the text of every row, from the list of its values.

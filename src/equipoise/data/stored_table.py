@@ -178,11 +178,16 @@ def read_column(entry: Entry, name: str | int, facts: dict[str, Any], position: 
     stem = f"column-{position:04d}"
     levels = entry.folder / f"{stem}.json"
     return StoredColumn(
-        name, facts["form"], facts["dtype"], entry.mapped(stem),
+        name,
+        facts["form"],
+        facts["dtype"],
+        entry.mapped(stem),
         entry.mapped(f"{stem}-missing") if entry.has(f"{stem}-missing") else None,
         tuple(json.loads(levels.read_text(encoding="utf-8"))) if levels.exists() else (),
-        facts.get("levels_dtype", ""), facts.get("is_ordered", False), facts["missing"],
-    )  # fmt: skip
+        facts.get("levels_dtype", ""),
+        facts.get("is_ordered", False),
+        facts["missing"],
+    )
 
 
 def _store_objects(column: pd.Series, facts: dict[str, Any], levels: Path) -> tuple[np.ndarray, np.ndarray | None]:

@@ -59,9 +59,11 @@ def _from_frame(frame: pd.DataFrame, *, options: DataOptions, source: str) -> Ra
         column = frame[options.labels]
         if column.isna().any():
             raise DataError(
-                f"{source}, column '{options.labels}'", f"{int(column.isna().sum())} labels are missing.",
-                "Expected a class for every row.", "Fill them in, or choose another column.",
-            )  # fmt: skip
+                f"{source}, column '{options.labels}'",
+                f"{int(column.isna().sum())} labels are missing.",
+                "Expected a class for every row.",
+                "Fill them in, or choose another column.",
+            )
         labels, label_names, notes = encode_labels(column.to_numpy(), source=source)
     if options.kind == "points":
         points = frame.drop(columns=[options.labels] if labels is not None else [])
@@ -90,15 +92,19 @@ def points_from_frame(frame: pd.DataFrame, *, source: str, keep_gaps: bool = Fal
         column = frame.iloc[:, position]
         if not types.is_numeric_dtype(column.dtype) or types.is_complex_dtype(column.dtype):
             raise DataError(
-                f"{source}, column '{name}'", f"it holds {column.dtype}, not numbers.", "Points need numbers only.",
+                f"{source}, column '{name}'",
+                f"it holds {column.dtype}, not numbers.",
+                "Points need numbers only.",
                 "Leave the column out with data.drop, or read the file as a table.",
-            )  # fmt: skip
+            )
         if column.isna().any() and not keep_gaps:
             row = int(np.argmax(column.isna().to_numpy()))
             raise DataError(
-                f"{source}, column '{name}', row {row}", f"{int(column.isna().sum())} values are missing.",
-                "Points need every number.", "Take these rows out, or read the file as a table.",
-            )  # fmt: skip
+                f"{source}, column '{name}', row {row}",
+                f"{int(column.isna().sum())} values are missing.",
+                "Points need every number.",
+                "Take these rows out, or read the file as a table.",
+            )
     numbers = frame.to_numpy(dtype=np.float64, na_value=np.nan)
     values = points_from_array(numbers, source=source, keep_gaps=keep_gaps)
     return RawData("points", values, names=tuple(str(name) for name in frame.columns), source=source)
@@ -119,15 +125,19 @@ def check_names(names: list[object], *, source: str) -> None:
     for position, name in enumerate(names):
         if isinstance(name, bool) or not isinstance(name, (str, int, np.integer)):
             raise DataError(
-                f"{source}, column {position}", f"its name is {name!r}.", "Expected text or a whole number.",
+                f"{source}, column {position}",
+                f"its name is {name!r}.",
+                "Expected text or a whole number.",
                 "Rename it: frame.columns = [str(name) for name in frame.columns].",
-            )  # fmt: skip
+            )
         text = str(name)
         if text in seen:
             raise DataError(
-                f"{source}, column {position}", f"the name '{text}' is that of column {seen[text]} already.",
-                "Expected every column to have a name of its own.", "Rename one of the two, or remove it.",
-            )  # fmt: skip
+                f"{source}, column {position}",
+                f"the name '{text}' is that of column {seen[text]} already.",
+                "Expected every column to have a name of its own.",
+                "Rename one of the two, or remove it.",
+            )
         seen[text] = position
 
 
@@ -142,9 +152,7 @@ def check_rows(frame: pd.DataFrame, *, source: str, fewest: int = 2) -> None:
     """Refuse one row and none."""
     if len(frame) < fewest:
         found = "there is one row only." if len(frame) else "there are no rows."
-        raise DataError(
-            source, found, "Expected many rows to learn from.", "Check that the right file was read."
-        )
+        raise DataError(source, found, "Expected many rows to learn from.", "Check that the right file was read.")
 
 
 def check_columns(frame: pd.DataFrame, *, source: str, keep_gaps: bool = False) -> None:
@@ -158,9 +166,11 @@ def check_columns(frame: pd.DataFrame, *, source: str, keep_gaps: bool = False) 
             if keep_gaps:
                 continue
             raise DataError(
-                f"{source}, column '{name}'", "every value is missing.", "Expected some values.",
+                f"{source}, column '{name}'",
+                "every value is missing.",
+                "Expected some values.",
                 f"Leave the column out: --set 'data.drop=[{name}]', or drop=('{name}',) in Python.",
-            )  # fmt: skip
+            )
         infer_type(column, name=name, source=source)
         if _is_key(column):
             raise is_a_key(column.nunique(), int(column.notna().sum()), name=name, source=source)
@@ -202,6 +212,8 @@ def no_column(name: str, columns: pd.Index, *, source: str, option: str) -> Data
     known = [str(column) for column in columns]
     shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
     return DataError(
-        f"{source}, {option}", f"there is no column '{name}'.{nearest(name, known)}", f"The columns are: {shown}.",
+        f"{source}, {option}",
+        f"there is no column '{name}'.{nearest(name, known)}",
+        f"The columns are: {shown}.",
         "Write one of them.",
-    )  # fmt: skip
+    )

@@ -74,17 +74,21 @@ class TrainingRows:
 def image_rows(values: Any, index: np.ndarray) -> TrainingRows:
     """The images at `index`, as bytes."""
     return TrainingRows(
-        lambda rows: values[index[rows]], shape=(len(index), *values.shape[1:]), dtype=torch.uint8,
+        lambda rows: values[index[rows]],
+        shape=(len(index), *values.shape[1:]),
+        dtype=torch.uint8,
         stored_bytes=values.nbytes,
-    )  # fmt: skip
+    )
 
 
 def point_rows(values: Any, index: np.ndarray, codec: Codec) -> TrainingRows:
     """The points at `index`, encoded."""
     return TrainingRows(
-        lambda rows: codec.encode(values[index[rows]]), shape=(len(index), *codec.space.shape), dtype=torch.float32,
+        lambda rows: codec.encode(values[index[rows]]),
+        shape=(len(index), *codec.space.shape),
+        dtype=torch.float32,
         stored_bytes=values.nbytes,
-    )  # fmt: skip
+    )
 
 
 def table_rows(choices: Any, numbers: Any, space: TableSpace) -> TrainingRows:
@@ -127,9 +131,7 @@ def choice_type(space: TableSpace) -> np.dtype:
     return np.min_scalar_type(max(_choice_widths(space), default=1) - 1)
 
 
-def write_compact(
-    folder: Path, parts: Iterator[np.ndarray], space: TableSpace, *, rows: int
-) -> None:  # fmt: skip
+def write_compact(folder: Path, parts: Iterator[np.ndarray], space: TableSpace, *, rows: int) -> None:
     """Write the compact form of encoded rows, given part by part, as `choices.npy` and `numbers.npy`."""
     starts, places = layout(space.blocks)
     begun = 0

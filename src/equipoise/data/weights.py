@@ -27,9 +27,11 @@ def take_weights(frame: pd.DataFrame, name: str | None, *, source: str) -> tuple
         known = list(by_text)
         shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
         raise DataError(
-            f"{source}, {OPTION}", f"there is no column '{name}'.{nearest(name, known)}",
-            f"The columns are: {shown}.", "Write one of them.",
-        )  # fmt: skip
+            f"{source}, {OPTION}",
+            f"there is no column '{name}'.{nearest(name, known)}",
+            f"The columns are: {shown}.",
+            "Write one of them.",
+        )
     column = frame[by_text[name]]
     return frame.drop(columns=[by_text[name]]), checked_weights(column.to_numpy(), name, source=source)
 

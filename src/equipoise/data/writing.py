@@ -28,9 +28,13 @@ DEFAULT_FILE = {"table": "samples.csv", "points": "samples.npy"}
 
 
 def write_samples(
-    values: np.ndarray | pd.DataFrame, path: Path | str, *, names: Sequence[str] = (), labels: np.ndarray | None = None,
+    values: np.ndarray | pd.DataFrame,
+    path: Path | str,
+    *,
+    names: Sequence[str] = (),
+    labels: np.ndarray | None = None,
     label_names: Sequence[str] = (),
-) -> list[Path]:  # fmt: skip
+) -> list[Path]:
     """Write samples in their natural form.
 
     Args:

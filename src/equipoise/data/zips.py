@@ -26,17 +26,29 @@ def open_zip(path: Path) -> zipfile.ZipFile:
     count = _listed_at_most(path)
     if count > limit("zip_entries"):
         raise DataError(
-            str(path), f"it lists up to {count:,} files.", f"Expected at most {limit('zip_entries'):,}.",
+            str(path),
+            f"it lists up to {count:,} files.",
+            f"Expected at most {limit('zip_entries'):,}.",
             raise_it("zip_entries"),
-        )  # fmt: skip
+        )
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, struct.error, OverflowError,
-            RuntimeError) as error:  # fmt: skip
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        ValueError,
+        NotImplementedError,
+        EOFError,
+        struct.error,
+        OverflowError,
+        RuntimeError,
+    ) as error:
         raise DataError(
-            str(path), f"it cannot be read as a zip ({error}).", "Expected a zip file.",
+            str(path),
+            f"it cannot be read as a zip ({error}).",
+            "Expected a zip file.",
             "Pack it again, or check that the copy is complete.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _listed_at_most(path: Path) -> int:

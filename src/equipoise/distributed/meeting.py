@@ -299,7 +299,8 @@ def _part() -> None:
 
 def _unusable(found: str) -> ConfigError:
     return ConfigError(
-        "many processes", found,
+        "many processes",
+        found,
         "Expected the variables that torchrun sets: RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT.",
         "Start with: torchrun --nproc-per-node 2 -m equipoise train DATA, or unset them to train in one process.",
-    )  # fmt: skip
+    )

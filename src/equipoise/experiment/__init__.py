@@ -11,7 +11,21 @@ from equipoise.experiment.resuming import resume
 from equipoise.experiment.run import fit, train, train_planned
 
 __all__ = [
-    "Forecast", "Gan", "Planned", "RunConfig", "dry_run", "fit", "forecast_run", "judge_run", "judge_sources", "load",
-    "looks_settings", "plan_run", "resolve", "resume", "train", "train_planned",
+    "Forecast",
+    "Gan",
+    "Planned",
+    "RunConfig",
+    "dry_run",
+    "fit",
+    "forecast_run",
+    "judge_run",
+    "judge_sources",
+    "load",
+    "looks_settings",
+    "plan_run",
+    "resolve",
+    "resume",
+    "train",
+    "train_planned",
     "with_looks",
-]  # fmt: skip
+]

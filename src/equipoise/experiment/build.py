@@ -40,7 +40,11 @@ AUTOCAST = {"float32": None, "bf16": torch.bfloat16}
 
 
 def build_trainer(
-    config: RunConfig, data: PreparedData, *, handlers: Sequence[Handler] = (), trusted: bool = True,
+    config: RunConfig,
+    data: PreparedData,
+    *,
+    handlers: Sequence[Handler] = (),
+    trusted: bool = True,
     group: Group | None = None,
 ) -> Trainer:
     """Players, game and batches of a configuration, ready to play.
@@ -64,9 +68,12 @@ def build_trainer(
     generator, discriminator = build_networks(config, data.space, classes, trusted=trusted)
     refuse_forbidden(objective, terms, discriminator)
     refuse_unshareable(
-        group, batch_size=config.play.batch_size, rows=len(data.split.train), penalties=terms,
+        group,
+        batch_size=config.play.batch_size,
+        rows=len(data.split.train),
+        penalties=terms,
         networks=[("generator", generator), ("discriminator", discriminator)],
-    )  # fmt: skip
+    )
     for penalty in terms:
         penalty.place_state(device)
     labels = data.train_labels() if classes else None

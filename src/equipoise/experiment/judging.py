@@ -242,9 +242,11 @@ def _of_other_kind(real: RawData, fake: RawData) -> DataError:
 
 def _unlike(real: RawData, fake: RawData, found: str) -> DataError:
     return DataError(
-        fake.source, f"{found}.", f"Expected samples of the same kind as those in {real.source}.",
+        fake.source,
+        f"{found}.",
+        f"Expected samples of the same kind as those in {real.source}.",
         "Bring both sides to one form; what only one side has would tell them apart by itself.",
-    )  # fmt: skip
+    )
 
 
 def _some(names: list[str]) -> str:

@@ -65,8 +65,10 @@ class LookState:
         """Store it in the run folder."""
         resolution = None if self.resolution is None else self.resolution.to_json()
         plan = None if self.plan is None else self.plan.to_json()
-        run.write_json(run.looks, {"plan": plan, "resolution": resolution, "screen_seconds": self.screen_seconds,
-                               "timing": self.timing})  # fmt: skip
+        run.write_json(
+            run.looks,
+            {"plan": plan, "resolution": resolution, "screen_seconds": self.screen_seconds, "timing": self.timing},
+        )
 
     @classmethod
     def read(cls, run: RunFolder) -> LookState:
@@ -88,9 +90,11 @@ class LookState:
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise RunFolderError(
-                str(run.looks), f"the plan of the looks is incomplete ({error!r}).",
-                "Expected a looks.json that equipoise wrote.", "Restore it from a copy.",
-            ) from error  # fmt: skip
+                str(run.looks),
+                f"the plan of the looks is incomplete ({error!r}).",
+                "Expected a looks.json that equipoise wrote.",
+                "Restore it from a copy.",
+            ) from error
 
     @property
     def steps(self) -> frozenset[int]:
@@ -119,9 +123,7 @@ def plan_the_looks(planned: Planned) -> tuple[Planned, LookState]:
     chosen = replace(planned, config=planned.config.model_copy(update={"looks": section}))
     if not section.count:
         return chosen, LookState(timing=timing)
-    plan = plan_looks(
-        chosen.config.play.steps, looks=section.count, confidence=section.confidence, reserve=RESERVE
-    )
+    plan = plan_looks(chosen.config.play.steps, looks=section.count, confidence=section.confidence, reserve=RESERVE)
     state = LookState(plan=plan, timing=timing)
     if section.resolution == "screen":
         started = time.perf_counter()

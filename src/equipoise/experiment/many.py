@@ -61,10 +61,12 @@ def refuse_unshareable(
     for player, network in networks:
         for name, layer in network.named_modules():
             kind = (
-                "batch normalisation, which needs the whole batch" if isinstance(layer, _BatchNorm)
-                else "dropout, which draws for each process by itself" if isinstance(layer, _DropoutNd)
+                "batch normalisation, which needs the whole batch"
+                if isinstance(layer, _BatchNorm)
+                else "dropout, which draws for each process by itself"
+                if isinstance(layer, _DropoutNd)
                 else None
-            )  # fmt: skip
+            )
             if kind is not None:
                 raise ConfigError(
                     f"networks.{player}",

@@ -49,8 +49,10 @@ def explaining_memory_of_data(section: DataConfig) -> Iterator[None]:
         "cpu",
         "Expected room for the data: CSV and .npz files are read as a whole; large .npy, Parquet files and pictures "
         "stay on disk.",
-        lambda: f"Lower EQUIPOISE_MAP_ABOVE_MB, so that more stays on disk, or data.image_size{size}; save a CSV or "
-        "an .npz file as Parquet or .npy; or give fewer rows (built-in points: lower data.points).",
+        lambda: (
+            f"Lower EQUIPOISE_MAP_ABOVE_MB, so that more stays on disk, or data.image_size{size}; save a CSV or "
+            "an .npz file as Parquet or .npy; or give fewer rows (built-in points: lower data.points)."
+        ),
     ):
         yield
 
@@ -70,8 +72,10 @@ def explaining_memory_of_verdict(where: str, *, again: str) -> Iterator[None]:
         f"judging {where}",
         "this machine",
         "Expected room for the held-out rows, as many samples, and the discriminators that are fitted to them.",
-        lambda: f"End what else takes memory and judge again{again}. Fewer or smaller samples take less, and so does "
-        "--resolution floor.",
+        lambda: (
+            f"End what else takes memory and judge again{again}. Fewer or smaller samples take less, and so does "
+            "--resolution floor."
+        ),
     ):
         yield
 

@@ -121,8 +121,11 @@ def plan_run(
         full["outputs"] = {**full["outputs"], **cadence(steps or config.play.steps), **changes.get("outputs", {})}
     if steps is not None and "looks" in content:
         # Another length has room for other looks: what was chosen for the stored one is chosen again.
-        wishes = {key: content["looks"][key] for key in ("confidence", "until", "margin", "keep_best")
-                  if key in content["looks"]}  # fmt: skip
+        wishes = {
+            key: content["looks"][key]
+            for key in ("confidence", "until", "margin", "keep_best")
+            if key in content["looks"]
+        }
         full["looks"] = {**wishes, **changes.get("looks", {})}
     return Planned(validated(full, where=where, lines=lines), data)
 

@@ -81,8 +81,9 @@ def refuse_unexplained_size(
     sections = {role: dict(getattr(config.networks, role)) for role in ("generator", "discriminator")}
     for role, options in sections.items():
         options.pop("spectral", None)  # it computes with the weights, which have no values here
-        layers = max((value for key, value in options.items() if key in LAYER_COUNTS and isinstance(value, int)),
-                     default=0)  # fmt: skip
+        layers = max(
+            (value for key, value in options.items() if key in LAYER_COUNTS and isinstance(value, int)), default=0
+        )
         if layers > len(tensors):
             raise _unfit(where, f"{layers:,} layers in the {role}, and the checkpoint holds {len(tensors)} tensors")
     if ":" in config.networks.family:  # the person's own code, which they trust or which is refused

@@ -133,13 +133,26 @@ def sweep(
         "source": data,
         "config": None if config_file is None else read_config(config_file)[0],
         "over": {axis.key: list(axis.values) for axis in axes},
-        "seeds": seeds, "settings": list(settings), "steps": steps, "minutes": minutes, "device": device,
+        "seeds": seeds,
+        "settings": list(settings),
+        "steps": steps,
+        "minutes": minutes,
+        "device": device,
         "preset": preset,
-    }  # fmt: skip
+    }
     runs = plan_sweep(
-        data, axes=axes, seeds=seeds, jobs=jobs, config_file=config_file, settings=settings, steps=steps,
-        minutes=minutes, steps_of=_steps_of_before(folder, minutes), device=device, preset=preset,
-    )  # fmt: skip
+        data,
+        axes=axes,
+        seeds=seeds,
+        jobs=jobs,
+        config_file=config_file,
+        settings=settings,
+        steps=steps,
+        minutes=minutes,
+        steps_of=_steps_of_before(folder, minutes),
+        device=device,
+        preset=preset,
+    )
     open_runs = [run for run in runs if not _is_finished(folder / run.name, run.config)]
     with locked(folder):
         write_text(folder / "sweep.yaml", _record(asked, runs))
@@ -154,11 +167,13 @@ def sweep(
     reports.write_comparison(present, folder / "comparison.html")
     names = {run.name for run in open_runs}
     return Sweep(
-        folder=folder, runs=tuple(runs), comparison=comparison,
+        folder=folder,
+        runs=tuple(runs),
+        comparison=comparison,
         played=tuple(run.name for run in open_runs if run.name not in failed),
         skipped=tuple(run.name for run in runs if run.name not in names),
         failed=failed,
-    )  # fmt: skip
+    )
 
 
 def play_one(config: RunConfig, folder: Path, *, progress: Progress | None = None) -> None:
@@ -217,9 +232,11 @@ def _steps_of_before(folder: Path, minutes: float | None) -> dict[str, int]:
     wrong = next((name for name, steps in known.items() if type(steps) is not int or steps < 1), None)
     if wrong is not None:
         raise RunFolderError(
-            f"{path}, {wrong}", f"its number of steps is {str(known[wrong])[:40]!r}.",
-            "Expected a whole number above 0.", "Restore the file, or remove it: the steps are then timed again.",
-        )  # fmt: skip
+            f"{path}, {wrong}",
+            f"its number of steps is {str(known[wrong])[:40]!r}.",
+            "Expected a whole number above 0.",
+            "Restore the file, or remove it: the steps are then timed again.",
+        )
     return {name.rpartition("-seed")[0]: steps for name, steps in known.items()}
 
 
@@ -263,9 +280,11 @@ def _play_all(folder: Path, runs: Sequence[SweepRun], *, jobs: int, progress: Pr
         return _play_here(folder, runs, whole) if jobs == 1 else _play_beside(folder, runs, jobs, whole)
     except (KeyboardInterrupt, Interrupted) as error:
         raise Interrupted(
-            f"sweep {folder}", "stopped; the runs that had begun have a checkpoint.", "",
+            f"sweep {folder}",
+            "stopped; the runs that had begun have a checkpoint.",
+            "",
             "Give the same command again to go on.",
-        ) from error  # fmt: skip
+        ) from error
     finally:
         whole.end()
 

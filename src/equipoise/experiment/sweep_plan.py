@@ -70,18 +70,28 @@ def read_axes(over: Sequence[str]) -> tuple[Axis, ...]:
         key, equals, listed = text.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise ConfigError(f"--over {text}", "no 'key=value,value'.",
-                              "Expected, for example, --over objective=minimax,hinge.",
-                              "Write the key, an equals sign, and the values with commas between them.")  # fmt: skip
+            raise ConfigError(
+                f"--over {text}",
+                "no 'key=value,value'.",
+                "Expected, for example, --over objective=minimax,hinge.",
+                "Write the key, an equals sign, and the values with commas between them.",
+            )
         try:
             values = parse_yaml(f"[{listed}]")
         except yaml.YAMLError as error:
-            raise ConfigError(f"--over {text}", "the values are not readable as a YAML list.",
-                              "Expected values with commas between them, such as r1,r2 or [r1, r2],[r1].",
-                              "Put the whole option in single quotes, and close every bracket.") from error  # fmt: skip
+            raise ConfigError(
+                f"--over {text}",
+                "the values are not readable as a YAML list.",
+                "Expected values with commas between them, such as r1,r2 or [r1, r2],[r1].",
+                "Put the whole option in single quotes, and close every bracket.",
+            ) from error
         if key in found:
-            raise ConfigError("--over", f"'{key}' is given more than once.", "Expected each key once.",
-                              "Give all its values together, with commas between them.")  # fmt: skip
+            raise ConfigError(
+                "--over",
+                f"'{key}' is given more than once.",
+                "Expected each key once.",
+                "Give all its values together, with commas between them.",
+            )
         found[key] = values
     return checked_axes(found)
 
@@ -98,20 +108,31 @@ def checked_axes(over: Mapping[str, Sequence[Any]]) -> tuple[Axis, ...]:
         if key == "seed":
             raise ConfigError(where, "seeds are not an axis.", "Expected a number of seeds.", "Use --seeds 5.")
         if isinstance(values, (str, bytes)) or not isinstance(values, Sequence) or not values:
-            raise ConfigError(where, f"{values!r} is no list of values.", "Expected one value or more.",
-                              "Write, for example, --over objective=minimax,hinge.")  # fmt: skip
+            raise ConfigError(
+                where,
+                f"{values!r} is no list of values.",
+                "Expected one value or more.",
+                "Write, for example, --over objective=minimax,hinge.",
+            )
         listed = [[value] if key == "penalties" and not isinstance(value, list) else _number(value) for value in values]
         written = [json.dumps(value, sort_keys=True, default=str) for value in listed]
         twice = next((text for text in written if written.count(text) > 1), None)
         if twice is not None:
-            raise ConfigError(where, f"the value {twice} is given more than once.", "Expected each value once.",
-                              "Leave the second one out; --seeds repeats a configuration.")  # fmt: skip
+            raise ConfigError(
+                where,
+                f"the value {twice} is given more than once.",
+                "Expected each value once.",
+                "Leave the second one out; --seeds repeats a configuration.",
+            )
         axes.append(Axis(key, tuple(listed)))
     for one, other in itertools.permutations(axes, 2):
         if other.key.startswith(f"{one.key}."):
-            raise ConfigError(f"--over {one.key}, --over {other.key}", "the second is a part of the first.",
-                              "Expected settings that do not contain each other.",
-                              f"Write both into --over {one.key}, as mappings with name and options.")  # fmt: skip
+            raise ConfigError(
+                f"--over {one.key}, --over {other.key}",
+                "the second is a part of the first.",
+                "Expected settings that do not contain each other.",
+                f"Write both into --over {one.key}, as mappings with name and options.",
+            )
     return tuple(axes)
 
 
@@ -156,11 +177,15 @@ def plan_sweep(
         known = (steps_of or {}).get(name) if minutes is not None else None
         try:
             planned = plan_run(
-                source, config_file=config_file,
+                source,
+                config_file=config_file,
                 settings=[*settings, *(f"{key}={json.dumps(value, default=str)}" for key, value in chosen.items())],
-                steps=steps if known is None else known, minutes=minutes if known is None else None,
-                seed=0, device=device, preset_wanted=preset,
-            )  # fmt: skip
+                steps=steps if known is None else known,
+                minutes=minutes if known is None else None,
+                seed=0,
+                device=device,
+                preset_wanted=preset,
+            )
             planned = Planned(_with_threads(planned.config, jobs), planned.data)
             build_trainer(planned.config, planned.data)
         except ConfigError as error:
@@ -249,8 +274,12 @@ def _refuse_clashes(axes: Sequence[Axis], settings: Sequence[str]) -> None:
     for axis in axes:
         for key in fixed:
             if key == axis.key or key.startswith(f"{axis.key}.") or axis.key.startswith(f"{key}."):
-                raise ConfigError(f"--set {key}, --over {axis.key}", "both decide the same setting.",
-                                  "Expected one of them.", "Leave --set out, or --over.")  # fmt: skip
+                raise ConfigError(
+                    f"--set {key}, --over {axis.key}",
+                    "both decide the same setting.",
+                    "Expected one of them.",
+                    "Leave --set out, or --over.",
+                )
 
 
 def _refuse_equal_names(names: Sequence[str]) -> None:

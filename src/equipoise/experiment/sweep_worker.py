@@ -31,12 +31,14 @@ class Worker:
         # A file and no pipe: a pipe that nobody empties would stop a talkative process.
         self._said: IO[bytes] = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "equipoise.experiment.sweep_worker"], stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL, stderr=self._said,
+            [sys.executable, "-m", "equipoise.experiment.sweep_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
             env={**os.environ, "OMP_NUM_THREADS": str(config.runtime.threads)},
             # A group of its own: Ctrl-C reaches it once, through `stop`. A second signal would end it at once.
             start_new_session=True,
-        )  # fmt: skip
+        )
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"config": config.to_dict(), "folder": str(folder)}).encode())
         self._process.stdin.close()

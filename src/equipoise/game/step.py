@@ -57,16 +57,27 @@ class Schedule:
         if self.order not in ORDERS:
             raise unknown_name("play.order", "training rule", self.order, ORDERS)
         if min(self.discriminator_turns, self.generator_turns) < 1:
-            raise ConfigError("play", "a player has no turn.", "Expected at least 1 turn of each player in a step.",
-                              "Set discriminator_turns and generator_turns to 1 or more.")
+            raise ConfigError(
+                "play",
+                "a player has no turn.",
+                "Expected at least 1 turn of each player in a step.",
+                "Set discriminator_turns and generator_turns to 1 or more.",
+            )
         if self.order not in IN_TURNS and self.turns != 2:
             raise ConfigError(
-                "play", f"{self.order} play with {self.discriminator_turns} discriminator and {self.generator_turns} "
-                "generator turns.", f"{self.order.capitalize()} play means that both players move once, from the same "
-                "position.", "Set both numbers of turns to 1, or 'order: alternating'.")
+                "play",
+                f"{self.order} play with {self.discriminator_turns} discriminator and {self.generator_turns} "
+                "generator turns.",
+                f"{self.order.capitalize()} play means that both players move once, from the same position.",
+                "Set both numbers of turns to 1, or 'order: alternating'.",
+            )
         if not 0 <= self.consensus_weight < math.inf:
-            raise ConfigError("play.consensus_weight", f"{self.consensus_weight} is not a weight.",
-                              "Expected a finite number of 0 or more.", "A negative weight would seek disagreement.")
+            raise ConfigError(
+                "play.consensus_weight",
+                f"{self.consensus_weight} is not a weight.",
+                "Expected a finite number of 0 or more.",
+                "A negative weight would seek disagreement.",
+            )
 
     @property
     def turns(self) -> int:
@@ -225,8 +236,13 @@ class _Game:
             self._set_consensus((loss, answer), (self.discriminator,))
         else:
             position, loss, terms = discriminator_loss(
-                self.discriminator, self.generator, objective=self.objective, batch=batch, penalties=self.penalties,
-                penalty_factor=self.penalty_factor, group=self.group,
+                self.discriminator,
+                self.generator,
+                objective=self.objective,
+                batch=batch,
+                penalties=self.penalties,
+                penalty_factor=self.penalty_factor,
+                group=self.group,
             )
             loss.backward(inputs=self.discriminator.parameters)
         return position, *self._add_up_discriminator(position, loss, terms)
@@ -268,8 +284,14 @@ class _Game:
     def _losses(self, first: Batch, second: Batch) -> tuple[tuple[Position, Scalar, dict[str, Scalar]], Scalar]:
         """Both losses, differentiable in the parameters of both players."""
         outcome = discriminator_loss(
-            self.discriminator, self.generator, objective=self.objective, batch=first, penalties=self.penalties,
-            penalty_factor=self.penalty_factor, is_live=True, group=self.group,
+            self.discriminator,
+            self.generator,
+            objective=self.objective,
+            batch=first,
+            penalties=self.penalties,
+            penalty_factor=self.penalty_factor,
+            is_live=True,
+            group=self.group,
         )
         return outcome, generator_loss(
             self.discriminator, self.generator, objective=self.objective, batch=second, is_live=True, group=self.group
@@ -323,9 +345,7 @@ def discriminator_loss(
         with torch.no_grad():
             fake = generator(batch.latents, batch.labels)
         sides: frozenset[Side] = frozenset().union(*(penalty.differentiates for penalty in penalties))
-        position = Position(
-            bound, batch.real, fake, differentiate=sides, randomness=batch.randomness, group=group
-        )
+        position = Position(bound, batch.real, fake, differentiate=sides, randomness=batch.randomness, group=group)
     if objective.is_joint:
         loss = objective.discriminator_loss(*position.joined_logits)
     else:

@@ -72,8 +72,10 @@ class BceResult:
 
     def to_text(self) -> str:
         """Samples with labels, then the identity."""
-        body = ([s.side, str(s.label), f"{s.logit:+.4f}", f"{s.probability:.4f}", f"{s.cross_entropy:.4f}"]
-                for s in self.samples)
+        body = (
+            [s.side, str(s.label), f"{s.logit:+.4f}", f"{s.probability:.4f}", f"{s.cross_entropy:.4f}"]
+            for s in self.samples
+        )
         identity = [
             ["-V_hat / 2, from objectives.minimax", f"{-self.value / 2:.12f}", ""],
             ["J(D), one batch of real and generated", f"{self.one_batch:.12f}", f"{self.gradient_gap_one:.1e}"],
@@ -84,13 +86,19 @@ class BceResult:
             ["half of each of two batches", f"{self.uneven_two_batches:.6f}"],
             ["one batch (prior 0.8 real: another quantity)", f"{self.uneven_one_batch:.6f}"],
         ]
-        return "\n".join([
-            "Samples and their labels (the first of each side):", "",
-            text_table(["side", "label", "logit", "D(x)", "-log(chance given to the label)"], body), "",
-            text_table(["64 real and 64 generated samples", "nats", "largest gap of the gradient"], identity), "",
-            text_table(["64 real and 16 generated samples", "nats"], uneven), "",
-            f"At D = 1/2 everywhere: V = -log 4 = {-math.log(4):.6f}, J = log 2 = {math.log(2):.6f}.",
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                "Samples and their labels (the first of each side):",
+                "",
+                text_table(["side", "label", "logit", "D(x)", "-log(chance given to the label)"], body),
+                "",
+                text_table(["64 real and 64 generated samples", "nats", "largest gap of the gradient"], identity),
+                "",
+                text_table(["64 real and 16 generated samples", "nats"], uneven),
+                "",
+                f"At D = 1/2 everywhere: V = -log 4 = {-math.log(4):.6f}, J = log 2 = {math.log(2):.6f}.",
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Every number of the text."""

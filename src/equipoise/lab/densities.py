@@ -85,11 +85,17 @@ class DensitiesResult:
         names = [row.objective for row in self.pairs[0].objectives]
         per_objective = ([name, *(cell for row in self.pairs for cell in self._cells(row, name))] for name in names)
         over = [cell for row in self.pairs for cell in (f"V: {row.name}", "from p, q")]
-        return "\n".join([
-            "Exact divergences, by quadrature (nats; W1 in units of x):", "", text_table(header, rows), "",
-            "V at each objective's best logit, and the divergence that theory says it is:", "",
-            text_table(["objective", *over], per_objective),
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                "Exact divergences, by quadrature (nats; W1 in units of x):",
+                "",
+                text_table(header, rows),
+                "",
+                "V at each objective's best logit, and the divergence that theory says it is:",
+                "",
+                text_table(["objective", *over], per_objective),
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Every number of the tables."""
@@ -164,8 +170,9 @@ def _measure(pair: Pair) -> PairRow:
         return float(of(p, q).sum())
 
     rows = [
-        ObjectiveRow(name, best_value(name, p, q, log_ratio), scale * integral(of) + shift,
-                     objectives.find(name)().divergence)
+        ObjectiveRow(
+            name, best_value(name, p, q, log_ratio), scale * integral(of) + shift, objectives.find(name)().divergence
+        )
         for name, (of, scale, shift) in STATED.items()
     ]
     rows.append(_pairing_row(p, q, log_ratio))

@@ -155,8 +155,14 @@ class DiracResult:
         for what, objective, stabiliser, suffix in THEORY_ROWS:
             names = ("consensus", "consensus in turns") if suffix else ("simultaneous", "alternating")
             together, in_turns = (self.case(objective, name, stabiliser) for name in names)
-            rows.append({"rule": what, "objective": objective, "simultaneous": asdict(together),
-                         "alternating": asdict(in_turns)})
+            rows.append(
+                {
+                    "rule": what,
+                    "objective": objective,
+                    "simultaneous": asdict(together),
+                    "alternating": asdict(in_turns),
+                }
+            )
         return rows
 
     def to_text(self) -> str:
@@ -166,11 +172,18 @@ class DiracResult:
     def to_json(self) -> dict[str, Any]:
         """All cases, trajectories included."""
         return {
-            "experiment": "dirac", "question": self.question, "step_size": self.step_size, "gamma": self.gamma,
-            "noise_level": self.noise_level, "worst_disagreement": self.worst_disagreement,
-            "theory_table": self.theory_table(), "cases": [asdict(case) for case in self.cases],
-            "thresholds": [asdict(row) for row in self.thresholds], "orbits": [asdict(row) for row in self.orbits],
-            "escapes": [asdict(row) for row in self.escapes], "trajectories": self.trajectories,
+            "experiment": "dirac",
+            "question": self.question,
+            "step_size": self.step_size,
+            "gamma": self.gamma,
+            "noise_level": self.noise_level,
+            "worst_disagreement": self.worst_disagreement,
+            "theory_table": self.theory_table(),
+            "cases": [asdict(case) for case in self.cases],
+            "thresholds": [asdict(row) for row in self.thresholds],
+            "orbits": [asdict(row) for row in self.orbits],
+            "escapes": [asdict(row) for row in self.escapes],
+            "trajectories": self.trajectories,
         }
 
     def figure(self) -> Figure:
@@ -194,18 +207,25 @@ def dirac(*, names: Sequence[str] | None = None) -> DiracResult:
         noise_level=NOISE_LEVEL,
         cases=tuple(
             measure_case(name, rule, stabiliser)
-            for name in chosen for rule in RULES for stabiliser in STABILISERS if stabiliser != "wgan_gp"
+            for name in chosen
+            for rule in RULES
+            for stabiliser in STABILISERS
+            if stabiliser != "wgan_gp"
         ),
         thresholds=tuple(_thresholds()),
         orbits=tuple(
             measure_orbit(name, radius)
-            for name, radius in (("wasserstein", 1.0), ("wasserstein", 100.0), ("minimax", 0.01), ("minimax", 1.0),
-                                 ("minimax", 3.0), ("nonsaturating", 0.01), ("nonsaturating", 1.0))
+            for name, radius in (
+                ("wasserstein", 1.0),
+                ("wasserstein", 100.0),
+                ("minimax", 0.01),
+                ("minimax", 1.0),
+                ("minimax", 3.0),
+                ("nonsaturating", 0.01),
+                ("nonsaturating", 1.0),
+            )
         ),
-        escapes=tuple(
-            measure_escape(name, rule)
-            for name in ("wasserstein", "minimax") for rule in RULES
-        ),
+        escapes=tuple(measure_escape(name, rule) for name in ("wasserstein", "minimax") for rule in RULES),
         trajectories=_trajectories(),
     )
 
@@ -213,7 +233,10 @@ def dirac(*, names: Sequence[str] | None = None) -> DiracResult:
 def game_of(objective: str, rule: str, stabiliser: str, *, step_size: float = STEP_SIZE) -> DiracGame:
     """The game of one combination; both players with the same step size, plain descent."""
     penalties: dict[str, tuple[Penalty, ...]] = {
-        "r1": (r1(GAMMA),), "r2": (r2(GAMMA),), "r1 + r2": (r1(GAMMA), r2(GAMMA)), "wgan_gp": (wgan_gp(1.0),),
+        "r1": (r1(GAMMA),),
+        "r2": (r2(GAMMA),),
+        "r1 + r2": (r1(GAMMA), r2(GAMMA)),
+        "wgan_gp": (wgan_gp(1.0),),
     }
     return DiracGame(
         objectives.find(objective)(),
@@ -239,8 +262,14 @@ def measure_case(objective: str, rule: str, stabiliser: str, *, step_size: float
     on_paper = closed_form(
         game.schedule, step_size=step_size, slopes=slopes_of(game.objective), damping=damping_of(objective, stabiliser)
     )
-    return Case(objective, rule, stabiliser, max(abs(root) for root in on_paper), spectral_radius(jacobian),
-                game.growth(jacobian=jacobian))
+    return Case(
+        objective,
+        rule,
+        stabiliser,
+        max(abs(root) for root in on_paper),
+        spectral_radius(jacobian),
+        game.growth(jacobian=jacobian),
+    )
 
 
 def measure_orbit(objective: str, radius: float, *, steps: int = 1500) -> Orbit:
@@ -248,8 +277,9 @@ def measure_orbit(objective: str, radius: float, *, steps: int = 1500) -> Orbit:
     game = game_of(objective, "alternating", "none")
     path = game.play(radius, 0.0, steps=steps)
     kept = conserved(path, turn=STEP_SIZE * slopes_of(game.objective).rotation)
-    return Orbit(objective, radius, steps, float(np.abs(kept / kept[0] - 1).max()),
-                 float(np.linalg.norm(path[-1]) / radius))
+    return Orbit(
+        objective, radius, steps, float(np.abs(kept / kept[0] - 1).max()), float(np.linalg.norm(path[-1]) / radius)
+    )
 
 
 def conserved(path: np.ndarray, *, turn: float) -> np.ndarray:
@@ -295,12 +325,18 @@ def _thresholds() -> list[Threshold]:
 
 def _trajectories() -> dict[str, tuple[tuple[float, float], ...]]:
     """Paths for the picture, from (1, 0), at twice the step size, so that a turn is visible."""
-    wanted = {f"{rule} / {kind}": (rule, kind) for kind in ("none", "r1")
-              for rule in ("simultaneous", "alternating", "extragradient", "optimistic", "consensus")}
-    games = {name: game_of("nonsaturating", rule, stabiliser, step_size=0.2)
-             for name, (rule, stabiliser) in wanted.items()}
-    games |= {f"minimax / {kind}": game_of("minimax", "alternating", kind, step_size=0.2)
-              for kind in ("none", "r1", "wgan_gp", "instance noise")}
+    wanted = {
+        f"{rule} / {kind}": (rule, kind)
+        for kind in ("none", "r1")
+        for rule in ("simultaneous", "alternating", "extragradient", "optimistic", "consensus")
+    }
+    games = {
+        name: game_of("nonsaturating", rule, stabiliser, step_size=0.2) for name, (rule, stabiliser) in wanted.items()
+    }
+    games |= {
+        f"minimax / {kind}": game_of("minimax", "alternating", kind, step_size=0.2)
+        for kind in ("none", "r1", "wgan_gp", "instance noise")
+    }
     games["minimax / lifting noise"] = replace(games["minimax / instance noise"], noise=InstanceNoise(NOISE_LEVEL))
     paths = {name: game.play(1.0, 0.0, steps=300 if "minimax" in name else 120) for name, game in games.items()}
     return {name: tuple((float(theta), float(psi)) for theta, psi in path) for name, path in paths.items()}
@@ -310,42 +346,102 @@ def _text(result: DiracResult) -> list[str]:
     def rates(case: dict[str, Any]) -> list[str]:
         return [f"{case[key]:.6f}" for key in ("measured", "autodiff", "closed_form")]
 
-    header = ["rule", "objective", "simultaneous: measured", "autodiff", "closed form", "alternating: measured",
-              "autodiff", "closed form"]
-    table = text_table(header, ([row["rule"], row["objective"], *rates(row["simultaneous"]), *rates(row["alternating"])]
-                                for row in result.theory_table()))
+    header = [
+        "rule",
+        "objective",
+        "simultaneous: measured",
+        "autodiff",
+        "closed form",
+        "alternating: measured",
+        "autodiff",
+        "closed form",
+    ]
+    table = text_table(
+        header,
+        (
+            [row["rule"], row["objective"], *rates(row["simultaneous"]), *rates(row["alternating"])]
+            for row in result.theory_table()
+        ),
+    )
     with_rate = sum(not math.isnan(case.measured) for case in result.cases)
     defective = sorted({case.objective for case in result.cases if math.isnan(case.measured)})
     lines = [
         f"Growth per step at the equilibrium of the Dirac-GAN: above 1 spirals out, below 1 converges. Step size "
-        f"{result.step_size}, gamma {result.gamma}, noise {result.noise_level}, consensus weight 1.", "", table, "",
+        f"{result.step_size}, gamma {result.gamma}, noise {result.noise_level}, consensus weight 1.",
+        "",
+        table,
+        "",
         f"All {len(result.cases)} combinations of {len(RULES)} rules, {len({c.objective for c in result.cases})} "
         f"objectives and {len(STABILISERS) - 1} stabilisers: {with_rate} have a rate to measure, and measured, "
         f"autodiff and closed form agree to {result.worst_disagreement:.1e}.",
     ]
     if defective:
-        lines.append(f"No rate without damping: {', '.join(defective)} (the generator's loss is flat at equilibrium, "
-                     "so the update has one eigenvector only and drifts in a straight line).")
+        lines.append(
+            f"No rate without damping: {', '.join(defective)} (the generator's loss is flat at equilibrium, "
+            "so the update has one eigenvector only and drifts in a straight line)."
+        )
     rules = list(RULES)
-    lines += ["", "Minimax by every rule, measured:", "", text_table(
-        ["stabiliser", *rules],
-        ([s, *(f"{result.case('minimax', rule, s).measured:.5f}" for rule in rules)]
-         for s in STABILISERS if s != "wgan_gp"))]
-    lines += ["", "Step-size conditions, both sides (growth at 0.9 and at 1.1 times the largest stable step):", "",
-              text_table(["rule", "objective", "penalty", "largest stable step", "is", "growth below", "growth above"],
-                         ([t.rule, t.objective, t.stabiliser, t.formula, f"{t.step_size:.4f}", f"{t.growth_below:.6f}",
-                           f"{t.growth_above:.6f}"] for t in result.thresholds))]
-    lines += ["", "Alternating play without penalty, far from the equilibrium (theta^2 + psi^2 - h c theta psi is "
-              "kept by linear play):",
-              "", text_table(["objective", "start radius", "steps", "largest relative change", "final / start radius"],
-                             ([o.objective, f"{o.radius:g}", str(o.steps), f"{o.drift:.1e}", f"{o.final_radius:.4f}"]
-                              for o in result.orbits))]
-    lines += ["", "WGAN-GP (weight 1) has no Jacobian at psi = 0; play that starts beside the equilibrium leaves it:",
-              "", text_table(["rule", "objective", "start radius", "later at least", "at most"],
-                         ([e.rule, e.objective, f"{math.sqrt(2) * e.start:.4f}", f"{e.least_radius:.3f}",
-                           f"{e.most_radius:.3f}"] for e in result.escapes)), "",
-              "It heads for theta = +-2 weight / c, where the penalty's push, 2 weight, balances the pull of the game,",
-              "c theta, while psi creeps to 0 from one side: play comes to rest there, and not at the data."]
+    lines += [
+        "",
+        "Minimax by every rule, measured:",
+        "",
+        text_table(
+            ["stabiliser", *rules],
+            (
+                [s, *(f"{result.case('minimax', rule, s).measured:.5f}" for rule in rules)]
+                for s in STABILISERS
+                if s != "wgan_gp"
+            ),
+        ),
+    ]
+    lines += [
+        "",
+        "Step-size conditions, both sides (growth at 0.9 and at 1.1 times the largest stable step):",
+        "",
+        text_table(
+            ["rule", "objective", "penalty", "largest stable step", "is", "growth below", "growth above"],
+            (
+                [
+                    t.rule,
+                    t.objective,
+                    t.stabiliser,
+                    t.formula,
+                    f"{t.step_size:.4f}",
+                    f"{t.growth_below:.6f}",
+                    f"{t.growth_above:.6f}",
+                ]
+                for t in result.thresholds
+            ),
+        ),
+    ]
+    lines += [
+        "",
+        "Alternating play without penalty, far from the equilibrium (theta^2 + psi^2 - h c theta psi is "
+        "kept by linear play):",
+        "",
+        text_table(
+            ["objective", "start radius", "steps", "largest relative change", "final / start radius"],
+            (
+                [o.objective, f"{o.radius:g}", str(o.steps), f"{o.drift:.1e}", f"{o.final_radius:.4f}"]
+                for o in result.orbits
+            ),
+        ),
+    ]
+    lines += [
+        "",
+        "WGAN-GP (weight 1) has no Jacobian at psi = 0; play that starts beside the equilibrium leaves it:",
+        "",
+        text_table(
+            ["rule", "objective", "start radius", "later at least", "at most"],
+            (
+                [e.rule, e.objective, f"{math.sqrt(2) * e.start:.4f}", f"{e.least_radius:.3f}", f"{e.most_radius:.3f}"]
+                for e in result.escapes
+            ),
+        ),
+        "",
+        "It heads for theta = +-2 weight / c, where the penalty's push, 2 weight, balances the pull of the game,",
+        "c theta, while psi creeps to 0 from one side: play comes to rest there, and not at the data.",
+    ]
     return lines
 
 

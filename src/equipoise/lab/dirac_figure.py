@@ -37,18 +37,27 @@ def draw(result: DiracResult) -> Figure:
 def _draw_paths(axes: Axes, result: DiracResult, stabiliser: str, title: str) -> None:
     for rule in _RULES:
         path = np.array(result.trajectories[f"{rule} / {stabiliser}"])
-        axes.plot(path[:, 0], path[:, 1], color=_COLOURS[rule], linewidth=1.0, label=rule,
-                  linestyle=(0, (4, 3)) if rule == "optimistic" else "-")
+        axes.plot(
+            path[:, 0],
+            path[:, 1],
+            color=_COLOURS[rule],
+            linewidth=1.0,
+            label=rule,
+            linestyle=(0, (4, 3)) if rule == "optimistic" else "-",
+        )
     _finish_plane(axes, title)
     if stabiliser == "none":
         axes.legend(loc="lower center", fontsize=7.5, ncols=2, columnspacing=1.0, handlelength=1.4)
 
 
 def _draw_stabilisers(axes: Axes, result: DiracResult) -> None:
-    shown = (("none", "none", PALETTE[6]), ("wgan_gp", "WGAN-GP, weight 1", PALETTE[3]),
-             ("lifting noise", f"instance noise, {result.noise_level:g} to 0", PALETTE[4]),
-             ("instance noise", f"instance noise, {result.noise_level:g}", PALETTE[0]),
-             ("r1", f"R1, gamma = {result.gamma:g}", PALETTE[2]))
+    shown = (
+        ("none", "none", PALETTE[6]),
+        ("wgan_gp", "WGAN-GP, weight 1", PALETTE[3]),
+        ("lifting noise", f"instance noise, {result.noise_level:g} to 0", PALETTE[4]),
+        ("instance noise", f"instance noise, {result.noise_level:g}", PALETTE[0]),
+        ("r1", f"R1, gamma = {result.gamma:g}", PALETTE[2]),
+    )
     for name, words, colour in shown:
         radius = np.linalg.norm(np.array(result.trajectories[f"minimax / {name}"]), axis=1)
         axes.plot(np.arange(len(radius)), radius, color=colour, linewidth=1.2, label=words)
@@ -111,5 +120,9 @@ def _draw_agreement(axes: Axes, result: DiracResult) -> None:
     axes.text(on_paper.min(), 1.4e-5, "what the tests allow", fontsize=8, color="#5b626b")
     axes.set_yscale("log")
     axes.set_ylim(1e-17, 1e-3)
-    label(axes, f"All {len(cases)} cases: play against theory", x="largest |eigenvalue|, closed form",
-          y="gap to measured growth")
+    label(
+        axes,
+        f"All {len(cases)} cases: play against theory",
+        x="largest |eigenvalue|, closed form",
+        y="gap to measured growth",
+    )

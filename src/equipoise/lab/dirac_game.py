@@ -126,9 +126,7 @@ class DiracGame:
 
     def update_jacobian(self) -> np.ndarray:
         """One step at the equilibrium as a matrix on (theta, psi), or on (theta, psi, their last updates)."""
-        return update_matrix(
-            self.field_jacobian(), self.schedule, rates=(self.generator_rate, self.discriminator_rate)
-        )
+        return update_matrix(self.field_jacobian(), self.schedule, rates=(self.generator_rate, self.discriminator_rate))
 
     def growth(self, *, jacobian: np.ndarray | None = None) -> float:
         """Growth per step, measured by play from a radius of `RADIUS` in the norm of the update's eigenbasis.
@@ -158,8 +156,11 @@ class DiracGame:
     def _step(self, players: tuple[Player, Player], step: int, total: int) -> np.ndarray:
         level = 0.0 if self.noise is None else self.noise.level_at(step, total)
         play_step(
-            *players, objective=self.objective, batches=[self.batch(level)] * self.schedule.turns,
-            penalties=self.penalties, schedule=self.schedule,
+            *players,
+            objective=self.objective,
+            batches=[self.batch(level)] * self.schedule.turns,
+            penalties=self.penalties,
+            schedule=self.schedule,
         )
         return _position(players)
 

@@ -58,9 +58,7 @@ def slopes_of(objective: Objective) -> Slopes:
     return Slopes(float(best), -float(value_slope), -float(loss_slope), -curvature)
 
 
-def closed_form(
-    schedule: Schedule, *, step_size: float, slopes: Slopes, damping: float = 0.0
-) -> tuple[complex, ...]:
+def closed_form(schedule: Schedule, *, step_size: float, slopes: Slopes, damping: float = 0.0) -> tuple[complex, ...]:
     r"""Eigenvalues of one step at the equilibrium, both players with the same step size and plain gradient descent.
 
     With `a = g/2 +- sqrt(g^2/4 - c^2)`, the eigenvalues of the field itself:

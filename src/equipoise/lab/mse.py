@@ -64,15 +64,26 @@ class MseResult:
     def to_text(self) -> str:
         """Moments and shares."""
         body = (
-            [r.name, f"{r.mean:+.3f}", f"{r.standard_deviation:.3f}", f"{100 * r.near_left_mode:.1f} %",
-             f"{100 * r.near_right_mode:.1f} %", f"{100 * r.between:.1f} %"] for r in self.rows
-        )  # fmt: skip
-        return "\n".join([
-            f"Data: equal modes at -1 and 1, standard deviation 0.1. {self.steps} updates of the same generator.", "",
-            text_table(["samples", "mean", "sd", "within 0.3 of -1", "within 0.3 of 1", "|x| < 0.5"], body), "",
-            f"Mean squared error reached: {self.mean_squared_error:.3f}; the least possible is the data's variance, "
-            f"{self.data_variance:.3f}, by answering the mean to every latent.",
-        ])  # fmt: skip
+            [
+                r.name,
+                f"{r.mean:+.3f}",
+                f"{r.standard_deviation:.3f}",
+                f"{100 * r.near_left_mode:.1f} %",
+                f"{100 * r.near_right_mode:.1f} %",
+                f"{100 * r.between:.1f} %",
+            ]
+            for r in self.rows
+        )
+        return "\n".join(
+            [
+                f"Data: equal modes at -1 and 1, standard deviation 0.1. {self.steps} updates of the same generator.",
+                "",
+                text_table(["samples", "mean", "sd", "within 0.3 of -1", "within 0.3 of 1", "|x| < 0.5"], body),
+                "",
+                f"Mean squared error reached: {self.mean_squared_error:.3f}; the least possible is the data's variance, "
+                f"{self.data_variance:.3f}, by answering the mean to every latent.",
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Rows and histograms."""
@@ -143,8 +154,14 @@ def _by_play(seed: int, steps: int) -> torch.nn.Module:
         generator.scale_learning_rate(1 - share)
         batches = [draw_batch(two_modes, BATCH_SIZE, stream=stream) for _ in range(2)]
         # A gamma that falls to a hundredth: coarse features first, the modes' width last.
-        play_step(discriminator, generator, objective=objective, batches=batches, penalties=penalties,
-                  penalty_factor=0.01**share)
+        play_step(
+            discriminator,
+            generator,
+            objective=objective,
+            batches=batches,
+            penalties=penalties,
+            penalty_factor=0.01**share,
+        )
     return generator.network
 
 

@@ -76,40 +76,78 @@ class SaturationResult:
     def to_text(self) -> str:
         """Both tables."""
         by_logit = (
-            [f"{r.logit:g}", f"{r.probability:.2e}", f"{r.saturating:.3e}", f"{r.nonsaturating:.3e}",
-             f"{r.badly_written:.3e}"] for r in self.gradients
-        )  # fmt: skip
+            [
+                f"{r.logit:g}",
+                f"{r.probability:.2e}",
+                f"{r.saturating:.3e}",
+                f"{r.nonsaturating:.3e}",
+                f"{r.badly_written:.3e}",
+            ]
+            for r in self.gradients
+        )
         by_step = (
-            [str(r.step), f"{r.mean_probability:.4f}", f"{100 * r.share_sure:.0f} %", f"{r.saturating:.3e}",
-             f"{r.nonsaturating:.3e}", f"{r.nonsaturating / r.saturating:.1f}", f"{r.cosine:.3f}"] for r in self.live
-        )  # fmt: skip
-        return "\n".join([
-            "Derivative of the generator's loss in the logit of one generated sample (by autodiff, float64):", "",
-            text_table(["logit", "D(x)", "saturating", "non-saturating", f"-log(D + {EPSILON:g})"], by_logit), "",
-            "A discriminator trained against a generator that stands still, and what reaches the generator:", "",
-            text_table(["turns", "mean D(G(z))", "D < 0.01", "saturating", "non-saturating", "ratio", "cosine"],
-                           by_step),
-        ])  # fmt: skip
+            [
+                str(r.step),
+                f"{r.mean_probability:.4f}",
+                f"{100 * r.share_sure:.0f} %",
+                f"{r.saturating:.3e}",
+                f"{r.nonsaturating:.3e}",
+                f"{r.nonsaturating / r.saturating:.1f}",
+                f"{r.cosine:.3f}",
+            ]
+            for r in self.live
+        )
+        return "\n".join(
+            [
+                "Derivative of the generator's loss in the logit of one generated sample (by autodiff, float64):",
+                "",
+                text_table(["logit", "D(x)", "saturating", "non-saturating", f"-log(D + {EPSILON:g})"], by_logit),
+                "",
+                "A discriminator trained against a generator that stands still, and what reaches the generator:",
+                "",
+                text_table(
+                    ["turns", "mean D(G(z))", "D < 0.01", "saturating", "non-saturating", "ratio", "cosine"], by_step
+                ),
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """All rows."""
-        return {"experiment": "saturation", "question": self.question, "epsilon": EPSILON,
-                "gradients": [asdict(row) for row in self.gradients], "curves": [asdict(row) for row in self.curves],
-                "live": [asdict(row) for row in self.live]}  # fmt: skip
+        return {
+            "experiment": "saturation",
+            "question": self.question,
+            "epsilon": EPSILON,
+            "gradients": [asdict(row) for row in self.gradients],
+            "curves": [asdict(row) for row in self.curves],
+            "live": [asdict(row) for row in self.live],
+        }
 
     def figure(self) -> Figure:
         """Gradient against the logit; gradient norms against the discriminator's confidence."""
-        sides = (("saturating", "saturating, log(1 - D)", PALETTE[1]), ("nonsaturating", "non-saturating, -log D",
-                                                                       PALETTE[0]))
+        sides = (
+            ("saturating", "saturating, log(1 - D)", PALETTE[1]),
+            ("nonsaturating", "non-saturating, -log D", PALETTE[0]),
+        )
         with drawing(9.6, 3.8, title="What reaches the generator when the discriminator wins") as figure:
             left, right = figure.subplots(1, 2)
             logits = [row.logit for row in self.curves]
             for key, words, colour in sides:
                 left.plot(logits, [-getattr(row, key) for row in self.curves], color=colour, label=words)
-                right.plot([row.mean_probability for row in self.live], [getattr(row, key) for row in self.live],
-                           "o-", markersize=3, linewidth=1.1, color=colour)
-            left.plot(logits, [-row.badly_written for row in self.curves], color=PALETTE[6], linestyle=(0, (4, 2)),
-                      label=f"-log(D + {EPSILON:g})")
+                right.plot(
+                    [row.mean_probability for row in self.live],
+                    [getattr(row, key) for row in self.live],
+                    "o-",
+                    markersize=3,
+                    linewidth=1.1,
+                    color=colour,
+                )
+            left.plot(
+                logits,
+                [-row.badly_written for row in self.curves],
+                color=PALETTE[6],
+                linestyle=(0, (4, 2)),
+                label=f"-log(D + {EPSILON:g})",
+            )
             left.set_yscale("log")
             left.set_ylim(1e-14, 50)
             left.legend(loc="lower right")
@@ -117,8 +155,12 @@ class SaturationResult:
             right.set_yscale("log")
             right.invert_xaxis()
             label(left, "One generated sample", x="logit of the sample", y="size of the loss's slope in the logit")
-            label(right, f"A run: {self.live[-1].step} turns against a fixed generator",
-                  x="mean D(G(z)): the discriminator grows surer to the right", y="norm of the generator's gradient")
+            label(
+                right,
+                f"A run: {self.live[-1].step} turns against a fixed generator",
+                x="mean D(G(z)): the discriminator grows surer to the right",
+                y="norm of the generator's gradient",
+            )
         return figure
 
 
@@ -176,8 +218,16 @@ def _live(seed: int, steps: int) -> list[LiveRow]:
                 probability = torch.sigmoid(discriminator(generator(fixed.latents)).double())
             norms = [float(total_norm(gradient)) for gradient in gradients]
             inner = sum(float((a.double() * b.double()).sum()) for a, b in zip(*gradients, strict=True))
-            rows.append(LiveRow(step, float(probability.mean()), float((probability < SURE).double().mean()), norms[0],
-                                norms[1], inner / max(norms[0] * norms[1], 1e-300)))
+            rows.append(
+                LiveRow(
+                    step,
+                    float(probability.mean()),
+                    float((probability < SURE).double().mean()),
+                    norms[0],
+                    norms[1],
+                    inner / max(norms[0] * norms[1], 1e-300),
+                )
+            )
         batch = draw_batch(two_modes, 128, stream=stream)
         _, loss, _ = discriminator_loss(discriminator, generator, objective=objectives.find("minimax")(), batch=batch)
         loss.backward(inputs=discriminator.parameters)

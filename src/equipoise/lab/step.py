@@ -62,18 +62,27 @@ class StepResult:
         """The moments in their order, by turn."""
         lines = [f"One step of RpGAN + R1 + R2, alternating, batch of {BATCH_SIZE} points on a line."]
         for turn in ("discriminator", "generator"):
-            rows = ([f"{number}. {moment.what}", "x".join(map(str, moment.shape)) or "number", _numbers(moment.values)]
-                    for number, moment in enumerate(self.moments, start=1) if moment.turn == turn)  # fmt: skip
+            rows = (
+                [f"{number}. {moment.what}", "x".join(map(str, moment.shape)) or "number", _numbers(moment.values)]
+                for number, moment in enumerate(self.moments, start=1)
+                if moment.turn == turn
+            )
             lines += ["", f"The {turn}'s turn", "", text_table(["what happens", "shape", "first values"], rows)]
         notes = (f"  {number}. {moment.note}" for number, moment in enumerate(self.moments, start=1))
         moved = [
             ["discriminator's turn", *(f"{length:.4f}" for length in self.discriminator_moved)],
             ["generator's turn", *(f"{length:.4f}" for length in self.generator_moved)],
         ]
-        return "\n".join([
-            *lines, "", "Which means:", *notes, "",
-            text_table(["how far the weights moved in the", "discriminator", "generator"], moved),
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                *lines,
+                "",
+                "Which means:",
+                *notes,
+                "",
+                text_table(["how far the weights moved in the", "discriminator", "generator"], moved),
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Every moment."""
@@ -130,28 +139,39 @@ class _Watch:
         def made(module: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             del module, inputs
             if output.requires_grad:
-                self.note("fake = generator(batch.latents)", output,
-                          "samples that still hang on the generator's weights")
+                self.note(
+                    "fake = generator(batch.latents)", output, "samples that still hang on the generator's weights"
+                )
             else:
-                self.note("fake = generator(batch.latents), no_grad", output,
-                          "this turn is the discriminator's: no gradient goes into the generator")
+                self.note(
+                    "fake = generator(batch.latents), no_grad",
+                    output,
+                    "this turn is the discriminator's: no gradient goes into the generator",
+                )
 
         def scored(module: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             del module
             if len(output) > BATCH_SIZE:
-                self.note("discriminator(real and fake, joined)", output,
-                          "one pass over both: the same weights judge real (first half) and generated samples")
+                self.note(
+                    "discriminator(real and fake, joined)",
+                    output,
+                    "one pass over both: the same weights judge real (first half) and generated samples",
+                )
             elif inputs[0].requires_grad:
                 self.note("fake_logits = discriminator(fake)", output, "the gradient will flow back through it to fake")
             else:
-                self.note("real_logits = discriminator(batch.real), no_grad", output,
-                          "the generator's loss compares with real logits, which it cannot change")
+                self.note(
+                    "real_logits = discriminator(batch.real), no_grad",
+                    output,
+                    "the generator's loss compares with real logits, which it cannot change",
+                )
 
         generator.network.register_forward_hook(made)
         discriminator.network.register_forward_hook(scored)
 
     def objective(self, objective: Objective) -> Objective:
         """The same objective, whose terms are written down as they are computed."""
+
         def real_term(margins: Tensor) -> Tensor:
             terms = objective.real_term(margins)
             self.note("margins = real_logits - fake_logits", margins, "RpGAN asks which of a pair is the real one")
@@ -171,8 +191,11 @@ class _Watch:
 
         def per_sample(position: Position) -> Tensor:
             result = penalty.per_sample(position)
-            self.note(f"{penalty.name} = |grad_x logit({side})|^2 / 2", result,
-                      f"how steep the discriminator is at {side} samples; weight {penalty.weight:g}")
+            self.note(
+                f"{penalty.name} = |grad_x logit({side})|^2 / 2",
+                result,
+                f"how steep the discriminator is at {side} samples; weight {penalty.weight:g}",
+            )
             return result
 
         return replace(penalty, per_sample=per_sample)
@@ -187,15 +210,22 @@ class _Watch:
                     has = {"discriminator": discriminator, "generator": generator}[other]
                     if other != name:
                         assert all(parameter.grad is None for parameter in has.parameters)
-                self.note(f"{name}.gradient_norm() after backward", who.gradient_norm(),
-                          f"of the {name}'s weights only; the other player has no gradient")
+                self.note(
+                    f"{name}.gradient_norm() after backward",
+                    who.gradient_norm(),
+                    f"of the {name}'s weights only; the other player has no gradient",
+                )
+
             return hook
 
         def moved(*_: object) -> None:
             now = [_weights(discriminator), _weights(generator)]
             self.moved.append(tuple(float((a - b).norm()) for a, b in zip(now, before, strict=True)))  # type: ignore[arg-type]
-            self.note(f"{self.turn}.descend()", torch.tensor(self.moved[-1][0 if self.turn == "discriminator" else 1]),
-                      f"the {self.turn}'s weights move, the other's stay")
+            self.note(
+                f"{self.turn}.descend()",
+                torch.tensor(self.moved[-1][0 if self.turn == "discriminator" else 1]),
+                f"the {self.turn}'s weights move, the other's stay",
+            )
             before[:] = now
             self.turn = "generator"
 
@@ -233,19 +263,40 @@ _HEIGHT = 0.72
 def _draw_turns(axes: Axes, moments: dict[str, Moment]) -> None:
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-    for y, words in ((4.5, "Discriminator's turn: a batch of real and a batch of generated samples, one loss"),
-                     (2.05, "Generator's turn: the gradient flows through the discriminator, whose weights stay")):
+    for y, words in (
+        (4.5, "Discriminator's turn: a batch of real and a batch of generated samples, one loss"),
+        (2.05, "Generator's turn: the gradient flows through the discriminator, whose weights stay"),
+    ):
         axes.text(0.1, y, words, fontsize=9.5, fontweight="bold")
     for x, y, width, words, key, colour in _BOXES:
-        axes.add_patch(FancyBboxPatch((x, y), width, _HEIGHT, boxstyle="round,pad=0,rounding_size=0.08", linewidth=1.2,
-                                      edgecolor=colour, facecolor="white"))
+        axes.add_patch(
+            FancyBboxPatch(
+                (x, y),
+                width,
+                _HEIGHT,
+                boxstyle="round,pad=0,rounding_size=0.08",
+                linewidth=1.2,
+                edgecolor=colour,
+                facecolor="white",
+            )
+        )
         shown = f"{BATCH_SIZE} points of the data" if key is None else _short(moments[key])
         axes.text(x + width / 2, y + 0.47, words, ha="center", va="center", fontsize=8.5, family="monospace")
         axes.text(x + width / 2, y + 0.2, shown, ha="center", va="center", fontsize=7.5, color="#5b626b")
     for start, end in _ARROWS:
         (x, y, width, *_), (to_x, to_y, *_) = _BOXES[start], _BOXES[end]
-        axes.add_patch(FancyArrowPatch((x + width, y + _HEIGHT / 2), (to_x, to_y + _HEIGHT / 2), arrowstyle="-|>",
-                                       mutation_scale=10, linewidth=1.0, color="#5b626b", shrinkA=2, shrinkB=2))
+        axes.add_patch(
+            FancyArrowPatch(
+                (x + width, y + _HEIGHT / 2),
+                (to_x, to_y + _HEIGHT / 2),
+                arrowstyle="-|>",
+                mutation_scale=10,
+                linewidth=1.0,
+                color="#5b626b",
+                shrinkA=2,
+                shrinkB=2,
+            )
+        )
 
 
 def _short(moment: Moment) -> str:

@@ -90,18 +90,39 @@ class StoppingResult:
     def to_text(self) -> str:
         """One row for each look."""
         body = (
-            [str(look.step), f"{look.own_value:.4f}", f"{look.implied_jsd:.4f}", f"{look.true_jsd:.4f}",
-             f"{look.referee_bound:.4f}", look.conclusion, f"{look.modes_found} of 8", f"{look.width_ratio:.2f}"]
+            [
+                str(look.step),
+                f"{look.own_value:.4f}",
+                f"{look.implied_jsd:.4f}",
+                f"{look.true_jsd:.4f}",
+                f"{look.referee_bound:.4f}",
+                look.conclusion,
+                f"{look.modes_found} of 8",
+                f"{look.width_ratio:.2f}",
+            ]
             for look in self.looks
-        )  # fmt: skip
-        header = ["step", "V of the game", "JSD that D implies", "true JSD", "referee: at least", "conclusion",
-                  "modes", "width ratio"]  # fmt: skip
-        return "\n".join([
-            f"ring8, RpGAN + R1 + R2; {PER_SIDE} samples a side for the referee; JSD in nats, 0.693 is nothing in "
-            "common.", "", text_table(header, body), "",
-            f"V of the game is -log 2 = {-math.log(2):.4f} when the discriminator has lost. A perfect sampler scores "
-            f"{self.perfect_jsd:.4f} in place of 0 as true JSD, in these bins with {TRUTH_SAMPLES} samples.",
-        ])  # fmt: skip
+        )
+        header = [
+            "step",
+            "V of the game",
+            "JSD that D implies",
+            "true JSD",
+            "referee: at least",
+            "conclusion",
+            "modes",
+            "width ratio",
+        ]
+        return "\n".join(
+            [
+                f"ring8, RpGAN + R1 + R2; {PER_SIDE} samples a side for the referee; JSD in nats, 0.693 is nothing in "
+                "common.",
+                "",
+                text_table(header, body),
+                "",
+                f"V of the game is -log 2 = {-math.log(2):.4f} when the discriminator has lost. A perfect sampler scores "
+                f"{self.perfect_jsd:.4f} in place of 0 as true JSD, in these bins with {TRUTH_SAMPLES} samples.",
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """All looks."""
@@ -161,8 +182,14 @@ def stopping(*, seed: int = 0, steps: int = STEPS, looks: int = LOOKS, per_side:
         share = step / steps
         for one in (discriminator, generator):
             one.scale_learning_rate(0.5 * (1 + math.cos(math.pi * share)) + 0.01)
-        play_step(discriminator, generator, objective=objective, batches=[batch(), batch()], penalties=penalties,
-                  penalty_factor=1e-3**share)  # fmt: skip
+        play_step(
+            discriminator,
+            generator,
+            objective=objective,
+            batches=[batch(), batch()],
+            penalties=penalties,
+            penalty_factor=1e-3**share,
+        )
         average.update()
         if step in when:
             found.append(_look(step, average.network, copy.deepcopy(discriminator.network).eval(), seed, per_side))
@@ -183,8 +210,14 @@ def _look(step: int, generator: torch.nn.Module, discriminator: torch.nn.Module,
     offset = objectives.log_odds_offset(real_logits[first], fake_logits[first])
     minimax, pairing = objectives.find("minimax")(), objectives.find("relativistic")()
     value = value_function(minimax, real_logits[second] - offset, fake_logits[second] - offset).value
-    verdict = judge(real[second], fake[second], kind="points", checks=[], resolution="floor",
-                    seed=derived_seed(seed, "lab stopping, referee", step))  # fmt: skip
+    verdict = judge(
+        real[second],
+        fake[second],
+        kind="points",
+        checks=[],
+        resolution="floor",
+        seed=derived_seed(seed, "lab stopping, referee", step),
+    )
     many = _samples(generator, TRUTH_SAMPLES, stream)
     scores = mode_scores(many, data)
     return Look(

@@ -94,24 +94,42 @@ class TurnsResult:
     def to_text(self) -> str:
         """The table, best first within its order."""
         body = (
-            [r.name, str(r.turns), f"{np.mean(r.jsd):.5f}", f"{min(r.jsd):.5f} to {max(r.jsd):.5f}", f"{r.swing:.5f}",
-             f"{r.mean:.3f}", f"{r.deviation:.3f}"] for r in self.rows
-        )  # fmt: skip
+            [
+                r.name,
+                str(r.turns),
+                f"{np.mean(r.jsd):.5f}",
+                f"{min(r.jsd):.5f} to {max(r.jsd):.5f}",
+                f"{r.swing:.5f}",
+                f"{r.mean:.3f}",
+                f"{r.deviation:.3f}",
+            ]
+            for r in self.rows
+        )
         header = ["arrangement", "updates", "JSD at the end", "over seeds", "swing", "a", "|b|"]
         task = (
             f"Data N({MEAN:g}, {DEVIATION:g}^2); generator a + b z from a = 0, b = 1; non-saturating. "
             f"{self.steps} steps of plain descent at {RATE:g}, batch {BATCH_SIZE}."
         )
-        return "\n".join([
-            task, "", text_table(header, body), "",
-            "Trained to its end against a discriminator that stands still, the generator puts everything where that",
-            "one is surest: beyond the data's mean, with no spread left. One answer is good for a few turns only.",
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                task,
+                "",
+                text_table(header, body),
+                "",
+                "Trained to its end against a discriminator that stands still, the generator puts everything where that",
+                "one is surest: beyond the data's mean, with no spread left. One answer is good for a few turns only.",
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """All rows with their courses."""
-        return {"experiment": "turns", "question": self.question, "steps": self.steps, "every": EVERY,
-                "rows": [asdict(row) for row in self.rows]}  # fmt: skip
+        return {
+            "experiment": "turns",
+            "question": self.question,
+            "steps": self.steps,
+            "every": EVERY,
+            "rows": [asdict(row) for row in self.rows],
+        }
 
     def figure(self) -> Figure:
         """JSD over the run for chosen arrangements; final JSD against the number of updates."""
@@ -122,8 +140,9 @@ class TurnsResult:
             for row in self.rows:
                 if row.name in shown:
                     updates = row.turns * (1 + np.arange(len(row.course))) / len(row.course)
-                    left.plot(updates, np.maximum(row.course, 1e-7), color=colours[row.name], linewidth=1.1,
-                              label=row.name)
+                    left.plot(
+                        updates, np.maximum(row.course, 1e-7), color=colours[row.name], linewidth=1.1, label=row.name
+                    )
             left.set_xscale("log")
             left.set_yscale("log")
             left.set_ylim(1e-6, 2)
@@ -132,8 +151,9 @@ class TurnsResult:
             places = np.arange(len(self.rows))
             means = np.array([np.mean(row.jsd) for row in self.rows])
             low, high = (np.array([of(row.jsd) for row in self.rows]) for of in (min, max))
-            right.errorbar(means, places, xerr=[means - low, high - means], fmt="o", markersize=4, color=PALETTE[6],
-                           linewidth=1.2)
+            right.errorbar(
+                means, places, xerr=[means - low, high - means], fmt="o", markersize=4, color=PALETTE[6], linewidth=1.2
+            )
             right.set_yticks(places)
             right.set_yticklabels([f"{row.name} ({row.turns:,} updates)" for row in self.rows])
             right.invert_yaxis()
@@ -179,15 +199,17 @@ def turns(*, seed: int = 0, steps: int = STEPS, seeds: int = SEEDS) -> TurnsResu
         runs = [_play(arrangement, seed + index, steps) for index in range(seeds)]
         tails = [course[int(len(course) * (1 - TAIL)) :] for course, _ in runs]
         place, scale = runs[0][1]
-        rows.append(TurnsRow(
-            name=arrangement.name,
-            turns=steps * (1 + LONE_TURNS) if arrangement.learns_alone else steps * arrangement.schedule.turns,
-            jsd=tuple(float(np.mean(tail)) for tail in tails),
-            swing=float(np.mean([np.std(tail) for tail in tails])),
-            mean=place,
-            deviation=abs(scale),
-            course=runs[0][0],
-        ))  # fmt: skip
+        rows.append(
+            TurnsRow(
+                name=arrangement.name,
+                turns=steps * (1 + LONE_TURNS) if arrangement.learns_alone else steps * arrangement.schedule.turns,
+                jsd=tuple(float(np.mean(tail)) for tail in tails),
+                swing=float(np.mean([np.std(tail) for tail in tails])),
+                mean=place,
+                deviation=abs(scale),
+                course=runs[0][0],
+            )
+        )
     return TurnsResult(tuple(rows), steps)
 
 

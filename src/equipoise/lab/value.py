@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 BATCH_SIZES = (1, 2, 4, 16, 64, 256, 1024)
 REPEATS = 1500
 WAYS: tuple[tuple[str, Weighting | None], ...] = (
-    ("as drawn", None), ("weights known", "known"), ("weights self-normalised", "self_normalised"),
-)  # fmt: skip
+    ("as drawn", None),
+    ("weights known", "known"),
+    ("weights self-normalised", "self_normalised"),
+)
 _COLOURS = {"as drawn": REAL_COLOUR, "weights known": FAKE_COLOUR, "weights self-normalised": "#009e73"}
 
 
@@ -69,25 +71,39 @@ class ValueResult:
     def to_text(self) -> str:
         """Mean, bias and spread by batch size."""
         body = (
-            [row.way, str(row.batch_size), f"{row.mean:.4f}", f"{row.mean - self.exact:+.4f}", f"{row.mean_error:.4f}",
-             f"{row.spread:.4f}", f"{row.predicted_spread:.4f}",
-             "none" if row.stated_error is None else f"{row.stated_error:.4f}",
-             "" if row.coverage is None else f"{100 * row.coverage:.1f} %"]
+            [
+                row.way,
+                str(row.batch_size),
+                f"{row.mean:.4f}",
+                f"{row.mean - self.exact:+.4f}",
+                f"{row.mean_error:.4f}",
+                f"{row.spread:.4f}",
+                f"{row.predicted_spread:.4f}",
+                "none" if row.stated_error is None else f"{row.stated_error:.4f}",
+                "" if row.coverage is None else f"{100 * row.coverage:.1f} %",
+            ]
             for row in self.rows
-        )  # fmt: skip
-        header = ["real rows", "m", "mean of V_hat", "bias", "+-", "spread", "1/sqrt(m) law", "stated error",
-                  "covered"]
-        return "\n".join([
-            f"p = N(0, 1), q = N(1, 1), best discriminator: V = {self.exact:.6f} nats exactly. {self.repeats} batches "
-            "of each size.",
-            "Weighted rows were drawn with probability proportional to exp(x) and weighted back by exp(-x).",
-            "", text_table(header, body),
-        ])  # fmt: skip
+        )
+        header = ["real rows", "m", "mean of V_hat", "bias", "+-", "spread", "1/sqrt(m) law", "stated error", "covered"]
+        return "\n".join(
+            [
+                f"p = N(0, 1), q = N(1, 1), best discriminator: V = {self.exact:.6f} nats exactly. {self.repeats} batches "
+                "of each size.",
+                "Weighted rows were drawn with probability proportional to exp(x) and weighted back by exp(-x).",
+                "",
+                text_table(header, body),
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Every number of the table."""
-        return {"experiment": "value", "question": self.question, "exact": self.exact, "repeats": self.repeats,
-                "rows": [asdict(row) for row in self.rows]}  # fmt: skip
+        return {
+            "experiment": "value",
+            "question": self.question,
+            "exact": self.exact,
+            "repeats": self.repeats,
+            "rows": [asdict(row) for row in self.rows],
+        }
 
     def figure(self) -> Figure:
         """Mean and spread of the estimate; spread against the law; bias."""
@@ -100,12 +116,27 @@ class ValueResult:
                 spread = np.array([row.spread for row in rows])
                 bias = np.array([row.mean - self.exact for row in rows])
                 colour = _COLOURS[way]
-                left.errorbar(sizes * shift, self.exact + bias, spread, fmt="o", markersize=3.5, color=colour,
-                              label=way, linewidth=1.2)
+                left.errorbar(
+                    sizes * shift,
+                    self.exact + bias,
+                    spread,
+                    fmt="o",
+                    markersize=3.5,
+                    color=colour,
+                    label=way,
+                    linewidth=1.2,
+                )
                 middle.plot(sizes, spread, "o", markersize=3.5, color=colour)
                 middle.plot(sizes, [row.predicted_spread for row in rows], color=colour, linewidth=1)
-                right.errorbar(sizes * shift, bias, [1.96 * row.mean_error for row in rows], fmt="o", markersize=3.5,
-                               color=colour, linewidth=1.2)
+                right.errorbar(
+                    sizes * shift,
+                    bias,
+                    [1.96 * row.mean_error for row in rows],
+                    fmt="o",
+                    markersize=3.5,
+                    color=colour,
+                    linewidth=1.2,
+                )
             right.axhline(0.0, **REFERENCE_LINE)
             left.legend(loc="lower right", fontsize=7.5)
             label(left, "Mean ± one standard deviation", x="batch size m", y="estimate of V, nats")
@@ -174,10 +205,15 @@ def _measure(
     fake = torch.randn(repeats, size, generator=stream, dtype=torch.float64) + 1.0
     weights = None if weighting is None else torch.exp(0.5 - real)
     estimates = [
-        value_function(objective, best_logits(real[i]), best_logits(fake[i]),
-                       weights=None if weights is None else weights[i], weighting=weighting or "known")
+        value_function(
+            objective,
+            best_logits(real[i]),
+            best_logits(fake[i]),
+            weights=None if weights is None else weights[i],
+            weighting=weighting or "known",
+        )
         for i in range(repeats)
-    ]  # fmt: skip
+    ]
     values = np.array([estimate.value for estimate in estimates])
     has_error = estimates[0].standard_error is not None
     stated = np.array([estimate.standard_error for estimate in estimates], dtype=float) if has_error else None

@@ -84,21 +84,42 @@ class WeightsResult:
 
     def to_text(self) -> str:
         """V under both densities, exact and estimated."""
+
         def pair(estimate: tuple[float, float]) -> str:
             return f"{estimate[0]:.4f} +- {estimate[1]:.4f}"
 
         body = (
-            [r.way, r.generator, f"{r.exact_drawn:.4f}", pair(r.estimate_drawn), f"{r.exact_data:.4f}",
-             pair(r.estimate_known), pair(r.estimate_self_normalised)] for r in self.rows
-        )  # fmt: skip
-        header = ["rows drawn", "generator makes", "V, drawn density", "V_hat as drawn", "V, data density",
-                  "V_hat, known weights", "V_hat, self-normalised"]  # fmt: skip
-        return "\n".join([
-            f"Two classes, shares {SHARES[0]:g} and {SHARES[1]:g}; {ROWS} rows, {DRAWS} draws; best discriminator "
-            "between what is drawn and what is generated.", "", text_table(header, body), "",
-            f"V = -log 4 = {-math.log(4):.4f} is reached by the generator of the density that rows are drawn from, and "
-            "by no other.",
-        ])  # fmt: skip
+            [
+                r.way,
+                r.generator,
+                f"{r.exact_drawn:.4f}",
+                pair(r.estimate_drawn),
+                f"{r.exact_data:.4f}",
+                pair(r.estimate_known),
+                pair(r.estimate_self_normalised),
+            ]
+            for r in self.rows
+        )
+        header = [
+            "rows drawn",
+            "generator makes",
+            "V, drawn density",
+            "V_hat as drawn",
+            "V, data density",
+            "V_hat, known weights",
+            "V_hat, self-normalised",
+        ]
+        return "\n".join(
+            [
+                f"Two classes, shares {SHARES[0]:g} and {SHARES[1]:g}; {ROWS} rows, {DRAWS} draws; best discriminator "
+                "between what is drawn and what is generated.",
+                "",
+                text_table(header, body),
+                "",
+                f"V = -log 4 = {-math.log(4):.4f} is reached by the generator of the density that rows are drawn from, and "
+                "by no other.",
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """All rows."""
@@ -121,10 +142,24 @@ class WeightsResult:
                 (0.14, "exact_data", "estimate_known", FAKE_COLOUR, "data density, known weights"),
             ):
                 values = np.array([getattr(row, estimate) for row in self.rows])
-                right.errorbar(values[:, 0], places + shift, xerr=1.96 * values[:, 1], fmt="o", markersize=4,
-                               color=colour, linewidth=1.2, label=name)
-                right.plot([getattr(row, exact) for row in self.rows], places + shift, "|", markersize=11,
-                           color="#22262b", label="exact" if shift > 0 else None)
+                right.errorbar(
+                    values[:, 0],
+                    places + shift,
+                    xerr=1.96 * values[:, 1],
+                    fmt="o",
+                    markersize=4,
+                    color=colour,
+                    linewidth=1.2,
+                    label=name,
+                )
+                right.plot(
+                    [getattr(row, exact) for row in self.rows],
+                    places + shift,
+                    "|",
+                    markersize=11,
+                    color="#22262b",
+                    label="exact" if shift > 0 else None,
+                )
             right.set_yticks(places)
             right.set_yticklabels([f"{row.way};\ngenerator: {row.generator}" for row in self.rows], fontsize=7.5)
             right.set_ylim(len(self.rows) - 0.5, -0.9)
@@ -140,10 +175,14 @@ def weights(*, seed: int = 0) -> WeightsResult:
         seed: of the rows and draws.
     """
     values, classes = DATA.sample(ROWS, numpy_stream(seed, "lab weights, rows"))
-    return WeightsResult(tuple(
-        _measure(way, generator, values, classes, seed) for way in WAYS for generator in GENERATORS
-        if not (way == WAYS[0] and generator == "drawn")  # the same as the data
-    ))  # fmt: skip
+    return WeightsResult(
+        tuple(
+            _measure(way, generator, values, classes, seed)
+            for way in WAYS
+            for generator in GENERATORS
+            if not (way == WAYS[0] and generator == "drawn")  # the same as the data
+        )
+    )
 
 
 DATA = Bells(MEANS, SHARES)

@@ -29,16 +29,41 @@ MOST_COLUMNS = 12
 MOST_LEVELS = 8  # categories drawn by name; the rest are summed as "others"
 MARGIN = 0.12  # of the real range, left free around it
 HOUSE_STYLE: dict[str, Any] = {
-    "font.family": "sans-serif", "font.size": 9.0, "axes.titlesize": 9.5, "axes.labelsize": 9.0,
-    "axes.edgecolor": "#8a9099", "axes.linewidth": 0.7, "axes.labelcolor": INK, "axes.titlecolor": INK,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "axes.facecolor": "white",
-    "text.color": INK, "xtick.color": "#5b626b", "ytick.color": "#5b626b", "xtick.labelsize": 8.0,
-    "ytick.labelsize": 8.0, "xtick.major.width": 0.7, "ytick.major.width": 0.7, "xtick.major.size": 3.0,
-    "ytick.major.size": 3.0, "grid.color": FAINT, "grid.linewidth": 0.6, "legend.frameon": False,
-    "legend.fontsize": 8.5, "figure.facecolor": "white", "savefig.facecolor": "white", "lines.linewidth": 1.5,
-    "axes.formatter.useoffset": False, "svg.fonttype": "none", "svg.hashsalt": "equipoise", "text.usetex": False,
-    "path.simplify": True, "figure.constrained_layout.use": True,
-}  # fmt: skip
+    "font.family": "sans-serif",
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9.0,
+    "axes.edgecolor": "#8a9099",
+    "axes.linewidth": 0.7,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.facecolor": "white",
+    "text.color": INK,
+    "xtick.color": "#5b626b",
+    "ytick.color": "#5b626b",
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 3.0,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "lines.linewidth": 1.5,
+    "axes.formatter.useoffset": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "equipoise",
+    "text.usetex": False,
+    "path.simplify": True,
+    "figure.constrained_layout.use": True,
+}
 
 
 def points_picture(values: np.ndarray, real: np.ndarray | None = None, *, values_are_real: bool = False) -> Figure:
@@ -59,8 +84,11 @@ def points_picture(values: np.ndarray, real: np.ndarray | None = None, *, values
     fake, fake_dropped = _finite_rows(values)
     reference, _ = (fake, 0) if real is None else _finite_rows(real)
     if fake.shape[1] != reference.shape[1]:
-        raise InputError("points_picture", f"points of {fake.shape[1]} and of {reference.shape[1]} coordinates.",
-                         "Expected the same number on both sides.")  # fmt: skip
+        raise InputError(
+            "points_picture",
+            f"points of {fake.shape[1]} and of {reference.shape[1]} coordinates.",
+            "Expected the same number on both sides.",
+        )
     colours = _side_colours(values_are_real)
     figure = _figure(4.8, 4.8 if fake.shape[1] > 1 else 3.2)
     with _house_style():
@@ -318,8 +346,12 @@ def _draw_levels(axes: Axes, fake: pd.Series, real: pd.Series | None, colours: t
         offset = (index - (len(sides) - 1) / 2) * width
         axes.bar(places + offset, heights, width=width, color=colour, alpha=0.85, linewidth=0)
     axes.set_xticks(places)
-    axes.set_xticklabels(labels, parse_math=False, rotation=35 if max(map(len, labels), default=0) > 3 else 0,
-                         ha="right" if max(map(len, labels), default=0) > 3 else "center")  # fmt: skip
+    axes.set_xticklabels(
+        labels,
+        parse_math=False,
+        rotation=35 if max(map(len, labels), default=0) > 3 else 0,
+        ha="right" if max(map(len, labels), default=0) > 3 else "center",
+    )
 
 
 def _level_order(name: str) -> tuple[int, float]:

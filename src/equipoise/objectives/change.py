@@ -36,9 +36,7 @@ class Influences:
     fake: PerSample
 
 
-def influences(
-    objective: Objective, real_logits: Logits, fake_logits: Logits, *, in_pairs: bool = False
-) -> Influences:
+def influences(objective: Objective, real_logits: Logits, fake_logits: Logits, *, in_pairs: bool = False) -> Influences:
     """V and its influences from logits on real and generated samples.
 
     For a pairing game over all pairs these are the row and column means of the table `a(l_i - l'_j)`, Hoeffding's

@@ -38,8 +38,9 @@ def wgan_gp(weight: float = 10.0, *, is_one_sided: bool = False) -> Penalty:
     reject_negative_weight("wgan_gp", weight)
 
     def per_sample(position: Position) -> PerSample:
-        points = between(position.real.detach(), position.fake.detach(), randomness=position.randomness,
-                         group=position.group)  # fmt: skip
+        points = between(
+            position.real.detach(), position.fake.detach(), randomness=position.randomness, group=position.group
+        )
         excess = norm(input_gradient_at(position.discriminator, points)) - 1
         return relu(excess).square() if is_one_sided else excess.square()
 
@@ -100,9 +101,7 @@ def dragan(weight: float = 10.0, *, noise_scale: float = 0.5) -> Penalty:
     )
 
 
-def between(
-    real: Samples, fake: Samples, *, randomness: torch.Generator | None, group: Group = ALONE
-) -> Samples:
+def between(real: Samples, fake: Samples, *, randomness: torch.Generator | None, group: Group = ALONE) -> Samples:
     """A point drawn uniformly on the segment from each fake sample to the real one beside it.
 
     When one batch is longer, its rest has no partner and is left out.

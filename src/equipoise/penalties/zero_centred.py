@@ -101,7 +101,10 @@ def _zero_centred(name: str, weight: float, side: Side, *, form: Form, step_size
     def finite_difference(position: Position) -> PerSample:
         samples = position.real if side == "real" else position.fake
         slope_squared = directional_slope_squared(
-            position.discriminator, samples, step_size=step_size, randomness=position.randomness,
+            position.discriminator,
+            samples,
+            step_size=step_size,
+            randomness=position.randomness,
             group=position.group,
         )
         return slope_squared / 2

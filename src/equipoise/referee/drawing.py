@@ -52,8 +52,13 @@ def _lower_part(verdict: Verdict):
 
 def _where(verdict: Verdict, key: str) -> list[Mapping[str, object]]:
     """Rows of the findings on where the sides differ: those of columns, or of pairs."""
-    return [row for finding in verdict.findings if finding.check == "where" for row in finding.rows if key in row
-            and ("jsd_nats" in row or "dependence_lost_nats" in row)]  # fmt: skip
+    return [
+        row
+        for finding in verdict.findings
+        if finding.check == "where"
+        for row in finding.rows
+        if key in row and ("jsd_nats" in row or "dependence_lost_nats" in row)
+    ]
 
 
 def _draw_images(panel, verdict: Verdict) -> None:
@@ -84,8 +89,9 @@ def _draw_regions(axes, regions) -> None:
     seen = np.zeros((height, width))
     for row in regions:
         seen[row["top"] : row["bottom"], row["left"] : row["right"]] = max(0.0, row["jsd_estimate_nats"])
-    shown = axes.imshow(seen, cmap="magma", vmin=0, vmax=max(0.01, seen.max()), interpolation="nearest",
-                        extent=(0, width, height, 0))  # fmt: skip
+    shown = axes.imshow(
+        seen, cmap="magma", vmin=0, vmax=max(0.01, seen.max()), interpolation="nearest", extent=(0, width, height, 0)
+    )
     for row in regions:
         if row["is_told_apart"]:
             size = (row["right"] - row["left"], row["bottom"] - row["top"])

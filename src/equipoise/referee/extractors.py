@@ -66,9 +66,11 @@ def members_of(extractor: Extractor | Sequence[Extractor], kind: SpaceKind) -> t
     """
     if kind != "images":
         raise ConfigError(
-            "judge, extractor", f"the data are {kind}.", "Expected images: extractors turn pictures into numbers.",
+            "judge, extractor",
+            f"the data are {kind}.",
+            "Expected images: extractors turn pictures into numbers.",
             "Leave the extractor out.",
-        )  # fmt: skip
+        )
     given = [extractor] if callable(extractor) or isinstance(extractor, (str, Path)) else list(extractor)
     return tuple(_member_of(each) for each in given)
 
@@ -115,10 +117,11 @@ def onnx_extractor(path: Path | str) -> Callable[[np.ndarray], np.ndarray]:
     if len(entries) != 1 or len(entries[0].shape) != 4 or entries[0].type != "tensor(float)":
         found = ", ".join(f"{entry.name}: {entry.type} {entry.shape}" for entry in entries)
         raise DataError(
-            str(path), f"its inputs are {found}.",
+            str(path),
+            f"its inputs are {found}.",
             "Expected one input of images, tensor(float) with axes (n, channels, height, width).",
             "Export the model for pixels in [0, 1], with its own scaling inside.",
-        )  # fmt: skip
+        )
     entry, result = entries[0].name, session.get_outputs()[0].name
     count, channels, *size = (length if isinstance(length, int) else None for length in entries[0].shape)
 

@@ -58,10 +58,13 @@ def row_keys(values: Values) -> np.ndarray:
     """One number per sample, equal for equal samples (64-bit hashes). Shape `(n,)`, uint64."""
     if isinstance(values, pd.DataFrame):
         frame = {
-            str(place): (as_numbers(values.iloc[:, place]) if is_number_column(values.iloc[:, place])
-                         else as_levels(values.iloc[:, place]).to_numpy())
+            str(place): (
+                as_numbers(values.iloc[:, place])
+                if is_number_column(values.iloc[:, place])
+                else as_levels(values.iloc[:, place]).to_numpy()
+            )
             for place in range(values.shape[1])
-        }  # fmt: skip
+        }
         return pd.util.hash_pandas_object(pd.DataFrame(frame), index=False).to_numpy()
     flat = np.ascontiguousarray(values.reshape(len(values), -1))
     if flat.dtype == np.float64:
@@ -72,8 +75,12 @@ def row_keys(values: Values) -> np.ndarray:
 def _points(values: Values, side: str) -> np.ndarray:
     array = values.to_numpy() if isinstance(values, pd.DataFrame) else np.asarray(values)
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
-        raise DataError(_WHERE, f"the {side} points are of type {array.dtype}.", "Expected real numbers.",
-                        "Judge rows with text or dates as a table.")  # fmt: skip
+        raise DataError(
+            _WHERE,
+            f"the {side} points are of type {array.dtype}.",
+            "Expected real numbers.",
+            "Judge rows with text or dates as a table.",
+        )
     array = array.astype(np.float64)
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2:
@@ -98,8 +105,12 @@ def _table(values: Values, side: str) -> pd.DataFrame:
         raise DataError(_WHERE, f"the {side} table is a {type(values).__name__}.", "Expected a pandas DataFrame.")
     if not values.columns.is_unique:
         twice = sorted({str(name) for name in values.columns[values.columns.duplicated()]})
-        raise DataError(_WHERE, f"the {side} table has several columns called {', '.join(twice)}.",
-                        "Expected different names.", "Rename them.")  # fmt: skip
+        raise DataError(
+            _WHERE,
+            f"the {side} table has several columns called {', '.join(twice)}.",
+            "Expected different names.",
+            "Rename them.",
+        )
     return values.reset_index(drop=True)
 
 
@@ -109,8 +120,12 @@ def _same_columns(real: pd.DataFrame, fake: pd.DataFrame) -> pd.DataFrame:
     if missing or extra:
         parts = [f"only in the real table: {', '.join(missing)}"] if missing else []
         parts += [f"only in the generated table: {', '.join(extra)}"] if extra else []
-        raise DataError(_WHERE, f"the columns differ; {'; '.join(parts)}.", "Expected the same columns on both sides.",
-                        "Drop or rename the columns listed here.")  # fmt: skip
+        raise DataError(
+            _WHERE,
+            f"the columns differ; {'; '.join(parts)}.",
+            "Expected the same columns on both sides.",
+            "Drop or rename the columns listed here.",
+        )
     fake = fake[list(real.columns)]
     clashes = [
         f"{name} ({real[name].dtype} and {fake[name].dtype})"
@@ -157,8 +172,15 @@ def _overlap(real: Values, fake: Values) -> list[Finding]:
         statement = "Every real sample is also a generated sample: one side is part of the other."
         return [Finding("inputs", statement, True, numbers)]
     if fake_share > own_share + _STRIKING_OVERLAP:
-        return [Finding("inputs", f"{fake_share:.1%} of the generated samples repeat a real sample exactly "
-                                  f"({own_share:.1%} of the real ones repeat each other).", True, numbers)]  # fmt: skip
+        return [
+            Finding(
+                "inputs",
+                f"{fake_share:.1%} of the generated samples repeat a real sample exactly "
+                f"({own_share:.1%} of the real ones repeat each other).",
+                True,
+                numbers,
+            )
+        ]
     return []
 
 
@@ -168,9 +190,14 @@ def _gaps(real: pd.DataFrame, fake: pd.DataFrame) -> list[Finding]:
         shares = [_gap_share(side[name]) for side in (real, fake)]
         if (shares[0] == 0) != (shares[1] == 0) and _is_striking(shares, (len(real), len(fake)), of=real.shape[1]):
             side, share = ("real", shares[0]) if shares[0] else ("generated", shares[1])
-            findings.append(Finding(
-                "inputs", f"Column {name} has missing or infinite values on the {side} side only ({share:.1%}).", True,
-                {"real_missing_share": shares[0], "fake_missing_share": shares[1]}))  # fmt: skip
+            findings.append(
+                Finding(
+                    "inputs",
+                    f"Column {name} has missing or infinite values on the {side} side only ({share:.1%}).",
+                    True,
+                    {"real_missing_share": shares[0], "fake_missing_share": shares[1]},
+                )
+            )
     return findings
 
 
@@ -212,6 +239,11 @@ def _constants(real: pd.DataFrame, fake: pd.DataFrame) -> list[Finding]:
     if both:
         findings.append(Finding("inputs", f"These columns never change on either side: {', '.join(both)}."))
     if fake_only and len(fake) > 1:
-        findings.append(Finding("inputs", f"These columns never change on the generated side, and do on the real side: "
-                                          f"{', '.join(fake_only)}.", True))  # fmt: skip
+        findings.append(
+            Finding(
+                "inputs",
+                f"These columns never change on the generated side, and do on the real side: {', '.join(fake_only)}.",
+                True,
+            )
+        )
     return findings

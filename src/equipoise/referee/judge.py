@@ -143,9 +143,16 @@ def judge(
     measured = measured_once(outcome, left_out=left_out)
     if rejects and real_fit is None:
         measured = measured_crosswise(
-            real, fake, outcome, folds=folds, kind=kind, seed=seed, members=used, twins=met,
+            real,
+            fake,
+            outcome,
+            folds=folds,
+            kind=kind,
+            seed=seed,
+            members=used,
+            twins=met,
             tell=tell if played_seconds > _SLOW_SECONDS else None,
-        )  # fmt: skip
+        )
     estimate = measured.estimate
     has_labels = real_labels is not None and fake_labels is not None
     evidence = Evidence(
@@ -190,9 +197,7 @@ def judge(
             resolution = resolution_of(pool, parts.counts, repeats=_REPEATS[plan], tell=tell, **asked)
     return Verdict(
         kind=kind,
-        conclusion=conclude(
-            rejects=rejects, margin_nats=margin, resolution=resolution if is_asked_for else floor
-        ),
+        conclusion=conclude(rejects=rejects, margin_nats=margin, resolution=resolution if is_asked_for else floor),
         confidence=confidence,
         margin_nats=margin,
         # Without a rejection no distance is claimed, so that verdict and bound never contradict each other.
@@ -243,14 +248,18 @@ def _check_options(confidence: float, margin: float | None, folds: int) -> None:
         )
     if margin is not None and not 0 < margin < math.log(2):
         raise ConfigError(
-            "judge, margin", f"it is {margin}.", "Expected nats between 0 and log 2 = 0.693.",
+            "judge, margin",
+            f"it is {margin}.",
+            "Expected nats between 0 and log 2 = 0.693.",
             "A margin of 0.01 calls a generator good enough that misses 3 % of the data.",
-        )  # fmt: skip
+        )
     if not (isinstance(folds, int) and 1 <= folds <= MOST_FOLDS):
         raise ConfigError(
-            "judge, folds", f"it is {folds}.", f"Expected a whole number from 1 to {MOST_FOLDS}.",
+            "judge, folds",
+            f"it is {folds}.",
+            f"Expected a whole number from 1 to {MOST_FOLDS}.",
             f"Leave it out for {FOLDS}.",
-        )  # fmt: skip
+        )
 
 
 def _check_names(members: Sequence[Member]) -> None:
@@ -258,10 +267,11 @@ def _check_names(members: Sequence[Member]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(
-                "judge, members", f"{names.count(name)} of them are called '{name}'.",
+                "judge, members",
+                f"{names.count(name)} of them are called '{name}'.",
                 "Expected names of their own, by which the verdict tells them apart.",
                 "Rename one; an extractor is called what its function is called (`__name__`) or its file.",
-            )  # fmt: skip
+            )
 
 
 def _too_few(real, fake, kind, confidence, margin, seed, findings, needed, seconds) -> Verdict:
@@ -273,10 +283,26 @@ def _too_few(real, fake, kind, confidence, margin, seed, findings, needed, secon
         True,
     )
     return Verdict(
-        kind=kind, conclusion=Conclusion.TOO_LITTLE_DATA, confidence=confidence, margin_nats=margin,
-        jsd_lower_bound_nats=0.0, jsd_estimate_nats=math.nan, log_e_value=0.0, value=math.nan,
-        value_standard_error=math.nan, accuracy=unknown, auc=unknown,
-        counts=Counts(0, 0, 0, 0, len(real), len(fake)), member="none", member_values={}, resolution=None,
-        findings=(need, *findings), seed=seed, seconds=seconds, folds=0, measured=(0, 0), scores=(nothing, nothing),
+        kind=kind,
+        conclusion=Conclusion.TOO_LITTLE_DATA,
+        confidence=confidence,
+        margin_nats=margin,
+        jsd_lower_bound_nats=0.0,
+        jsd_estimate_nats=math.nan,
+        log_e_value=0.0,
+        value=math.nan,
+        value_standard_error=math.nan,
+        accuracy=unknown,
+        auc=unknown,
+        counts=Counts(0, 0, 0, 0, len(real), len(fake)),
+        member="none",
+        member_values={},
+        resolution=None,
+        findings=(need, *findings),
+        seed=seed,
+        seconds=seconds,
+        folds=0,
+        measured=(0, 0),
+        scores=(nothing, nothing),
         scored=(real[:0], fake[:0]),
-    )  # fmt: skip
+    )

@@ -67,9 +67,7 @@ class Resolution:
             name: (_or_infinite(ends[0]), _or_infinite(ends[1])) for name, ends in state["intervals_nats"].items()
         }
         seen = {name: _or_infinite(nats) for name, nats in state["by_defect_nats"].items()}
-        return cls(
-            **{**state, "by_defect_nats": seen, "intervals_nats": intervals, "absent": tuple(state["absent"])}
-        )
+        return cls(**{**state, "by_defect_nats": seen, "intervals_nats": intervals, "absent": tuple(state["absent"])})
 
 
 def _or_none(nats: float) -> float | None:

@@ -138,46 +138,53 @@ class Verdict:
         `Verdict.from_json` reads it back. The scored samples and their logits stay behind: they are for pictures.
         """
         resolution = self.resolution
-        return plain({
-            "kind": self.kind,
-            "conclusion": self.conclusion.value,
-            "sentence": self.sentence,
-            "confidence": self.confidence,
-            "margin_nats": self.margin_nats,
-            "jsd_lower_bound_nats": self.jsd_lower_bound_nats,
-            "jsd_estimate_nats": self.jsd_estimate_nats,
-            "log_e_value": self.log_e_value,
-            "value": self.value,
-            "value_standard_error": self.value_standard_error,
-            "folds": self.folds,
-            "measured_real": self.measured[0],
-            "measured_fake": self.measured[1],
-            "equilibrium_value": EQUILIBRIUM_VALUE,
-            "accuracy": self.accuracy.estimate,
-            "accuracy_low": self.accuracy.low,
-            "accuracy_high": self.accuracy.high,
-            "auc": self.auc.estimate,
-            "auc_low": self.auc.low,
-            "auc_high": self.auc.high,
-            "counts": vars(self.counts),
-            "member": self.member,
-            "member_values": dict(self.member_values),
-            "resolution_method": None if resolution is None else resolution.method,
-            "resolution_floor_nats": None if resolution is None else resolution.floor_nats,
-            "resolution_power": None if resolution is None else resolution.power,
-            "resolution_nats": {} if resolution is None else dict(resolution.by_defect_nats),
-            "resolution_per_side": None if resolution is None else resolution.per_side,
-            "resolution_intervals_nats": {} if resolution is None else dict(resolution.intervals_nats),
-            "resolution_absent": [] if resolution is None else list(resolution.absent),
-            "resolution_trials": None if resolution is None else resolution.trials,
-            "findings": [
-                {"check": finding.check, "statement": finding.statement, "is_problem": finding.is_problem,
-                 "numbers": dict(finding.numbers), "rows": [dict(row) for row in finding.rows]}
-                for finding in self.findings
-            ],
-            "seed": self.seed,
-            "seconds": self.seconds,
-        })  # fmt: skip
+        return plain(
+            {
+                "kind": self.kind,
+                "conclusion": self.conclusion.value,
+                "sentence": self.sentence,
+                "confidence": self.confidence,
+                "margin_nats": self.margin_nats,
+                "jsd_lower_bound_nats": self.jsd_lower_bound_nats,
+                "jsd_estimate_nats": self.jsd_estimate_nats,
+                "log_e_value": self.log_e_value,
+                "value": self.value,
+                "value_standard_error": self.value_standard_error,
+                "folds": self.folds,
+                "measured_real": self.measured[0],
+                "measured_fake": self.measured[1],
+                "equilibrium_value": EQUILIBRIUM_VALUE,
+                "accuracy": self.accuracy.estimate,
+                "accuracy_low": self.accuracy.low,
+                "accuracy_high": self.accuracy.high,
+                "auc": self.auc.estimate,
+                "auc_low": self.auc.low,
+                "auc_high": self.auc.high,
+                "counts": vars(self.counts),
+                "member": self.member,
+                "member_values": dict(self.member_values),
+                "resolution_method": None if resolution is None else resolution.method,
+                "resolution_floor_nats": None if resolution is None else resolution.floor_nats,
+                "resolution_power": None if resolution is None else resolution.power,
+                "resolution_nats": {} if resolution is None else dict(resolution.by_defect_nats),
+                "resolution_per_side": None if resolution is None else resolution.per_side,
+                "resolution_intervals_nats": {} if resolution is None else dict(resolution.intervals_nats),
+                "resolution_absent": [] if resolution is None else list(resolution.absent),
+                "resolution_trials": None if resolution is None else resolution.trials,
+                "findings": [
+                    {
+                        "check": finding.check,
+                        "statement": finding.statement,
+                        "is_problem": finding.is_problem,
+                        "numbers": dict(finding.numbers),
+                        "rows": [dict(row) for row in finding.rows],
+                    }
+                    for finding in self.findings
+                ],
+                "seed": self.seed,
+                "seconds": self.seconds,
+            }
+        )
 
     def save(self, folder: Path | str) -> list[Path]:
         """Write `verdict.json`, `verdict.txt`, `verdict.png` and `giveaway.csv` into a folder; returns their paths.
@@ -242,10 +249,15 @@ def _resolution_from(state: Mapping[str, Any]) -> Resolution | None:
     if state["resolution_method"] is None:
         return None
     names = {
-        "method": "resolution_method", "floor_nats": "resolution_floor_nats", "power": "resolution_power",
-        "by_defect_nats": "resolution_nats", "intervals_nats": "resolution_intervals_nats",
-        "absent": "resolution_absent", "trials": "resolution_trials", "per_side": "resolution_per_side",
-    }  # fmt: skip
+        "method": "resolution_method",
+        "floor_nats": "resolution_floor_nats",
+        "power": "resolution_power",
+        "by_defect_nats": "resolution_nats",
+        "intervals_nats": "resolution_intervals_nats",
+        "absent": "resolution_absent",
+        "trials": "resolution_trials",
+        "per_side": "resolution_per_side",
+    }
     return Resolution.from_json({name: state[key] for name, key in names.items()})
 
 

@@ -89,18 +89,23 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""
-        return plain({
-            "differing": list(self.differing),
-            "groups": [
-                {
-                    "letter": group.letter, "label": group.label, "settings": dict(group.settings),
-                    "objective": group.objective, "jsd_lower_bound_nats": _spread(group.bounds, self.groups),
-                    "runs": [_run_json(run) for run in group.runs],
-                }
-                for group in self.groups
-            ],
-            "notes": list(self.notes),
-        })  # fmt: skip
+        return plain(
+            {
+                "differing": list(self.differing),
+                "groups": [
+                    {
+                        "letter": group.letter,
+                        "label": group.label,
+                        "settings": dict(group.settings),
+                        "objective": group.objective,
+                        "jsd_lower_bound_nats": _spread(group.bounds, self.groups),
+                        "runs": [_run_json(run) for run in group.runs],
+                    }
+                    for group in self.groups
+                ],
+                "notes": list(self.notes),
+            }
+        )
 
     def figure(self) -> Figure:
         """The referee's bound over steps, each objective's value, and both players' gradients."""
@@ -117,10 +122,17 @@ class Comparison:
         """Header and rows: one row for each run, with its verdict."""
         header = ("", "run", "seed", "verdict", "JSD bound", "estimate", "at step", "part", "objective", "state")
         return header, [
-            (group.letter, run.name, str(run.seed), *_verdict_cells(run), run.objective,
-             f"{state_phrase(run.status)}, {progress(run.step, run.steps)}")
-            for group in self.groups for run in group.runs
-        ]  # fmt: skip
+            (
+                group.letter,
+                run.name,
+                str(run.seed),
+                *_verdict_cells(run),
+                run.objective,
+                f"{state_phrase(run.status)}, {progress(run.step, run.steps)}",
+            )
+            for group in self.groups
+            for run in group.runs
+        ]
 
     def spread_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Header and rows: one row for each group, with the spread of its bounds."""
@@ -128,9 +140,11 @@ class Comparison:
         for group in self.groups:
             spread = _spread(group.bounds, self.groups)
             conclusions = Counter(conclusion_of(run.verdict).lower() for run in group.runs if run.verdict)
-            cells = ("–", "–") if spread is None else (
-                number(spread["median"], 3), f"{number(spread['low'], 3)} to {number(spread['high'], 3)}"
-            )  # fmt: skip
+            cells = (
+                ("–", "–")
+                if spread is None
+                else (number(spread["median"], 3), f"{number(spread['low'], 3)} to {number(spread['high'], 3)}")
+            )
             said = ", ".join(f"{count} {conclusion}" for conclusion, count in conclusions.most_common())
             rows.append((group.label, str(len(group.runs)), *cells, said or "no verdict yet"))
         return ("configuration", "runs", "median JSD bound", spread_name(self.groups), "verdicts"), rows
@@ -165,12 +179,20 @@ def compare(folders: Sequence[Path | str]) -> Comparison:
         RunFolderError: one of them is no run folder.
     """
     if not folders:
-        raise InputError("compare", "no run folder was given.", "Expected at least one.",
-                         "Try: equipoise compare runs/first runs/second")  # fmt: skip
+        raise InputError(
+            "compare",
+            "no run folder was given.",
+            "Expected at least one.",
+            "Try: equipoise compare runs/first runs/second",
+        )
     repeated = [name for name, count in Counter(str(Path(path).resolve()) for path in folders).items() if count > 1]
     if repeated:
-        raise InputError("compare", f"'{repeated[0]}' was given more than once.", "Expected each run folder once.",
-                         "Leave the second one out.")  # fmt: skip
+        raise InputError(
+            "compare",
+            f"'{repeated[0]}' was given more than once.",
+            "Expected each run folder once.",
+            "Leave the second one out.",
+        )
     runs = [read_run(path) for path in folders]
     configurations = [_configuration(run) for run in runs]
     keys = sorted({key for configuration in configurations for key in configuration})
@@ -202,9 +224,12 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str) -> Path:
     label = "Curves of the compared runs; the tables have the numbers."
     svg = to_svg(comparison.figure(), name="comparison", label=label)
     page = template.render(
-        comparison=comparison, tables=_tables(comparison), notes=comparison.notes, figure=Markup(svg),
+        comparison=comparison,
+        tables=_tables(comparison),
+        notes=comparison.notes,
+        figure=Markup(svg),
         written=moment(time.time()),
-    )  # fmt: skip
+    )
     write_text(path, encodable(page))
     return Path(path)
 
@@ -232,11 +257,7 @@ def _has_enough(groups: Sequence[Group]) -> bool:
 def _configuration(run: RunRecord) -> dict[str, str]:
     """Flattened settings as text, without those that only name a repetition."""
     flat = flatten(run.config)
-    return {
-        key: _as_text(value)
-        for key, value in flat.items()
-        if key.rsplit(".", 1)[-1] not in IGNORED_SETTINGS
-    }
+    return {key: _as_text(value) for key, value in flat.items() if key.rsplit(".", 1)[-1] not in IGNORED_SETTINGS}
 
 
 def _as_text(value: Any) -> str:
@@ -276,11 +297,15 @@ def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
         notes.append(NOT_COMPARABLE)
     data = {(run.data_source, str(run.data.get("fingerprint"))) for group in groups for run in group.runs}
     if len(data) > 1:
-        notes.append("These runs did not learn from the same data (source or fingerprint differ), so not even "
-                     "their bounds can be compared.")  # fmt: skip
+        notes.append(
+            "These runs did not learn from the same data (source or fingerprint differ), so not even "
+            "their bounds can be compared."
+        )
     if any(len(group.runs) > 1 for group in groups):
-        notes.append(f"Runs that differ only in their seed are one configuration: lines are medians, bands "
-                     f"{spread_name(groups)}.")  # fmt: skip
+        notes.append(
+            f"Runs that differ only in their seed are one configuration: lines are medians, bands "
+            f"{spread_name(groups)}."
+        )
     unread = [f"{run.name}: {trouble}" for group in groups for run in group.runs for trouble in run.troubles]
     return (*notes, *unread)
 
@@ -305,12 +330,18 @@ def _verdict_cells(run: RunRecord) -> tuple[str, ...]:
 def _run_json(run: RunRecord) -> dict[str, Any]:
     last = run.metrics[-1] if run.metrics else {}
     return {
-        "folder": str(run.folder.path), "seed": run.seed, "state": run.state, "step": run.step, "steps": run.steps,
-        "objective": run.objective, "value": last.get("value"),
-        "value_standard_error": last.get("value_standard_error"), "equilibrium_value": run.equilibrium_value,
+        "folder": str(run.folder.path),
+        "seed": run.seed,
+        "state": run.state,
+        "step": run.step,
+        "steps": run.steps,
+        "objective": run.objective,
+        "value": last.get("value"),
+        "value_standard_error": last.get("value_standard_error"),
+        "equilibrium_value": run.equilibrium_value,
         "verdict": None if run.verdict is None else dict(run.verdict),
         "known_density": dict(known_density.read_scores(run.folder.path)) or None,
-    }  # fmt: skip
+    }
 
 
 def _tables(comparison: Comparison) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:

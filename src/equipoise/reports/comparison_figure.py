@@ -56,9 +56,14 @@ def draw_comparison(comparison: Comparison) -> Figure:
 
 
 def _panel(
-    axes: Axes, comparison: Comparison, groups: Sequence[Group], curves: dict[str, list[Series]], title: str, *,
+    axes: Axes,
+    comparison: Comparison,
+    groups: Sequence[Group],
+    curves: dict[str, list[Series]],
+    title: str,
+    *,
     dots: bool = False,
-) -> None:  # fmt: skip
+) -> None:
     """One quantity: a line per configuration, and a band where it has several runs."""
     axes.grid(True)
     axes.set_title(encodable(title), loc="left", parse_math=False)

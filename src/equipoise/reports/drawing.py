@@ -55,8 +55,14 @@ def legend_key(label: str, colour: str, *, dashed: bool = False, marker: str | N
 
 def draw_legend(figure: Figure, handles: list[Any], *, across: int = 3) -> None:
     if handles:
-        legend = figure.legend(handles=handles, loc="outside upper left", ncols=min(across, len(handles)),
-                               handlelength=1.6, columnspacing=1.4, borderaxespad=0.2)  # fmt: skip
+        legend = figure.legend(
+            handles=handles,
+            loc="outside upper left",
+            ncols=min(across, len(handles)),
+            handlelength=1.6,
+            columnspacing=1.4,
+            borderaxespad=0.2,
+        )
         for text in legend.get_texts():
             text.set_parse_math(False)
 

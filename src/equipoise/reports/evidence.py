@@ -65,8 +65,9 @@ def resolution_table(verdict: Mapping[str, Any]) -> Table | None:
     )
     if len(rows) == 1:
         reading += " Kinds of defects were not planted: 'equipoise judge RUN --margin NATS' does that."
-    return Table("What would have been seen", reading, ("kind of difference", "smallest JSD, nats", "90 % interval"),
-                 tuple(rows))  # fmt: skip
+    return Table(
+        "What would have been seen", reading, ("kind of difference", "smallest JSD, nats", "90 % interval"), tuple(rows)
+    )
 
 
 def check_tables(verdict: Mapping[str, Any]) -> list[Table]:
@@ -140,9 +141,15 @@ def checkpoint_sentence(run: RunRecord, verdict: Mapping[str, Any] | None) -> st
     best = number_at(run.status, "best", "step")
     if best is None or look(run.config, "looks", "keep_best") is not True:
         return ""
-    of = "" if verdict is None or verdict.get("part") != "final" else (
-        " This verdict is about it." if number_at(verdict, "step") == best else " This verdict is about another one."
-    )  # fmt: skip
+    of = (
+        ""
+        if verdict is None or verdict.get("part") != "final"
+        else (
+            " This verdict is about it."
+            if number_at(verdict, "step") == best
+            else " This verdict is about another one."
+        )
+    )
     return (
         f"Samples come from step {int(best):,}, the look with the smallest estimated distance on the selection part; "
         f"the last step is {run.step:,} (option --last).{of}"
@@ -163,16 +170,25 @@ def duality_gap_plot(run: RunRecord) -> Plot:
         why = "The duality gap was not measured in this run."
         return Plot("gap", title, reading, None, (why,), "held-out evidence")
     steps = np.array([number_at(row, "step") for row in rows])
-    lines = (("gap", INK, "-"), ("discriminator_gain", DISCRIMINATOR_COLOUR, (0, (5, 1.5))),
-             ("generator_gain", GENERATOR_COLOUR, (0, (2, 1.5))))  # fmt: skip
+    lines = (
+        ("gap", INK, "-"),
+        ("discriminator_gain", DISCRIMINATOR_COLOUR, (0, (5, 1.5))),
+        ("generator_gain", GENERATOR_COLOUR, (0, (2, 1.5))),
+    )
     with new_axes() as (figure, axes):
         axes.axhline(0.0, color="#8a9099", linewidth=1.1, linestyle=(0, (5, 3)))
         handles = []
         for key, colour, style in lines:
             values, errors = (_column(rows, "duality_gap", name) for name in (key, f"{key}_standard_error"))
             if key == "gap":
-                axes.fill_between(steps, values - _95_PERCENT * errors, values + _95_PERCENT * errors, color=colour,
-                                  alpha=0.15, linewidth=0)  # fmt: skip
+                axes.fill_between(
+                    steps,
+                    values - _95_PERCENT * errors,
+                    values + _95_PERCENT * errors,
+                    color=colour,
+                    alpha=0.15,
+                    linewidth=0,
+                )
             axes.plot(steps, values, color=colour, linestyle=style, marker="o" if key == "gap" else None, markersize=4)
             handles.append(legend_key(key.replace("_", "'s "), colour, dashed=key != "gap"))
         axes.set_ylabel("the objective's own units")
@@ -180,10 +196,13 @@ def duality_gap_plot(run: RunRecord) -> Plot:
         draw_legend(figure, handles)
     notes = ("The band is 95 %, from paired differences on held-out rows.", "The dashed line marks equilibrium.")
     table = tuple(
-        (number(row["step"], 12), *(number(number_at(row, "duality_gap", key), 3) for key, _, _ in lines),
-         number(number_at(row, "duality_gap", "gap_standard_error"), 2))
+        (
+            number(row["step"], 12),
+            *(number(number_at(row, "duality_gap", key), 3) for key, _, _ in lines),
+            number(number_at(row, "duality_gap", "gap_standard_error"), 2),
+        )
         for row in rows[-TABLE_ROWS:]
-    )  # fmt: skip
+    )
     header = ("step", "gap", "discriminator's gain", "generator's gain", "standard error of the gap")
     return Plot("gap", title, reading, figure, notes, "held-out evidence", header, table)
 
@@ -214,8 +233,11 @@ def _numbers(numbers: Any) -> dict[str, tuple[str, ...]]:
         floor = numbers.get(str(name).replace("_share", "_floor_share")) if str(name).endswith("_share") else None
         is_share = str(name).endswith("_share")
         words = str(name).removesuffix("_share").replace("_", " ")
-        rows[words] = (_cell(words), percent(value, 1) if is_share else number(value, 3),
-                       percent(floor, 1) if finite(floor) is not None else "")  # fmt: skip
+        rows[words] = (
+            _cell(words),
+            percent(value, 1) if is_share else number(value, 3),
+            percent(floor, 1) if finite(floor) is not None else "",
+        )
     return rows
 
 

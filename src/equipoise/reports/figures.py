@@ -89,8 +89,14 @@ def value_plot(run: RunRecord) -> Plot:
     notes = [*note_on_density(run), *note_on_bins(value), *note_on_missing(value)]
     with new_axes() as (figure, axes):
         if np.isfinite(errors).any():
-            axes.fill_between(value.steps, value.mean - errors, value.mean + errors, color=DISCRIMINATOR_COLOUR,
-                              alpha=0.25, linewidth=0)  # fmt: skip
+            axes.fill_between(
+                value.steps,
+                value.mean - errors,
+                value.mean + errors,
+                color=DISCRIMINATOR_COLOUR,
+                alpha=0.25,
+                linewidth=0,
+            )
             of = "of that mean" if value.per_bin > 1 else "of one batch"
             notes.append(f"The band is one standard error {of} on either side.")
         draw_line(axes, value, DISCRIMINATOR_COLOUR, band=False)
@@ -232,40 +238,54 @@ def histogram_plot(run: RunRecord) -> Plot:
 def gradient_plot(run: RunRecord) -> Plot:
     """Gradient norms of both players."""
     return _lines_plot(
-        run, "gradients", "Length of each player's gradient",
+        run,
+        "gradients",
+        "Length of each player's gradient",
         "Steady or falling lines are healthy; a generator's line that drops towards zero means that it no longer "
         "learns, and a line that shoots up means that play is breaking down.",
-        [(player, colour, ("gradient_norm", player)) for player, colour in PLAYERS], log=True,
-    )  # fmt: skip
+        [(player, colour, ("gradient_norm", player)) for player, colour in PLAYERS],
+        log=True,
+    )
 
 
 def loss_plot(run: RunRecord) -> Plot:
     """Losses of both players."""
     return _lines_plot(
-        run, "losses", "Losses of the two players",
+        run,
+        "losses",
+        "Losses of the two players",
         "Each loss is measured against an opponent that also learns, so neither has to fall, and a low one is no sign "
         "of good samples.",
-        [(player, colour, (f"{player}_loss",)) for player, colour in PLAYERS], log=False, label=NOT_EVIDENCE,
-    )  # fmt: skip
+        [(player, colour, (f"{player}_loss",)) for player, colour in PLAYERS],
+        log=False,
+        label=NOT_EVIDENCE,
+    )
 
 
 def learning_rate_plot(run: RunRecord) -> Plot:
     """Learning rates of both players."""
     return _lines_plot(
-        run, "rates", "Learning rates",
+        run,
+        "rates",
+        "Learning rates",
         "How large the steps of each player are; they rise during warm-up and decay towards the end so that play can "
         "settle.",
-        [(player, colour, ("learning_rate", player)) for player, colour in PLAYERS], log=True,
-    )  # fmt: skip
+        [(player, colour, ("learning_rate", player)) for player, colour in PLAYERS],
+        log=True,
+    )
 
 
 def speed_plot(run: RunRecord) -> Plot:
     """Steps per second."""
     return _lines_plot(
-        run, "speed", "Speed",
+        run,
+        "speed",
+        "Speed",
         "Steps per second; a drop means that something else used the machine, or that the run was measuring itself.",
-        [("steps per second", "#5b626b", ("steps_per_second",))], log=False, from_zero=True,
-    )  # fmt: skip
+        [("steps per second", "#5b626b", ("steps_per_second",))],
+        log=False,
+        from_zero=True,
+    )
 
 
 def penalty_plot(run: RunRecord) -> Plot:
@@ -303,14 +323,28 @@ def penalty_plot(run: RunRecord) -> Plot:
 
 
 PLOTS: tuple[Callable[[RunRecord], Plot], ...] = (
-    value_plot, referee_plot, histogram_plot, gradient_plot, loss_plot, penalty_plot, learning_rate_plot, speed_plot,
-)  # fmt: skip
+    value_plot,
+    referee_plot,
+    histogram_plot,
+    gradient_plot,
+    loss_plot,
+    penalty_plot,
+    learning_rate_plot,
+    speed_plot,
+)
 
 
 def _lines_plot(
-    run: RunRecord, name: str, title: str, reading: str, lines: Sequence[tuple[str, str, tuple[str, ...]]], *,
-    log: bool, label: str = "", from_zero: bool = False,
-) -> Plot:  # fmt: skip
+    run: RunRecord,
+    name: str,
+    title: str,
+    reading: str,
+    lines: Sequence[tuple[str, str, tuple[str, ...]]],
+    *,
+    log: bool,
+    label: str = "",
+    from_zero: bool = False,
+) -> Plot:
     """A plot of a few measured quantities; those never measured are left out and named."""
     found = [(text, colour, series(run.metrics, *keys, most=NOISY_BINS)) for text, colour, keys in lines]
     present = [entry for entry in found if not entry[2].is_empty]
@@ -349,8 +383,9 @@ def _logits_over_time(run: RunRecord, title: str, reading: str, notes: tuple[str
     with new_axes() as (figure, axes):
         for (_, side, colour), values in zip(sides, means, strict=True):
             spread = series(run.metrics, "logits", side, "std").mean
-            axes.fill_between(values.steps, values.mean - spread, values.mean + spread, color=colour, alpha=0.18,
-                              linewidth=0)  # fmt: skip
+            axes.fill_between(
+                values.steps, values.mean - spread, values.mean + spread, color=colour, alpha=0.18, linewidth=0
+            )
             draw_line(axes, values, colour, band=False)
         axes.set_ylabel("output (logit)")
         steps_axis(axes)

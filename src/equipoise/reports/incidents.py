@@ -27,8 +27,9 @@ def incident_sentences(run: RunRecord) -> list[str]:
     if changes:
         sentences.append(
             "The run was continued by force after a change, so that it is not the run that its beginning describes: "
-            + "; ".join(text[:LONGEST] for text in changes) + "."
-        )  # fmt: skip
+            + "; ".join(text[:LONGEST] for text in changes)
+            + "."
+        )
     return sentences[:MOST_SENTENCES]
 
 

@@ -42,14 +42,28 @@ def density_rows(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], limi
     if first is None:
         return []
     perfect = (
-        "a perfect sampler", "–", number(_at(first, "perfect_jsd_nats"), 3), f"{_at(first, 'modes'):.0f}",
-        f"{100 * _at(first, 'perfect_high_quality_share'):.1f} %", "1",
-    )  # fmt: skip
-    return [perfect, *(
-        (label, str(len(scores)), _cell(scores, "jsd_nats", limits), _cell(scores, "modes_found", limits),
-         _cell(scores, "high_quality_share", limits, percent=True), _cell(scores, "width_ratio", limits))
-        for label, scores in known if scores
-    )]  # fmt: skip
+        "a perfect sampler",
+        "–",
+        number(_at(first, "perfect_jsd_nats"), 3),
+        f"{_at(first, 'modes'):.0f}",
+        f"{100 * _at(first, 'perfect_high_quality_share'):.1f} %",
+        "1",
+    )
+    return [
+        perfect,
+        *(
+            (
+                label,
+                str(len(scores)),
+                _cell(scores, "jsd_nats", limits),
+                _cell(scores, "modes_found", limits),
+                _cell(scores, "high_quality_share", limits, percent=True),
+                _cell(scores, "width_ratio", limits),
+            )
+            for label, scores in known
+            if scores
+        ),
+    ]
 
 
 HEADER = ("configuration", "runs", "JSD in bins, nats", "modes found", "within 3 sd of a mode", "width ratio")

@@ -68,8 +68,12 @@ def list_runs(root: Path | str = "runs", *, now: float | None = None) -> list[Ru
     """
     top = Path(root)
     if not top.is_dir():
-        raise RunFolderError(str(top), "no such folder.", "Expected a folder with run folders in it.",
-                             "Name the folder that you gave to 'equipoise train --outdir'.")  # fmt: skip
+        raise RunFolderError(
+            str(top),
+            "no such folder.",
+            "Expected a folder with run folders in it.",
+            "Name the folder that you gave to 'equipoise train --outdir'.",
+        )
     found = [_summary(path, now) for path in _run_folders(top, DEEPEST)]
     return sorted(found, key=lambda run: (-(run.updated or 0.0), str(run.folder)))
 

@@ -106,9 +106,12 @@ def environment() -> jinja2.Environment:
     from markupsafe import Markup
 
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("equipoise.reports"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.PackageLoader("equipoise.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     made.filters["whole"] = lambda text: str(text).replace(" %", "\N{NO-BREAK SPACE}%")  # never '50' here, '%' below
     made.globals["conclusions"] = list(CONCLUSIONS)
     # For text between tags only: quotation marks stay as they are, so that a sentence reads the same in the source.
@@ -200,10 +203,15 @@ def _key_numbers(run: RunRecord) -> list[tuple[str, str]]:
 
 
 def _game_facts(run: RunRecord) -> list[tuple[str, str]]:
-    found = [("objective", run.objective), ("what its best value measures", look(run.facts, "objective", "divergence")),
-             ("source", look(run.facts, "objective", "source")), ("preset", run.preset),
-             ("batch size", number(run.facts.get("batch_size"), 12)), ("steps", number(run.steps, 12)),
-             ("seed", run.seed)]  # fmt: skip
+    found = [
+        ("objective", run.objective),
+        ("what its best value measures", look(run.facts, "objective", "divergence")),
+        ("source", look(run.facts, "objective", "source")),
+        ("preset", run.preset),
+        ("batch size", number(run.facts.get("batch_size"), 12)),
+        ("steps", number(run.steps, 12)),
+        ("seed", run.seed),
+    ]
     for player in ("generator", "discriminator"):
         family, size = (look(run.facts, "networks", player, key) for key in ("family", "parameters"))
         if family or size:

@@ -134,23 +134,46 @@ def minimax_plot(run: RunRecord) -> Plot:
     notes = list(note_on_bins(value))
     with new_axes() as (figure, axes):
         if np.isfinite(errors).any():
-            axes.fill_between(value.steps, value.mean - errors, value.mean + errors, color=DISCRIMINATOR_COLOUR,
-                              alpha=0.25, linewidth=0)  # fmt: skip
+            axes.fill_between(
+                value.steps,
+                value.mean - errors,
+                value.mean + errors,
+                color=DISCRIMINATOR_COLOUR,
+                alpha=0.25,
+                linewidth=0,
+            )
             notes.append("The band is one standard error on either side.")
         draw_line(axes, value, DISCRIMINATOR_COLOUR, band=False)
         axes.axhline(-LOG_4, color=INK, linestyle=(0, (5, 3)), linewidth=1.1)
         notes += zoom(axes, value, extra=(-LOG_4,))
         steps_axis(axes)
-        draw_legend(figure, [legend_key("V of l - c", DISCRIMINATOR_COLOUR),
-                             legend_key("at equilibrium: -log 4 = -1.386", INK, dashed=True)])  # fmt: skip
+        draw_legend(
+            figure,
+            [
+                legend_key("V of l - c", DISCRIMINATOR_COLOUR),
+                legend_key("at equilibrium: -log 4 = -1.386", INK, dashed=True),
+            ],
+        )
     offsets = series(monitored(run), "offset", most=NOISY_BINS)
     rows = tuple(
-        (number(value.steps[i], 6), number(float(value.mean[i])), number(float(errors[i]), 2),
-         number(float(offsets.mean[i]), 3))
+        (
+            number(value.steps[i], 6),
+            number(float(value.mean[i])),
+            number(float(errors[i]), 2),
+            number(float(offsets.mean[i]), 3),
+        )
         for i in picked_bins(value)
-    )  # fmt: skip
-    return Plot("minimax", title, reading, figure, tuple(notes), NOT_EVIDENCE,
-                ("step", "V of l - c", "standard error", "offset c"), rows)  # fmt: skip
+    )
+    return Plot(
+        "minimax",
+        title,
+        reading,
+        figure,
+        tuple(notes),
+        NOT_EVIDENCE,
+        ("step", "V of l - c", "standard error", "offset c"),
+        rows,
+    )
 
 
 def saturation_plots(run: RunRecord) -> tuple[Callable[[RunRecord], Plot], ...]:

@@ -92,8 +92,10 @@ def picture_at(path: Path, *, most_bytes: int = 400_000) -> Sheet | None:
 def sample_rows(run: RunRecord) -> list[SampleRows]:
     """The first rows of `samples/real.csv` and of the last step's CSV file, where they exist."""
     found = [("Real rows", run.folder.samples / "real.csv")]
-    found += [(f"Generated rows, step {step:,}", run.folder.sample_file(step, ".csv"))
-              for step in _sample_steps(run, ".csv")[-1:]]  # fmt: skip
+    found += [
+        (f"Generated rows, step {step:,}", run.folder.sample_file(step, ".csv"))
+        for step in _sample_steps(run, ".csv")[-1:]
+    ]
     return [rows for title, path in found if (rows := _first_rows(title, path)) is not None]
 
 

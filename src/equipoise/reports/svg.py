@@ -23,12 +23,25 @@ GENERATOR_COLOUR = "#00856a"
 # For what is neither real nor generated nor a player: penalties, configurations.
 LINE_COLOURS = ("#4b3f9e", "#c2477f", "#2d7d46", "#9a7b0a", "#2f8f9d", "#7a4b2a", "#d0788b", "#6b7280")
 PAGE_COLOURS = {
-    INK: "ink", "#5b626b": "muted", "#8a9099": "axis", FAINT: "rule", REAL_COLOUR: "real", FAKE_COLOUR: "fake",
-    DISCRIMINATOR_COLOUR: "discriminator", GENERATOR_COLOUR: "generator",
+    INK: "ink",
+    "#5b626b": "muted",
+    "#8a9099": "axis",
+    FAINT: "rule",
+    REAL_COLOUR: "real",
+    FAKE_COLOUR: "fake",
+    DISCRIMINATOR_COLOUR: "discriminator",
+    GENERATOR_COLOUR: "generator",
     **{colour: f"line-{place}" for place, colour in enumerate(LINE_COLOURS, start=1)},
-}  # fmt: skip
-STYLE = {**HOUSE_STYLE, "font.size": 10.0, "axes.labelsize": 10.0, "xtick.labelsize": 9.0, "ytick.labelsize": 9.0,
-         "axes.titlesize": 10.0, "legend.fontsize": 9.5}  # fmt: skip
+}
+STYLE = {
+    **HOUSE_STYLE,
+    "font.size": 10.0,
+    "axes.labelsize": 10.0,
+    "xtick.labelsize": 9.0,
+    "ytick.labelsize": 9.0,
+    "axes.titlesize": 10.0,
+    "legend.fontsize": 9.5,
+}
 NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 

@@ -105,8 +105,10 @@ def verdict_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("log of the e-value", number(log_e)),
         ("samples scored, real and generated", " and ".join(number(count) for count in counts)),
         ("discriminator chosen", str(verdict.get("member") or "–")[:80]),
-        ("least JSD that a discriminator knowing both densities would see, nats",
-         number(verdict.get("resolution_floor_nats"), 2)),
+        (
+            "least JSD that a discriminator knowing both densities would see, nats",
+            number(verdict.get("resolution_floor_nats"), 2),
+        ),
     ]
     planted = verdict.get("resolution_nats")
     if isinstance(planted, Mapping):

@@ -5,5 +5,14 @@ from equipoise.training.events import CheckpointDue, Ended, Event, Handler, Look
 from equipoise.training.loop import Plan, Trainer
 
 __all__ = [
-    "BatchSource", "CheckpointDue", "Ended", "Event", "Handler", "LookDue", "Measured", "Plan", "SamplesDue", "Trainer",
-]  # fmt: skip
+    "BatchSource",
+    "CheckpointDue",
+    "Ended",
+    "Event",
+    "Handler",
+    "LookDue",
+    "Measured",
+    "Plan",
+    "SamplesDue",
+    "Trainer",
+]

@@ -123,9 +123,11 @@ def read_together(
         step = group.decision(None)
         if step is None:
             raise RunFolderError(
-                str(folder), "process 0 found no whole checkpoint.",
-                "Expected step-*.safetensors with a .json beside it.", "Train again into a new folder.",
-            )  # fmt: skip
+                str(folder),
+                "process 0 found no whole checkpoint.",
+                "Expected step-*.safetensors with a .json beside it.",
+                "Train again into a new folder.",
+            )
         return read_checkpoint(folder, among=[tensor_file(folder, step)])
     try:
         found = read_checkpoint(folder, among=among)

@@ -195,9 +195,7 @@ def one_look(trainer: Trainer, material: LookMaterial) -> tuple[Verdict, dict[st
     )
     if material.gap_rows is None or material.gap_steps < 1:
         return verdict, None
-    gap = duality_gap(
-        trainer, steps=material.gap_steps, real=material.gap_rows, labels=material.gap_labels, seed=seed
-    )
+    gap = duality_gap(trainer, steps=material.gap_steps, real=material.gap_rows, labels=material.gap_labels, seed=seed)
     return verdict, gap
 
 

@@ -190,8 +190,10 @@ class Recovery:
             f"(at last {self.factor**count:.3g} of the planned ones) did not help.",
             error.expected,
             error.advice or "Train again with a lower learning rate, or with a penalty such as r1.",
-            step=error.step, player=error.player, layer=error.layer,
-        )  # fmt: skip
+            step=error.step,
+            player=error.player,
+            layer=error.layer,
+        )
 
 
 class CollapseWatch:

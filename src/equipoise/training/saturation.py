@@ -94,9 +94,11 @@ def measure_saturation(
         if objective.logit_meaning == "log_odds_up_to_a_constant":
             shift, offset = _offsets(*_logits(discriminator, generator, other), batch=batch, other=other)
         odds = as_log_odds(objective, logits, offset=shift)
-        found = _without_probabilities() if odds is None else _probabilities(
-            odds[:count], odds[count:], fake=fake, slopes=slopes[count:], generator=generator
-        )  # fmt: skip
+        found = (
+            _without_probabilities()
+            if odds is None
+            else _probabilities(odds[:count], odds[count:], fake=fake, slopes=slopes[count:], generator=generator)
+        )
     found |= {"offset": offset, "input_gradient_norm": _finite(float(slope_norm))}
     if offset is not None and odds is not None:
         estimate = value_function(find("minimax")(), odds[:count], odds[count:], where="measuring saturation")
@@ -166,9 +168,15 @@ def _probabilities(
 
 def _without_probabilities() -> dict[str, Any]:
     keys = (
-        "saturating_norm", "nonsaturating_norm", "ratio", "share_below_001", "mean_probability_real",
-        "mean_probability_fake", "minimax_value", "minimax_value_standard_error",
-    )  # fmt: skip
+        "saturating_norm",
+        "nonsaturating_norm",
+        "ratio",
+        "share_below_001",
+        "mean_probability_real",
+        "mean_probability_fake",
+        "minimax_value",
+        "minimax_value_standard_error",
+    )
     return dict.fromkeys(keys)
 
 

@@ -17,8 +17,11 @@ def test_doctor_states_versions_devices_threads_memory_and_disk(equipoise):
 def test_doctor_in_words_names_how_to_install_what_is_missing(equipoise):
     found = equipoise("doctor", "--json").json
     found["extras"]["data"] = {
-        "purpose": "data sets", "installed": False, "missing": ["mlxtend"], "install": "pip install 'equipoise[data]'",
-    }  # fmt: skip
+        "purpose": "data sets",
+        "installed": False,
+        "missing": ["mlxtend"],
+        "install": "pip install 'equipoise[data]'",
+    }
     assert "extra      data (data sets): missing mlxtend: pip install 'equipoise[data]'" in lines(found)
 
 

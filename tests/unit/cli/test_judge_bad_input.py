@@ -25,11 +25,13 @@ def points(count: int, seed: int) -> np.ndarray:
 
 def table(count: int, seed: int) -> pd.DataFrame:
     stream = np.random.default_rng(seed)
-    return pd.DataFrame({
-        "age": stream.integers(18, 90, count),
-        "town": stream.choice(["Oslo", "Bergen", "Moss"], count),
-        "pay": stream.normal(10, 2, count).round(2),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "age": stream.integers(18, 90, count),
+            "town": stream.choice(["Oslo", "Bergen", "Moss"], count),
+            "pay": stream.normal(10, 2, count).round(2),
+        }
+    )
 
 
 @pytest.mark.parametrize("kind", ["points", "table", "points with twins"])
@@ -106,8 +108,15 @@ def test_labels_and_positions_follow_the_samples_that_are_kept():
     real = points(400, 0)
     fake = np.concatenate([real[:100], points(300, 1) + 2])
     labels = [np.arange(len(side)) % 3 for side in (real, fake)]
-    verdict = judge(real, fake, kind="points", members=ALL[:1], checks=["where", "classes"], real_labels=labels[0],
-                    fake_labels=labels[1])  # fmt: skip
+    verdict = judge(
+        real,
+        fake,
+        kind="points",
+        members=ALL[:1],
+        checks=["where", "classes"],
+        real_labels=labels[0],
+        fake_labels=labels[1],
+    )
     for row in (row for finding in verdict.findings for row in finding.rows if "sample" in row):
         side = real if row["side"] == "real" else fake
         assert side[row["sample"]][0] == row["x0"]

@@ -155,8 +155,9 @@ def test_what_was_skipped_or_changed_while_reading_is_in_the_verdict(numbers, tm
 @pytest.mark.slow
 def test_the_conclusion_is_the_same_whatever_the_cache_holds(numbers, tmp_path):
     """Planted for a margin, the resolution is in the cache; a verdict without one shows it and goes by the floor."""
-    real, fake = (pd.DataFrame({"size": numbers.normal(size=ROWS), "kind": numbers.choice(list("xyz"), ROWS)})
-                  for _ in range(2))  # fmt: skip
+    real, fake = (
+        pd.DataFrame({"size": numbers.normal(size=ROWS), "kind": numbers.choice(list("xyz"), ROWS)}) for _ in range(2)
+    )
     before = judge_sources(real, fake, cache=tmp_path)
     asked = judge_sources(real, fake, cache=tmp_path, margin=0.05)
     after = judge_sources(real, fake, cache=tmp_path)

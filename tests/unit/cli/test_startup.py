@@ -43,8 +43,10 @@ def test_help_of_each_command_imports_nothing_heavy():
 def test_importing_the_package_imports_nothing_heavy():
     finished = subprocess.run(
         [sys.executable, "-c", "import sys, json, equipoise; print(json.dumps(sorted(sys.modules)))"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert not {module.split(".")[0] for module in json.loads(finished.stdout)} & HEAVY
 
 

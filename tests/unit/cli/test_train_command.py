@@ -271,8 +271,11 @@ def test_ctrl_c_stops_with_a_checkpoint_and_the_command_that_continues(shelf, tm
     words += ["--set", "looks.count=0"]
     process = subprocess.Popen(
         [sys.executable, "-m", "equipoise", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     try:
         wait_until(lambda: (run / "metrics.jsonl").is_file() and (run / "metrics.jsonl").stat().st_size > 0, process)
         process.send_signal(signal.SIGINT)

@@ -84,9 +84,13 @@ def some_pictures(folder: Path) -> Path:
     ids=["levels", "parts", "kept pictures", "moved pictures", "flush"],
 )
 def test_a_disk_that_fills_up_while_the_cache_is_written_says_what_to_do(
-    source: Callable[[Path], Path], place: tuple[object, str], fails: Callable[..., None], own_cache: Path,
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    source: Callable[[Path], Path],
+    place: tuple[object, str],
+    fails: Callable[..., None],
+    own_cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     path = source(tmp_path)
     monkeypatch.setattr(*place, fails)
     with pytest.raises(StorageError, match="EQUIPOISE_CACHE") as caught:
@@ -130,9 +134,7 @@ def test_a_damaged_entry_that_cannot_be_deleted_says_what_to_do(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere leftovers are told by their age")
-def test_what_a_killed_builder_left_is_cleared_at_once(
-    own_cache: Path, builder: tuple[subprocess.Popen, Path]
-) -> None:
+def test_what_a_killed_builder_left_is_cleared_at_once(own_cache: Path, builder: tuple[subprocess.Popen, Path]) -> None:
     process, folder = builder
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -79,11 +79,17 @@ def assert_same(one: PreparedData, other: PreparedData) -> None:
     np.testing.assert_array_equal(one.class_shares, other.class_shares)
     sources = [
         BatchSource(
-            data.encoded_train(), latent_dimensions=2, batch_size=257, turns=2, seed=5, labels=data.train_labels(),
-            to_float=data.codec.to_float, weights=data.train_weights(),
+            data.encoded_train(),
+            latent_dimensions=2,
+            batch_size=257,
+            turns=2,
+            seed=5,
+            labels=data.train_labels(),
+            to_float=data.codec.to_float,
+            weights=data.train_weights(),
         )
         for data in (one, other)
-    ]  # fmt: skip
+    ]
     for step in (0, 7):
         for batch, same in zip(*(source.at(step) for source in sources), strict=True):
             assert batch.real.numpy().tobytes() == same.real.numpy().tobytes()

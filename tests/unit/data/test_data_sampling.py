@@ -11,9 +11,13 @@ from equipoise.errors import DataError
 
 @settings(deadline=None)
 @given(
-    seed=st.integers(0, 2**63 - 1), draw=st.integers(0, 500), batch_size=st.integers(1, 60), rows=st.integers(1, 50),
-    processes=st.integers(1, 9), is_weighted=st.booleans(),
-)  # fmt: skip
+    seed=st.integers(0, 2**63 - 1),
+    draw=st.integers(0, 500),
+    batch_size=st.integers(1, 60),
+    rows=st.integers(1, 50),
+    processes=st.integers(1, 9),
+    is_weighted=st.booleans(),
+)
 def test_any_number_of_processes_draws_the_same_batch(seed, draw, batch_size, rows, processes, is_weighted):
     weights = np.arange(1, rows + 1) if is_weighted else None
     whole = batch_indices(seed=seed, draw=draw, batch_size=batch_size, rows=rows, weights=weights)

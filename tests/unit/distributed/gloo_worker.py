@@ -1,6 +1,6 @@
 """One of several real processes: plays small games and, in the first one, stores what came out.
 
-    RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=... python gloo_worker.py DATA OUT
+RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=... python gloo_worker.py DATA OUT
 """
 
 from __future__ import annotations
@@ -34,10 +34,20 @@ TABLE = "conditional, weighted"
 def plan(data: str, game: str, *settings: str):
     """A small version of a game."""
     return plan_run(
-        data, steps=STEPS, seed=1,
-        settings=["networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=4",
-                  "networks.generator.depth=3", "play.batch_size=16", "runtime.threads=1", *GAMES[game], *settings],
-    )  # fmt: skip
+        data,
+        steps=STEPS,
+        seed=1,
+        settings=[
+            "networks.generator.width=8",
+            "networks.discriminator.width=8",
+            "networks.latents=4",
+            "networks.generator.depth=3",
+            "play.batch_size=16",
+            "runtime.threads=1",
+            *GAMES[game],
+            *settings,
+        ],
+    )
 
 
 def parameters_after(data: str, game: str, group: Group) -> torch.Tensor:

@@ -24,8 +24,9 @@ HUGE = 1e25
 @pytest.fixture
 def plan(tmp_path):
     np.save(tmp_path / "points.npy", np.random.default_rng(0).normal(size=(60, 2)))
-    small = [f"networks.{role}.{option}" for role in ("generator", "discriminator")
-             for option in ("width=4", "depth=2")]  # fmt: skip
+    small = [
+        f"networks.{role}.{option}" for role in ("generator", "discriminator") for option in ("width=4", "depth=2")
+    ]
     settings = [*small, "play.batch_size=8", "runtime.threads=1", "outputs.checkpoint_every=4"]
     return plan_run(tmp_path / "points.npy", steps=12, seed=3, settings=settings)
 

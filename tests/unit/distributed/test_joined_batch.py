@@ -74,14 +74,14 @@ def table(tmp_path_factory):
 
 def plan(data, *settings, steps=STEPS):
     small = [
-        f"networks.{role}.{option}"
-        for role in ("generator", "discriminator")
-        for option in ("width=8", "depth=2")
-    ]  # fmt: skip
+        f"networks.{role}.{option}" for role in ("generator", "discriminator") for option in ("width=8", "depth=2")
+    ]
     return plan_run(
-        data, steps=steps, seed=3,
+        data,
+        steps=steps,
+        seed=3,
         settings=[*small, "networks.latents=4", "play.batch_size=16", "runtime.threads=1", *settings],
-    )  # fmt: skip
+    )
 
 
 ONE_AT_A_TIME = threading.Lock()
@@ -187,9 +187,13 @@ def test_the_losses_of_the_processes_differ_and_their_gradients_add_up(objective
     def gradients(group):
         trainer = built(planned, group)
         _, loss, _ = discriminator_loss(
-            trainer.discriminator, trainer.generator, objective=trainer.objective, batch=trainer.batches_at(0)[0],
-            penalties=trainer.penalties, group=group,
-        )  # fmt: skip
+            trainer.discriminator,
+            trainer.generator,
+            objective=trainer.objective,
+            batch=trainer.batches_at(0)[0],
+            penalties=trainer.penalties,
+            group=group,
+        )
         return torch.cat([g.flatten() for g in torch.autograd.grad(loss, trainer.discriminator.parameters)])
 
     alone = gradients(ALONE)
@@ -230,9 +234,13 @@ def test_every_penalty_draws_for_the_joined_batch(name):
 
     def per_sample(group):
         position = Position(
-            network, group.own_rows(real), group.own_rows(fake), differentiate=penalty.differentiates,
-            randomness=torch.Generator().manual_seed(7), group=group,
-        )  # fmt: skip
+            network,
+            group.own_rows(real),
+            group.own_rows(fake),
+            differentiate=penalty.differentiates,
+            randomness=torch.Generator().manual_seed(7),
+            group=group,
+        )
         return penalty.per_sample(position).detach()
 
     assert penalty.draws_jointly or not penalty.draws
@@ -349,9 +357,11 @@ def test_all_processes_go_back_to_the_same_checkpoint(points, tmp_path):
 
     def play(group):
         trainer = built(planned, group)
-        trainer.handlers = [
-            lambda event: save_checkpoint(run.checkpoints, trainer) if isinstance(event, CheckpointDue) else None
-        ] if group.is_main else []  # fmt: skip
+        trainer.handlers = (
+            [lambda event: save_checkpoint(run.checkpoints, trainer) if isinstance(event, CheckpointDue) else None]
+            if group.is_main
+            else []
+        )
         batches_at = trainer.batches_at
         spoilt = [] if group.rank == 1 else [10]
 

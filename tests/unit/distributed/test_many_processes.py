@@ -31,9 +31,15 @@ from equipoise.training.checkpoints import checkpoint_files
 WORKER = Path(gloo_worker.__file__)
 LONGEST_SECONDS = 240
 SETTINGS = [
-    "play.batch_size=32", "networks.generator.width=8", "networks.discriminator.width=8", "runtime.threads=1",
-    "outputs.final_verdict=false", "outputs.samples=2", "outputs.checkpoint_every=20", "outputs.measure_every=20",
-]  # fmt: skip
+    "play.batch_size=32",
+    "networks.generator.width=8",
+    "networks.discriminator.width=8",
+    "runtime.threads=1",
+    "outputs.final_verdict=false",
+    "outputs.samples=2",
+    "outputs.checkpoint_every=20",
+    "outputs.measure_every=20",
+]
 
 
 def free_port():
@@ -97,11 +103,27 @@ class Launch:
 
     def __init__(self, *arguments, restarts=0):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1",
-             "--master-port", str(free_port()), "--max-restarts", str(restarts), "-m", "equipoise",
-             *map(str, arguments)],
-            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "torch.distributed.run",
+                "--nproc-per-node",
+                "2",
+                "--master-addr",
+                "127.0.0.1",
+                "--master-port",
+                str(free_port()),
+                "--max-restarts",
+                str(restarts),
+                "-m",
+                "equipoise",
+                *map(str, arguments),
+            ],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def wait_for(self, is_there):
         until = time.monotonic() + LONGEST_SECONDS
@@ -303,11 +325,13 @@ def test_no_thread_of_the_talk_outlives_it():
     port = str(free_port())
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", PARTING], stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-c", PARTING],
+            stdout=subprocess.PIPE,
+            text=True,
             env=environment(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port),
         )
         for rank in range(2)
-    ]  # fmt: skip
+    ]
     for process in started:
         said, _ = process.communicate(timeout=LONGEST_SECONDS)
         assert process.returncode == 0 and "python" in said and "pt_gloo_runloop" not in said

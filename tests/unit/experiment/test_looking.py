@@ -131,8 +131,13 @@ def test_a_configuration_of_before_looks_still_loads_and_its_run_has_none(tmp_pa
 
 
 def test_the_plan_is_stored_and_comes_back(tmp_path):
-    settings = ("looks.count=3", "looks.samples=100", "looks.members=quick", "looks.resolution=screen",
-                "looks.gap_steps=0")  # fmt: skip
+    settings = (
+        "looks.count=3",
+        "looks.samples=100",
+        "looks.members=quick",
+        "looks.resolution=screen",
+        "looks.gap_steps=0",
+    )
     _, state = plan_the_looks(planned(50, *settings))
     state.write(RunFolder(tmp_path))
     assert LookState.read(RunFolder(tmp_path)) == state

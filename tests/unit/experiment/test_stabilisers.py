@@ -40,8 +40,11 @@ def test_instance_noise_is_off_unless_it_is_asked_for(points):
 
 
 def test_a_clip_norm_shortens_the_steps_of_its_player_only(points):
-    _, trainer = built(points, "optimisers.generator={name: SGD, options: {}, learning_rate: 1.0, clip_norm: 1e-4}",
-                       "optimisers.course.warmup_steps=0")  # fmt: skip
+    _, trainer = built(
+        points,
+        "optimisers.generator={name: SGD, options: {}, learning_rate: 1.0, clip_norm: 1e-4}",
+        "optimisers.course.warmup_steps=0",
+    )
     before = [parameter.detach().clone() for parameter in trainer.generator.parameters]
     report = trainer.play(measure=True)
     moved = torch.cat([(a - b).flatten() for a, b in zip(before, trainer.generator.parameters, strict=True)])

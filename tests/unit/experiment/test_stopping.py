@@ -99,9 +99,15 @@ def test_a_signal_in_the_last_step_ends_the_run_before_its_verdict(name, points,
 @pytest.mark.parametrize("name", SIGNALS)
 @pytest.mark.parametrize(
     ("place", "function"),
-    [(preparing, "load"), (preparing, "prepare"), (preparing, "seconds_per_step"), (run, "build_trainer"),
-     (run, "plan_the_looks"), (run, "create_run_folder")],
-)  # fmt: skip
+    [
+        (preparing, "load"),
+        (preparing, "prepare"),
+        (preparing, "seconds_per_step"),
+        (run, "build_trainer"),
+        (run, "plan_the_looks"),
+        (run, "create_run_folder"),
+    ],
+)
 def test_a_signal_before_the_run_has_begun_says_so_and_the_same_command_trains(
     name, place, function, points, tmp_path, hit, monkeypatch
 ):

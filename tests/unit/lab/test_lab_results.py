@@ -11,9 +11,13 @@ from equipoise.errors import ConfigError
 from equipoise.files import plain
 
 QUICK = {
-    "dirac": {"names": ()}, "value": {"repeats": 20}, "mse": {"steps": 10}, "turns": {"steps": 20, "seeds": 1},
-    "saturation": {"steps": 20}, "stopping": {"steps": 10, "looks": 1, "per_side": 300},
-}  # fmt: skip
+    "dirac": {"names": ()},
+    "value": {"repeats": 20},
+    "mse": {"steps": 10},
+    "turns": {"steps": 20, "seeds": 1},
+    "saturation": {"steps": 20},
+    "stopping": {"steps": 10, "looks": 1, "per_side": 300},
+}
 
 
 @pytest.fixture(scope="module")

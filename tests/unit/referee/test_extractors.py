@@ -103,6 +103,7 @@ def test_extractors_are_for_images_and_unknown_names_list_the_known_ones():
 
 def test_an_extractor_that_returns_nonsense_is_named():
     with pytest.raises(DataError, match=r"'wrong'.*1 rows for"):
+
         def wrong(images):
             return np.zeros((1, 3))
 

@@ -21,14 +21,16 @@ from equipoise.referee.verdict import conclude
 def table(count: int, seed: int) -> pd.DataFrame:
     stream = np.random.default_rng(seed)
     amount = stream.gamma(2.0, 10.0, count).round(2)
-    return pd.DataFrame({
-        "amount": amount,
-        "age": stream.integers(18, 90, count),
-        "town": pd.Categorical(stream.choice(["Oslo", "Bergen", "Moss"], count, p=[0.5, 0.3, 0.2])),
-        "member": stream.random(count) < 0.4,
-        "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(stream.integers(0, 1000, count), unit="D"),
-        "note": np.where(stream.random(count) < 0.1, None, "ok"),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "amount": amount,
+            "age": stream.integers(18, 90, count),
+            "town": pd.Categorical(stream.choice(["Oslo", "Bergen", "Moss"], count, p=[0.5, 0.3, 0.2])),
+            "member": stream.random(count) < 0.4,
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(stream.integers(0, 1000, count), unit="D"),
+            "note": np.where(stream.random(count) < 0.1, None, "ok"),
+        }
+    )
 
 
 def pictures(count: int, seed: int) -> np.ndarray:

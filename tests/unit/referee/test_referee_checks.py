@@ -84,11 +84,13 @@ def test_the_copying_score_is_standard_normal_under_one_law():
 def rows(count: int, seed: int) -> pd.DataFrame:
     stream = np.random.default_rng(seed)
     town = stream.integers(0, 4, count)
-    return pd.DataFrame({
-        "town": np.array(["Oslo", "Bergen", "Moss", "Bodø"])[town],
-        "rent": town * 2.0 + stream.standard_normal(count),
-        "age": stream.integers(18, 90, count),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "town": np.array(["Oslo", "Bergen", "Moss", "Bodø"])[town],
+            "rent": town * 2.0 + stream.standard_normal(count),
+            "age": stream.integers(18, 90, count),
+        }
+    )
 
 
 def test_the_column_that_gives_a_table_away_is_named_with_its_level():

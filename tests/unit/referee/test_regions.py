@@ -40,8 +40,9 @@ def test_a_square_planted_into_a_tenth_of_the_corners_is_placed_there_and_nowher
 
 
 def test_no_region_is_named_in_most_pairs_of_one_law():
-    alarms = sum(regions(blobs(200, 2 * seed, side=8), blobs(200, 2 * seed + 1, side=8))[0].is_problem
-                 for seed in range(12))  # fmt: skip
+    alarms = sum(
+        regions(blobs(200, 2 * seed, side=8), blobs(200, 2 * seed + 1, side=8))[0].is_problem for seed in range(12)
+    )
     # A level of 0.5 % each: one alarm in 12 has a chance of 6 %, two of 0.2 %.
     assert alarms <= 1
 

@@ -30,8 +30,9 @@ def sides(kind: str, count: int):
         return stream.standard_normal((count, 2))
     if kind == "images":
         return stream.integers(20, 236, (count, 1, 6, 6)).astype(np.uint8)
-    return pd.DataFrame({"a": stream.normal(0, 5, count), "b": stream.choice(["x", "y", "z"], count),
-                         "c": stream.integers(0, 9, count)})  # fmt: skip
+    return pd.DataFrame(
+        {"a": stream.normal(0, 5, count), "b": stream.choice(["x", "y", "z"], count), "c": stream.integers(0, 9, count)}
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,9 +146,14 @@ def test_a_discriminator_that_is_blind_now_and_then_does_not_hide_a_defect_that_
         return stream.normal(0.7, 0.3, 300), stream.normal(-0.7, 0.3, 300)
 
     found = measure_resolution(
-        gaussian(2).sample(20_000, stream), kind="points", play=play, members=quick(), per_side=10_000,
-        confidence=0.95, repeats=repeats,
-    )  # fmt: skip
+        gaussian(2).sample(20_000, stream),
+        kind="points",
+        play=play,
+        members=quick(),
+        per_side=10_000,
+        confidence=0.95,
+        repeats=repeats,
+    )
     # A shift of one deviation of a share f moves the mean by f: seen from 0.32 on, and not at 0.16.
     low, high = found.intervals_nats["shift"]
     assert jsd_of_spoilt_share(0.1) < low <= found.by_defect_nats["shift"] <= high < jsd_of_spoilt_share(0.5)
@@ -177,12 +183,20 @@ def test_a_dependence_that_could_be_seen_is_not_called_absent():
 
 
 def test_equivalent_names_the_kind_of_difference_that_was_absent():
-    known = Resolution("planted", 0.002, by_defect_nats={"shift": 0.1}, intervals_nats={"shift": (0.08, 0.2)},
-                       absent=("broken dependence",), trials=3, per_side=500)  # fmt: skip
+    known = Resolution(
+        "planted",
+        0.002,
+        by_defect_nats={"shift": 0.1},
+        intervals_nats={"shift": (0.08, 0.2)},
+        absent=("broken dependence",),
+        trials=3,
+        per_side=500,
+    )
     stream = np.random.default_rng(3)
     real, fake = gaussian(2).sample(1500, stream), gaussian(2).sample(1500, stream)
-    verdict = judge(real, fake, kind="points", members=[available()["quadratic"]], checks=[], margin=0.3,
-                    resolution=known)  # fmt: skip
+    verdict = judge(
+        real, fake, kind="points", members=[available()["quadratic"]], checks=[], margin=0.3, resolution=known
+    )
     assert verdict.conclusion == Conclusion.EQUIVALENT
     assert "broken dependence apart" in verdict.sentence
     assert replace(verdict, conclusion=Conclusion.TOO_LITTLE_DATA, margin_nats=0.1).sentence.count("(shift)") == 1

@@ -15,9 +15,15 @@ from equipoise.referee import Resolution, Verdict, judge
 from equipoise.referee.members import available
 
 MEMBERS = [available()["quadratic"]]
-PLANTED = Resolution("planted", 0.002, by_defect_nats={"shift": 0.01, "noise": float("inf")},
-                     intervals_nats={"shift": (0.008, float("inf")), "noise": (0.1, float("inf"))},
-                     absent=("broken dependence",), trials=9, per_side=100)  # fmt: skip
+PLANTED = Resolution(
+    "planted",
+    0.002,
+    by_defect_nats={"shift": 0.01, "noise": float("inf")},
+    intervals_nats={"shift": (0.008, float("inf")), "noise": (0.1, float("inf"))},
+    absent=("broken dependence",),
+    trials=9,
+    per_side=100,
+)
 
 
 def points(shift: float, *, count: int = 300, **options) -> Verdict:
@@ -84,8 +90,7 @@ def test_a_listed_sample_is_the_one_at_its_position():
 def test_the_picture_of_a_table_names_its_columns_and_survives_their_signs():
     stream = np.random.default_rng(0)
     real, fake = (
-        pd.DataFrame({"price $x_1$": stream.normal(shift, 1, 500), "b": stream.integers(0, 3, 500)})
-        for shift in (0, 1)
+        pd.DataFrame({"price $x_1$": stream.normal(shift, 1, 500), "b": stream.integers(0, 3, 500)}) for shift in (0, 1)
     )
     figure = judge(real, fake, kind="table", members=MEMBERS).plot()
     figure.canvas.draw()

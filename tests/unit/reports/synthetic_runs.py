@@ -11,27 +11,43 @@ import numpy as np
 from PIL import Image
 
 STARTED = 1_700_000_000.0
-EQUILIBRIA = {"relativistic": (-math.log(2), "log_odds_up_to_a_constant"), "nonsaturating": (-math.log(4), "log_odds"),
-              "wasserstein": (0.0, "other")}  # fmt: skip
+EQUILIBRIA = {
+    "relativistic": (-math.log(2), "log_odds_up_to_a_constant"),
+    "nonsaturating": (-math.log(4), "log_odds"),
+    "wasserstein": (0.0, "other"),
+}
 
 
 def build_run(
-    path: Path, *, kind: str = "images", objective: str = "relativistic", steps: int = 2_000, every: int = 10,
-    looks: int = 4, state: str = "finished", seed: int = 0, settings: dict[str, Any] | None = None,
-    level: float = 0.03, status: dict[str, Any] | None = None, picture_size: int = 80,
-) -> Path:  # fmt: skip
+    path: Path,
+    *,
+    kind: str = "images",
+    objective: str = "relativistic",
+    steps: int = 2_000,
+    every: int = 10,
+    looks: int = 4,
+    state: str = "finished",
+    seed: int = 0,
+    settings: dict[str, Any] | None = None,
+    level: float = 0.03,
+    status: dict[str, Any] | None = None,
+    picture_size: int = 80,
+) -> Path:
     """A complete run folder at `path`; `settings` replace entries of its configuration, `level` is its last bound."""
     stream = np.random.default_rng(seed)
     (path / "samples").mkdir(parents=True)
     (path / "checkpoints").mkdir()
     equilibrium, meaning = EQUILIBRIA[objective]
     config = {
-        "seed": seed, "preset": "digits-small", "data": {"source": "digits", "image_size": None, "max_bad_share": 0.05},
+        "seed": seed,
+        "preset": "digits-small",
+        "data": {"source": "digits", "image_size": None, "max_bad_share": 0.05},
         "networks": {"generator": {"family": "mlp", "width": 256}, "discriminator": {"family": "mlp", "width": 256}},
-        "objective": {"name": objective}, "penalties": [{"name": "r1", "weight": 0.1}, {"name": "r2", "weight": 0.1}],
+        "objective": {"name": objective},
+        "penalties": [{"name": "r1", "weight": 0.1}, {"name": "r2", "weight": 0.1}],
         "play": {"schedule": "alternating", "steps": steps, "batch_size": 128},
         "optimisers": {"generator": {"learning_rate": 0.003}, "discriminator": {"learning_rate": 0.003}},
-    }  # fmt: skip
+    }
     for key, value in (settings or {}).items():
         section = config
         *parents, last = key.split(".")
@@ -40,38 +56,79 @@ def build_run(
         section[last] = value
     # JSON is YAML: what is written here is read as config.yaml.
     (path / "config.yaml").write_text(json.dumps(config, indent=2))
-    write(path / "data.json", {
-        "fingerprint": "6f1c0a9be2d4", "source": "digits", "counts": {"train": 1437, "selection": 180, "final": 180},
-        "split": {"seed": 0, "rule": "80/10/10 by groups of near-duplicates", "groups": 1790},
-        "space": {"kind": kind, "channels": 1, "height": 8, "width": 8}, "labels": [str(k) for k in range(10)],
-        "codec": {"kind": kind, "mean": [0.0] * 64}, "notes": ["2 of 1,799 files were skipped: a.png, b.png."],
-    })  # fmt: skip
-    write(path / "run.json", {
-        "equipoise": "0.1.0", "command": "equipoise train digits --minutes 3", "started": STARTED,
-        "environment": {"python": "3.11.9", "torch": "2.9.0", "platform": "Linux x86_64", "device": "cpu", "threads": 2,
-                        "processor": "a processor"},
-        "preset": "digits-small", "steps": steps, "batch_size": 128,
-        "objective": {"name": objective, "equilibrium_value": equilibrium, "logit_meaning": meaning,
-                      "divergence": "-log 2 + JSD(p x q, q x p)", "source": "arXiv:1807.00734", "is_zero_sum": False},
-        "networks": {"generator": {"family": "mlp", "parameters": 214_080},
-                     "discriminator": {"family": "mlp", "parameters": 148_993}},
-    })  # fmt: skip
+    write(
+        path / "data.json",
+        {
+            "fingerprint": "6f1c0a9be2d4",
+            "source": "digits",
+            "counts": {"train": 1437, "selection": 180, "final": 180},
+            "split": {"seed": 0, "rule": "80/10/10 by groups of near-duplicates", "groups": 1790},
+            "space": {"kind": kind, "channels": 1, "height": 8, "width": 8},
+            "labels": [str(k) for k in range(10)],
+            "codec": {"kind": kind, "mean": [0.0] * 64},
+            "notes": ["2 of 1,799 files were skipped: a.png, b.png."],
+        },
+    )
+    write(
+        path / "run.json",
+        {
+            "equipoise": "0.1.0",
+            "command": "equipoise train digits --minutes 3",
+            "started": STARTED,
+            "environment": {
+                "python": "3.11.9",
+                "torch": "2.9.0",
+                "platform": "Linux x86_64",
+                "device": "cpu",
+                "threads": 2,
+                "processor": "a processor",
+            },
+            "preset": "digits-small",
+            "steps": steps,
+            "batch_size": 128,
+            "objective": {
+                "name": objective,
+                "equilibrium_value": equilibrium,
+                "logit_meaning": meaning,
+                "divergence": "-log 2 + JSD(p x q, q x p)",
+                "source": "arXiv:1807.00734",
+                "is_zero_sum": False,
+            },
+            "networks": {
+                "generator": {"family": "mlp", "parameters": 214_080},
+                "discriminator": {"family": "mlp", "parameters": 148_993},
+            },
+        },
+    )
     sample_steps = [0, *np.unique(np.geomspace(max(steps // 50, 1), steps, 12).astype(int) // every * every).tolist()]
     rows = [
         _row(step, steps, equilibrium, meaning, step in sample_steps, stream) for step in range(0, steps + 1, every)
     ]
     write_lines(path / "metrics.jsonl", rows)
     verdicts = [
-        _verdict(steps * (look + 1) // looks, "final" if look == looks - 1 else "selection",
-                 level + 0.25 * math.exp(-3.0 * (look + 1) / looks))
+        _verdict(
+            steps * (look + 1) // looks,
+            "final" if look == looks - 1 else "selection",
+            level + 0.25 * math.exp(-3.0 * (look + 1) / looks),
+        )
         for look in range(looks)
-    ]  # fmt: skip
+    ]
     write_lines(path / "verdicts.jsonl", verdicts)
     last = verdicts[-1] if verdicts else None
-    write(path / "status.json", {
-        "format": 1, "state": state, "step": steps, "steps": steps, "trend": "improving", "message": "",
-        "last_verdict": last, "updated": STARTED + 200.0, **(status or {}),
-    })  # fmt: skip
+    write(
+        path / "status.json",
+        {
+            "format": 1,
+            "state": state,
+            "step": steps,
+            "steps": steps,
+            "trend": "improving",
+            "message": "",
+            "last_verdict": last,
+            "updated": STARTED + 200.0,
+            **(status or {}),
+        },
+    )
     draw_sheet(path / "samples" / "real.png", stream, blur=0.0, size=picture_size)
     for step in sample_steps:
         blur = math.exp(-4 * step / steps)
@@ -108,17 +165,23 @@ def _row(
     value = equilibrium + gap + 0.01 * stream.normal()
     rate = 3e-3 * min(1.0, (step + 1) / (0.1 * steps)) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
     row: dict[str, Any] = {
-        "step": step, "samples_seen": step * 128, "seconds": step * 0.065,
+        "step": step,
+        "samples_seen": step * 128,
+        "seconds": step * 0.065,
         "steps_per_second": 15.4 + 0.6 * stream.normal(),
-        "value": value, "value_standard_error": 0.02, "discriminator_loss": -value,
+        "value": value,
+        "value_standard_error": 0.02,
+        "discriminator_loss": -value,
         "generator_loss": 0.7 + gap + 0.02 * stream.normal(),
         "penalty": {"r1": math.exp(-done) * (1 + 0.1 * stream.normal()), "r2": 0.7 * math.exp(-done)},
-        "penalty_weight": {"r1": 0.1 * 100 ** -done, "r2": 0.1 * 100 ** -done},
-        "gradient_norm": {"discriminator": 0.6 * math.exp(0.3 * stream.normal() - done),
-                          "generator": 0.2 * math.exp(0.3 * stream.normal() - done)},
+        "penalty_weight": {"r1": 0.1 * 100**-done, "r2": 0.1 * 100**-done},
+        "gradient_norm": {
+            "discriminator": 0.6 * math.exp(0.3 * stream.normal() - done),
+            "generator": 0.2 * math.exp(0.3 * stream.normal() - done),
+        },
         "learning_rate": {"discriminator": rate, "generator": rate},
         "logits": {"real": {"mean": 2 * gap, "std": 0.8}, "fake": {"mean": -2 * gap, "std": 0.9}},
-    }  # fmt: skip
+    }
     if with_histogram:
         row["saturation"] = _saturation(gap, meaning, stream)
         logits = {"real": stream.normal(4 * gap, 0.8, 512), "fake": stream.normal(-4 * gap, 0.9, 512)}
@@ -135,13 +198,27 @@ def _row(
 
 
 def _saturation(gap: float, meaning: str, stream: np.random.Generator) -> dict[str, Any]:
-    found: dict[str, Any] = dict.fromkeys((
-        "saturating_norm", "nonsaturating_norm", "ratio", "share_below_001", "mean_probability_real",
-        "mean_probability_fake", "minimax_value", "minimax_value_standard_error", "offset",
-    ))  # fmt: skip
+    found: dict[str, Any] = dict.fromkeys(
+        (
+            "saturating_norm",
+            "nonsaturating_norm",
+            "ratio",
+            "share_below_001",
+            "mean_probability_real",
+            "mean_probability_fake",
+            "minimax_value",
+            "minimax_value_standard_error",
+            "offset",
+        )
+    )
     if meaning != "other":
-        found |= {"saturating_norm": 0.2 - gap / 3, "nonsaturating_norm": 0.2 + gap / 3, "share_below_001": gap / 2,
-                  "mean_probability_real": 0.5 + gap / 2, "mean_probability_fake": 0.5 - gap / 2}  # fmt: skip
+        found |= {
+            "saturating_norm": 0.2 - gap / 3,
+            "nonsaturating_norm": 0.2 + gap / 3,
+            "share_below_001": gap / 2,
+            "mean_probability_real": 0.5 + gap / 2,
+            "mean_probability_fake": 0.5 - gap / 2,
+        }
     if meaning == "log_odds_up_to_a_constant":
         found |= {"minimax_value": -math.log(4) + gap, "minimax_value_standard_error": 0.03, "offset": 0.2}
     return {**found, "input_gradient_norm": 1 + 3 * gap + 0.1 * stream.normal(), "flags": []}
@@ -154,17 +231,49 @@ def _verdict(step: int, part: str, bound: float) -> dict[str, Any]:
     if differs:
         said = f"DISTINGUISHED: a fresh discriminator still tells generated from real; it was right 71.2% of {scored}."
     return {
-        "step": step, "part": part, "kind": "images", "sentence": said,
-        "conclusion": "distinguished" if differs else "not_distinguished", "confidence": 0.95, "margin_nats": None,
-        "jsd_lower_bound_nats": max(bound, 0.0), "jsd_estimate_nats": bound + 0.02,
+        "step": step,
+        "part": part,
+        "kind": "images",
+        "sentence": said,
+        "conclusion": "distinguished" if differs else "not_distinguished",
+        "confidence": 0.95,
+        "margin_nats": None,
+        "jsd_lower_bound_nats": max(bound, 0.0),
+        "jsd_estimate_nats": bound + 0.02,
         "log_e_value": 6.1 if differs else -0.4,
-        "value": -1.3863 + 2 * bound, "value_standard_error": 0.02, "equilibrium_value": -1.3863,
-        "accuracy": 0.712, "accuracy_low": 0.64, "accuracy_high": 0.78, "auc": 0.77, "auc_low": 0.7, "auc_high": 0.83,
-        "counts": {"real_fit": 1437, "fake_fit": 1437, "real_choice": 90, "fake_choice": 90, "real_score": 90,
-                   "fake_score": 90},
-        "member": "boosted trees", "member_values": {"boosted trees": -1.2, "quadratic": -1.36},
-        "resolution_method": "floor", "resolution_floor_nats": 0.061, "resolution_power": 0.95, "resolution_nats": {},
-        "resolution_intervals_nats": {}, "seed": 0, "seconds": 2.1,
-        "findings": [{"check": "copies", "statement": "No generated sample is a copy of a real one.",
-                      "is_problem": False, "numbers": {}, "rows": []}],
-    }  # fmt: skip
+        "value": -1.3863 + 2 * bound,
+        "value_standard_error": 0.02,
+        "equilibrium_value": -1.3863,
+        "accuracy": 0.712,
+        "accuracy_low": 0.64,
+        "accuracy_high": 0.78,
+        "auc": 0.77,
+        "auc_low": 0.7,
+        "auc_high": 0.83,
+        "counts": {
+            "real_fit": 1437,
+            "fake_fit": 1437,
+            "real_choice": 90,
+            "fake_choice": 90,
+            "real_score": 90,
+            "fake_score": 90,
+        },
+        "member": "boosted trees",
+        "member_values": {"boosted trees": -1.2, "quadratic": -1.36},
+        "resolution_method": "floor",
+        "resolution_floor_nats": 0.061,
+        "resolution_power": 0.95,
+        "resolution_nats": {},
+        "resolution_intervals_nats": {},
+        "seed": 0,
+        "seconds": 2.1,
+        "findings": [
+            {
+                "check": "copies",
+                "statement": "No generated sample is a copy of a real one.",
+                "is_problem": False,
+                "numbers": {},
+                "rows": [],
+            }
+        ],
+    }

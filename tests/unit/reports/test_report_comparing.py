@@ -16,8 +16,13 @@ from equipoise.reports import compare, write_comparison
 def family(tmp_path):
     """Three seeds of one configuration, then one run with two settings changed."""
     same = [build_run(tmp_path / f"seed-{seed}", seed=seed, steps=100, level=0.1 * (seed + 1)) for seed in range(3)]
-    other = build_run(tmp_path / "other", steps=200, objective="nonsaturating", looks=2,
-                      settings={"play.batch_size": 64, "outdir": "elsewhere"})  # fmt: skip
+    other = build_run(
+        tmp_path / "other",
+        steps=200,
+        objective="nonsaturating",
+        looks=2,
+        settings={"play.batch_size": 64, "outdir": "elsewhere"},
+    )
     return [*same, other]
 
 

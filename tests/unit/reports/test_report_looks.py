@@ -19,21 +19,48 @@ from equipoise.reports.reading import read_run
 
 
 def gap_of(value):
-    return {"steps": 20, "rows": 500, "gap": value, "gap_standard_error": 0.01, "discriminator_gain": value / 2,
-            "discriminator_gain_standard_error": 0.01, "generator_gain": value / 2,
-            "generator_gain_standard_error": 0.01}  # fmt: skip
+    return {
+        "steps": 20,
+        "rows": 500,
+        "gap": value,
+        "gap_standard_error": 0.01,
+        "discriminator_gain": value / 2,
+        "discriminator_gain_standard_error": 0.01,
+        "generator_gain": value / 2,
+        "generator_gain_standard_error": 0.01,
+    }
 
 
 FINDINGS = [
-    {"check": "coverage", "statement": "In brackets what two real sets reach.", "is_problem": False, "rows": [],
-     "numbers": {"coverage_share": 0.61, "coverage_floor_share": 0.97}},
-    {"check": "memorisation", "statement": "No sign of copying.", "is_problem": False, "rows": [],
-     "numbers": {"copying_z_score": 0.4, "near_copy_share": 0.012}},
-    {"check": "where", "statement": "These columns differ by themselves: <b>price</b>.", "is_problem": True,
-     "numbers": {}, "rows": [{"column": "<b>price</b>", "jsd_nats": 0.02}]},
-    {"check": "where", "statement": "Listed.", "is_problem": False, "numbers": {},
-     "rows": [{"side": "real", "log_odds_of_real": 3.0, "price": 12.5}]},
-]  # fmt: skip
+    {
+        "check": "coverage",
+        "statement": "In brackets what two real sets reach.",
+        "is_problem": False,
+        "rows": [],
+        "numbers": {"coverage_share": 0.61, "coverage_floor_share": 0.97},
+    },
+    {
+        "check": "memorisation",
+        "statement": "No sign of copying.",
+        "is_problem": False,
+        "rows": [],
+        "numbers": {"copying_z_score": 0.4, "near_copy_share": 0.012},
+    },
+    {
+        "check": "where",
+        "statement": "These columns differ by themselves: <b>price</b>.",
+        "is_problem": True,
+        "numbers": {},
+        "rows": [{"column": "<b>price</b>", "jsd_nats": 0.02}],
+    },
+    {
+        "check": "where",
+        "statement": "Listed.",
+        "is_problem": False,
+        "numbers": {},
+        "rows": [{"side": "real", "log_odds_of_real": 3.0, "price": 12.5}],
+    },
+]
 
 
 @pytest.fixture
@@ -43,15 +70,25 @@ def looked_at(tmp_path):
     rows = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text().splitlines()]
     for place, row in enumerate(rows[:3]):
         row |= {"duality_gap": gap_of(0.3 / (place + 1)), "value_standard_error": 0.02}
-    rows[-1] |= {"findings": FINDINGS, "step": 300, "resolution_power": 0.95, "resolution_floor_nats": 0.0018,
-                 "resolution_nats": {"missing mode": 0.004, "noise": None},
-                 "resolution_intervals_nats": {"missing mode": [0.003, 0.006], "noise": [0.2, None]}}  # fmt: skip
+    rows[-1] |= {
+        "findings": FINDINGS,
+        "step": 300,
+        "resolution_power": 0.95,
+        "resolution_floor_nats": 0.0018,
+        "resolution_nats": {"missing mode": 0.004, "noise": None},
+        "resolution_intervals_nats": {"missing mode": [0.003, 0.006], "noise": [0.2, None]},
+    }
     write_lines(folder / "verdicts.jsonl", rows)
     status = json.loads((folder / "status.json").read_text())
-    write(folder / "status.json", {
-        **status, "best": {"step": 300, "jsd_estimate_nats": 0.05}, "ended_because": "The referee's look said so.",
-        "look_time": {"play_seconds": 90.0, "look_seconds": 6.0, "share": 0.0625},
-    })  # fmt: skip
+    write(
+        folder / "status.json",
+        {
+            **status,
+            "best": {"step": 300, "jsd_estimate_nats": 0.05},
+            "ended_because": "The referee's look said so.",
+            "look_time": {"play_seconds": 90.0, "look_seconds": 6.0, "share": 0.0625},
+        },
+    )
     config = json.loads((folder / "config.yaml").read_text())
     write(folder / "config.yaml", {**config, "looks": {"keep_best": True}})
     write(folder / "looks.json", {"plan": {"planned": 3, "confidence": 0.95}})
@@ -61,10 +98,17 @@ def looked_at(tmp_path):
 
 def test_the_page_has_the_evidence_in_tables_below_the_verdict(looked_at):
     text = text_of(write_report(looked_at).read_text(encoding="utf-8"))
-    places = [text.index(words) for words in (
-        "A fresh discriminator still tells", "The evidence", "What would have been seen", "Coverage", "Memorisation",
-        "Samples over time",
-    )]  # fmt: skip
+    places = [
+        text.index(words)
+        for words in (
+            "A fresh discriminator still tells",
+            "The evidence",
+            "What would have been seen",
+            "Coverage",
+            "Memorisation",
+            "Samples over time",
+        )
+    ]
     assert places == sorted(places)
     assert "missing mode 0.004 0.003 to 0.006" in re.sub(r"\s+", " ", text)
     assert "not at any size" in text
@@ -107,8 +151,11 @@ def test_the_bands_of_looks_reach_as_far_above_the_estimate_as_the_bound_lies_be
     run = read_run(looked_at)
     plot = referee_plot(run)
     (axes,) = plot.figure.axes
-    ends = {tuple(np.round(segment[:, 1], 6)) for drawn in axes.collections for segment in getattr(
-        drawn, "get_segments", list)()}  # fmt: skip
+    ends = {
+        tuple(np.round(segment[:, 1], 6))
+        for drawn in axes.collections
+        for segment in getattr(drawn, "get_segments", list)()
+    }
     for row in run.verdicts[:3]:
         # Half the standard error of V, 0.02, times the normal quantile of the look's confidence.
         top = row["jsd_estimate_nats"] + NormalDist().inv_cdf(row["confidence"]) * 0.01
@@ -124,11 +171,13 @@ def test_a_run_without_looks_has_no_panel_for_them(tmp_path):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"duality_gap": "no mapping"}, {"duality_gap": {"gap": float("nan"), "steps": None}},
+        {"duality_gap": "no mapping"},
+        {"duality_gap": {"gap": float("nan"), "steps": None}},
         {"findings": [None, {"check": "where", "rows": [1, {"side": None}]}, {"check": "coverage", "numbers": 3}]},
-        {"resolution_nats": 5, "resolution_intervals_nats": {"x": 1}}, {"confidence": 7},
+        {"resolution_nats": 5, "resolution_intervals_nats": {"x": 1}},
+        {"confidence": 7},
     ],
-)  # fmt: skip
+)
 def test_a_look_with_broken_fields_breaks_no_report(looked_at, fields):
     rows = [json.loads(line) for line in (looked_at / "verdicts.jsonl").read_text().splitlines()]
     write_lines(looked_at / "verdicts.jsonl", [{**row, **fields} for row in rows])

@@ -46,11 +46,19 @@ def test_every_picture_in_a_report_has_a_text_for_those_who_do_not_see_it(run_fo
 
 def test_the_verdict_stands_above_the_samples_and_they_above_the_curves(run_folder):
     text = text_of(page_of(run_folder))
-    places = [text.index(words) for words in (
-        "Finished at step 400 of 400", "A fresh discriminator still tells generated from real",
-        "The referee's lower bound", "Samples over time", "Value of the objective", "Key numbers",
-        "Data and environment", "Settings",
-    )]  # fmt: skip
+    places = [
+        text.index(words)
+        for words in (
+            "Finished at step 400 of 400",
+            "A fresh discriminator still tells generated from real",
+            "The referee's lower bound",
+            "Samples over time",
+            "Value of the objective",
+            "Key numbers",
+            "Data and environment",
+            "Settings",
+        )
+    ]
     assert places == sorted(places)
 
 
@@ -119,18 +127,24 @@ def test_a_run_without_a_look_says_so_and_names_the_command(tmp_path):
 @pytest.mark.parametrize(
     ("verdict", "sentence"),
     [
-        ({"conclusion": "distinguished", "jsd_lower_bound_nats": 0.11, "confidence": 0.975},
-         "With 97.5 % confidence the two are at least 0.11 nats apart, 16 % of the way"),
-        ({"conclusion": "distinguished", "jsd_lower_bound_nats": 0.0, "confidence": 0.95},
-         "still tells generated samples from real ones. How far the two are apart could not be bounded from below."),
-        ({"conclusion": "not_distinguished", "jsd_lower_bound_nats": 0.0, "resolution_floor_nats": 0.0613},
-         "That nothing was found is no proof that the two agree. Differences below 0.061 nats would be missed by any"),
+        (
+            {"conclusion": "distinguished", "jsd_lower_bound_nats": 0.11, "confidence": 0.975},
+            "With 97.5 % confidence the two are at least 0.11 nats apart, 16 % of the way",
+        ),
+        (
+            {"conclusion": "distinguished", "jsd_lower_bound_nats": 0.0, "confidence": 0.95},
+            "still tells generated samples from real ones. How far the two are apart could not be bounded from below.",
+        ),
+        (
+            {"conclusion": "not_distinguished", "jsd_lower_bound_nats": 0.0, "resolution_floor_nats": 0.0613},
+            "That nothing was found is no proof that the two agree. Differences below 0.061 nats would be missed by any",
+        ),
         ({"conclusion": "equivalent", "margin_nats": 0.02}, "a difference of 0.02 nats would have been found"),
         ({"conclusion": "too_little_data"}, "There are too few held-out samples for a verdict"),
         ({"conclusion": "distinguished", "sentence": "DISTINGUISHED: right 90 % of it."}, "Right 90 % of it."),
         ({"conclusion": "a word of a later version"}, "is not one that this version of equipoise knows"),
     ],
-)  # fmt: skip
+)
 def test_each_conclusion_has_its_sentence(verdict, sentence):
     assert sentence in f"{verdict_sentence(verdict)} {distance_sentence(verdict)}"
 

@@ -52,9 +52,19 @@ def test_no_rows_give_an_empty_series():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (1437, "1,437"), (-0.693147, "-0.6931"), (1e-5, "1e-5"), (123456.7, "123,457"), (None, "–"),
-     (float("nan"), "–"), (True, "–"), ("3", "–"), (1e300, "1e+300")],
-)  # fmt: skip
+    [
+        (0.0, "0"),
+        (1437, "1,437"),
+        (-0.693147, "-0.6931"),
+        (1e-5, "1e-5"),
+        (123456.7, "123,457"),
+        (None, "–"),
+        (float("nan"), "–"),
+        (True, "–"),
+        ("3", "–"),
+        (1e300, "1e+300"),
+    ],
+)
 def test_numbers_are_written_as_people_read_them(value, text):
     assert number(value) == text
 

@@ -60,9 +60,15 @@ def test_at_most_five_thousand_points_of_a_side_are_drawn():
 
 @pytest.mark.parametrize(
     ("values", "real"),
-    [(np.zeros((0, 2)), np.ones((3, 2))), (np.ones((1, 2)), None), (np.full((4, 2), np.nan), np.zeros((1, 2))),
-     (np.ones((1, 1)), np.zeros((0, 1))), (np.ones((2, 3)), np.zeros((1, 3))), (np.full((5, 2), 1e300), None)],
-)  # fmt: skip
+    [
+        (np.zeros((0, 2)), np.ones((3, 2))),
+        (np.ones((1, 2)), None),
+        (np.full((4, 2), np.nan), np.zeros((1, 2))),
+        (np.ones((1, 1)), np.zeros((0, 1))),
+        (np.ones((2, 3)), np.zeros((1, 3))),
+        (np.full((5, 2), 1e300), None),
+    ],
+)
 def test_few_constant_or_broken_points_are_drawn_without_failing(tmp_path, values, real):
     path = write_picture(points_picture(values, real), tmp_path / "picture.png")
     assert Image.open(path).width > 300
@@ -75,15 +81,23 @@ def test_points_of_different_dimension_are_refused():
 
 def mixed_frame(rows: int, seed: int) -> pd.DataFrame:
     stream = np.random.default_rng(seed)
-    return pd.DataFrame({
-        "price $x$": stream.gamma(2, 1, rows), "cut": pd.Categorical(stream.choice(list("ABCDEFGHIJKL"), rows)),
-        "yes": stream.random(rows) < 0.3, "count": stream.integers(0, 4, rows),
-        "when": pd.Timestamp("2020-01-01") + pd.to_timedelta(stream.integers(0, 900, rows), "D"),
-        "gap": np.where(stream.random(rows) < 0.2, np.nan, stream.normal(size=rows)),
-        "nothing": np.full(rows, np.nan), "<b>": stream.choice(["long long name", "no"], rows), 7: 1.0,
-        "whole": pd.array(np.where(stream.random(rows) < 0.1, None, stream.integers(0, 99, rows)), dtype="Int64"),
-        "more": stream.normal(size=rows), "and more": 1, "too many": 2,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "price $x$": stream.gamma(2, 1, rows),
+            "cut": pd.Categorical(stream.choice(list("ABCDEFGHIJKL"), rows)),
+            "yes": stream.random(rows) < 0.3,
+            "count": stream.integers(0, 4, rows),
+            "when": pd.Timestamp("2020-01-01") + pd.to_timedelta(stream.integers(0, 900, rows), "D"),
+            "gap": np.where(stream.random(rows) < 0.2, np.nan, stream.normal(size=rows)),
+            "nothing": np.full(rows, np.nan),
+            "<b>": stream.choice(["long long name", "no"], rows),
+            7: 1.0,
+            "whole": pd.array(np.where(stream.random(rows) < 0.1, None, stream.integers(0, 99, rows)), dtype="Int64"),
+            "more": stream.normal(size=rows),
+            "and more": 1,
+            "too many": 2,
+        }
+    )
 
 
 def test_every_type_of_column_is_drawn_beside_the_real_one(tmp_path):

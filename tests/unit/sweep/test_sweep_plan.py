@@ -74,9 +74,10 @@ def test_names_that_lose_letters_stay_apart():
 def test_a_sweep_is_every_combination_with_every_seed(points):
     runs = plan(points, "objective=hinge,minimax", "penalties=[r1, r2],[]", seeds=2)
     assert [run.name for run in runs] == [
-        f"{name}-seed{seed}" for seed in (0, 1)
+        f"{name}-seed{seed}"
+        for seed in (0, 1)
         for name in ("hinge-r1+r2", "hinge-no_penalties", "minimax-r1+r2", "minimax-no_penalties")
-    ]  # fmt: skip
+    ]
     assert [run.config.seed for run in runs] == [0] * 4 + [1] * 4
     assert [part.name for part in runs[0].config.penalties] == ["r1", "r2"]
     assert runs[1].config.penalties == ()

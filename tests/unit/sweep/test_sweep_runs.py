@@ -20,8 +20,14 @@ from equipoise.experiment.sweep import sweep
 from equipoise.experiment.sweep_plan import plan_sweep, read_axes
 from equipoise.runfolder import RunFolder
 
-SMALL = ("data.points=600", "play.batch_size=16", "outputs.final_verdict=false", "runtime.threads=1",
-         "networks.generator.width=8", "networks.discriminator.width=8")  # fmt: skip
+SMALL = (
+    "data.points=600",
+    "play.batch_size=16",
+    "outputs.final_verdict=false",
+    "runtime.threads=1",
+    "networks.generator.width=8",
+    "networks.discriminator.width=8",
+)
 OVER = ("objective=hinge,minimax", "penalties=[r1, r2]")
 
 
@@ -173,8 +179,9 @@ def test_processes_play_what_one_process_plays(swept, tmp_path):
 def test_a_sweep_of_processes_that_is_stopped_leaves_checkpoints_and_no_process(tmp_path):
     words = [str(word) for word in typed(tmp_path, "--jobs", 2, "--quiet")]
     words[words.index("--steps") + 1] = "200000"
-    process = subprocess.Popen([sys.executable, "-m", "equipoise", *words], stderr=subprocess.PIPE,
-                               env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "equipoise", *words], stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     rows = [tmp_path / f"{name}-r1+r2-seed0" / "metrics.jsonl" for name in ("hinge", "minimax")]
     while process.poll() is None and not all(path.is_file() and path.stat().st_size for path in rows):
         time.sleep(0.2)

@@ -57,9 +57,7 @@ def test_gains_in_the_dirac_game_are_their_closed_form(steps):
     # V = psi (E x - theta) with E x = 0. Rates h (1 - i / K) sum to h (K + 1) / 2; D' = psi - that * theta gains
     # theta^2 times it, and G' = theta + that * psi gains psi^2 times it.
     psi, theta, rate = 0.7, -1.3, 0.01
-    found = duality_gap(
-        dirac(psi, theta, rate=rate), steps=steps, real=torch.zeros(50, 1, dtype=torch.float64), seed=0
-    )
+    found = duality_gap(dirac(psi, theta, rate=rate), steps=steps, real=torch.zeros(50, 1, dtype=torch.float64), seed=0)
     moved = rate * (steps + 1) / 2
     assert found["discriminator_gain"] == pytest.approx(moved * theta**2, rel=1e-9)
     assert found["generator_gain"] == pytest.approx(moved * psi**2, rel=1e-9)
@@ -96,12 +94,15 @@ GAMES = {
     "points": ("ring8", []),
     "spectral normalisation, clipping, fog, classes": (
         "digits",
-        ["networks.discriminator.spectral=true", "optimisers.generator.clip_norm=0.1",
-         "augmentation.instance_noise.level=0.1"],
+        [
+            "networks.discriminator.spectral=true",
+            "optimisers.generator.clip_norm=0.1",
+            "augmentation.instance_noise.level=0.1",
+        ],
     ),
     "a penalty with a memory, averaging": ("ring8", ["objective=relativistic_average", "penalties=[lecam, r1]"]),
     "optimistic": ("ring8", ["play.order=optimistic", "objective=hinge"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("game", GAMES)

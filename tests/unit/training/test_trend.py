@@ -16,8 +16,12 @@ REPEATS = {"check": "collapse", "is_problem": True, "numbers": {}}
 
 
 def covering(coverage, precision):
-    numbers = {"coverage_share": coverage, "coverage_floor_share": 0.96,
-               "precision_share": precision, "precision_floor_share": 0.98}  # fmt: skip
+    numbers = {
+        "coverage_share": coverage,
+        "coverage_floor_share": 0.96,
+        "precision_share": precision,
+        "precision_floor_share": 0.98,
+    }
     return {"check": "coverage", "is_problem": coverage < 0.9, "numbers": numbers}
 
 

@@ -57,9 +57,11 @@ def read_csv(path: Path, options: DataOptions) -> RawData:
         _keep_leading_zeros(frame, path, layout)
     except (ValueError, OverflowError) as error:
         raise DataError(
-            str(path), f"it cannot be read as CSV ({(str(error).splitlines() or ['damaged'])[0][:120]}).",
-            "Expected rows of text with the same number of fields.", "Write the file again.",
-        ) from error  # fmt: skip
+            str(path),
+            f"it cannot be read as CSV ({(str(error).splitlines() or ['damaged'])[0][:120]}).",
+            "Expected rows of text with the same number of fields.",
+            "Write the file again.",
+        ) from error
     raw = from_columns(_with_types(frame), options=options, source=str(path))
     if layout.has_header:
         return raw
@@ -76,10 +78,20 @@ def write_csv(path: Path, data: RawData) -> None:
 def _read(path: Path, layout: Layout, *, columns: list[str] | None = None, rows: int | None = None) -> pd.DataFrame:
     """The file as pandas understands it; `columns`, if given, as text."""
     return pd.read_csv(
-        path, sep=layout.separator, header=0 if layout.has_header else None, names=list(layout.names),
-        keep_default_na=False, na_values=[""], encoding="utf-8-sig", low_memory=False, index_col=False,
-        dtype=None if columns is None else str, usecols=columns, nrows=rows, **exact_numbers(),
-    )  # fmt: skip
+        path,
+        sep=layout.separator,
+        header=0 if layout.has_header else None,
+        names=list(layout.names),
+        keep_default_na=False,
+        na_values=[""],
+        encoding="utf-8-sig",
+        low_memory=False,
+        index_col=False,
+        dtype=None if columns is None else str,
+        usecols=columns,
+        nrows=rows,
+        **exact_numbers(),
+    )
 
 
 def _layout(path: Path) -> Layout:
@@ -93,41 +105,50 @@ def _layout(path: Path) -> Layout:
             first = next((row for row in reader if row), None)
             if first is None:
                 raise DataError(
-                    str(path), "the file is empty.", "Expected a line of names, then rows.",
+                    str(path),
+                    "the file is empty.",
+                    "Expected a line of names, then rows.",
                     "Check that it was written to the end.",
-                )  # fmt: skip
+                )
             line = reader.line_num
             for row in reader:
                 line = reader.line_num
                 if row and len(row) != len(first):
                     raise DataError(
-                        f"{path}, line {line}", f"the row has {len(row)} {'field' if len(row) == 1 else 'fields'}.",
+                        f"{path}, line {line}",
+                        f"the row has {len(row)} {'field' if len(row) == 1 else 'fields'}.",
                         f"Expected {len(first)}, as in the first line.",
                         "Correct or remove the line; a field that holds the separator needs quotes.",
-                    )  # fmt: skip
+                    )
                 rows += bool(row)
     except UnicodeDecodeError as error:
         raise _undecodable(path, error) from error
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {line + 1}", f"it cannot be read as CSV ({error}).", "Expected rows of text.",
+            f"{path}, line {line + 1}",
+            f"it cannot be read as CSV ({error}).",
+            "Expected rows of text.",
             "Look for a quote that is never closed, or check that this is a CSV file.",
-        ) from error  # fmt: skip
+        ) from error
     if all(_is_number(field) for field in first):
         return Layout(separator, coordinate_names(len(first)), has_header=False)
     if rows == 0:
         raise DataError(
-            str(path), "there are names but no rows.", "Expected rows after the first line.",
+            str(path),
+            "there are names but no rows.",
+            "Expected rows after the first line.",
             "Check that it was written to the end.",
-        )  # fmt: skip
+        )
     unnamed = [position for position, name in enumerate(first) if not name.strip()]
     if unnamed == [0]:
         first[0] = "index"  # the column that pandas' own to_csv leaves without a name
     elif unnamed:
         raise DataError(
-            f"{path}, line 1", f"column {unnamed[0]} has no name.", "Expected a name for every column.",
+            f"{path}, line 1",
+            f"column {unnamed[0]} has no name.",
+            "Expected a name for every column.",
             "Name it in the first line.",
-        )  # fmt: skip
+        )
     return Layout(separator, tuple(first), has_header=True)
 
 
@@ -137,9 +158,11 @@ def _lines(stream: TextIO, path: Path) -> Iterator[str]:
     while line := stream.readline(longest + 1):
         if len(line) > longest:
             raise DataError(
-                str(path), f"a line has more than {longest:,} characters.", "Expected rows of text.",
+                str(path),
+                f"a line has more than {longest:,} characters.",
+                "Expected rows of text.",
                 f"Check that this is a CSV file. {raise_it('line_bytes')}",
-            )  # fmt: skip
+            )
         yield line
 
 
@@ -204,9 +227,11 @@ def _undecodable(path: Path, error: UnicodeDecodeError) -> DataError:
                 error = found
                 break
     return DataError(
-        f"{path}, line {line}", f"the byte 0x{error.object[error.start]:02x} is no UTF-8 text.",
-        "Expected a text file in UTF-8.", "Save it as 'CSV UTF-8', or convert it: iconv -f latin1 -t utf-8.",
-    )  # fmt: skip
+        f"{path}, line {line}",
+        f"the byte 0x{error.object[error.start]:02x} is no UTF-8 text.",
+        "Expected a text file in UTF-8.",
+        "Save it as 'CSV UTF-8', or convert it: iconv -f latin1 -t utf-8.",
+    )
 
 
 FORMATS = {

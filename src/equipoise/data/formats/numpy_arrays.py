@@ -32,9 +32,22 @@ VALUE_NAMES = ("values", "images", "samples", "data", "points", "x", "arr_0")
 LABEL_NAMES = ("labels", "label", "targets", "y")
 READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 UNREADABLE = (
-    ValueError, OSError, EOFError, SyntaxError, OverflowError, TypeError, KeyError, MemoryError, RecursionError,
-    NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError,
-)  # fmt: skip
+    ValueError,
+    OSError,
+    EOFError,
+    SyntaxError,
+    OverflowError,
+    TypeError,
+    KeyError,
+    MemoryError,
+    RecursionError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    tokenize.TokenError,
+)
 
 
 def read_npy(path: Path, options: DataOptions) -> RawData:
@@ -78,9 +91,11 @@ def read_npz(path: Path, options: DataOptions) -> RawData:
         return raw
     if np.shape(weights)[:1] != (len(raw),):
         raise DataError(
-            f"{path}, data.sample_weight", f"{np.size(weights)} weights for {len(raw)} samples.",
-            "Expected one weight per sample.", "Check that both arrays have the same order and length.",
-        )  # fmt: skip
+            f"{path}, data.sample_weight",
+            f"{np.size(weights)} weights for {len(raw)} samples.",
+            "Expected one weight per sample.",
+            "Check that both arrays have the same order and length.",
+        )
     return replace(raw, weights=checked_weights(weights, weight_name, source=str(path)))
 
 
@@ -136,17 +151,20 @@ def _weight_name(names: list[str], options: DataOptions, path: Path) -> str | No
         raise DataError(
             f"{path}, data.sample_weight",
             f"there is no array '{options.sample_weight}'.{nearest(options.sample_weight, names)}",
-            f"The arrays are: {', '.join(names)}.", "Write one of them.",
-        )  # fmt: skip
+            f"The arrays are: {', '.join(names)}.",
+            "Write one of them.",
+        )
     return options.sample_weight
 
 
 def _label_name(names: list[str], options: DataOptions, path: Path) -> str | None:
     if options.labels is not None and options.labels not in names:
         raise DataError(
-            f"{path}, data.labels", f"there is no array '{options.labels}'.{nearest(options.labels, names)}",
-            f"The arrays are: {', '.join(names)}.", "Write one of them.",
-        )  # fmt: skip
+            f"{path}, data.labels",
+            f"there is no array '{options.labels}'.{nearest(options.labels, names)}",
+            f"The arrays are: {', '.join(names)}.",
+            "Write one of them.",
+        )
     return options.labels or next((name for name in LABEL_NAMES if name in names and len(names) > 1), None)
 
 
@@ -158,22 +176,28 @@ def _value_name(names: list[str], path: Path) -> str:
     if len(names) == 1:
         return names[0]
     raise DataError(
-        str(path), f"it is not clear which array holds the samples: {', '.join(names) or 'there is none'}.",
-        f"Expected one array, or one called {', '.join(VALUE_NAMES)}.", "Rename it, or store it as an .npy file.",
-    )  # fmt: skip
+        str(path),
+        f"it is not clear which array holds the samples: {', '.join(names) or 'there is none'}.",
+        f"Expected one array, or one called {', '.join(VALUE_NAMES)}.",
+        "Rename it, or store it as an .npy file.",
+    )
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     if "Object arrays" in str(error):
         return DataError(
-            str(path), "the array holds Python objects, which only a pickle can store.", "Expected numbers.",
+            str(path),
+            "the array holds Python objects, which only a pickle can store.",
+            "Expected numbers.",
             "Convert it with array.astype(float) and save it again; a pickle could run code, so none is read.",
-        )  # fmt: skip
+        )
     if "magic string" in str(error) and path.open("rb").read(1) == b"\x80":
         return DataError(
-            str(path), "it looks like a pickle, which could run code.", "Expected a file written by numpy.save.",
+            str(path),
+            "it looks like a pickle, which could run code.",
+            "Expected a file written by numpy.save.",
             "Load it where you trust it, and write it again with numpy.save; no pickle is read here.",
-        )  # fmt: skip
+        )
     reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
     return DataError(
         str(path),

@@ -32,12 +32,23 @@ def read_parquet(path: Path, options: DataOptions) -> RawData:
         frame = _as_frame(table)
     except DataError:
         raise
-    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
-            NotImplementedError, RuntimeError) as error:  # fmt: skip
+    except (
+        pa.ArrowException,
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         raise DataError(
-            str(path), f"it cannot be read as Parquet ({(str(error).splitlines() or ['damaged'])[0][:120]}).",
-            "Expected a Parquet file.", "Write it again, or check that the copy is complete.",
-        ) from error  # fmt: skip
+            str(path),
+            f"it cannot be read as Parquet ({(str(error).splitlines() or ['damaged'])[0][:120]}).",
+            "Expected a Parquet file.",
+            "Write it again, or check that the copy is complete.",
+        ) from error
     return from_columns(frame.reset_index(drop=True), options=options, source=str(path))
 
 

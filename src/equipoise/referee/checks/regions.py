@@ -51,12 +51,18 @@ def check_regions(evidence: Evidence) -> tuple[Finding, ...]:
         is_named = log_e >= -math.log(level)
         *counted, limits = with_undecided(*logits, limits, evidence.left_out)
         estimate = value_estimate(*counted)
-        rows.append({
-            "top": top * factor, "bottom": min(bottom * factor, height), "left": left * factor,
-            "right": min(right * factor, width), "is_told_apart": bool(is_named),
-            "jsd_lower_bound_nats": _bound(*counted, limits, level) if is_named else 0.0,
-            "jsd_estimate_nats": estimate.jsd_nats, "log_e_value": log_e,
-        })  # fmt: skip
+        rows.append(
+            {
+                "top": top * factor,
+                "bottom": min(bottom * factor, height),
+                "left": left * factor,
+                "right": min(right * factor, width),
+                "is_told_apart": bool(is_named),
+                "jsd_lower_bound_nats": _bound(*counted, limits, level) if is_named else 0.0,
+                "jsd_estimate_nats": estimate.jsd_nats,
+                "log_e_value": log_e,
+            }
+        )
     rows.sort(key=lambda row: -row["log_e_value"])
     named = [row for row in rows if row["is_told_apart"]]
     if not named:

@@ -31,9 +31,14 @@ def check_where(evidence: Evidence) -> tuple[Finding, ...]:
         if pairs:
             listed = ", ".join(f"{row['first']} with {row['second']}" for row in pairs[:3])
             findings.append(
-                Finding("where", f"These pairs of {unit} go together differently, most first: {listed}.", True,
-                        {"pairs": len(pairs)}, tuple(pairs[:_LISTED]))
-            )  # fmt: skip
+                Finding(
+                    "where",
+                    f"These pairs of {unit} go together differently, most first: {listed}.",
+                    True,
+                    {"pairs": len(pairs)},
+                    tuple(pairs[:_LISTED]),
+                )
+            )
     return (*findings, *_samples(evidence))
 
 
@@ -74,8 +79,14 @@ def _pairs(evidence: Evidence, codes: list[np.ndarray], names: tuple[str, ...]) 
             spread = np.sqrt(sum(part.var() / len(part) for part in means))
             lost = float(means[0].mean() - means[1].mean())
             if spread > 0 and abs(lost) > limit * spread:
-                rows.append({"first": names[first], "second": names[second], "dependence_lost_nats": lost,
-                             "z_score": float(lost / spread)})  # fmt: skip
+                rows.append(
+                    {
+                        "first": names[first],
+                        "second": names[second],
+                        "dependence_lost_nats": lost,
+                        "z_score": float(lost / spread),
+                    }
+                )
     return sorted(rows, key=lambda row: -abs(row["dependence_lost_nats"]))
 
 
@@ -148,8 +159,10 @@ def _how(evidence: Evidence, column: int) -> dict[str, object]:
         worst = int(np.argmax(sum(rel_entr(share, middle) for share in shares)))  # each level's part of the JSD
         name = evidence.real.levels[column][worst]
         return {"level": name, "real_share": float(shares[0][worst]), "fake_share": float(shares[1][worst])}
-    return {"real_median": float(np.nanmedian(real)) if np.isfinite(real).any() else None,
-            "fake_median": float(np.nanmedian(fake)) if np.isfinite(fake).any() else None}  # fmt: skip
+    return {
+        "real_median": float(np.nanmedian(real)) if np.isfinite(real).any() else None,
+        "fake_median": float(np.nanmedian(fake)) if np.isfinite(fake).any() else None,
+    }
 
 
 def _codes(side: Rows, reference: Rows) -> np.ndarray:
