@@ -31,10 +31,10 @@ import torch
 import equipoise
 import equipoise.reports
 import equipoise.training.recorder
-from equipoise import experiment
 from equipoise.errors import EquipoiseError
-from equipoise.experiment import Planned
-from equipoise.experiment.preparing import plan_run, prepare_data
+from equipoise.experiment.prepare import Planned, plan_run, prepare_data
+from equipoise.experiment.resume import resume
+from equipoise.experiment.train import train_planned
 from equipoise.files import TEMPORARY_NAME
 from equipoise.runfolder import RunFolder
 from equipoise.training import Trainer
@@ -105,7 +105,7 @@ def forked(work: Callable[[], Any], *, all_writers: bool = False, variables: Map
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if not all_writers:
             equipoise.reports.write_report = lambda folder: (folder / "report.html").touch()
-            equipoise.training.recorder.write_picture = lambda picture, path: path.touch()
+            equipoise.training.recorder.save_figure = lambda picture, path: path.touch()
         work()
         code = 0
     except EquipoiseError as error:
@@ -138,11 +138,11 @@ def play(config: Path, run: Path, *, resumes: bool | None = None) -> None:
     if is_whole(run):
         return
     if (run / "config.yaml").exists() if resumes is None else resumes:
-        experiment.resume(run)
+        resume(run)
         return
     planned = plan_run(None, config_file=config)
     data = prepare_data(planned.config.data.source, planned.config.data, planned.config.seed)
-    experiment.train_planned(Planned(planned.config, data), run)
+    train_planned(Planned(planned.config, data), run)
 
 
 def is_whole(run: Path) -> bool:
@@ -154,7 +154,7 @@ def spoil_twice(at: int, sign: Path) -> None:
     """Make one gradient of the generator NaN in step `at` of play that was put back once or never; `sign` says when."""
     step = Trainer.play
 
-    def spoilt(trainer: Trainer, *, measure: bool = False) -> Any:
+    def contaminated(trainer: Trainer, *, measure: bool = False) -> Any:
         if trainer.step + 1 != at or len(trainer.rollbacks) >= 2:
             return step(trainer, measure=measure)
         hook = trainer.generator.parameters[2].register_hook(lambda gradient: gradient * float("nan"))
@@ -164,7 +164,7 @@ def spoil_twice(at: int, sign: Path) -> None:
             hook.remove()
             sign.touch()
 
-    Trainer.play = spoilt
+    Trainer.play = contaminated
 
 
 # Moments.
@@ -343,11 +343,11 @@ def content(run: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         "rows": timeless(held.read_metrics()),
         "verdicts": timeless(held.read_verdicts()),
-        "rollbacks": timeless([row for row in held.read_journal() if row["event"] == "rollback"]),
+        "rollbacks": timeless([row for row in held.read_event_log() if row["event"] == "rollback"]),
         # What is empty in a status may as well be left out.
         "status": {key: value for key, value in timeless(held.read_status()).items() if value not in (None, "", [])},
         "samples": {path.name: path.read_bytes() for path in sorted(held.samples.iterdir())},
-        "give away": held.give_away.read_bytes() if held.give_away.exists() else None,
+        "give away": held.most_discriminative.read_bytes() if held.most_discriminative.exists() else None,
         "files": sorted(path.name for path in run.iterdir() if path.name != "journal.jsonl"),
     }
     for name, folder in folders.items():

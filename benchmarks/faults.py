@@ -56,8 +56,9 @@ import torch
 from disturbed import Child, Skipped, content, forked, fresh, left_over, play, read_lines, small_disk
 
 import equipoise
-from equipoise import experiment
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.resume import resume
+from equipoise.experiment.train import train_planned
 from equipoise.training.checkpoints import read_checkpoint
 
 ROWS = Path(__file__).parent / "rows"
@@ -71,10 +72,10 @@ SETTINGS = [
     "outputs.measure_every=5",
     "outputs.samples=4",
     "outputs.final_verdict=false",
-    "play.batch_size=32",
+    "training.batch_size=32",
     "runtime.threads=1",
-    "looks={count: 3, keep_best: true, samples: 60, members: quick, resolution: floor, gap_steps: 2}",
-    "optimisers.course.warmup_steps=0",
+    "looks={count: 3, keep_best: true, samples: 60, members: quick, resolution: floor, duality_gap_steps: 2}",
+    "optimizers.lr_schedule.warmup_steps=0",
 ]
 MLP = ["networks.generator.width=32", "networks.discriminator.width=32", "networks.latents=8"]
 SLIM = "{channels: 4, widest: 8}"
@@ -501,7 +502,7 @@ class Bench:
         first = self.start(game, self.run)
         while disturbed.reached(self.run) < 1 and first.is_alive():
             time.sleep(0.002)
-        second = forked(lambda: experiment.resume(self.run))
+        second = forked(lambda: resume(self.run))
         is_refused = second.wait() == 2 and "is writing to this folder" in second.said()
         wrong = ([] if is_refused else [second.said()[-600:]]) + self.lost(first, self.undisturbed(game).content)
         return {"injected": 1, "survived": int(not wrong), **({"wrong": wrong[:5]} if wrong else {})}
@@ -541,10 +542,10 @@ class Bench:
 
         def played() -> None:
             resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))
-            experiment.train_planned(self.planned(game, "play.batch_size=400000000"), self.run)
+            train_planned(self.planned(game, "training.batch_size=400000000"), self.run)
 
         child = forked(played)
-        explained = child.wait() == 1 and "play.batch_size" in child.said() and "not enough memory" in child.said()
+        explained = child.wait() == 1 and "training.batch_size" in child.said() and "not enough memory" in child.said()
         return {"injected": 1, "survived": int(explained), **({} if explained else {"wrong": [child.said()[-600:]]})}
 
 

@@ -116,7 +116,7 @@ def in_run(name: str, use: Callable[[Path], Any], kind: str = "table") -> Callab
 
 
 def sampled(folder: Path) -> None:
-    from equipoise.experiment import load
+    from equipoise.experiment.generator import load
 
     load(folder).sample(2, seed=0)
 
@@ -124,16 +124,16 @@ def sampled(folder: Path) -> None:
 def reported(folder: Path) -> None:
     from equipoise.reports import list_runs
     from equipoise.reports.reading import read_run
-    from equipoise.reports.sheets import sample_rows, sample_sheets
+    from equipoise.reports.sample_grids import sample_grids, sample_rows
 
     list_runs(folder)
     run = read_run(folder)
-    sample_sheets(run)
+    sample_grids(run)
     sample_rows(run)
 
 
 def configured(content: bytes, scratch: Path) -> None:
-    from equipoise.experiment.reading import read_config, validated
+    from equipoise.experiment.config.files import read_config, validated
 
     (scratch / "config.yaml").write_bytes(content)
     found, lines = read_config(scratch / "config.yaml")
@@ -141,8 +141,8 @@ def configured(content: bytes, scratch: Path) -> None:
 
 
 def settings(content: bytes, scratch: Path) -> None:
-    from equipoise.experiment.reading import read_settings
-    from equipoise.experiment.sweep_plan import read_axes
+    from equipoise.experiment.config.files import read_settings
+    from equipoise.experiment.sweep.grid import read_axes
 
     del scratch
     texts = content.decode("utf-8", "surrogateescape").split("\n")
@@ -151,7 +151,7 @@ def settings(content: bytes, scratch: Path) -> None:
 
 
 def swept(content: bytes, scratch: Path) -> None:
-    from equipoise.experiment.sweep import _steps_of_before
+    from equipoise.experiment.sweep.run import _steps_of_before
 
     (scratch / "sweep.yaml").write_bytes(content)
     _steps_of_before(scratch, 1.0)
@@ -267,7 +267,7 @@ def sealed_checkpoint() -> Iterator[bytes]:
 CHECKPOINT = "checkpoints/step-00000004"
 TARGETS = {
     "config": Target(stored("points/config.yaml", "table/config.yaml"), configured, mutators.yaml_document),
-    "settings": Target(lambda: iter([b"play.steps=5\nobjective=hinge,{name: wgan}", b"a.b=[1, 2e3]"]), settings),
+    "settings": Target(lambda: iter([b"training.steps=5\nobjective=hinge,{name: wgan}", b"a.b=[1, 2e3]"]), settings),
     "sweep": Target(
         lambda: iter([b"format: 1\nasked: {minutes: 1.0}\nruns:\n- {name: a-seed0, steps: 10}\n"]),
         swept,
@@ -338,7 +338,7 @@ def fuzz(name: str, seconds: float, work: Path, scratch: Path) -> None:
     parsers = ["yaml"] if name in YAML_TARGETS else ["zipfile", "csv", "json"]
     with atheris.instrument_imports(include=["equipoise", *parsers]):
         import equipoise.experiment
-        import equipoise.experiment.sweep
+        import equipoise.experiment.sweep.run
         import equipoise.reports  # noqa: F401
         from equipoise.errors import EXIT_BAD_INPUT, EXIT_UNEXPECTED, EquipoiseError
 

@@ -21,8 +21,8 @@ from typing import Any
 
 from overhead import commit
 
-from equipoise.experiment import fit
-from equipoise.reports.reading import look, read_run
+from equipoise.experiment.train import fit
+from equipoise.reports.reading import entry_at, read_run
 
 ROWS = Path(__file__).parent / "rows" / "looks.jsonl"
 
@@ -30,17 +30,17 @@ ROWS = Path(__file__).parent / "rows" / "looks.jsonl"
 def row_of(folder: Path, made_by: str | None) -> dict[str, Any]:
     """The stored row of a finished run; `made_by` is the commit that trained it."""
     run = read_run(folder)
-    looks = [verdict for verdict in run.verdicts if verdict.get("part") == "selection"]
-    seconds = [float(verdict["look_seconds"]) for verdict in looks]
-    cost = look(run.status, "look_time") or {}
+    evaluations = [verdict for verdict in run.verdicts if verdict.get("part") == "selection"]
+    seconds = [float(verdict["look_seconds"]) for verdict in evaluations]
+    cost = entry_at(run.status, "look_time") or {}
     return {
         "claim": "looks take at most 10 % of the training time",
         "task": f"{run.data_source}, preset {run.preset}, {run.step} steps",
-        "looks": look(run.config, "looks"),
-        "repeats": len(looks),
+        "evaluations": entry_at(run.config, "looks"),
+        "repeats": len(evaluations),
         "value": cost.get("share"),
         "unit": "share of play and looks",
-        "planned": look(run.looks, "timing", "planned_share"),
+        "planned": entry_at(run.evaluations, "timing", "planned_share"),
         "play_seconds": cost.get("play_seconds"),
         "look_seconds": cost.get("look_seconds"),
         "shortest_look_seconds": min(seconds, default=None),

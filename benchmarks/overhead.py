@@ -26,8 +26,8 @@ import torch
 from torch.nn.functional import softplus
 
 from equipoise.data import load, prepare
-from equipoise.experiment.build import build_trainer
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.prepare import plan_run
 from equipoise.networks.mlp import MLPDiscriminator, MLPGenerator
 
 BATCH, WIDTH, DEPTH = 512, 128, 3
@@ -41,14 +41,14 @@ def ours(seed: int, gamma: float, rate: float) -> Callable[[], None]:
         steps=TOTAL_STEPS,
         seed=seed,
         settings=[
-            f"play.batch_size={BATCH}",
+            f"training.batch_size={BATCH}",
             f"networks.generator.width={WIDTH}",
             f"networks.discriminator.width={WIDTH}",
             f"networks.generator.depth={DEPTH}",
             f"networks.discriminator.depth={DEPTH}",
             "networks.latents=2",
-            f"optimisers.generator.learning_rate={rate}",
-            f"optimisers.discriminator.learning_rate={rate}",
+            f"optimizers.generator.learning_rate={rate}",
+            f"optimizers.discriminator.learning_rate={rate}",
             f"penalties=[{{name: r1, options: {{weight: {gamma}}}}}, {{name: r2, options: {{weight: {gamma}}}}}]",
             "runtime.threads=1",
         ],

@@ -48,11 +48,11 @@ import pandas as pd
 from equipoise.metrics.divergence import jsd_by_quadrature
 from equipoise.metrics.known import Mixture, gaussian, grid25
 from equipoise.randomness import derived_seed, numpy_stream
-from equipoise.referee import judge, look, plan_looks
-from equipoise.referee.crossing import FOLDS, measured_crosswise, measured_once
-from equipoise.referee.looks import RESERVE
-from equipoise.referee.members import members_for
-from equipoise.referee.playing import SCORE_SHARE, places, play
+from equipoise.referee import evaluate, judge, plan_evaluations
+from equipoise.referee.classifiers import classifiers_for
+from equipoise.referee.cross_fitting import FOLDS, cross_fitted, measured_once
+from equipoise.referee.evaluation_plan import RESERVE
+from equipoise.referee.fit_and_score import TEST_SHARE, places, play
 
 ROWS, DATA = (Path(__file__).parent / name for name in ("rows", "data"))
 STRONGEST_PAIRS = ({"education", "education-num"}, {"relationship", "marital-status"}, {"carat", "x"}, {"x", "y"})
@@ -175,12 +175,17 @@ def all_rows(pools: Pools) -> dict[str, Row]:
 def measured(row: Row, name: str, trial: int) -> dict[str, Any]:
     """Run one trial."""
     stream, seed = numpy_stream(0, f"benchmark {name}", trial), derived_seed(0, f"benchmark seed {name}", trial)
-    special = {"any_of_50_looks": _looks, "strictest_of_50_looks": _strictest_look, "above": _bound, "seconds": _cost}
+    special = {
+        "any_of_50_looks": _evaluations,
+        "strictest_of_50_looks": _strictest_evaluation,
+        "above": _bound,
+        "seconds": _cost,
+    }
     if row.measure in special:
         return special[row.measure](row, stream, seed)
     if row.measure == "memorised":
         (train, held_out), fake = row.draw(stream)
-        verdict = judge(held_out, fake, kind=row.kind, seed=seed, real_fit=train)
+        verdict = judge(held_out, fake, kind=row.kind, seed=seed, real_train=train)
     else:
         real, fake = row.draw(stream)
         checks = ("where",) if row.measure == "named" else ()
@@ -190,7 +195,7 @@ def measured(row: Row, name: str, trial: int) -> dict[str, Any]:
         "log_e": round(verdict.log_e_value, 3),
         "bound": round(verdict.jsd_lower_bound_nats, 6),
         "estimate": round(verdict.jsd_estimate_nats, 6),
-        "member": verdict.member,
+        "classifier": verdict.classifier,
         "seconds": round(verdict.seconds, 2),
     }
     if row.measure == "named":
@@ -207,15 +212,15 @@ def _bound(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
     """The bound as it is before the e-value has its say: a verdict shows it only where that one rejects."""
     sides = row.draw(stream)
     where = places(*map(len, sides), seed=seed)
-    asked = {"kind": row.kind, "seed": seed, "members": members_for(row.kind)}
+    asked = {"kind": row.kind, "seed": seed, "classifiers": classifiers_for(row.kind)}
     found = play(where.taken_from(*sides), **asked)
-    measured = measured_crosswise(*sides, found, folds=FOLDS, **asked)
+    measured = cross_fitted(*sides, found, folds=FOLDS, **asked)
     return {
         "bound": round(measured.lower_bound_nats(0.95), 6),
         "estimate": round(measured.estimate.jsd_nats, 6),
         "bound_of_one": round(measured_once(found).lower_bound_nats(0.95), 6),
         "folds": measured.folds,
-        "member": found.choice.name,
+        "classifier": found.choice.name,
     }
 
 
@@ -224,34 +229,36 @@ def _cost(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
     del stream, seed
     real, fake = row.draw(numpy_stream(0, f"benchmark cost {row.kind}"))
     cache = Path(tempfile.gettempdir()) / "equipoise-benchmark-resolution"
-    judge(real, fake, kind=row.kind, checks=(), resolution="screen", cache=cache)
+    judge(real, fake, kind=row.kind, checks=(), sensitivity="quick", cache=cache)
     started = time.perf_counter()
-    verdict = judge(real, fake, kind=row.kind, resolution="screen", cache=cache)
-    assert verdict.resolution.method == "planted"
+    verdict = judge(real, fake, kind=row.kind, sensitivity="quick", cache=cache)
+    assert verdict.sensitivity.method == "injected"
     return {"alarm": verdict.exit_code == 10, "seconds": round(time.perf_counter() - started, 2)}
 
 
-def _looks(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
+def _evaluations(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
     """50 looks at perfect generators with the same held-out real rows, by the function, members and counts of the looks
     of a run; without the checks, which have no part in the conclusion."""
-    plan = plan_looks(50, looks=50)  # no reserve: the whole level is spent on these looks
+    plan = plan_evaluations(50, evaluations=50)  # no reserve: the whole level is spent on these looks
     real, _ = row.draw(stream)
     train = grid25().sample(2 * len(real), stream)
     alarms = []
     for step in plan.steps:
-        fake = grid25().sample(round(len(real) / SCORE_SHARE), stream)
-        verdict = look(plan, step, real=real, fake=fake, real_fit=train, kind=row.kind, seed=seed, checks=())
+        fake = grid25().sample(round(len(real) / TEST_SHARE), stream)
+        verdict = evaluate(plan, step, real=real, fake=fake, real_train=train, kind=row.kind, seed=seed, checks=())
         alarms.append(verdict.exit_code == 10)
-    return {"alarm": any(alarms), "looks": len(alarms)}
+    return {"alarm": any(alarms), "evaluations": len(alarms)}
 
 
-def _strictest_look(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
+def _strictest_evaluation(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
     """The first of 50 planned looks, whose level is the smallest, as a run would take it: quick members, and 10,000
     samples a side in all, of which the real ones to score are held out."""
-    plan = plan_looks(50, looks=50, reserve=RESERVE)
+    plan = plan_evaluations(50, evaluations=50, reserve=RESERVE)
     real, fake = row.draw(stream)
-    scored = round(SCORE_SHARE * len(real))
-    verdict = look(plan, 1, real=real[:scored], fake=fake, real_fit=real[scored:], kind=row.kind, seed=seed, checks=())
+    scored = round(TEST_SHARE * len(real))
+    verdict = evaluate(
+        plan, 1, real=real[:scored], fake=fake, real_train=real[scored:], kind=row.kind, seed=seed, checks=()
+    )
     return {
         "alarm": verdict.exit_code == 10,
         "log_e": round(verdict.log_e_value, 3),
@@ -335,13 +342,13 @@ def _shift_of(jsd: float) -> float:
     return float(brentq(excess, 0.0, 4.0, xtol=1e-6))
 
 
-def _table(pools: Pools, count: int, spoil) -> Callable[[np.random.Generator], Sides]:
+def _table(pools: Pools, count: int, corrupt) -> Callable[[np.random.Generator], Sides]:
     def draw(stream: np.random.Generator) -> Sides:
         pool = pools.table()
         order = stream.permutation(len(pool))
         real, fake = (pool.iloc[order[start : start + count]].reset_index(drop=True) for start in (0, count))
-        if spoil is not None:
-            fake = spoil(fake, pool.iloc[order[count:]].reset_index(drop=True), count, stream)
+        if corrupt is not None:
+            fake = corrupt(fake, pool.iloc[order[count:]].reset_index(drop=True), count, stream)
         return real, fake
 
     return draw

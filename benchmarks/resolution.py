@@ -16,7 +16,7 @@ The same trials measure how much the score varies beyond its own sampling error 
 `sqrt(var(margin) - 1)`, with margins in standard errors. The draws of tables and images come from one pool, so their
 trials share samples, and the intervals, which take them as independent, are somewhat too narrow.
 
-Lines of `benchmarks/rows/resolution_trials.jsonl` are found by (task, defect, plan, end, trial); `--summarise` writes
+Lines of `benchmarks/rows/sensitivity_trials.jsonl` are found by (task, defect, plan, end, trial); `--summarise` writes
 `benchmarks/rows/resolution.jsonl`.
 """
 
@@ -34,15 +34,15 @@ from typing import Any
 import numpy as np
 from referee import ROWS, Pools, environment, stored
 
-from equipoise.metrics.divergence import jsd_of_spoilt_share, spoilt_share_of_jsd
+from equipoise.metrics.divergence import contamination_of_jsd, jsd_of_contamination
 from equipoise.metrics.known import Mixture
 from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee import judge
 from equipoise.referee.base import take
-from equipoise.referee.eyesight import evidence_margin, resolution_of
-from equipoise.referee.members import members_for
-from equipoise.referee.planting import defects_for
-from equipoise.referee.playing import split
+from equipoise.referee.classifiers import classifiers_for
+from equipoise.referee.fit_and_score import split
+from equipoise.referee.injection import defects_for
+from equipoise.referee.sensitivity import evidence_margin, sensitivity_of
 
 REPEATS = {"screen": 1, "full": 5}
 CHECKED = (("full", "estimate"), ("full", "high"), ("screen", "high"))
@@ -97,21 +97,21 @@ def claim(task: Task, name: str, plan: str) -> dict[str, Any]:
     started = time.perf_counter()
     pool = task.draw(2 * task.per_side, numpy_stream(0, f"resolution claim {name}"), True)
     counts = split(np.zeros(task.per_side), np.zeros(task.per_side), seed=0).counts
-    found = resolution_of(
-        pool, counts, kind=task.kind, members=members_for(task.kind), confidence=0.95, repeats=REPEATS[plan]
+    found = sensitivity_of(
+        pool, counts, kind=task.kind, classifiers=classifiers_for(task.kind), confidence=0.95, repeats=REPEATS[plan]
     )
     return {"task": name, "plan": plan, "claim": found.to_json(), "seconds": round(time.perf_counter() - started, 1)}
 
 
 def trial(task: Task, name: str, defect: str, nats: float, place: int) -> dict[str, Any]:
     """One fresh pair with the defect planted at the claimed size."""
-    stream, aim = (numpy_stream(0, f"resolution {word} {name} {defect}", place) for word in ("draw", "aim"))
+    stream, target = (numpy_stream(0, f"resolution {word} {name} {defect}", place) for word in ("draw", "aim"))
     values = task.draw(2 * task.per_side, stream, False)
     real, clean = take(values, np.arange(task.per_side)), take(values, np.arange(task.per_side, 2 * task.per_side))
-    share = spoilt_share_of_jsd(nats)
-    fake = defects_for(task.kind, clean)[defect](clean, share, stream, aim)
+    share = contamination_of_jsd(nats)
+    fake = defects_for(task.kind, clean)[defect](clean, share, stream, target)
     seed = derived_seed(0, f"resolution verdict {name} {defect}", place)
-    verdict = judge(real, fake, kind=task.kind, seed=seed, checks=(), resolution="floor")
+    verdict = judge(real, fake, kind=task.kind, seed=seed, checks=(), sensitivity="floor")
     margin = evidence_margin(*verdict.scores, confidence=0.95)
     return {"alarm": verdict.exit_code == 10, "margin": round(margin, 3), "seconds": round(verdict.seconds, 2)}
 
@@ -144,7 +144,7 @@ def summaries(lines: list[dict[str, Any]], facts: dict[str, Any]) -> Iterator[di
             "unit": "share of trials",
             "claimed_nats": trials[0]["nats"],
             "claimed_interval_nats": known["intervals_nats"][defect],
-            "planted_share": spoilt_share_of_jsd(trials[0]["nats"]),
+            "planted_share": contamination_of_jsd(trials[0]["nats"]),
             "per_side": known["per_side"],
             "margin_mean": float(margins.mean()),
             "spread": math.sqrt(max(0.0, float(margins.var(ddof=1)) - 1)) if count > 1 else None,
@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--adult", type=Path)
     parser.add_argument("--mnist", type=Path)
     arguments = parser.parse_args()
-    pools, path = Pools(arguments.adult, arguments.mnist), ROWS / "resolution_trials.jsonl"
+    pools, path = Pools(arguments.adult, arguments.mnist), ROWS / "sensitivity_trials.jsonl"
     tasks, ends = all_tasks(pools), time.monotonic() + 60 * arguments.minutes
     if arguments.list:
         for name, task in tasks.items():
@@ -196,7 +196,7 @@ def main() -> None:
                     nats = known["by_defect_nats"][defect] if end == "estimate" else known["intervals_nats"][defect][1]
                     is_done = (defect, plan, end, place) in done
                     # A size beyond the largest share that was planted is an extrapolation, and may not be planted.
-                    if nats is None or nats > jsd_of_spoilt_share(0.999) or is_done or time.monotonic() > ends:
+                    if nats is None or nats > jsd_of_contamination(0.999) or is_done or time.monotonic() > ends:
                         continue
                     outcome = trial(tasks[name], name, defect, nats, place)
                     store(

@@ -116,7 +116,7 @@ def soaked(source: str, options: argparse.Namespace, root: Path) -> dict[str, An
         "is_stopped_by_the_clock": is_stopped,
         "exit": process.returncode,
         "steps": step,
-        "looks": looks_of(folder),
+        "evaluations": looks_of(folder),
         "peak_total_bytes": max(reading.total for reading in readings),
         **environment(options.note),
     }

@@ -241,7 +241,7 @@ def stored_generator(run: Path, folder: Path) -> Iterator[Path]:
     yield from (target, target.with_suffix(".json"))
     for path in (source.config, source.data):
         yield Path(shutil.copy(path, folder / path.name))
-    facts = source.read_json(source.facts)
+    facts = source.read_json(source.metadata)
     origin = {key: facts[key] for key in ("format", "equipoise", "started", "environment")}
     origin |= {"note": "Of this run only the averaged generator and the discriminator: it can be sampled, not resumed."}
     (folder / "run.json").write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8")

@@ -78,20 +78,20 @@ def work(data: Path) -> None:
     """What a worker does: a game of its own and a part in the game of both, played on demand."""
     import torch
 
-    from equipoise.distributed import ALONE, here
-    from equipoise.experiment.build import build_trainer
-    from equipoise.experiment.preparing import plan_run
+    from equipoise.distributed import SINGLE_PROCESS, process_group
+    from equipoise.experiment.build.trainer import build_trainer
+    from equipoise.experiment.prepare import plan_run
 
     torch.set_num_threads(1)
-    group = here()
+    group = process_group()
     trainers = {}
-    for name, players, batch in (("alone", ALONE, BATCH), ("together", group, BATCH * group.processes)):
+    for name, players, batch in (("alone", SINGLE_PROCESS, BATCH), ("together", group, BATCH * group.processes)):
         planned = plan_run(
             data,
             steps=TOTAL_STEPS,
             device="cpu",
             preset_wanted="images",
-            settings=[f"play.batch_size={batch}", "runtime.threads=1", f"data.image_size={SIDE}"],
+            settings=[f"training.batch_size={batch}", "runtime.threads=1", f"data.image_size={SIDE}"],
         )
         trainers[name] = build_trainer(planned.config, planned.data, group=players)
     torch.set_num_threads(1)

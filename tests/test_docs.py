@@ -22,7 +22,7 @@ import typer
 from equipoise import lab, objectives, penalties
 from equipoise.cli.main import app
 from equipoise.data.builtin import BUILTIN
-from equipoise.experiment.sweep_plan import plan_sweep
+from equipoise.experiment.sweep.grid import plan_sweep
 from equipoise.runfolder import RunFolder
 
 ROOT = Path(__file__).parent.parent
@@ -180,7 +180,7 @@ def test_the_guide_lists_every_penalty_and_every_built_in_data_set():
 
 def test_the_guide_names_the_files_of_a_run_folder():
     run = RunFolder(Path("run"))
-    files = (run.config, run.data, run.facts, run.status, run.metrics, run.verdicts, run.report)
+    files = (run.config, run.data, run.metadata, run.status, run.metrics, run.verdicts, run.report)
     assert [path.name for path in files if f"| `{path.name}` |" not in guide("run-folder")] == []
 
 

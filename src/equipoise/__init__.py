@@ -17,22 +17,22 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "fit": "equipoise.experiment",
-    "load": "equipoise.experiment",
-    "Gan": "equipoise.experiment",
-    "judge": "equipoise.experiment.judging:judge_sources",
+    "fit": "equipoise.experiment.train",
+    "load": "equipoise.experiment.generator",
+    "Gan": "equipoise.experiment.generator",
+    "judge": "equipoise.experiment.judge.datasets:judge_sources",
     "Verdict": "equipoise.referee",
     "Player": "equipoise.game",
     "Batch": "equipoise.game",
-    "Schedule": "equipoise.game",
+    "UpdateRule": "equipoise.game",
     "StepReport": "equipoise.game",
-    "WeightAverage": "equipoise.game",
-    "play_step": "equipoise.game",
-    "Ramp": "equipoise.game",
+    "AveragedWeights": "equipoise.game",
+    "train_step": "equipoise.game",
+    "Schedule": "equipoise.game",
     "Trainer": "equipoise.training",
     "BatchSource": "equipoise.training",
     "Plan": "equipoise.training",
-    "value_function": "equipoise.objectives.measure",
+    "value_function": "equipoise.objectives.value",
 }
 _PACKAGES = ("objectives", "penalties", "networks", "data", "metrics", "lab")
 

@@ -46,6 +46,10 @@ class EquipoiseError(Exception):
         super().__init__(visible("\n".join(lines)))
 
 
+class OldName(FutureWarning):
+    """Somebody used a name of an earlier version, which is still understood; says what it is called today."""
+
+
 class InputError(EquipoiseError):
     """Something the person gave us cannot be used: data, an option, a configuration, a run folder."""
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from equipoise.errors import NewerFormat, RunFolderError
+from equipoise.old_names import to_standard_words
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 Step = Callable[[str, dict[str, Any]], dict[str, Any]]
-STEPS: dict[int, Step] = {}
+STEPS: dict[int, Step] = {1: to_standard_words}
 """By the version that a step starts from: a function of a document's name and content that gives the content in the
-next version. The names are config, data, run, status, verdict, checkpoint, sweep and known_density. A checkpoint's
+next version. The names are config, data, run, status, verdict, looks, checkpoint, sweep and known_density. A checkpoint's
 content holds its numbers, and its tensors by name under `tensors`."""
 
 

@@ -8,9 +8,9 @@
     status.json        state, step, trend, last verdict; rewritten whole
     metrics.jsonl      one JSON object per measured step
     verdicts.jsonl     one JSON object per look of the referee
-    journal.jsonl      one JSON object per thing that happened to the run: resumed, put back, changed by force
+    event_log.jsonl    one JSON object per thing that happened to the run: resumed, put back, changed by force
     lock               held by the process that writes here; empty
-    looks.json         the referee's planned looks with their levels, and what was timed to choose them
+    evaluations.json   the referee's planned looks with their levels, and what was timed to choose them
     checkpoints/       step-00001000.safetensors and .json beside it; broken-step-... were set aside by resume
     best/              the same, of the look with the smallest estimate, for a run with --keep-best
     samples/           real.png, step-00001000.png, and the numbers behind them (.csv, .npy)
@@ -47,13 +47,15 @@ OWN_PLACES = (
     "checkpoints",
     "samples",
     "tensorboard",
+    "event_log.jsonl",
     "journal.jsonl",
     "lock",
+    "evaluations.json",
     "looks.json",
     "best",
 )
-BEFORE_BIRTH = ("data.json", "run.json", "status.json", "looks.json", "lock")
-EMPTY_AT_BIRTH = ("checkpoints", "samples")
+FILES_BEFORE_START = ("data.json", "run.json", "status.json", "evaluations.json", "looks.json", "lock")
+EMPTY_BEFORE_START = ("checkpoints", "samples")
 STATUS_TYPES: dict[str, Any] = {
     "state": str,
     "step": int,
@@ -80,7 +82,7 @@ class RunFolder:
         return self.path / "data.json"
 
     @property
-    def facts(self) -> Path:
+    def metadata(self) -> Path:
         return self.path / "run.json"
 
     @property
@@ -96,23 +98,23 @@ class RunFolder:
         return self.path / "verdicts.jsonl"
 
     @property
-    def journal(self) -> Path:
-        return self.path / "journal.jsonl"
+    def event_log(self) -> Path:
+        return self._under_either_name("event_log.jsonl", "journal.jsonl")
 
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
     @property
-    def looks(self) -> Path:
-        return self.path / "looks.json"
+    def evaluations(self) -> Path:
+        return self._under_either_name("evaluations.json", "looks.json")
 
     @property
     def best(self) -> Path:
         return self.path / "best"
 
     @property
-    def give_away(self) -> Path:
+    def most_discriminative(self) -> Path:
         return self.path / "give-away.png"
 
     @property
@@ -131,6 +133,11 @@ class RunFolder:
         """The steps at which samples were written, in order."""
         found = (STEP_NAME.fullmatch(path.stem) for path in self.samples.glob(f"step-*{suffix}"))
         return sorted({int(name[1]) for name in found if name})
+
+    def _under_either_name(self, name: str, former: str) -> Path:
+        """A run that version 0.1.0 began keeps its files under the names that they had."""
+        path, old = self.path / name, self.path / former
+        return old if old.exists() and not path.exists() else path
 
     def read_json(self, path: Path) -> dict[str, Any]:
         """One of the JSON files in the present format, or an empty dictionary when it is not there yet.
@@ -184,13 +191,13 @@ class RunFolder:
         for folder in (self.path, self.checkpoints, self.samples, self.path / "best"):
             remove_temporaries(folder)
 
-    def read_journal(self) -> list[dict[str, Any]]:
+    def read_event_log(self) -> list[dict[str, Any]]:
         """What happened to the run, in order."""
-        return list(read_json_lines(self.journal))
+        return list(read_json_lines(self.event_log))
 
     def note(self, event: str, **fields: Any) -> None:
         """Add a line to the journal."""
-        self.append(self.journal, {"event": event, "time": time.time(), **fields})
+        self.append(self.event_log, {"event": event, "time": time.time(), **fields})
 
     def append(self, path: Path, row: dict[str, Any]) -> None:
         """Add one line to `metrics.jsonl` or `verdicts.jsonl`, in a single write.
@@ -232,7 +239,7 @@ def create_run_folder(path: Path | str) -> RunFolder:
         StorageError: the folder cannot be made.
     """
     target = Path(path)
-    if target.exists() and (not target.is_dir() or not is_unborn(target)):
+    if target.exists() and (not target.is_dir() or not is_uninitialised(target)):
         raise RunFolderError(
             f"--outdir {target}",
             "something is there already.",
@@ -247,21 +254,21 @@ def create_run_folder(path: Path | str) -> RunFolder:
     return RunFolder(target)
 
 
-def is_unborn(folder: Path) -> bool:
+def is_uninitialised(folder: Path) -> bool:
     """Whether nothing is in a folder, or only what a run left that was killed before `config.yaml`, its last file."""
     if (folder / "config.yaml").exists():
         return False
     return all(
-        path.name in BEFORE_BIRTH
+        path.name in FILES_BEFORE_START
         or _is_half_written(path)
-        or (path.name in EMPTY_AT_BIRTH and path.is_dir() and not any(path.iterdir()))
+        or (path.name in EMPTY_BEFORE_START and path.is_dir() and not any(path.iterdir()))
         for path in folder.iterdir()
     )
 
 
 def _is_half_written(path: Path) -> bool:
     """Whether a file is what a killed writer left of one of those that are there before a run has begun."""
-    stems = [Path(name).stem for name in (*BEFORE_BIRTH, "config.yaml")]
+    stems = [Path(name).stem for name in (*FILES_BEFORE_START, "config.yaml")]
     is_ours = TEMPORARY_NAME.fullmatch(path.name) and path.name[1:].rpartition("-")[0] in stems
     return bool(is_ours) and path.is_file() and not path.is_symlink()
 
@@ -282,7 +289,7 @@ def open_run_folder(path: Path | str) -> RunFolder:
         )
     folder = RunFolder(target)
     if not folder.config.is_file():
-        was_to_begin = any(target.iterdir()) and is_unborn(target)
+        was_to_begin = any(target.iterdir()) and is_uninitialised(target)
         raise RunFolderError(
             str(target),
             "the folder holds no config.yaml.",

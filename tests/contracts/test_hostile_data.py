@@ -16,7 +16,7 @@ import pytest
 from hostile import FIXTURE, everything_below, npy_of_shape, pickled, png_of_size, refused, zip_of
 from PIL import Image
 
-import equipoise.data.loading as loading
+import equipoise.data.source as loading
 from equipoise.data import DataOptions, load, write_samples
 from equipoise.errors import DataError, visible
 from equipoise.limits import LIMITS, limit

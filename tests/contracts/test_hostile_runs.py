@@ -19,8 +19,8 @@ import equipoise as eq
 from equipoise.cli.main import app
 from equipoise.documents import parse_json, parse_yaml
 from equipoise.errors import RunFolderError
-from equipoise.experiment.reading import read_config
-from equipoise.experiment.resuming import resume
+from equipoise.experiment.config.files import read_config
+from equipoise.experiment.resume import resume
 from equipoise.reports import list_runs, write_report
 from equipoise.runfolder import RunFolder, open_run_folder
 
@@ -247,8 +247,8 @@ def test_an_import_path_is_not_run_unless_it_is_trusted(run):
     ],
     ids=str,
 )
-def test_an_encoding_that_makes_no_sense_is_refused(codec, run):
-    change(run / "data.json", codec=codec)
+def test_an_encoding_that_makes_no_sense_is_refused(encoder, run):
+    change(run / "data.json", encoder=encoder)
     refused(lambda: eq.load(run), "data.json")
 
 
@@ -391,7 +391,7 @@ def test_no_name_of_data_becomes_part_of_the_page(run):
         conclusion=EVIL,
         kind=EVIL,
         member=EVIL,
-        member_values={EVIL: 1.0},
+        classifier_values={EVIL: 1.0},
         resolution_nats={EVIL: 0.1},
         findings=[{"check": EVIL, "statement": EVIL, "is_problem": True, "numbers": {EVIL: 1}, "rows": [{EVIL: EVIL}]}],
     )

@@ -21,9 +21,9 @@ from safetensors.torch import load_file
 import equipoise as eq
 from equipoise import migrations
 from equipoise.errors import EXIT_BAD_INPUT, ConfigError, NewerFormat, RunFolderError
-from equipoise.experiment.config import RunConfig
-from equipoise.experiment.reading import read_config
-from equipoise.experiment.resuming import resume
+from equipoise.experiment.config.files import read_config
+from equipoise.experiment.config.schema import RunConfig
+from equipoise.experiment.resume import resume
 from equipoise.migrations import FORMAT_VERSION, STEPS, upgraded
 from equipoise.reports import list_runs, write_report
 from equipoise.runfolder import RunFolder, open_run_folder
@@ -153,11 +153,16 @@ def test_everything_that_a_run_writes_says_its_format(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     points = np.random.default_rng(0).normal(size=(400, 2))
     np.save("points.npy", points)
-    small = ["networks.generator.width=4", "networks.discriminator.width=4", "play.batch_size=8", "runtime.threads=1"]
+    small = [
+        "networks.generator.width=4",
+        "networks.discriminator.width=4",
+        "training.batch_size=8",
+        "runtime.threads=1",
+    ]
     eq.fit("points.npy", outdir="run", steps=2, settings=small)
     run = RunFolder(Path("run"))
     assert yaml.safe_load(run.config.read_text())["format"] == FORMAT_VERSION
-    for path in (run.data, run.facts, run.status, *run.checkpoints.glob("*.json")):
+    for path in (run.data, run.metadata, run.status, *run.checkpoints.glob("*.json")):
         assert json.loads(path.read_text())["format"] == FORMAT_VERSION, path
     rows = [json.loads(line) for line in run.verdicts.read_text().splitlines()]
     assert rows and all(row["format"] == FORMAT_VERSION for row in rows)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from equipoise.data import load
 from equipoise.documents import parse_json, parse_yaml
 from equipoise.errors import EXIT_BAD_INPUT, UNSEEN, EquipoiseError, visible
-from equipoise.experiment.reading import read_config, read_settings, validated
+from equipoise.experiment.config.files import read_config, read_settings, validated
 from equipoise.migrations import upgraded
 from equipoise.runfolder import RunFolder
 
@@ -113,7 +113,7 @@ def test_any_configuration_is_read_or_refused(content):
 @given(text=st.text(max_size=60))
 def test_any_setting_is_read_or_refused(text):
     with only_our_errors():
-        read_settings([f"play.steps={text}"])
+        read_settings([f"training.steps={text}"])
     with only_our_errors():
         read_settings([text])
 

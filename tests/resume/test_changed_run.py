@@ -11,10 +11,14 @@ import torch
 
 from equipoise.cli.main import main
 from equipoise.errors import Interrupted, OutOfMemory, RunFolderError, StorageError
-from equipoise.experiment import load, preparing, resume, resuming, train_planned
-from equipoise.experiment.memory import explaining_memory
-from equipoise.experiment.preparing import plan_run
-from equipoise.experiment.unchanged import changed_environment, changed_settings
+from equipoise.experiment import prepare as preparing
+from equipoise.experiment import resume as resuming
+from equipoise.experiment.changed import changed_environment, changed_settings
+from equipoise.experiment.generator import load
+from equipoise.experiment.out_of_memory import explaining_memory
+from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.resume import resume
+from equipoise.experiment.train import train_planned
 from equipoise.files import TEMPORARY_NAME
 from equipoise.locking import locked
 from equipoise.runfolder import RunFolder, create_run_folder
@@ -24,7 +28,7 @@ from equipoise.training.checkpoints import checkpoint_files, read_checkpoint
 SMALL = [
     "networks.generator.width=4",
     "networks.discriminator.width=4",
-    "play.batch_size=8",
+    "training.batch_size=8",
     "outputs.final_verdict=false",
     "outputs.checkpoint_every=4",
     "runtime.threads=1",
@@ -45,7 +49,7 @@ class Told:
 def short_report(monkeypatch):
     """A page without figures, which take most of the time of so short a run."""
     monkeypatch.setattr("equipoise.reports.write_report", lambda folder: (folder / "report.html").touch())
-    monkeypatch.setattr("equipoise.training.recorder.write_picture", lambda picture, path: path.touch())
+    monkeypatch.setattr("equipoise.training.recorder.save_figure", lambda picture, path: path.touch())
 
 
 @pytest.fixture
@@ -68,19 +72,19 @@ def edit(path, before, after):
 
 
 def facts_with(run, **changes):
-    facts = run.read_json(run.facts)
-    run.write_json(run.facts, {**facts, "environment": {**facts["environment"], **changes}})
+    metadata = run.read_json(run.metadata)
+    run.write_json(run.metadata, {**metadata, "environment": {**metadata["environment"], **changes}})
 
 
 def test_nothing_has_changed_in_a_run_that_nobody_touched(run):
     assert resume(run.path).step == 8
-    assert [row["event"] for row in run.read_journal()] == ["resumed"]
+    assert [row["event"] for row in run.read_event_log()] == ["resumed"]
 
 
 def test_an_edited_setting_is_refused_with_both_values_and_nothing_is_written(run):
     edit(run.config, "batch_size: 8", "batch_size: 16")
     before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
-    with pytest.raises(RunFolderError, match=r"play.batch_size: 8 when the run began, 16 now") as caught:
+    with pytest.raises(RunFolderError, match=r"training.batch_size: 8 when the run began, 16 now") as caught:
         resume(run.path)
     assert "--force" in caught.value.advice
     after = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
@@ -90,8 +94,8 @@ def test_an_edited_setting_is_refused_with_both_values_and_nothing_is_written(ru
 def test_a_forced_change_goes_on_is_recorded_and_need_not_be_forced_again(run):
     edit(run.config, "batch_size: 8", "batch_size: 16")
     assert resume(run.path, force=True).step == 8
-    assert "play.batch_size" in run.read_status()["forced_changes"][0]
-    assert "play.batch_size" in next(row for row in run.read_journal() if row["event"] == "forced")["changes"][0]
+    assert "training.batch_size" in run.read_status()["forced_changes"][0]
+    assert "training.batch_size" in next(row for row in run.read_event_log() if row["event"] == "forced")["changes"][0]
     from equipoise.reports.incidents import incident_sentences
     from equipoise.reports.reading import read_run
 
@@ -218,7 +222,7 @@ def test_a_run_whose_only_checkpoint_is_a_broken_one_of_step_0_begins_anew(damag
         flip(first if "tensors" in damage else first.with_suffix(".json"))
     assert resume(run.path).step == 8
     assert weights(run.path) == whole
-    assert "step-00000000" in run.read_journal()[-1]["broken"][0]
+    assert "step-00000000" in run.read_event_log()[-1]["broken"][0]
 
 
 def test_a_run_whose_checkpoints_of_later_steps_are_all_broken_is_refused(run):
@@ -261,7 +265,7 @@ def test_a_broken_checkpoint_of_a_later_step_is_put_out_of_the_way_and_the_one_a
     said = "Deleted what a kill left half-written" if is_half else "Set aside as broken-"
     assert any(said in text and later.name in text for text in told.said)
     event = "deleted half-written" if is_half else "set aside"
-    assert [row["files"] for row in run.read_journal() if row["event"] == event] == [[later.name]]
+    assert [row["files"] for row in run.read_event_log() if row["event"] == event] == [[later.name]]
     resume(run.path)
     assert weights(run.path) == whole
 
@@ -331,7 +335,7 @@ def test_memory_that_does_not_suffice_says_what_to_lower(error, run, monkeypatch
     monkeypatch.setattr(resuming, "build_trainer", fails)
     with pytest.raises(OutOfMemory) as caught:
         resume(run.path)
-    assert "play.batch_size (now 8" in caught.value.advice and "networks.generator.width" in caught.value.advice
+    assert "training.batch_size (now 8" in caught.value.advice and "networks.generator.width" in caught.value.advice
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory():

@@ -5,7 +5,8 @@ import pytest
 from wrong_play import STEPS, Killed, Spoilt, Trending, content, planned
 
 from equipoise.errors import Interrupted, PlayDiverged
-from equipoise.experiment import resume, train_planned
+from equipoise.experiment.resume import resume
+from equipoise.experiment.train import train_planned
 from equipoise.runfolder import RunFolder
 from equipoise.training import rollback
 from equipoise.training.checkpoints import read_checkpoint
@@ -17,7 +18,7 @@ TRENDS = {6: "improving", 13: "plateaued", 20: "collapsed"}
 def short_report(monkeypatch):
     """A page without figures, which take most of the time of so short a run; one test writes the real one."""
     monkeypatch.setattr("equipoise.reports.write_report", lambda folder: (folder / "report.html").touch())
-    monkeypatch.setattr("equipoise.training.recorder.write_picture", lambda picture, path: path.touch())
+    monkeypatch.setattr("equipoise.training.recorder.save_figure", lambda picture, path: path.touch())
 
 
 @pytest.fixture
@@ -116,12 +117,12 @@ def test_a_rollback_that_a_look_asked_for_is_made_by_resume_where_it_was_killed(
 def test_a_bad_look_at_the_step_that_play_was_put_back_to_is_no_reason_to_go_back_again(points, tmp_path, monkeypatch):
     """It was there before, and the run that was not killed went on from it."""
     held = RunFolder(tmp_path / "run")
-    spoilt = Spoilt(monkeypatch, "gradient", at=11)
-    spoilt.kill_at = (9, 1)
+    contaminated = Spoilt(monkeypatch, "gradient", at=11)
+    contaminated.kill_at = (9, 1)
     with pytest.raises(Killed):
         train_planned(planned(points, "recovery.on_collapse=rollback"), held.path)
     held.append(held.verdicts, {"step": 8, "part": "selection", "trend": "collapsed"})
-    spoilt.kill_at = None
+    contaminated.kill_at = None
     resume(held.path)
     assert [record["to_step"] for record in held.read_status()["rollbacks"]] == [8]
 
@@ -155,9 +156,9 @@ def test_a_signal_during_a_look_that_asks_for_a_rollback_stops_the_run_after_it(
 
 
 def test_a_signal_in_the_step_that_turns_nan_stops_the_run_after_the_rollback(points, tmp_path, monkeypatch):
-    spoilt = Spoilt(monkeypatch, "gradient")
+    contaminated = Spoilt(monkeypatch, "gradient")
     train_planned(planned(points), tmp_path / "whole")
-    spoilt.signals = True
+    contaminated.signals = True
     with pytest.raises(Interrupted, match="step 8 of 24: stopped by SIGTERM"):
         train_planned(planned(points), tmp_path / "stopped")
     assert RunFolder(tmp_path / "stopped").read_status()["step"] == 8

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from equipoise.errors import RunFolderError, StorageError
-from equipoise.experiment.build import build_trainer
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.prepare import plan_run
 from equipoise.training import CheckpointDue, checkpoints
 from equipoise.training.checkpoints import (
     checkpoint_files,
@@ -52,7 +52,7 @@ def images(folder):
 
 
 GAMES = {
-    "optimistic play, which remembers an update": (points, ("play.order=optimistic",)),
+    "optimistic play, which remembers an update": (points, ("training.update_rule=optimistic",)),
     "lecam, which remembers mean logits": (points, ("objective=hinge", "penalties=[{name: lecam}, {name: r1}]")),
     "points": (points, ()),
     "table": (table, ()),
@@ -70,9 +70,9 @@ GAMES = {
     "clipped gradients and instance noise": (
         points,
         (
-            "augmentation.instance_noise={level: 0.3, final: 0.1, share: 0.5}",
-            "optimisers.discriminator.clip_norm=0.05",
-            "optimisers.generator.clip_norm=0.05",
+            "augmentation.instance_noise={level: 0.3, final: 0.1, decay_fraction: 0.5}",
+            "optimizers.discriminator.clip_norm=0.05",
+            "optimizers.generator.clip_norm=0.05",
         ),
     ),
     "instance noise on pictures, consistency under shifts": (
@@ -96,7 +96,7 @@ GAMES = {
     "automatic gamma": (points, ("gamma=auto",)),
     "wgan_gp, which draws points": (
         points,
-        ("objective=wasserstein", "penalties=[{name: wgan_gp}]", "play.discriminator_turns=2"),
+        ("objective=wasserstein", "penalties=[{name: wgan_gp}]", "training.n_critic=2"),
     ),
 }
 
@@ -109,7 +109,7 @@ def plan(game, folder):
         else ["networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=4"]
     )
     return plan_run(
-        make(folder), steps=STEPS, seed=3, settings=[*small, "play.batch_size=16", "runtime.threads=1", *settings]
+        make(folder), steps=STEPS, seed=3, settings=[*small, "training.batch_size=16", "runtime.threads=1", *settings]
     )
 
 
@@ -177,7 +177,7 @@ def test_a_run_on_two_threads_is_resumed_on_two_threads_bit_for_bit(tmp_path):
         points(tmp_path),
         steps=8,
         seed=3,
-        settings=["networks.generator.width=256", "networks.discriminator.width=256", "play.batch_size=512"],
+        settings=["networks.generator.width=256", "networks.discriminator.width=256", "training.batch_size=512"],
     )
     torch.set_num_threads(2)
     whole = played(planned, tmp_path, until=8)
@@ -231,7 +231,7 @@ def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     played(plan("points", tmp_path), folder, until=2)
-    other = plan_run(points(tmp_path), steps=STEPS, settings=["networks.generator.width=5", "play.batch_size=16"])
+    other = plan_run(points(tmp_path), steps=STEPS, settings=["networks.generator.width=5", "training.batch_size=16"])
     with pytest.raises(RunFolderError, match="does not fit the networks"):
         load_checkpoint(folder, build_trainer(other.config, other.data))
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from equipoise.errors import ConfigError
-from equipoise.experiment import resume, train_planned
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.resume import resume
+from equipoise.experiment.train import train_planned
 from equipoise.runfolder import open_run_folder
 
 SMALL = [
-    "play.batch_size=8",
+    "training.batch_size=8",
     "networks.generator.width=4",
     "networks.discriminator.width=4",
     "outputs.final_verdict=false",
@@ -21,7 +22,9 @@ def finished(tmp_path):
     """The folder of a finished run of 12 steps."""
     path = tmp_path / "points.npy"
     np.save(path, np.random.default_rng(0).normal(size=(60, 2)))
-    planned = plan_run(path, steps=12, settings=[*SMALL, "outputs.measure_every=1", "optimisers.course.warmup_steps=0"])
+    planned = plan_run(
+        path, steps=12, settings=[*SMALL, "outputs.measure_every=1", "optimizers.lr_schedule.warmup_steps=0"]
+    )
     return train_planned(planned, tmp_path / "run").folder
 
 
@@ -55,7 +58,7 @@ def test_a_run_whose_data_have_changed_is_not_continued(finished, tmp_path):
     from equipoise.errors import RunFolderError
 
     np.save(tmp_path / "points.npy", np.random.default_rng(1).normal(size=(60, 2)))
-    from equipoise.experiment import preparing
+    from equipoise.experiment import prepare as preparing
 
     preparing._prepared.clear()  # a new process would read the file again
     with pytest.raises(RunFolderError, match="have changed since the run began"):

@@ -6,25 +6,33 @@ import numpy as np
 import pytest
 
 from equipoise.errors import ConfigError, InputError, PlayDiverged, RunFolderError
-from equipoise.experiment import load, resume, train_planned
-from equipoise.experiment import run as run_module
-from equipoise.experiment.preparing import plan_run
-from equipoise.referee import LookPlan
+from equipoise.experiment import train as run_module
+from equipoise.experiment.generator import load
+from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.resume import resume
+from equipoise.experiment.train import train_planned
+from equipoise.referee import EvaluationPlan
 from equipoise.runfolder import RunFolder
-from equipoise.training.best_checkpoint import best_look
+from equipoise.training.best_checkpoint import best_evaluation
 from equipoise.training.checkpoints import checkpoint_files, read_checkpoint
 from equipoise.training.trend import trend_of
 
 SMALL = (
     "networks.generator.width=8",
     "networks.discriminator.width=8",
-    "play.batch_size=16",
+    "training.batch_size=16",
     "data.points=600",
     "outputs.checkpoint_every=6",
     "outputs.samples=2",
     "outputs.final_verdict=false",
 )
-LOOKS = ("looks.count=4", "looks.samples=60", "looks.members=quick", "looks.resolution=floor", "looks.gap_steps=2")
+EVALUATIONS = (
+    "evaluations.count=4",
+    "evaluations.samples=60",
+    "evaluations.classifiers=quick",
+    "evaluations.sensitivity=theoretical",
+    "evaluations.duality_gap_steps=2",
+)
 CLOCKS = ("seconds", "look_seconds", "play_seconds")
 
 
@@ -71,11 +79,11 @@ def same(first, second):
 @pytest.mark.parametrize("killed_at", [5, 12, 20])
 def test_a_killed_run_repeats_its_looks_and_keeps_the_same_best_checkpoint(killed_at, tmp_path, monkeypatch):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    started(whole, *LOOKS, "looks.keep_best=true")
+    started(whole, *EVALUATIONS, "evaluations.keep_best=true")
     with monkeypatch.context() as patch:
         killed = cut_off(patch, after=killed_at)
         with pytest.raises(killed):
-            started(cut, *LOOKS, "looks.keep_best=true")
+            started(cut, *EVALUATIONS, "evaluations.keep_best=true")
     resume(cut)
     assert looks_of(cut) == looks_of(whole) and len(looks_of(whole)) == 4
     assert same(weights_of(cut / "checkpoints"), weights_of(whole / "checkpoints"))
@@ -86,34 +94,34 @@ def test_a_killed_run_repeats_its_looks_and_keeps_the_same_best_checkpoint(kille
 
 
 def test_looks_leave_the_play_as_it_is_bit_for_bit(tmp_path):
-    started(tmp_path / "with", *LOOKS)
-    started(tmp_path / "without", "looks.count=0")
+    started(tmp_path / "with", *EVALUATIONS)
+    started(tmp_path / "without", "evaluations.count=0")
     assert same(weights_of(tmp_path / "with" / "checkpoints"), weights_of(tmp_path / "without" / "checkpoints"))
     assert looks_of(tmp_path / "without") == []
 
 
 def test_a_look_says_what_it_rests_on_and_what_it_cost(tmp_path):
-    started(tmp_path / "run", *LOOKS)
+    started(tmp_path / "run", *EVALUATIONS)
     run = RunFolder(tmp_path / "run")
     rows, status = run.read_verdicts(), run.read_status()
-    plan = LookPlan.from_json(run.read_json(run.looks)["plan"])
+    plan = EvaluationPlan.from_json(run.read_json(run.evaluations)["plan"])
     assert [row["step"] for row in rows] == list(plan.steps) == [6, 12, 18, 24]
     assert [row["confidence"] for row in rows] == [plan.confidence_at(step) for step in plan.steps]
-    assert all(row["part"] == "selection" and row["counts"]["real_score"] == 60 for row in rows)
-    assert all(row["duality_gap"]["steps"] == 2 and row["resolution_floor_nats"] > 0 for row in rows)
+    assert all(row["part"] == "selection" and row["counts"]["real_test"] == 60 for row in rows)
+    assert all(row["duality_gap"]["steps"] == 2 and row["sensitivity_theoretical_nats"] > 0 for row in rows)
     cost = status["look_time"]
     assert cost["look_seconds"] == pytest.approx(sum(row["look_seconds"] for row in rows))
     assert cost["share"] == pytest.approx(cost["look_seconds"] / (cost["look_seconds"] + cost["play_seconds"]))
     last = status["last_verdict"]
     assert {"part", "step", "conclusion", "confidence", "jsd_lower_bound_nats", "jsd_estimate_nats"} <= last.keys()
-    assert last["step"] == 24 and last["resolution_floor_nats"] == rows[-1]["resolution_floor_nats"]
+    assert last["step"] == 24 and last["sensitivity_theoretical_nats"] == rows[-1]["sensitivity_theoretical_nats"]
     assert status["trend"] == rows[-1]["trend"] is not None
 
 
 def test_samples_come_from_the_best_checkpoint_unless_the_last_is_asked_for(tmp_path):
-    gan = started(tmp_path / "run", *LOOKS, "looks.keep_best=true")
+    gan = started(tmp_path / "run", *EVALUATIONS, "evaluations.keep_best=true")
     run = RunFolder(gan.folder)
-    best = best_look(run.read_verdicts())
+    best = best_evaluation(run.read_verdicts())
     assert gan.step == best["step"] == run.read_status()["best"]["step"]
     assert load(gan.folder, checkpoint="last").step == 24
     # Where the last look is the best one, both are the same state; the seed was chosen so that it is not.
@@ -121,7 +129,7 @@ def test_samples_come_from_the_best_checkpoint_unless_the_last_is_asked_for(tmp_
 
 
 def test_a_run_that_does_not_keep_the_best_has_none(tmp_path):
-    gan = started(tmp_path / "run", *LOOKS)
+    gan = started(tmp_path / "run", *EVALUATIONS)
     assert gan.step == 24
     with pytest.raises(RunFolderError, match="no best checkpoint"):
         load(gan.folder, checkpoint="best")
@@ -130,20 +138,20 @@ def test_a_run_that_does_not_keep_the_best_has_none(tmp_path):
 
 
 def test_going_back_to_any_kept_checkpoint_finds_the_best_of_the_looks_up_to_it(tmp_path):
-    started(tmp_path / "run", *LOOKS, "looks.keep_best=true")
+    started(tmp_path / "run", *EVALUATIONS, "evaluations.keep_best=true")
     run = RunFolder(tmp_path / "run")
     rows = run.read_verdicts()
     kept = {int(path.stem.split("-")[1]) for path in checkpoint_files(run.best)}
     for path in checkpoint_files(run.checkpoints):
-        best = best_look(rows, up_to=int(path.stem.split("-")[1]))
+        best = best_evaluation(rows, up_to=int(path.stem.split("-")[1]))
         assert best is None or best["step"] in kept
 
 
 def easy_goal(monkeypatch, *, from_step):
     """Make every look from this step on say `not_distinguished`, and those before it `distinguished`."""
-    import equipoise.training.looks as looks
+    import equipoise.training.interim_evaluation as evaluations
 
-    real = looks.one_look
+    real = evaluations.one_evaluation
 
     def told(trainer, material):
         from dataclasses import replace
@@ -152,12 +160,12 @@ def easy_goal(monkeypatch, *, from_step):
         conclusion = "not_distinguished" if trainer.step >= from_step else "distinguished"
         return replace(verdict, conclusion=type(verdict.conclusion)(conclusion)), gap
 
-    monkeypatch.setattr(looks, "one_look", told)
+    monkeypatch.setattr(evaluations, "one_evaluation", told)
 
 
 def test_a_run_ends_at_the_first_look_that_finds_no_difference_and_says_why(tmp_path, monkeypatch):
     easy_goal(monkeypatch, from_step=12)
-    gan = started(tmp_path / "run", *LOOKS, "looks.until=not-distinguished")
+    gan = started(tmp_path / "run", *EVALUATIONS, "evaluations.until=not-distinguished")
     status = RunFolder(gan.folder).read_status()
     assert (status["state"], status["step"], gan.step) == ("finished", 12, 12)
     assert "look 2 of 4, at step 12, said 'not distinguished'" in status["ended_because"]
@@ -171,10 +179,10 @@ def test_a_run_ends_at_the_first_look_that_finds_no_difference_and_says_why(tmp_
 
 def test_too_little_data_and_with_a_margin_anything_short_of_equivalent_end_nothing(tmp_path, monkeypatch):
     easy_goal(monkeypatch, from_step=12)
-    gan = started(tmp_path / "margin", *LOOKS, "looks.until=not-distinguished", "looks.margin=0.1")
+    gan = started(tmp_path / "margin", *EVALUATIONS, "evaluations.until=not-distinguished", "evaluations.margin=0.1")
     assert gan.step == 24
     monkeypatch.undo()
-    few = started(tmp_path / "few", *LOOKS, "looks.until=not-distinguished", steps=4)
+    few = started(tmp_path / "few", *EVALUATIONS, "evaluations.until=not-distinguished", steps=4)
     rows = RunFolder(few.folder).read_verdicts()
     # 60 scored rows have a floor above 0.05 nats: whatever finds nothing says too_little_data.
     assert few.step == 4 and {row["conclusion"] for row in rows} <= {"distinguished", "too_little_data"}
@@ -186,7 +194,7 @@ def test_a_run_cut_off_between_the_look_and_its_end_ends_there(tmp_path, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "load", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            started(folder, *LOOKS, "looks.until=not-distinguished")
+            started(folder, *EVALUATIONS, "evaluations.until=not-distinguished")
     run = RunFolder(folder)
     status = run.read_status()
     run.write_status(state="training", ended_because="")
@@ -197,10 +205,10 @@ def test_a_run_cut_off_between_the_look_and_its_end_ends_there(tmp_path, monkeyp
 
 
 def test_a_run_made_longer_looks_on_at_the_levels_set_aside(tmp_path):
-    started(tmp_path / "run", *LOOKS)
+    started(tmp_path / "run", *EVALUATIONS)
     resume(tmp_path / "run", steps=40)
     run = RunFolder(tmp_path / "run")
-    plan = LookPlan.from_json(run.read_json(run.looks)["plan"])
+    plan = EvaluationPlan.from_json(run.read_json(run.evaluations)["plan"])
     rows = run.read_verdicts()
     assert [row["step"] for row in rows] == [6, 12, 18, 24, 30, 36]
     assert plan.steps == (6, 12, 18, 24)  # what was planned stays as it was stored
@@ -209,17 +217,17 @@ def test_a_run_made_longer_looks_on_at_the_levels_set_aside(tmp_path):
 
 
 def test_the_stored_configuration_leaves_nothing_about_looks_open_and_trains_the_same_again(tmp_path):
-    first = started(tmp_path / "first", *LOOKS, "looks.resolution=screen")
+    first = started(tmp_path / "first", *EVALUATIONS, "evaluations.sensitivity=quick")
     again = plan_run(None, config_file=first.folder / "config.yaml")
-    assert None not in again.config.looks.model_dump(exclude={"until", "margin"}).values()
+    assert None not in again.config.evaluations.model_dump(exclude={"until", "margin"}).values()
     second = train_planned(again, tmp_path / "second")
     assert looks_of(second.folder) == looks_of(first.folder)
     stored = json.loads((first.folder / "looks.json").read_text())["resolution"]
-    assert stored["method"] == "planted" and looks_of(first.folder)[0]["resolution_method"] == "planted"
+    assert stored["method"] == "planted" and looks_of(first.folder)[0]["sensitivity_method"] == "planted"
 
 
 def test_a_broken_best_checkpoint_gives_way_to_the_one_before(tmp_path):
-    gan = started(tmp_path / "run", *LOOKS, "looks.keep_best=true")
+    gan = started(tmp_path / "run", *EVALUATIONS, "evaluations.keep_best=true")
     files = checkpoint_files(gan.folder / "best")
     assert len(files) > 1, "the seed was chosen so that more than one look was the best"
     files[-1].write_bytes(b"")
@@ -237,20 +245,20 @@ def test_looks_of_play_that_was_put_back_are_forgotten_with_their_best_checkpoin
 
     monkeypatch.setattr(run_module.Trainer, "play", once)
     folder = tmp_path / "run"
-    started(folder, *LOOKS, "looks.keep_best=true", "outputs.checkpoint_every=12")
+    started(folder, *EVALUATIONS, "evaluations.keep_best=true", "outputs.checkpoint_every=12")
     run = RunFolder(folder)
     rows, status = run.read_verdicts(), run.read_status()
     assert len(status["rollbacks"]) == 1 and status["rollbacks"][0]["to_step"] == 12
     assert [row["step"] for row in rows] == [6, 12, 18, 24]
     assert rows[1]["trend"] == trend_of(rows[:2]) and rows[3]["trend"] == trend_of(rows)
-    assert status["best"]["step"] == best_look(rows)["step"] == load(folder).step
+    assert status["best"]["step"] == best_evaluation(rows)["step"] == load(folder).step
 
 
 def test_play_that_leaves_the_finite_numbers_has_diverged(tmp_path, monkeypatch):
     def play(self, *, measure=False):
         raise PlayDiverged("step 1", "a loss is no longer finite.", "Expected finite losses.", "Lower the rate.")
 
-    settings = [*LOOKS, "recovery.rollbacks=0"]
+    settings = [*EVALUATIONS, "recovery.rollbacks=0"]
     monkeypatch.setattr(run_module.Trainer, "play", play)
     with pytest.raises(PlayDiverged):
         started(tmp_path / "run", *settings)

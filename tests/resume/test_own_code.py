@@ -5,12 +5,13 @@ import pytest
 
 from equipoise.cli.main import main
 from equipoise.errors import ConfigError
-from equipoise.experiment import resume, train_planned
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.resume import resume
+from equipoise.experiment.train import train_planned
 
 SETTINGS = [
     "networks={family: 'equipoise.networks.mlp:OWN', latents: 2, generator: {width: 4}, discriminator: {width: 4}}",
-    "play.batch_size=8",
+    "training.batch_size=8",
     "outputs.final_verdict=false",
 ]
 

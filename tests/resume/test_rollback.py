@@ -7,7 +7,8 @@ import pytest
 from wrong_play import STEPS, Killed, Listener, Spoilt, content, planned
 
 from equipoise.errors import PlayDiverged
-from equipoise.experiment import resume, train_planned
+from equipoise.experiment.resume import resume
+from equipoise.experiment.train import train_planned
 from equipoise.reports import write_report
 from equipoise.runfolder import RunFolder
 
@@ -16,7 +17,7 @@ from equipoise.runfolder import RunFolder
 def short_report(monkeypatch):
     """A page without figures, which take most of the time of so short a run; one test writes the real one."""
     monkeypatch.setattr("equipoise.reports.write_report", lambda folder: (folder / "report.html").touch())
-    monkeypatch.setattr("equipoise.training.recorder.write_picture", lambda picture, path: path.touch())
+    monkeypatch.setattr("equipoise.training.recorder.save_figure", lambda picture, path: path.touch())
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_a_run_goes_back_once_and_ends_well_and_says_so_everywhere(how, player, 
     assert (record["number"], record["step"], record["to_step"], record["caution"]) == (1, 11, 8, 0.5)
     assert (record["player"], how in record["message"]) == (player, True)
     assert (record["layer"] is None) == (how == "loss")
-    (noted,) = [row for row in held.read_journal() if row["event"] == "rollback"]
+    (noted,) = [row for row in held.read_event_log() if row["event"] == "rollback"]
     assert record.items() <= noted.items()
     assert any(text.startswith("rollback 1") and player in text for text in listener.said)
     write_report(held.path)
@@ -65,8 +66,8 @@ def test_what_was_written_about_the_steps_in_between_is_written_once(points, tmp
 def test_learning_rates_are_lower_from_the_rollback_on(points, tmp_path, monkeypatch):
     plain = train_planned(planned(points), tmp_path / "plain").folder
     Spoilt(monkeypatch, "gradient")
-    spoilt = train_planned(planned(points, "recovery.learning_rate_factor=0.25"), tmp_path / "spoilt").folder
-    rates = [{row["step"]: row["learning_rate"] for row in RunFolder(f).read_metrics()} for f in (plain, spoilt)]
+    contaminated = train_planned(planned(points, "recovery.learning_rate_factor=0.25"), tmp_path / "spoilt").folder
+    rates = [{row["step"]: row["learning_rate"] for row in RunFolder(f).read_metrics()} for f in (plain, contaminated)]
     for step, rate in rates[0].items():
         for player, value in rate.items():
             assert rates[1][step][player] == pytest.approx(value * (0.25 if step > 8 else 1))
@@ -95,21 +96,21 @@ def test_without_rollbacks_it_ends_at_once(points, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kill_at", [(9, 0), (9, 1), (17, 1), (23, 1)])
 def test_a_run_killed_before_or_after_a_rollback_resumes_bit_for_bit(kill_at, points, tmp_path, monkeypatch):
-    spoilt = Spoilt(monkeypatch, "gradient", times=1)
+    contaminated = Spoilt(monkeypatch, "gradient", times=1)
     whole = train_planned(planned(points), tmp_path / "whole").folder
-    spoilt.kill_at = kill_at
+    contaminated.kill_at = kill_at
     with pytest.raises(Killed):
         train_planned(planned(points), tmp_path / "killed")
-    spoilt.kill_at = None
+    contaminated.kill_at = None
     resumed = resume(tmp_path / "killed").folder
     assert content(resumed) == content(whole)
 
 
 def test_a_kill_in_the_middle_of_a_rollback_does_the_same_once_more(points, tmp_path, monkeypatch):
-    spoilt = Spoilt(monkeypatch, "gradient", times=2)
+    contaminated = Spoilt(monkeypatch, "gradient", times=2)
     whole = train_planned(planned(points), tmp_path / "whole").folder
     assert [record["to_step"] for record in content(whole)[1]["rollbacks"]] == [8, 4]
-    del spoilt
+    del contaminated
     # The second one amends the checkpoint of step 4 and is killed before it has dropped that of step 8.
     cut_after, calls = RunFolder.cut_after, []
 
@@ -129,21 +130,21 @@ def test_a_kill_in_the_middle_of_a_rollback_does_the_same_once_more(points, tmp_
     Spoilt(monkeypatch, "gradient", times=2)
     resumed = resume(tmp_path / "killed").folder
     assert content(resumed) == content(whole)
-    numbers = [row["number"] for row in RunFolder(resumed).read_journal() if row["event"] == "rollback"]
+    numbers = [row["number"] for row in RunFolder(resumed).read_event_log() if row["event"] == "rollback"]
     assert numbers == [1, 2]
 
 
 @pytest.mark.parametrize("kill_at", [None, (17, 1)])
 def test_tensorboard_shows_each_step_once_after_a_rollback_and_a_resume(kill_at, points, tmp_path, monkeypatch):
     reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    spoilt = Spoilt(monkeypatch, "gradient")
-    spoilt.kill_at = kill_at
+    contaminated = Spoilt(monkeypatch, "gradient")
+    contaminated.kill_at = kill_at
     if kill_at is None:
         train_planned(planned(points), tmp_path / "run")
     else:
         with pytest.raises(Killed):
             train_planned(planned(points, "outputs.checkpoint_every=8"), tmp_path / "run")
-        spoilt.kill_at = None
+        contaminated.kill_at = None
         resume(tmp_path / "run")
     held = RunFolder(tmp_path / "run")
     shown = reading.EventAccumulator(str(held.path / "tensorboard")).Reload().Scalars("value")

@@ -5,22 +5,23 @@ from dataclasses import replace
 
 import torch
 
-from equipoise.experiment import resuming, run
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment import resume as resuming
+from equipoise.experiment import train as run
+from equipoise.experiment.prepare import plan_run
 from equipoise.runfolder import RunFolder
 from equipoise.training.checkpoints import read_checkpoint
-from equipoise.training.events import LookDue
+from equipoise.training.events import EvaluationDue
 
 SETTINGS = [
     "networks.generator.width=4",
     "networks.discriminator.width=4",
     "networks.generator.depth=2",
-    "play.batch_size=8",
+    "training.batch_size=8",
     "outputs.final_verdict=false",
     "outputs.checkpoint_every=4",
     "outputs.measure_every=3",
     "outputs.samples=2",
-    "optimisers.course.warmup_steps=0",
+    "optimizers.lr_schedule.warmup_steps=0",
     "runtime.threads=1",
 ]
 STEPS = 24
@@ -48,21 +49,21 @@ class Spoilt:
             trainer = build(*arguments, **options)
             play = trainer.play
 
-            def spoilt(*, measure=False):
+            def contaminated(*, measure=False):
                 if (trainer.step, len(trainer.rollbacks)) == self.kill_at:
                     raise Killed
                 if trainer.step + 1 != self.at or len(trainer.rollbacks) >= self.times:
                     return play(measure=measure)
                 if self.signals:
                     signal.raise_signal(signal.SIGTERM)
-                return self.spoil(trainer, play, measure)
+                return self.corrupt(trainer, play, measure)
 
-            trainer.play = spoilt
+            trainer.play = contaminated
             return trainer
 
         return built
 
-    def spoil(self, trainer, play, measure):
+    def corrupt(self, trainer, play, measure):
         player = getattr(trainer, self.player)
         if self.how == "weight":
             with torch.no_grad():
@@ -130,11 +131,11 @@ class Trending:
     def wrap(self, build):
         def built(*arguments, **options):
             trainer = build(*arguments, **options)
-            trainer.plan = replace(trainer.plan, look_steps=frozenset(self.trends))
+            trainer.plan = replace(trainer.plan, evaluation_steps=frozenset(self.trends))
             run_, looked = trainer.run, self
 
             def look(event):
-                if isinstance(event, LookDue):
+                if isinstance(event, EvaluationDue):
                     trend = "plateaued" if trainer.rollbacks else looked.trends[event.step]
                     trainer.trend = trend
                     row = {"step": event.step, "part": "selection", "trend": trend}

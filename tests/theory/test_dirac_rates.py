@@ -8,12 +8,12 @@ import pytest
 
 from equipoise import objectives
 from equipoise.augmentation.instance_noise import InstanceNoise
-from equipoise.game import Schedule
+from equipoise.game import UpdateRule
 from equipoise.lab.dirac import RULES, conserved, game_of, measure_case, measure_escape
 from equipoise.lab.dirac_game import DiracGame, spectral_radius, update_matrix
 from equipoise.lab.dirac_theory import largest_stable_step, slopes_of
-from equipoise.penalties.one_centred import wgan_gp
-from equipoise.penalties.zero_centred import r1
+from equipoise.penalties.gradient_penalty import wgan_gp
+from equipoise.penalties.r1_r2 import r1
 
 # What the game's third-order terms and rounding may cost at the radius of 1e-6 is below 1e-9; the issue asks for 1e-5.
 ALLOWED = 1e-5
@@ -81,7 +81,7 @@ def test_simultaneous_play_with_r1_converges_exactly_below_gamma_over_c_squared(
     growth = [
         DiracGame(
             objectives.find(objective)(),
-            Schedule("simultaneous"),
+            UpdateRule("simultaneous"),
             (r1(gamma),),
             generator_rate=share * limit,
             discriminator_rate=share * limit,
@@ -117,7 +117,7 @@ def test_alternating_play_without_penalty_turns_while_h_c_is_below_two_and_diver
 def test_a_small_gamma_spirals_out_simultaneously_and_contracts_in_turns():
     # THEORY, section 4: h = 0.1, gamma = 0.01, c = 1/2; sqrt(1 - 0.001 + 0.0025) and sqrt(1 - 0.001).
     for order, expected in (("simultaneous", math.sqrt(1.0015)), ("alternating", math.sqrt(0.999))):
-        game = DiracGame(objectives.find("minimax")(), Schedule(order), (r1(0.01),))
+        game = DiracGame(objectives.find("minimax")(), UpdateRule(order), (r1(0.01),))
         assert game.growth() == pytest.approx(expected, abs=1e-8)
 
 
@@ -179,15 +179,15 @@ def test_noise_that_lifts_ends_as_the_game_without_noise():
 @pytest.mark.parametrize("order", ["simultaneous", "alternating", "extragradient", "optimistic"])
 def test_two_time_scales_enter_through_the_two_learning_rates(order):
     game = DiracGame(
-        objectives.find("minimax")(), Schedule(order), (r1(0.3),), generator_rate=0.05, discriminator_rate=0.4
+        objectives.find("minimax")(), UpdateRule(order), (r1(0.3),), generator_rate=0.05, discriminator_rate=0.4
     )
-    by_hand = update_matrix(np.array([[0.0, -0.5], [0.5, 0.3]]), game.schedule, rates=(0.05, 0.4))
+    by_hand = update_matrix(np.array([[0.0, -0.5], [0.5, 0.3]]), game.update_rule, rates=(0.05, 0.4))
     assert game.growth() == pytest.approx(spectral_radius(by_hand), abs=1e-8)
 
 
 @pytest.mark.parametrize("turns", [(1, 3), (4, 1), (2, 2)])
 def test_k_turns_of_either_player_have_the_rate_of_the_product_of_their_turns(turns):
-    game = DiracGame(objectives.find("relativistic")(), Schedule("alternating", *turns), (r1(0.3),))
+    game = DiracGame(objectives.find("relativistic")(), UpdateRule("alternating", *turns), (r1(0.3),))
     assert game.growth() == pytest.approx(spectral_radius(game.update_jacobian()), abs=1e-8)
 
 

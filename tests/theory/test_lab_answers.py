@@ -152,13 +152,13 @@ def test_the_walk_names_what_play_step_does_in_its_order(walk):
         "r1",
         "r2",
         "discriminator.gradient_norm()",
-        "discriminator.descend()",
+        "discriminator.update()",
         "fake = generator(batch.latents)",
         "fake_logits",
         "real_logits",
         "generator_loss",
         "generator.gradient_norm()",
-        "generator.descend()",
+        "generator.update()",
     ]
     assert len(names) == len(wanted)
     assert all(part in name for part, name in zip(wanted, names, strict=True))

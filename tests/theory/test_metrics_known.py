@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from equipoise.metrics.divergence import (
+    contamination_of_jsd,
     jsd_by_quadrature,
+    jsd_of_contamination,
     jsd_of_probabilities,
-    jsd_of_spoilt_share,
-    spoilt_share_of_jsd,
 )
 from equipoise.metrics.histogram import histogram_jsd
 from equipoise.metrics.known import gaussian, grid25, ring8
@@ -28,7 +28,7 @@ def test_one_missing_mode_of_twenty_five_costs_the_published_jsd():
     grid = grid25()
     shares = jsd_of_probabilities(grid.weights, np.append(np.full(24, 1 / 24), 0.0))
     assert shares == pytest.approx(0.01407, abs=5e-6)
-    assert jsd_of_spoilt_share(1 / 25) == pytest.approx(shares, rel=1e-12)
+    assert jsd_of_contamination(1 / 25) == pytest.approx(shares, rel=1e-12)
 
 
 def test_modes_ten_per_cent_wider_cost_the_published_jsd():
@@ -49,15 +49,15 @@ def test_a_shift_of_unit_gaussians_is_found_by_quadrature_as_by_the_series():
 
 def test_the_share_that_a_divergence_allows_inverts_the_divergence_of_a_share():
     for share in (1e-4, 0.02, 0.5, 0.99):
-        assert spoilt_share_of_jsd(jsd_of_spoilt_share(share)) == pytest.approx(share, rel=1e-6)
+        assert contamination_of_jsd(jsd_of_contamination(share)) == pytest.approx(share, rel=1e-6)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
 def test_no_mixture_with_a_spoilt_share_is_further_away_than_its_bound(share):
     stream = np.random.default_rng(0)
     for _ in range(50):
-        p, spoilt = stream.dirichlet(np.ones(6)), stream.dirichlet(np.ones(6))
-        assert jsd_of_probabilities(p, (1 - share) * p + share * spoilt) <= jsd_of_spoilt_share(share) + 1e-12
+        p, contaminated = stream.dirichlet(np.ones(6)), stream.dirichlet(np.ones(6))
+        assert jsd_of_probabilities(p, (1 - share) * p + share * contaminated) <= jsd_of_contamination(share) + 1e-12
 
 
 def test_a_mixture_integrates_to_one_and_its_samples_follow_its_density():

@@ -11,7 +11,7 @@ from equipoise import penalties
 from equipoise.errors import ConfigError, DataError
 from equipoise.penalties import Position, automatic_gamma, require_independent_samples
 from equipoise.penalties.base import norm
-from equipoise.penalties.one_centred import between
+from equipoise.penalties.gradient_penalty import between
 
 SIZES = [1, 4, 256]
 # Sums of a few products in float64.

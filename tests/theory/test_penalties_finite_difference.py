@@ -10,7 +10,7 @@ import torch
 from equipoise import penalties
 from equipoise.errors import ConfigError
 from equipoise.penalties import Position
-from equipoise.penalties.zero_centred import directional_slope_squared
+from equipoise.penalties.r1_r2 import directional_slope_squared
 
 DRAWS = 20_000
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from equipoise.metrics.known import gaussian
-from equipoise.referee.checks.jsd_bound import EQUILIBRIUM_VALUE, LOGIT_LIMIT, clip_logits, jsd_lower_bound_nats
+from equipoise.referee.bound import EQUILIBRIUM_VALUE, LOGIT_LIMIT, clip_logits, jsd_lower_bound_nats
 
 TRIALS = 1000
 MOST = 0.071

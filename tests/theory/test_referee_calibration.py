@@ -7,28 +7,28 @@ import pytest
 
 from equipoise.metrics.divergence import jsd_by_quadrature
 from equipoise.metrics.known import gaussian, grid25
-from equipoise.referee import Conclusion, judge, plan_looks
-from equipoise.referee.checks.jsd_bound import is_distinguished, jsd_lower_bound_nats, log_e_value
-from equipoise.referee.members import available
-from equipoise.referee.playing import play, split
+from equipoise.referee import Conclusion, judge, plan_evaluations
+from equipoise.referee.bound import is_distinguished, jsd_lower_bound_nats, log_e_value
+from equipoise.referee.classifiers import available
+from equipoise.referee.fit_and_score import play, split
 
 
 def quick_members():
     return [available()[name] for name in ("quadratic", "neighbour curves")]
 
 
-def outcome(real, fake, seed, members):
-    found = play(split(real, fake, seed=seed), kind="points", seed=seed, members=members)
+def outcome(real, fake, seed, classifiers):
+    found = play(split(real, fake, seed=seed), kind="points", seed=seed, classifiers=classifiers)
     return found.real_logits, found.fake_logits
 
 
 @pytest.mark.slow
 def test_false_alarms_stay_within_the_level():
-    members, alarms = quick_members(), 0
+    classifiers, alarms = quick_members(), 0
     for trial in range(100):
         stream = np.random.default_rng(trial)
         law = gaussian(2)
-        logits = outcome(law.sample(300, stream), law.sample(300, stream), trial, members)
+        logits = outcome(law.sample(300, stream), law.sample(300, stream), trial, classifiers)
         alarms += is_distinguished(log_e_value(*logits), confidence=0.95)
     # At a rate of 5 % more than 11 alarms in 100 trials have a chance of 0.4 %.
     assert alarms <= 11
@@ -38,10 +38,10 @@ def test_false_alarms_stay_within_the_level():
 def test_the_bound_of_a_fitted_discriminator_covers_the_true_jsd():
     near, far = gaussian(2), gaussian(2, mean=0.8)
     truth = jsd_by_quadrature(near.log_density, far.log_density, low=-9, high=10, cells=300)
-    members, above = [available()["quadratic"]], 0
+    classifiers, above = [available()["quadratic"]], 0
     for trial in range(200):
         stream = np.random.default_rng(1000 + trial)
-        logits = outcome(near.sample(600, stream), far.sample(600, stream), trial, members)
+        logits = outcome(near.sample(600, stream), far.sample(600, stream), trial, classifiers)
         above += jsd_lower_bound_nats(*logits, confidence=0.95) > truth
     # At a rate of 5 % more than 19 of 200 have a chance of 0.3 %; fitting loses something more.
     assert above <= 19
@@ -62,7 +62,7 @@ def test_a_missing_mode_and_narrow_modes_of_the_grid_are_found():
     stream, grid = np.random.default_rng(0), grid25()
     for fake, least in ((grid.without_mode(6), 0.004), (grid.widened(0.6), 0.06)):
         verdict = judge(
-            grid.sample(5000, stream), fake.sample(5000, stream), kind="points", members=quick_members(), checks=[]
+            grid.sample(5000, stream), fake.sample(5000, stream), kind="points", classifiers=quick_members(), checks=[]
         )
         assert verdict.conclusion == Conclusion.DISTINGUISHED
         assert verdict.jsd_lower_bound_nats > least
@@ -75,7 +75,7 @@ def test_the_training_discriminators_blindness_does_not_blind_the_referee():
         grid.sample(5000, stream),
         grid.widened(0.45).sample(5000, stream),
         kind="points",
-        members=quick_members(),
+        classifiers=quick_members(),
         checks=[],
     )
     assert verdict.jsd_lower_bound_nats > 0.15
@@ -83,7 +83,7 @@ def test_the_training_discriminators_blindness_does_not_blind_the_referee():
 
 @pytest.mark.slow
 def test_fifty_looks_at_perfect_generators_rarely_cry_wolf():
-    members, plan = [available()["quadratic"]], plan_looks(5000, looks=50)
+    classifiers, plan = [available()["quadratic"]], plan_evaluations(5000, evaluations=50)
     alarms = 0
     for run in range(20):
         stream = np.random.default_rng(run)
@@ -94,9 +94,9 @@ def test_fifty_looks_at_perfect_generators_rarely_cry_wolf():
                 real,
                 law.sample(400, stream),
                 kind="points",
-                real_fit=train,
+                real_train=train,
                 seed=step,
-                members=members,
+                classifiers=classifiers,
                 checks=[],
                 confidence=plan.confidence_at(step),
             ).conclusion

@@ -12,19 +12,19 @@ import pytest
 from equipoise.metrics.divergence import jsd_by_quadrature
 from equipoise.metrics.known import gaussian, grid25
 from equipoise.referee import judge
-from equipoise.referee.crossing import measured_crosswise, measured_once
-from equipoise.referee.members import available
-from equipoise.referee.playing import places, play
+from equipoise.referee.classifiers import available
+from equipoise.referee.cross_fitting import cross_fitted, measured_once
+from equipoise.referee.fit_and_score import places, play
 
 
 def bounds(near, far, count, trial, names, folds=3):
     """Of one scored part, and crosswise."""
-    stream, members = np.random.default_rng(trial), [available()[name] for name in names]
+    stream, classifiers = np.random.default_rng(trial), [available()[name] for name in names]
     real, fake = near.sample(count, stream), far.sample(count, stream)
     where = places(count, count, seed=trial)
-    asked = {"kind": "points", "seed": trial, "members": members}
+    asked = {"kind": "points", "seed": trial, "classifiers": classifiers}
     first = play(where.taken_from(real, fake), **asked)
-    crossed = measured_crosswise(real, fake, first, folds=folds, **asked)
+    crossed = cross_fitted(real, fake, first, folds=folds, **asked)
     return [each.lower_bound_nats(0.95) for each in (measured_once(first), crossed)]
 
 
@@ -64,7 +64,7 @@ def test_values_that_both_sides_share_do_not_make_the_rest_look_like_the_whole(v
             own, is_shared = centre + stream.random((2000, 1)), stream.random((2000, 1)) < 0.9
             sides.append(np.where(is_shared, shared[stream.integers(0, values, 2000)], own))
         verdict = judge(
-            *sides, kind="points", seed=trial, checks=[], folds=folds, members=[available()["boosted trees"]]
+            *sides, kind="points", seed=trial, checks=[], folds=folds, classifiers=[available()["boosted trees"]]
         )
         assert 0.4 * truth < verdict.jsd_lower_bound_nats < truth
         assert 0.6 * truth < verdict.jsd_estimate_nats < 1.3 * truth

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from equipoise.metrics.divergence import jsd_of_probabilities
-from equipoise.referee.checks.jsd_bound import (
+from equipoise.referee.bound import (
     EQUILIBRIUM_VALUE,
     clip_logits,
     is_distinguished,

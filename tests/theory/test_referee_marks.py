@@ -7,14 +7,14 @@ import pytest
 
 from equipoise.metrics.divergence import jsd_by_quadrature
 from equipoise.metrics.known import Mixture, gaussian, grid25
-from equipoise.referee import Conclusion, judge, plan_looks
-from equipoise.referee.checks.jsd_bound import is_distinguished, log_e_value
-from equipoise.referee.crossing import measured_once
-from equipoise.referee.members import available
-from equipoise.referee.playing import play, split
+from equipoise.referee import Conclusion, judge, plan_evaluations
+from equipoise.referee.bound import is_distinguished, log_e_value
+from equipoise.referee.classifiers import available
+from equipoise.referee.cross_fitting import measured_once
+from equipoise.referee.fit_and_score import play, split
 
 
-def members(*names: str):
+def classifiers(*names: str):
     return [available()[name] for name in names]
 
 
@@ -52,7 +52,7 @@ def test_false_alarms_stay_within_the_level_on_other_kinds_of_data(name):
     kind, draw, names = FALSE_ALARMS[name]
     alarms = 0
     for trial in range(25):
-        found = play(split(*draw(trial), seed=trial), kind=kind, seed=trial, members=members(*names))
+        found = play(split(*draw(trial), seed=trial), kind=kind, seed=trial, classifiers=classifiers(*names))
         alarms += is_distinguished(log_e_value(found.real_logits, found.fake_logits), confidence=0.95)
     # At a rate of 5 % more than 5 alarms in 25 trials have a chance of 0.3 %.
     assert alarms <= 5
@@ -65,7 +65,7 @@ def test_modes_a_quarter_too_wide_are_found():
         grid.sample(3000, stream),
         grid.widened(1.25).sample(3000, stream),
         kind="points",
-        members=members("neighbour curves"),
+        classifiers=classifiers("neighbour curves"),
         checks=[],
     )
     assert found.conclusion == Conclusion.DISTINGUISHED
@@ -80,7 +80,7 @@ def test_the_bound_on_a_missing_mode_is_near_the_truth():
         grid.sample(5000, stream),
         grid.without_mode(6).sample(5000, stream),
         kind="points",
-        members=members("neighbour trees", "neighbour curves"),
+        classifiers=classifiers("neighbour trees", "neighbour curves"),
         checks=[],
     )
     assert 0.25 * 0.01407 < found.jsd_lower_bound_nats < 1.05 * 0.01407
@@ -96,7 +96,7 @@ def test_the_bound_on_a_narrow_grid_is_near_the_truth():
         grid.sample(4000, stream),
         grid.widened(0.45).sample(4000, stream),
         kind="points",
-        members=members("neighbour curves", "neighbour trees"),
+        classifiers=classifiers("neighbour curves", "neighbour trees"),
         checks=[],
     )
     assert 0.8 * truth < found.jsd_lower_bound_nats < 1.03 * truth
@@ -104,12 +104,12 @@ def test_the_bound_on_a_narrow_grid_is_near_the_truth():
 
 def test_a_generator_with_a_jsd_of_a_fiftieth_is_found_at_one_look_of_fifty():
     # looks.power: shift with JSD 0.02 (0.4027 by bisection), at the level of one of fifty looks.
-    stream, confidence = np.random.default_rng(0), 1 - plan_looks(50, looks=50, power=1.0).levels[0]
+    stream, confidence = np.random.default_rng(0), 1 - plan_evaluations(50, evaluations=50, power=1.0).levels[0]
     found = judge(
         gaussian(2).sample(4000, stream),
         gaussian(2, mean=0.4).sample(4000, stream),
         kind="points",
-        members=members("quadratic"),
+        classifiers=classifiers("quadratic"),
         checks=[],
         confidence=confidence,
     )
@@ -133,7 +133,7 @@ def test_the_bound_covers_the_true_jsd_of_other_pairs(name):
     for trial in range(60):
         stream = np.random.default_rng(trial)
         parts = split(near.sample(400, stream), far.sample(400, stream), seed=trial)
-        found = play(parts, kind="points", seed=trial, members=members("quadratic"))
+        found = play(parts, kind="points", seed=trial, classifiers=classifiers("quadratic"))
         above += measured_once(found).lower_bound_nats(0.95) > truth
     # At a rate of 5 % more than 8 of 60 have a chance of 0.4 %.
     assert above <= 8

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from equipoise.referee import Conclusion, judge
-from equipoise.referee.members import available
+from equipoise.referee.classifiers import available
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
@@ -29,13 +29,13 @@ def randhie(count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table[:count].reset_index(drop=True), table[count : 2 * count].reset_index(drop=True)
 
 
-def conclusion(real, fake, *, kind: str, members: tuple[str, ...]) -> Conclusion:
-    return judge(real, fake, kind=kind, members=[available()[name] for name in members], checks=[]).conclusion
+def conclusion(real, fake, *, kind: str, classifiers: tuple[str, ...]) -> Conclusion:
+    return judge(real, fake, kind=kind, classifiers=[available()[name] for name in classifiers], checks=[]).conclusion
 
 
 def test_two_halves_of_the_digits_are_not_distinguished():
     images, _ = digits()
-    found = conclusion(images[:850], images[850:1700], kind="images", members=("quadratic", "neighbour curves"))
+    found = conclusion(images[:850], images[850:1700], kind="images", classifiers=("quadratic", "neighbour curves"))
     assert found == Conclusion.NOT_DISTINGUISHED
 
 
@@ -51,7 +51,7 @@ def test_a_missing_class_noise_and_blur_of_the_digits_are_found(defect):
         fake = np.clip(fake + noise, 0, 255).astype(np.uint8)
     else:
         fake = ((fake.astype(np.uint16) + np.roll(fake, 1, axis=3)) // 2).astype(np.uint8)
-    found = conclusion(real, fake, kind="images", members=("quadratic", "neighbour curves"))
+    found = conclusion(real, fake, kind="images", classifiers=("quadratic", "neighbour curves"))
     assert found == Conclusion.DISTINGUISHED
 
 
@@ -60,24 +60,24 @@ def test_a_dependence_broken_in_a_tenth_of_the_diamonds_is_found():
     stream = np.random.default_rng(2)
     rows = stream.choice(len(fake), len(fake) // 10, replace=False)
     fake.loc[rows, "carat"] = fake.loc[stream.permutation(rows), "carat"].to_numpy()
-    assert conclusion(real, fake, kind="table", members=("pairs",)) == Conclusion.DISTINGUISHED
+    assert conclusion(real, fake, kind="table", classifiers=("pairs",)) == Conclusion.DISTINGUISHED
 
 
 def test_a_category_of_three_per_cent_missing_from_the_diamonds_is_found():
     real, fake = diamonds(5000)
     assert 0.02 < (real["cut"] == "Fair").mean() < 0.04
     fake = fake[fake["cut"] != "Fair"]
-    assert conclusion(real, fake, kind="table", members=("quadratic",)) == Conclusion.DISTINGUISHED
+    assert conclusion(real, fake, kind="table", classifiers=("quadratic",)) == Conclusion.DISTINGUISHED
 
 
 @pytest.mark.parametrize("table", [diamonds, randhie])
 def test_columns_drawn_from_their_marginals_are_told_apart_and_halves_are_not(table):
     real, fake = table(2500)
-    members = ("boosted trees", "pairs")
-    assert conclusion(real, fake, kind="table", members=members) == Conclusion.NOT_DISTINGUISHED
+    classifiers = ("boosted trees", "pairs")
+    assert conclusion(real, fake, kind="table", classifiers=classifiers) == Conclusion.NOT_DISTINGUISHED
     stream = np.random.default_rng(3)
     loose = pd.DataFrame({name: fake[name].to_numpy()[stream.permutation(len(fake))] for name in fake})
-    assert conclusion(real, loose, kind="table", members=members) == Conclusion.DISTINGUISHED
+    assert conclusion(real, loose, kind="table", classifiers=classifiers) == Conclusion.DISTINGUISHED
 
 
 def test_pairs_of_columns_show_a_dependence_broken_in_a_tenth_of_the_rows():
@@ -91,6 +91,6 @@ def test_pairs_of_columns_show_a_dependence_broken_in_a_tenth_of_the_rows():
     real, fake = table(4000), table(4000)
     rows = stream.choice(4000, 400, replace=False)
     fake.loc[rows, "b"] = fake.loc[stream.permutation(rows), "b"].to_numpy()
-    verdict = judge(real, fake, kind="table", members=[available()["pairs"]], checks=[])
+    verdict = judge(real, fake, kind="table", classifiers=[available()["pairs"]], checks=[])
     # 7.5 % of the generated rows have a pair that no real row has: h(0.075) = 0.027 nats, 86 over 1,600 scored pairs.
     assert 20 < verdict.log_e_value < 130

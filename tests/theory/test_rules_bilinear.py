@@ -14,10 +14,10 @@ from torch import nn
 
 from equipoise import objectives
 from equipoise.errors import ConfigError
-from equipoise.game import Batch, Player, Schedule, play_step
+from equipoise.game import Batch, Player, UpdateRule, train_step
 from equipoise.lab.dirac_game import DiracGame, plain_descent
 from equipoise.penalties.lecam import lecam
-from equipoise.penalties.zero_centred import r1, r2
+from equipoise.penalties.r1_r2 import r1, r2
 
 A = np.array([[0.0, -1.0], [1.0, 0.0]])
 ONE, NIL = np.eye(2), np.zeros((2, 2))
@@ -35,7 +35,7 @@ def gentle_adam(parameters, rate):
 
 def play(order, optimizer, steps, *, start=(1e-9, 0.5e-9)):
     return DiracGame(
-        objectives.find("wasserstein")(), Schedule(order, consensus_weight=KAPPA), optimizer=optimizer
+        objectives.find("wasserstein")(), UpdateRule(order, consensus_weight=KAPPA), optimizer=optimizer
     ).play(*start, steps=steps)
 
 
@@ -113,7 +113,7 @@ def test_with_momentum_the_growth_of_long_play_is_the_spectral_radius_of_the_han
     ],
 )
 def test_plain_descent_grows_by_the_closed_form_eigenvalue(order, eigenvalue):
-    game = DiracGame(objectives.find("wasserstein")(), Schedule(order, consensus_weight=KAPPA))
+    game = DiracGame(objectives.find("wasserstein")(), UpdateRule(order, consensus_weight=KAPPA))
     assert game.growth() == pytest.approx(abs(eigenvalue), abs=1e-8)
 
 
@@ -154,15 +154,15 @@ def batches(seed=1, count=2):
 def test_consensus_with_weight_zero_is_simultaneous_play(objective):
     pair = networks()
     ends = []
-    for schedule in (Schedule("consensus", consensus_weight=0.0), Schedule("simultaneous")):
+    for update_rule in (UpdateRule("consensus", consensus_weight=0.0), UpdateRule("simultaneous")):
         players = adam_players(copy.deepcopy(pair))
         for step in range(3):
-            play_step(
+            train_step(
                 *players,
                 objective=objectives.find(objective)(),
                 batches=batches(step),
                 penalties=[r1(0.5), r2(0.5)],
-                schedule=schedule,
+                update_rule=update_rule,
             )
         ends.append(torch.cat([p.detach().flatten() for player in players for p in player.parameters]))
     # Adam divides small gradients by themselves, so rounding of 1e-16 may grow; measured below 1e-12.
@@ -179,12 +179,12 @@ def test_the_consensus_gradient_is_that_of_half_the_squared_field(objective):
         with torch.no_grad():
             next(moved[parameter].parameters())[place] += shift
         players = [Player(network, torch.optim.SGD(network.parameters(), lr=0.0)) for network in moved]
-        report = play_step(
+        report = train_step(
             *players,
             objective=objectives.find(objective)(),
             batches=turn,
             penalties=[r2(0.5)],
-            schedule=Schedule("simultaneous"),
+            update_rule=UpdateRule("simultaneous"),
             measure=True,
         )
         return sum(float(norm) ** 2 for norm in report.gradient_norms.values())
@@ -192,12 +192,12 @@ def test_the_consensus_gradient_is_that_of_half_the_squared_field(objective):
     def gradients(weight):
         players = [Player(network, torch.optim.SGD(network.parameters(), lr=1.0)) for network in copy.deepcopy(pair)]
         before = [[p.detach().clone() for p in player.parameters] for player in players]
-        play_step(
+        train_step(
             *players,
             objective=objectives.find(objective)(),
             batches=turn,
             penalties=[r2(0.5)],
-            schedule=Schedule("consensus", consensus_weight=weight),
+            update_rule=UpdateRule("consensus", consensus_weight=weight),
         )
         return [
             [b - p.detach() for b, p in zip(kept, player.parameters, strict=True)]
@@ -214,19 +214,19 @@ def test_the_consensus_gradient_is_that_of_half_the_squared_field(objective):
 
 
 def test_optimistic_play_continues_exactly_from_its_stored_memory():
-    objective, schedule = objectives.find("nonsaturating")(), Schedule("optimistic")
+    objective, update_rule = objectives.find("nonsaturating")(), UpdateRule("optimistic")
     players = adam_players(networks())
     for step in range(4):
-        play_step(*players, objective=objective, batches=batches(step), schedule=schedule)
+        train_step(*players, objective=objective, batches=batches(step), update_rule=update_rule)
     copies = adam_players(copy.deepcopy(tuple(player.network for player in players)))
-    for player, twin in zip(players, copies, strict=True):
-        twin.optimizer.load_state_dict(copy.deepcopy(player.optimizer.state_dict()))
-        twin.memory.update({name: tensor.clone() for name, tensor in player.memory.items()})
+    for player, duplicate in zip(players, copies, strict=True):
+        duplicate.optimizer.load_state_dict(copy.deepcopy(player.optimizer.state_dict()))
+        duplicate.memory.update({name: tensor.clone() for name, tensor in player.memory.items()})
         assert set(player.memory) == {f"previous_update.{name}" for name, _ in player.network.named_parameters()}
     for pair in (players, copies):
-        play_step(*pair, objective=objective, batches=batches(9), schedule=schedule)
-    for player, twin in zip(players, copies, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(player.parameters, twin.parameters, strict=True))
+        train_step(*pair, objective=objective, batches=batches(9), update_rule=update_rule)
+    for player, duplicate in zip(players, copies, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(player.parameters, duplicate.parameters, strict=True))
 
 
 def test_extragradient_looks_ahead_and_moves_from_where_it_stood():
@@ -235,7 +235,7 @@ def test_extragradient_looks_ahead_and_moves_from_where_it_stood():
         return 1 / (1 + math.exp(-t))
 
     theta, psi, h = 0.7, -0.4, 0.1
-    path = DiracGame(objectives.find("minimax")(), Schedule("extragradient")).play(theta, psi, steps=1)
+    path = DiracGame(objectives.find("minimax")(), UpdateRule("extragradient")).play(theta, psi, steps=1)
     ahead_psi = psi - h * theta * sigmoid(psi * theta)
     ahead_theta = theta + h * psi * sigmoid(psi * theta)
     slope = sigmoid(ahead_psi * ahead_theta)
@@ -245,36 +245,36 @@ def test_extragradient_looks_ahead_and_moves_from_where_it_stood():
 @pytest.mark.parametrize("order", ["extragradient", "optimistic", "consensus"])
 def test_rules_that_move_together_refuse_several_turns_by_name(order):
     with pytest.raises(ConfigError, match=f"{order} play with 3 discriminator"):
-        Schedule(order, discriminator_turns=3)
+        UpdateRule(order, n_critic=3)
 
 
 def test_an_unknown_rule_is_refused_with_the_nearest_name():
     with pytest.raises(ConfigError, match="Did you mean 'extragradient'"):
-        Schedule("extra_gradient")
+        UpdateRule("extra_gradient")
 
 
 def test_a_negative_consensus_weight_is_refused():
     with pytest.raises(ConfigError, match="is not a weight"):
-        Schedule("consensus", consensus_weight=-1.0)
+        UpdateRule("consensus", consensus_weight=-1.0)
 
 
 def test_penalties_observe_each_discriminator_turn_once():
     penalty = lecam(decay=0.5)
-    play_step(
+    train_step(
         *adam_players(networks()),
         objective=objectives.find("hinge")(),
         batches=batches(count=4),
         penalties=[penalty],
-        schedule=Schedule(discriminator_turns=3),
+        update_rule=UpdateRule(n_critic=3),
     )
     assert float(penalty.state["weights"]) == pytest.approx(1 - 0.5**3)
     for order in ("extragradient", "consensus", "optimistic", "simultaneous"):
         penalty = lecam(decay=0.5)
-        play_step(
+        train_step(
             *adam_players(networks()),
             objective=objectives.find("hinge")(),
             batches=batches(),
             penalties=[penalty],
-            schedule=Schedule(order),
+            update_rule=UpdateRule(order),
         )
         assert float(penalty.state["weights"]) == pytest.approx(0.5)

@@ -16,7 +16,7 @@ from torch.nn.functional import logsigmoid
 from equipoise import objectives
 from equipoise.errors import DataError
 from equipoise.objectives import value_function
-from equipoise.objectives.measure import AS_DRAWN, two_sample_variance
+from equipoise.objectives.value import AS_DRAWN, two_sample_variance
 
 DRAWS = 20_000
 REAL_MEAN, FAKE_MEAN, SD = 0.6, -0.3, 0.5
@@ -28,7 +28,7 @@ UNBIASED = sorted(set(objectives.available()) - {"relativistic_average"})
 def true_value(objective, *, real_mean: float = REAL_MEAN) -> float:
     if objective.form == "pairing":
         return gaussian_mean(objective.real_term, real_mean - FAKE_MEAN, math.sqrt(2) * SD)
-    if objective.form == "averaging":
+    if objective.form == "ema":
         real_part = gaussian_mean(objective.real_term, real_mean - FAKE_MEAN, SD)
         return real_part + gaussian_mean(objective.fake_term, FAKE_MEAN - real_mean, SD)
     return gaussian_mean(objective.real_term, real_mean, SD) + gaussian_mean(objective.fake_term, FAKE_MEAN, SD)
@@ -124,7 +124,7 @@ def test_the_pairs_are_the_same_whatever_the_block_they_are_visited_in(monkeypat
     objective = objectives.find("relativistic")()
     real, fake = batches(37, count=1)
     whole = value_function(objective, real[0], fake[0][:23])
-    monkeypatch.setattr("equipoise.objectives.measure._PAIRS_AT_ONCE", 50)
+    monkeypatch.setattr("equipoise.objectives.value._PAIRS_AT_ONCE", 50)
     pieces = value_function(objective, real[0], fake[0][:23])
     assert pieces.value == pytest.approx(whole.value, rel=1e-13)
     assert pieces.standard_error == pytest.approx(whole.standard_error, rel=1e-12)

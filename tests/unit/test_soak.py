@@ -63,9 +63,9 @@ def test_a_short_run_with_looks_keeps_its_memory_and_its_handles(tmp_path):
             "--mark",
             str(TOLERANCE),
             "--set",
-            "looks.count=10",
-            "looks.samples=200",
-            "looks.members=quick",
+            "evaluations.count=10",
+            "evaluations.samples=200",
+            "evaluations.classifiers=quick",
             "--rows",
             str(tmp_path / "rows.jsonl"),
         ],
@@ -76,5 +76,5 @@ def test_a_short_run_with_looks_keeps_its_memory_and_its_handles(tmp_path):
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     row = json.loads((tmp_path / "rows.jsonl").read_text())
-    assert row["is_reached"] and row["play_seconds"] >= 21 and row["looks"] >= 2
+    assert row["is_reached"] and row["play_seconds"] >= 21 and row["evaluations"] >= 2
     assert row["handles_growth"] == 0 and row["anonymous_growth"] <= TOLERANCE

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from equipoise.distributed import ALONE, Group
+from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.errors import ConfigError
 from equipoise.shapes import Samples
 
@@ -53,7 +53,7 @@ def add_instance_noise(
     level: float | torch.Tensor,
     *,
     randomness: torch.Generator | None = None,
-    group: Group = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> Samples:
     """Samples plus independent normal noise of standard deviation `level`; a level of 0 still draws.
 
@@ -69,7 +69,7 @@ def add_instance_noise(
     Reference:
         Sonderby et al. 2017, arXiv:1610.04490, Section 3.1; Arjovsky & Bottou 2017, arXiv:1701.04862, Section 3.
     """
-    noise = group.own(
+    noise = group.shard(
         lambda shape: torch.randn(shape, generator=randomness, device=samples.device, dtype=samples.dtype),
         samples.shape,
     )

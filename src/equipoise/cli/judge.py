@@ -10,17 +10,17 @@ from typing import Annotated
 import typer
 
 from equipoise.cli.options import AsJson, Confidence, Last, Margin, Quiet, TrustCode, positive, probability
-from equipoise.cli.progress import planting_progress
+from equipoise.cli.progress import injection_progress
 from equipoise.cli.terminal import print_json, print_result
 from equipoise.errors import InputError, StorageError, visible
 
 
-class ResolutionChoice(StrEnum):
+class SensitivityChoice(StrEnum):
     """Ways to say how small a difference would have been seen."""
 
     AUTO = "auto"
-    FLOOR = "floor"
-    SCREEN = "screen"
+    THEORETICAL = "theoretical"
+    QUICK = "quick"
     FULL = "full"
 
 
@@ -41,16 +41,16 @@ def judge(
             "more of the distance, up to 20; each takes about as long as the decision.",
         ),
     ] = None,
-    resolution: Annotated[
-        ResolutionChoice,
+    sensitivity: Annotated[
+        SensitivityChoice,
         typer.Option(
-            "--resolution",
+            "--sensitivity",
             help="How the smallest visible difference is found: computed (floor), or measured by planting defects into "
             "real data once (screen; 25 verdicts' time, 60 for tables) or five times (full). auto: what was measured "
             "before, else screen with --margin or where it takes at most a tenth of a run's time, else floor. What was "
             "measured is kept in the run folder, or in the user's cache folder.",
         ),
-    ] = ResolutionChoice.AUTO,
+    ] = SensitivityChoice.AUTO,
     extractor: Annotated[
         list[str] | None,
         typer.Option(
@@ -119,9 +119,9 @@ def judge(
         raise InputError("--last", "two sets of data have no checkpoints.", "Expected a run.", "Leave it out.")
     if out is not None:
         make_folder(out, option="--out")  # before the work is done, not after it
-    with planting_progress(quiet=quiet) as tell:
+    with injection_progress(quiet=quiet) as tell:
         if len(sources) == 2:
-            from equipoise.experiment.judging import judge_sources
+            from equipoise.experiment.judge.datasets import judge_sources
 
             verdict = judge_sources(
                 sources[0],
@@ -130,20 +130,20 @@ def judge(
                 margin=margin,
                 seed=seed,
                 folds=folds,
-                resolution=resolution.value,
+                sensitivity=sensitivity.value,
                 extractor=extractor or None,
                 drop=drop or (),
                 tell=tell,
             )
         else:
-            from equipoise import experiment
+            from equipoise.experiment.judge.run import judge_run
 
-            verdict = experiment.judge_run(
+            verdict = judge_run(
                 sources[0],
                 confidence=confidence,
                 margin=margin,
                 seed=seed,
-                resolution=resolution.value,
+                sensitivity=sensitivity.value,
                 extractor=extractor or None,
                 checkpoint="last" if last else None,
                 trust_code=trust_code,

@@ -12,6 +12,7 @@ from equipoise.cli.compare import compare
 from equipoise.cli.doctor import doctor
 from equipoise.cli.judge import judge
 from equipoise.cli.lab import lab
+from equipoise.cli.old_options import show_old_names_as_notes, with_standard_names
 from equipoise.cli.report import report
 from equipoise.cli.runs import runs
 from equipoise.cli.sample import sample
@@ -72,4 +73,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without '≥' shows '?', which is better than a traceback
-    app(args=None if arguments is None else list(arguments), prog_name="equipoise")
+    show_old_names_as_notes()
+    app(args=with_standard_names(sys.argv[1:] if arguments is None else arguments), prog_name="equipoise")

@@ -34,7 +34,7 @@ def terminal_progress(*, quiet: bool = False, stream: TextIO | None = None) -> P
 
 
 @contextmanager
-def planting_progress(*, quiet: bool = False, stream: TextIO | None = None) -> Iterator[Callable[[str, int], None]]:
+def injection_progress(*, quiet: bool = False, stream: TextIO | None = None) -> Iterator[Callable[[str, int], None]]:
     """Who is told of what the referee measures at length, such as each defect that it plants: one line that changes
     on a terminal, one for each kind of defect elsewhere."""
     target, kinds, started = sys.stderr if stream is None else stream, list[str](), time.monotonic()

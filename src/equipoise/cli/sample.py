@@ -57,7 +57,7 @@ def sample(
     if form is not None and form not in SUFFIXES:
         raise unknown_name("--format", "format", form, SUFFIXES, "Write one of these, or name a file with that ending.")
     from equipoise.data import write_samples
-    from equipoise.experiment import load
+    from equipoise.experiment.generator import load
 
     gan = load(run, checkpoint="last" if last else None, trust_code=trust_code)
     for text in gan.passed_over:

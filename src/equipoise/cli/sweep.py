@@ -14,7 +14,7 @@ from equipoise.cli.terminal import print_json
 from equipoise.errors import EXIT_UNEXPECTED, visible
 
 if TYPE_CHECKING:
-    from equipoise.experiment.sweep import Sweep
+    from equipoise.experiment.sweep.run import Sweep
 
 
 def sweep(
@@ -71,7 +71,7 @@ def sweep(
     at the end, and the exit code is 1.
     """
     one_length(steps, minutes)
-    from equipoise.experiment.sweep import sweep as run_sweep
+    from equipoise.experiment.sweep.run import sweep as run_sweep
 
     progress = terminal_progress(quiet=quiet)
     found = run_sweep(

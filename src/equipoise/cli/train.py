@@ -15,7 +15,9 @@ from equipoise.cli.terminal import print_json, readable_bytes, readable_seconds
 from equipoise.errors import visible
 
 if TYPE_CHECKING:
-    from equipoise.experiment import Forecast, Gan, RunConfig
+    from equipoise.experiment.config.schema import RunConfig
+    from equipoise.experiment.forecast import Forecast
+    from equipoise.experiment.generator import Gan
 
 
 class OnCollapse(StrEnum):
@@ -126,10 +128,13 @@ def train(
     """
     one_length(steps, minutes)
     positive("--margin", margin)
-    from equipoise import experiment
-    from equipoise.distributed import here
+    from equipoise.distributed import process_group
+    from equipoise.experiment.forecast import dry_run
+    from equipoise.experiment.judge.during_training import evaluation_settings
+    from equipoise.experiment.prepare import resolve
+    from equipoise.experiment.train import train as train_configuration
 
-    group = here()
+    group = process_group()
 
     asked = list(settings or [])
     if sample_weight is not None:
@@ -138,8 +143,8 @@ def train(
         asked.append(f"data.balance={balance.value}")
     if on_collapse is not None:
         asked.append(f"recovery.on_collapse={on_collapse.value}")
-    asked += experiment.looks_settings(None if until is None else until.value, margin, keep_best)
-    chosen = experiment.resolve(
+    asked += evaluation_settings(None if until is None else until.value, margin, keep_best)
+    chosen = resolve(
         data,
         config_file=config,
         settings=asked,
@@ -150,14 +155,14 @@ def train(
         preset=preset,
     )
     if dry_run:
-        chosen, forecast = experiment.dry_run(chosen)
+        chosen, forecast = dry_run(chosen)
         if not group.is_main:
             return
         show_plan(chosen, forecast, as_json=as_json)
         return
     progress = terminal_progress(quiet=quiet or not group.is_main)
     try:
-        gan = experiment.train(chosen, outdir, progress=progress)
+        gan = train_configuration(chosen, outdir, progress=progress)
     finally:
         progress.close()
     if group.is_main:
@@ -187,16 +192,14 @@ def resume(
       equipoise resume runs/digits --steps 20000
     """
     one_length(steps, minutes)
-    from equipoise import experiment
-    from equipoise.distributed import here
+    from equipoise.distributed import process_group
+    from equipoise.experiment.resume import resume as resume_run
 
-    group = here()
+    group = process_group()
 
     progress = terminal_progress(quiet=quiet or not group.is_main)
     try:
-        gan = experiment.resume(
-            run, steps=steps, minutes=minutes, trust_code=trust_code, force=force, progress=progress
-        )
+        gan = resume_run(run, steps=steps, minutes=minutes, trust_code=trust_code, force=force, progress=progress)
     finally:
         progress.close()
     if group.is_main:
@@ -241,22 +244,22 @@ def show_run(gan: Gan, *, as_json: bool) -> None:
 
     folder = RunFolder(Path(gan.folder))
     (summary,) = list_runs(folder.path)
-    sheets = folder.sample_steps(".png")
-    sheet = folder.sample_file(sheets[-1], ".png") if sheets else None
+    grids = folder.sample_steps(".png")
+    grid_image = folder.sample_file(grids[-1], ".png") if grids else None
     report = folder.report if folder.report.is_file() else None
     if as_json:
         print_json(
             {
                 "run": str(folder.path),
-                "samples": None if sheet is None else str(sheet),
+                "samples": None if grid_image is None else str(grid_image),
                 "report": None if report is None else str(report),
                 "status": folder.read_status(),
             }
         )
         return
     print(f"run      {visible(str(folder.path))}  ({visible(summary.condition)} at step {summary.step})")
-    if sheet is not None:
-        print(f"samples  {sheet}")
+    if grid_image is not None:
+        print(f"samples  {grid_image}")
     if report is not None:
         print(f"report   {report}")
     if summary.verdict:

@@ -1,34 +1,34 @@
 """Data of three kinds: read, split once, encoded for the players, and written again."""
 
 from equipoise.data.builtin import BUILTIN
-from equipoise.data.codecs import Codec, ImageCodec, PointCodec, TableCodec, codec_from_state
+from equipoise.data.dataset import DataOptions, Dataset
+from equipoise.data.encoders import Encoder, ImageEncoder, PointEncoder, TableEncoder, encoder_from_state
 from equipoise.data.format import DataFormat, available_formats
-from equipoise.data.loading import load
-from equipoise.data.preparing import PreparedData, prepare
-from equipoise.data.raw import DataOptions, RawData
-from equipoise.data.sampling import WeightedDraws, balancing_weights, batch_indices
-from equipoise.data.split import PARTS, Part, Split
-from equipoise.data.writing import image_sheet, save_picture, write_samples
+from equipoise.data.prepare import PreparedData, prepare
+from equipoise.data.sampler import WeightedDraws, balancing_weights, batch_indices
+from equipoise.data.source import load
+from equipoise.data.splits import PARTS, Part, Split
+from equipoise.data.writing import image_grid, save_picture, write_samples
 
 __all__ = [
     "BUILTIN",
     "PARTS",
-    "Codec",
     "DataFormat",
     "DataOptions",
-    "ImageCodec",
+    "Dataset",
+    "Encoder",
+    "ImageEncoder",
     "Part",
-    "PointCodec",
+    "PointEncoder",
     "PreparedData",
-    "RawData",
     "Split",
-    "TableCodec",
+    "TableEncoder",
     "WeightedDraws",
     "available_formats",
     "balancing_weights",
     "batch_indices",
-    "codec_from_state",
-    "image_sheet",
+    "encoder_from_state",
+    "image_grid",
     "load",
     "prepare",
     "save_picture",

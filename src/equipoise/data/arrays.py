@@ -15,9 +15,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from equipoise.data.images import resize_array
+from equipoise.data.dataset import DataOptions, Dataset
+from equipoise.data.images.decode import resize_array
 from equipoise.data.labels import encode_labels
-from equipoise.data.raw import DataOptions, RawData
 from equipoise.errors import DataError
 
 CHANNELS = (1, 3, 4)
@@ -28,7 +28,7 @@ OVERSHOOT = 1e-3
 LARGEST_COORDINATE = 1e100
 
 
-def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOptions, source: str) -> RawData:
+def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOptions, source: str) -> Dataset:
     """Points or images from an array, as its axes say or as `options.kind` asks.
 
     Raises:
@@ -51,11 +51,11 @@ def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOp
     if labels is not None and options.use_labels:
         codes, label_names, notes = encode_labels(labels, source=source)
     if kind == "points":
-        raw = RawData("points", points_from_array(values, source=source, keep_gaps=options.keep_gaps), source=source)
+        raw = Dataset("points", points_from_array(values, source=source, keep_gaps=options.keep_gaps), source=source)
         raw = _named(raw)
     elif kind == "images":
         images, found = images_from_array(values, options=options, source=source)
-        raw = RawData("images", images, notes=found, source=source)
+        raw = Dataset("images", images, notes=found, source=source)
     else:
         raise DataError(
             source,
@@ -63,7 +63,7 @@ def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOp
             "Expected points or images.",
             "Pass pandas.DataFrame(array) to learn it as a table.",
         )
-    return RawData(
+    return Dataset(
         raw.kind,
         raw.values,
         labels=codes,
@@ -192,6 +192,6 @@ def _to_bytes(part: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(part), 0, 255).astype(np.uint8)
 
 
-def _named(raw: RawData) -> RawData:
+def _named(raw: Dataset) -> Dataset:
     names = tuple(f"x{column}" for column in range(raw.values.shape[1]))
-    return RawData(raw.kind, raw.values, names=names, source=raw.source)
+    return Dataset(raw.kind, raw.values, names=names, source=raw.source)

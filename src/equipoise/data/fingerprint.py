@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equipoise.data.raw import RawData
+from equipoise.data.dataset import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from equipoise.data.stored_table import StoredColumn
+    from equipoise.data.store.table import OnDiskColumn
 
 CHUNK_BYTES = 1 << 24
 
 
-def fingerprint(raw: RawData) -> str:
+def fingerprint(raw: Dataset) -> str:
     """32 hexadecimal digits of BLAKE2b over the values, their types, the labels, the weights and the names.
 
     Numbers enter as little-endian bytes and text as UTF-8, so the digits do not depend on the machine. Text columns
     enter as text whether pandas calls them `object`, `str` or `string`.
     """
-    from equipoise.data.stored_table import StoredTable
+    from equipoise.data.store.table import OnDiskTable
 
     digest = hashlib.blake2b(digest_size=16)
     _add_facts(digest, raw.kind, list(raw.names), list(raw.label_names))
     if raw.kind == "table":
         _add_facts(digest, [str(name) for name in raw.values.columns], len(raw.values))
-        if isinstance(raw.values, StoredTable):
+        if isinstance(raw.values, OnDiskTable):
             for column in raw.values.stored:
                 _add_stored(digest, column)
         else:
@@ -80,7 +80,7 @@ def _add_column(digest: hashlib.blake2b, column: pd.Series) -> None:
         _add_array(digest, codes.astype(np.int64))
 
 
-def _add_stored(digest: hashlib.blake2b, column: StoredColumn) -> None:
+def _add_stored(digest: hashlib.blake2b, column: OnDiskColumn) -> None:
     """The same bytes as for the column in memory."""
     if column.form != "text":
         _add_column(digest, column.series())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from equipoise.data.raw import DataOptions, RawData
+from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.parts import discover
 from equipoise.spaces import SpaceKind
 
@@ -28,8 +28,8 @@ class DataFormat:
     suffixes: tuple[str, ...]
     kinds: tuple[SpaceKind, ...]
     recognises: Callable[[Path], bool]
-    read: Callable[[Path, DataOptions], RawData]
-    write: Callable[[Path, RawData], None]
+    read: Callable[[Path, DataOptions], Dataset]
+    write: Callable[[Path, Dataset], None]
 
 
 def has_suffix(*suffixes: str) -> Callable[[Path], bool]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equipoise.data.raw import DataOptions
-from equipoise.data.tables import check_names, too_many_columns
+from equipoise.data.dataset import DataOptions
+from equipoise.data.tables.frames import check_names, too_many_columns
 from equipoise.errors import DataError
 from equipoise.limits import HARMLESS_BYTES, limit, refuse_expansion
 

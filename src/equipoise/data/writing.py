@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from equipoise.data.codecs import names_or_default
+from equipoise.data.dataset import Dataset
+from equipoise.data.encoders import names_or_default
 from equipoise.data.format import available_formats, format_for_suffix
-from equipoise.data.image_files import SHEET_NAME, picture_names, to_picture
-from equipoise.data.raw import RawData
+from equipoise.data.images.files import GRID_NAME, picture_names, to_picture
 from equipoise.errors import ConfigError
 from equipoise.files import replacing
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LEGIBLE_SIDE = 32
 GAP = 2
 BACKGROUND = 255
-LARGEST_SHEET = 256
+LARGEST_GRID = 256
 DEFAULT_FILE = {"table": "samples.csv", "points": "samples.npy"}
 
 
@@ -54,7 +54,7 @@ def write_samples(
     """
     kind = "table" if hasattr(values, "columns") else "images" if values.ndim == 4 else "points"
     names = names_or_default(names, values.shape[1]) if kind == "points" else ()
-    data = RawData(kind, values, labels=labels, label_names=tuple(label_names), names=names)
+    data = Dataset(kind, values, labels=labels, label_names=tuple(label_names), names=names)
     target = Path(path)
     if target.is_dir() or not target.suffix:
         if kind == "images":
@@ -73,10 +73,10 @@ def write_samples(
     return [target]
 
 
-def _write_folder(data: RawData, folder: Path) -> list[Path]:
+def _write_folder(data: Dataset, folder: Path) -> list[Path]:
     available_formats()["image-folder"].write(folder, data)
-    sheet = folder / SHEET_NAME
-    save_picture(image_sheet(data.values[:LARGEST_SHEET]), sheet)
+    sheet = folder / GRID_NAME
+    save_picture(image_grid(data.values[:LARGEST_GRID]), sheet)
     return [*(folder / name for name in picture_names(data)), sheet]
 
 
@@ -86,7 +86,7 @@ def save_picture(picture: Image.Image, path: Path | str) -> None:
         picture.save(temporary, format="PNG")
 
 
-def image_sheet(images: np.ndarray, *, columns: int | None = None) -> Image.Image:
+def image_grid(images: np.ndarray, *, columns: int | None = None) -> Image.Image:
     """Images side by side on white, with a thin gap; small ones enlarged by whole factors to 32 pixels or more.
 
     Args:

@@ -13,7 +13,23 @@ flows through its own logits only, and the sum over processes is exact:
 
 from __future__ import annotations
 
-from equipoise.distributed.group import ALONE, Group
-from equipoise.distributed.meeting import TorchGroup, here, is_main_process, is_one_of_many, met, restarts
+from equipoise.distributed.process_group import SINGLE_PROCESS, ProcessGroup
+from equipoise.distributed.rendezvous import (
+    TorchProcessGroup,
+    existing_process_group,
+    is_main_process,
+    is_one_of_many,
+    process_group,
+    restarts,
+)
 
-__all__ = ["ALONE", "Group", "TorchGroup", "here", "is_main_process", "is_one_of_many", "met", "restarts"]
+__all__ = [
+    "SINGLE_PROCESS",
+    "ProcessGroup",
+    "TorchProcessGroup",
+    "existing_process_group",
+    "is_main_process",
+    "is_one_of_many",
+    "process_group",
+    "restarts",
+]

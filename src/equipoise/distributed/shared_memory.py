@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from equipoise.distributed.group import Group
+from equipoise.distributed.process_group import ProcessGroup
 
 FOLDER = Path("/dev/shm")
 """Where Linux keeps files in memory; elsewhere there is none, and gloo does the sums."""
@@ -37,7 +37,7 @@ class SharedMemory:
         self._memory, self._rank, self._processes, self.place_bytes = memory, rank, processes, place_bytes
         self._turn = 0
 
-    def add_up(self, flat: Tensor, wait: Callable[[], None]) -> None:
+    def all_reduce(self, flat: Tensor, wait: Callable[[], None]) -> None:
         """Replace a vector on the CPU, of `place_bytes` at most, by its sum over the processes.
 
         Args:
@@ -57,7 +57,7 @@ class SharedMemory:
         self._turn = 1 - self._turn
 
 
-def shared_memory(group: Group, size: int) -> SharedMemory | None:
+def shared_memory(group: ProcessGroup, size: int) -> SharedMemory | None:
     """Memory for vectors of `size` bytes that all processes of the group see, or `None` in all of them.
 
     All call it at the same place. There is none where they are on several machines, or in containers that share no
@@ -68,10 +68,10 @@ def shared_memory(group: Group, size: int) -> SharedMemory | None:
     name = f"equipoise-{secrets.token_hex(16)}"  # nobody else's file is called so, on whatever machine
     memory = _mapped(FOLDER / name, whole, is_new=True) if group.is_main else None
     try:
-        path = FOLDER / group.decision(name)
+        path = FOLDER / group.broadcast_object(name)
         if not group.is_main:
             memory = _mapped(path, whole, is_new=False)
-        is_seen_by_all = all(group.gathered(memory is not None))
+        is_seen_by_all = all(group.all_gather_object(memory is not None))
     finally:
         if group.is_main:
             # It lives on as long as a process holds it, and no kill can leave it behind.

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from equipoise.data import PreparedData
-from equipoise.data.mapped import RELEASE_BYTES
+from equipoise.data.store.arrays import RELEASE_BYTES
 from equipoise.errors import ConfigError, OutOfMemory
-from equipoise.experiment.build import build_networks
-from equipoise.experiment.config import RunConfig
-from equipoise.experiment.looking import with_looks
-from equipoise.experiment.memory import explaining_memory
-from equipoise.experiment.preparing import PLAY_SHARE, Planned, prepare_data, seconds_per_step
+from equipoise.experiment.build.trainer import build_networks
+from equipoise.experiment.config.schema import RunConfig
+from equipoise.experiment.judge.during_training import with_evaluations
+from equipoise.experiment.out_of_memory import explaining_memory
+from equipoise.experiment.prepare import PLAY_SHARE, Planned, prepare_data, seconds_per_step
 from equipoise.spaces import sample_size
 
 TORCH_BYTES = 350_000_000
@@ -74,17 +74,17 @@ def forecast_run(planned: Planned) -> Forecast:
     # Weights, gradients and two moments for each player, the average; activations of both sides several times over.
     activations = (
         4
-        * config.play.batch_size
+        * config.training.batch_size
         * 2
         * ACTIVATIONS
-        * (sample_size(data.space) + sum(parameters.values()) // max(1, config.play.batch_size))
+        * (sample_size(data.space) + sum(parameters.values()) // max(1, config.training.batch_size))
     )
     checkpoint = 3 * weights + 4 * parameters["generator"]
-    kept = 2 + max(1, (config.play.steps // config.outputs.checkpoint_every)).bit_length()
+    kept = 2 + max(1, (config.training.steps // config.outputs.checkpoint_every)).bit_length()
     return Forecast(
-        steps=config.play.steps,
+        steps=config.training.steps,
         seconds_per_step=seconds,
-        seconds=None if seconds is None else seconds * config.play.steps / PLAY_SHARE,
+        seconds=None if seconds is None else seconds * config.training.steps / PLAY_SHARE,
         memory_bytes=5 * weights + data_bytes(data) + activations + TORCH_BYTES,
         disk_bytes=kept * checkpoint + 400 * 900 + config.outputs.samples * 200_000,
         parameters=parameters,
@@ -119,7 +119,7 @@ def dry_run(config: RunConfig) -> tuple[RunConfig, Forecast]:
     if not found.trouble:
         try:
             with explaining_memory(config, doing="timing the referee's looks", is_playing=False):
-                config = with_looks(config)
+                config = with_evaluations(config)
         except OutOfMemory as error:
             found = replace(found, trouble=words(error))
     return config, found

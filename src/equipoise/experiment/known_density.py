@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from equipoise.experiment.gan import Gan
+from equipoise.experiment.generator import Gan
 from equipoise.metrics.histogram import histogram_jsd
 from equipoise.metrics.known import KNOWN
 from equipoise.metrics.modes import mode_scores

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from equipoise.data import PreparedData
-from equipoise.data.raw import RawData
-from equipoise.data.split import Part
-from equipoise.experiment.config import RunConfig
+from equipoise.data.dataset import Dataset
+from equipoise.data.splits import Part
+from equipoise.experiment.config.schema import RunConfig
 from equipoise.randomness import numpy_stream
 
 
@@ -39,7 +39,7 @@ def sampled_weights(config: RunConfig, data: PreparedData) -> np.ndarray | None:
     return weights * np.divide(wanted, totals, out=np.zeros(data.n_classes), where=totals > 0)[labels]
 
 
-def thinned_part(config: RunConfig, data: PreparedData, name: Part) -> RawData:
+def thinned_part(config: RunConfig, data: PreparedData, name: Part) -> Dataset:
     """One part of the data, thinned to the density of `Gan.sample`; the whole part where rows were drawn evenly.
 
     The same configuration and data keep the same rows.

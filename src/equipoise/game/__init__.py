@@ -1,22 +1,22 @@
 """One step of play: players, turns, schedules, averages."""
 
-from equipoise.game.averaging import WeightAverage
-from equipoise.game.finite import FiniteMoves, Trouble
+from equipoise.game.ema import AveragedWeights
+from equipoise.game.finite import FiniteUpdates, NonFinite
+from equipoise.game.lr_schedule import Schedule
 from equipoise.game.player import Player, total_norm
-from equipoise.game.schedules import Ramp
-from equipoise.game.step import Batch, Schedule, StepReport, discriminator_loss, generator_loss, play_step
+from equipoise.game.step import Batch, StepReport, UpdateRule, discriminator_loss, generator_loss, train_step
 
 __all__ = [
+    "AveragedWeights",
     "Batch",
-    "FiniteMoves",
+    "FiniteUpdates",
+    "NonFinite",
     "Player",
-    "Ramp",
     "Schedule",
     "StepReport",
-    "Trouble",
-    "WeightAverage",
+    "UpdateRule",
     "discriminator_loss",
     "generator_loss",
-    "play_step",
     "total_norm",
+    "train_step",
 ]

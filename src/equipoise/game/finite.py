@@ -33,7 +33,7 @@ _CLEAR = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Trouble:
+class NonFinite:
     """The first thing that was not finite.
 
     Attributes:
@@ -53,7 +53,7 @@ class Trouble:
         return f"the {self.player}'s {self.kind}{of} is infinite or NaN"
 
 
-class FiniteMoves:
+class FiniteUpdates:
     """Watches both players' moves; attach it by making it, with `player.moves` of both set to it.
 
     Args:
@@ -70,11 +70,11 @@ class FiniteMoves:
         self.device = device
         self.reads_at_once = device.type == "cpu" if reads_at_once is None else reads_at_once
         self.step = 1
-        self._trouble: Trouble | None = None
+        self._trouble: NonFinite | None = None
         # Step, role, kind, index of the element among all of the player's gradients; behind the mark itself.
         self._state = torch.tensor(_CLEAR, dtype=torch.float64, device=device)
         self._mark = torch.zeros((), device=device)
-        self._courier = Courier(self._state)
+        self._courier = AsyncCopy(self._state)
         for player in self.players:
             player.moves = self
 
@@ -83,7 +83,7 @@ class FiniteMoves:
         self._trouble = None
         self._state.zero_()
         self._mark.zero_()
-        self._courier = Courier(self._state)
+        self._courier = AsyncCopy(self._state)
 
     def move(self, player: Player) -> None:
         """Let the player's optimiser move, unless something is or was not finite."""
@@ -115,7 +115,7 @@ class FiniteMoves:
         """Whether it is known here that something was not finite. Never waits."""
         return self._trouble is not None if self.reads_at_once else self._courier.has_brought_bad_news()
 
-    def trouble(self) -> Trouble | None:
+    def trouble(self) -> NonFinite | None:
         """The first thing that was not finite, with what has not arrived yet; waits for the device."""
         if self.reads_at_once:
             return self._trouble
@@ -127,13 +127,13 @@ class FiniteMoves:
         self.step = int(step)
         return self._found(player, KINDS[int(kind)], layer)
 
-    def _found(self, player: Player, kind: Kind, layer: str | None) -> Trouble:
+    def _found(self, player: Player, kind: Kind, layer: str | None) -> NonFinite:
         """The trouble with its cause: weights that are not finite, of this player or of the other, come first."""
         for candidate in (player, *self.players):
             broken = next((name for name, weight in _weights(candidate) if not bool(weight.isfinite().all())), None)
             if broken is not None:
-                return Trouble(self.step, self._role(candidate), "weight", broken)
-        return Trouble(self.step, self._role(player), kind, layer)
+                return NonFinite(self.step, self._role(candidate), "weight", broken)
+        return NonFinite(self.step, self._role(player), kind, layer)
 
     def _role(self, player: Player) -> str:
         return ROLES[0] if player is self.players[0] else ROLES[1]
@@ -168,7 +168,7 @@ class FiniteMoves:
         return torch.full((), number, dtype=torch.float64, device=self.device)  # filled there: nothing is sent
 
 
-class Courier:
+class AsyncCopy:
     """Brings a small tensor to the host without anybody waiting: one copy is under way at a time.
 
     Args:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from equipoise.game.averaging import WeightAverage
-from equipoise.game.finite import FiniteMoves
+from equipoise.game.ema import AveragedWeights
+from equipoise.game.finite import FiniteUpdates
 
 
 @dataclass
@@ -28,10 +28,10 @@ class Player:
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
-    average: WeightAverage | None = None
+    average: AveragedWeights | None = None
     autocast: torch.dtype | None = None
     memory: dict[str, Tensor] = field(default_factory=dict)
-    moves: FiniteMoves | None = field(default=None, repr=False, compare=False)
+    moves: FiniteUpdates | None = field(default=None, repr=False, compare=False)
     parameters: tuple[nn.Parameter, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,7 +46,7 @@ class Player:
         with torch.autocast(inputs.device.type, dtype=self.autocast):
             return self.network(*arguments)
 
-    def descend(self) -> None:
+    def update(self) -> None:
         """Apply the gradients that are there, then forget them."""
         if self.moves is None:
             self.optimizer.step()

@@ -1,6 +1,6 @@
 """One step of play: the only place where the two players meet.
 
-A step is `discriminator_turns` turns of the discriminator, each on a fresh batch, and `generator_turns`
+A step is `n_critic` turns of the discriminator, each on a fresh batch, and `generator_updates`
 turns of the generator. In a discriminator turn the real batch and a batch of generated samples go through
 the same network and into one loss, `-V + penalties`; in a generator turn the gradient flows through the
 discriminator, whose weights stay as they are, into the generator. The rules beyond plain descent are in
@@ -17,76 +17,77 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from equipoise.distributed import ALONE, Group
+from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.errors import ConfigError, unknown_name
 from equipoise.game.player import Player
-from equipoise.game.rules import (
+from equipoise.game.update_rules import (
     LivePosition,
     consensus_gradients,
-    descend_optimistically,
+    extrapolate,
     go_back,
-    look_ahead,
+    optimistic_update,
     set_gradients,
 )
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty, Position, Side
 from equipoise.shapes import Labels, Latents, Logits, Samples, Scalar
 
-Order = Literal["alternating", "simultaneous", "extragradient", "optimistic", "consensus", "consensus_in_turns"]
+UpdateRuleName = Literal[
+    "alternating", "simultaneous", "extragradient", "optimistic", "consensus", "alternating_consensus"
+]
 
 
 @dataclass(frozen=True)
-class Schedule:
+class UpdateRule:
     """The training rule: the order of turns within a step, and what a player does with its gradient.
 
     Attributes:
-        order: `alternating` lets the generator answer the updated discriminator; in `consensus_in_turns` it does so
+        name: `alternating` lets the generator answer the updated discriminator; in `alternating_consensus` it does so
             too, and both also descend their disagreement. In the others both move once from the same position:
             `simultaneous` by plain updates, `extragradient`, `optimistic` and `consensus` as in `game.rules`.
-        discriminator_turns: updates of the discriminator per step.
-        generator_turns: updates of the generator per step.
+        n_critic: updates of the discriminator per step.
+        generator_updates: updates of the generator per step.
         consensus_weight: kappa, the weight of the disagreement; read by the two consensus rules only.
     """
 
-    order: Order = "alternating"
-    discriminator_turns: int = 1
-    generator_turns: int = 1
+    name: UpdateRuleName = "alternating"
+    n_critic: int = 1
+    generator_updates: int = 1
     consensus_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.order not in ORDERS:
-            raise unknown_name("play.order", "training rule", self.order, ORDERS)
-        if min(self.discriminator_turns, self.generator_turns) < 1:
+        if self.name not in UPDATE_RULES:
+            raise unknown_name("training.update_rule", "training rule", self.name, UPDATE_RULES)
+        if min(self.n_critic, self.generator_updates) < 1:
             raise ConfigError(
                 "play",
                 "a player has no turn.",
                 "Expected at least 1 turn of each player in a step.",
-                "Set discriminator_turns and generator_turns to 1 or more.",
+                "Set n_critic and generator_updates to 1 or more.",
             )
-        if self.order not in IN_TURNS and self.turns != 2:
+        if self.name not in ALTERNATING_RULES and self.updates_per_step != 2:
             raise ConfigError(
                 "play",
-                f"{self.order} play with {self.discriminator_turns} discriminator and {self.generator_turns} "
-                "generator turns.",
-                f"{self.order.capitalize()} play means that both players move once, from the same position.",
+                f"{self.name} play with {self.n_critic} discriminator and {self.generator_updates} generator turns.",
+                f"{self.name.capitalize()} play means that both players move once, from the same position.",
                 "Set both numbers of turns to 1, or 'order: alternating'.",
             )
         if not 0 <= self.consensus_weight < math.inf:
             raise ConfigError(
-                "play.consensus_weight",
+                "training.consensus_weight",
                 f"{self.consensus_weight} is not a weight.",
                 "Expected a finite number of 0 or more.",
                 "A negative weight would seek disagreement.",
             )
 
     @property
-    def turns(self) -> int:
+    def updates_per_step(self) -> int:
         """Batches that one step needs: one for each turn."""
-        return self.discriminator_turns + self.generator_turns
+        return self.n_critic + self.generator_updates
 
 
-ORDERS: tuple[str, ...] = get_args(Order)
-IN_TURNS = frozenset({"alternating", "consensus_in_turns"})
+UPDATE_RULES: tuple[str, ...] = get_args(UpdateRuleName)
+ALTERNATING_RULES = frozenset({"alternating", "alternating_consensus"})
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class StepReport:
     gradient_norms: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-def play_step(
+def train_step(
     discriminator: Player,
     generator: Player,
     *,
@@ -130,9 +131,9 @@ def play_step(
     batches: Sequence[Batch],
     penalties: Sequence[Penalty] = (),
     penalty_factor: float | Tensor = 1.0,
-    schedule: Schedule = Schedule(),
+    update_rule: UpdateRule = UpdateRule(),
     measure: bool = False,
-    group: Group = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> StepReport:
     """Play one step and return what happened.
 
@@ -151,11 +152,13 @@ def play_step(
     Returns:
         Detached tensors; nothing in here waits for the device.
     """
-    assert len(batches) == schedule.turns, f"{schedule.turns} turns need as many batches, not {len(batches)}"
-    game = _Game(discriminator, generator, objective, penalties, penalty_factor, schedule, measure, group)
-    outcome = game.play_in_turns(batches) if schedule.order in IN_TURNS else game.play_together(*batches)
+    assert len(batches) == update_rule.updates_per_step, (
+        f"{update_rule.updates_per_step} turns need as many batches, not {len(batches)}"
+    )
+    game = _Game(discriminator, generator, objective, penalties, penalty_factor, update_rule, measure, group)
+    outcome = game.update_in_turns(batches) if update_rule.name in ALTERNATING_RULES else game.update_together(*batches)
     position, loss, terms, answer, norms = outcome
-    logits = position.joined_logits if measure else (position.real_logits, position.fake_logits)
+    logits = position.gathered_logits if measure else (position.real_logits, position.fake_logits)
     real_logits, fake_logits = logits
     return StepReport(
         real_logits=real_logits.detach(),
@@ -172,42 +175,42 @@ _Outcome = tuple[Position, Scalar, dict[str, Scalar], Scalar, dict[str, Scalar]]
 
 @dataclass(frozen=True)
 class _Game:
-    """The arguments of `play_step`, and the two ways to spend them."""
+    """The arguments of `train_step`, and the two ways to spend them."""
 
     discriminator: Player
     generator: Player
     objective: Objective
     penalties: Sequence[Penalty]
     penalty_factor: float | Tensor
-    schedule: Schedule
+    update_rule: UpdateRule
     measure: bool
-    group: Group
+    group: ProcessGroup
 
-    def play_in_turns(self, batches: Sequence[Batch]) -> _Outcome:
+    def update_in_turns(self, batches: Sequence[Batch]) -> _Outcome:
         """The discriminator's turns, then the generator's; each turn answers the position that the one before left."""
-        has_consensus = self.schedule.order == "consensus_in_turns"
-        turns = self.schedule.discriminator_turns
+        has_consensus = self.update_rule.name == "alternating_consensus"
+        turns = self.update_rule.n_critic
         norms: dict[str, Scalar] = {}
         for batch in batches[:turns]:
             position, loss, terms = self._discriminator_gradients(batch, has_consensus=has_consensus)
             self._note_norm(norms, "discriminator", self.discriminator)
-            self.discriminator.descend()
+            self.discriminator.update()
             self._observe(position)
         for batch in batches[turns:]:
             answer = self._generator_gradients(batch, has_consensus=has_consensus)
             self._note_norm(norms, "generator", self.generator)
-            self.generator.descend()
+            self.generator.update()
             self._average()
         return position, loss, terms, answer, norms
 
-    def play_together(self, first: Batch, second: Batch) -> _Outcome:
+    def update_together(self, first: Batch, second: Batch) -> _Outcome:
         """Both players move once from the same position; extragradient meets twice, on the same batches."""
-        order, players = self.schedule.order, (self.discriminator, self.generator)
+        order, players = self.update_rule.name, (self.discriminator, self.generator)
         if order == "consensus":
             (position, loss, terms), answer = self._losses(first, second)
             self._set_consensus((loss, answer), players)
-            loss, terms = self._add_up_discriminator(position, loss, terms)
-            answer = self._add_up_generator(answer)
+            loss, terms = self._all_reduce_discriminator(position, loss, terms)
+            answer = self._all_reduce_generator(answer)
         else:
             position, loss, terms = self._discriminator_gradients(first)
             answer = self._generator_gradients(second)
@@ -215,15 +218,15 @@ class _Game:
         self._note_norm(norms, "discriminator", self.discriminator)
         self._note_norm(norms, "generator", self.generator)
         if order == "extragradient":
-            stood = look_ahead(players)
+            stood = extrapolate(players)
             self._discriminator_gradients(first)
             self._generator_gradients(second)
             go_back(players, stood)
         for player in players:
             if order == "optimistic":
-                descend_optimistically(player)
+                optimistic_update(player)
             else:
-                player.descend()
+                player.update()
         self._observe(position)
         self._average()
         return position, loss, terms, answer, norms
@@ -245,7 +248,7 @@ class _Game:
                 group=self.group,
             )
             loss.backward(inputs=self.discriminator.parameters)
-        return position, *self._add_up_discriminator(position, loss, terms)
+        return position, *self._all_reduce_discriminator(position, loss, terms)
 
     def _generator_gradients(self, batch: Batch, *, has_consensus: bool = False) -> Scalar:
         if has_consensus:
@@ -256,27 +259,27 @@ class _Game:
                 self.discriminator, self.generator, objective=self.objective, batch=batch, group=self.group
             )
             answer.backward(inputs=self.generator.parameters)
-        return self._add_up_generator(answer)
+        return self._all_reduce_generator(answer)
 
-    def _add_up_generator(self, answer: Scalar) -> Scalar:
+    def _all_reduce_generator(self, answer: Scalar) -> Scalar:
         """Sum the generator's gradients over processes; its loss on the joined batch."""
         if self.objective.is_joint:
-            self.group.add_up(self.generator.parameters)
+            self.group.all_reduce(self.generator.parameters)
             return answer
-        return self.group.add_up(self.generator.parameters, [answer])[0]
+        return self.group.all_reduce(self.generator.parameters, [answer])[0]
 
-    def _add_up_discriminator(
+    def _all_reduce_discriminator(
         self, position: Position, loss: Scalar, terms: dict[str, Scalar]
     ) -> tuple[Scalar, dict[str, Scalar]]:
         """Sum the discriminator's gradients over processes; its loss and the penalties' means on the joined batch."""
-        if self.group.is_alone:
+        if self.group.is_single_process:
             return loss, terms
         if not self.objective.is_joint:
-            loss, *means = self.group.add_up(self.discriminator.parameters, [loss, *terms.values()])
+            loss, *means = self.group.all_reduce(self.discriminator.parameters, [loss, *terms.values()])
             return loss, dict(zip(terms, means, strict=True))
-        means = self.group.add_up(self.discriminator.parameters, list(terms.values()))
+        means = self.group.all_reduce(self.discriminator.parameters, list(terms.values()))
         with torch.no_grad():
-            loss = self.objective.discriminator_loss(*position.joined_logits)
+            loss = self.objective.discriminator_loss(*position.gathered_logits)
             for penalty, mean in zip(self.penalties, means, strict=True):
                 loss = loss + penalty.factor(self.penalty_factor) * mean
         return loss, dict(zip(terms, means, strict=True))
@@ -299,7 +302,7 @@ class _Game:
 
     def _set_consensus(self, losses: tuple[Scalar, Scalar], movers: Sequence[Player]) -> None:
         players = (self.discriminator, self.generator)
-        gradients = consensus_gradients(players, losses, weight=self.schedule.consensus_weight, group=self.group)
+        gradients = consensus_gradients(players, losses, weight=self.update_rule.consensus_weight, group=self.group)
         for player, own in zip(players, gradients, strict=True):
             if any(player is mover for mover in movers):
                 set_gradients(player, own)
@@ -327,7 +330,7 @@ def discriminator_loss(
     penalties: Sequence[Penalty] = (),
     penalty_factor: float | Tensor = 1.0,
     is_live: bool = False,
-    group: Group = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> tuple[Position, Scalar, dict[str, Scalar]]:
     """-V plus the weighted penalties on one batch, ready for `backward`; also the position and each penalty's mean.
 
@@ -347,12 +350,12 @@ def discriminator_loss(
         sides: frozenset[Side] = frozenset().union(*(penalty.differentiates for penalty in penalties))
         position = Position(bound, batch.real, fake, differentiate=sides, randomness=batch.randomness, group=group)
     if objective.is_joint:
-        loss = objective.discriminator_loss(*position.joined_logits)
+        loss = objective.discriminator_loss(*position.gathered_logits)
     else:
-        loss = group.share(objective.discriminator_loss(position.real_logits, position.fake_logits))
+        loss = group.mean_shard(objective.discriminator_loss(position.real_logits, position.fake_logits))
     terms: dict[str, Scalar] = {}
     for penalty in penalties:
-        mean = group.share(penalty.per_sample(position).mean())
+        mean = group.mean_shard(penalty.per_sample(position).mean())
         loss = loss + penalty.factor(penalty_factor) * mean
         terms[penalty.name] = mean.detach()
     return position, loss, terms
@@ -365,7 +368,7 @@ def generator_loss(
     objective: Objective,
     batch: Batch,
     is_live: bool = False,
-    group: Group = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> Scalar:
     """The generator's loss on one batch, ready for `backward` into the generator's parameters only.
 
@@ -379,8 +382,8 @@ def generator_loss(
     else:
         real_logits = fake_logits.detach()  # not read: the loss does not depend on real logits
     if objective.is_joint:
-        return objective.generator_loss(*group.joined(real_logits, fake_logits))
-    return group.share(objective.generator_loss(real_logits, fake_logits))
+        return objective.generator_loss(*group.all_gather(real_logits, fake_logits))
+    return group.mean_shard(objective.generator_loss(real_logits, fake_logits))
 
 
 def _bind_labels(discriminator: Player, labels: Labels | None) -> Callable[[Samples], Logits]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_type_hints
 
 from equipoise.errors import unknown_name
 from equipoise.files import write_json, write_text
-from equipoise.metrics.pictures import HOUSE_STYLE, write_picture
 from equipoise.parts import discover
+from equipoise.plotting.samples import HOUSE_STYLE, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def write_result(result: Result, folder: Path | str, *, name: str) -> list[Path]
     base = Path(folder) / name
     write_text(base.with_suffix(".txt"), result.to_text() + "\n")
     write_json(base.with_suffix(".json"), result.to_json())
-    pictures = [write_picture(result.figure(), base.with_suffix(suffix)) for suffix in (".png", ".svg")]
+    pictures = [save_figure(result.figure(), base.with_suffix(suffix)) for suffix in (".png", ".svg")]
     return [base.with_suffix(".txt"), base.with_suffix(".json"), *pictures]
 
 

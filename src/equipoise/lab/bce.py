@@ -19,8 +19,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from equipoise import objectives
 from equipoise.lab.base import PALETTE, REFERENCE_LINE, drawing, label, text_table
-from equipoise.metrics.pictures import FAKE_COLOUR, REAL_COLOUR
 from equipoise.networks.mlp import MLPDiscriminator
+from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
 from equipoise.randomness import torch_stream
 from equipoise.spaces import PointSpace
 

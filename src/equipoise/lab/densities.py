@@ -18,7 +18,7 @@ import torch
 from equipoise import objectives
 from equipoise.lab.base import drawing, label, text_table
 from equipoise.metrics.known import Mixture, gaussian
-from equipoise.metrics.pictures import FAKE_COLOUR, REAL_COLOUR
+from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,13 +15,13 @@ import numpy as np
 
 from equipoise import objectives
 from equipoise.augmentation.instance_noise import InstanceNoise
-from equipoise.game import Schedule
+from equipoise.game import UpdateRule
 from equipoise.lab.base import text_table
 from equipoise.lab.dirac_game import DiracGame, spectral_radius
 from equipoise.lab.dirac_theory import closed_form, largest_stable_step, slopes_of
 from equipoise.penalties.base import Penalty
-from equipoise.penalties.one_centred import wgan_gp
-from equipoise.penalties.zero_centred import r1, r2
+from equipoise.penalties.gradient_penalty import wgan_gp
+from equipoise.penalties.r1_r2 import r1, r2
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 STEP_SIZE = 0.1
 GAMMA = 0.3
 NOISE_LEVEL = 0.8
-RULES: dict[str, Schedule] = {
-    "simultaneous": Schedule("simultaneous"),
-    "alternating": Schedule(),
-    "alternating, 5 D turns": Schedule(discriminator_turns=5),
-    "extragradient": Schedule("extragradient"),
-    "optimistic": Schedule("optimistic"),
-    "consensus": Schedule("consensus"),
-    "consensus in turns": Schedule("consensus_in_turns"),
+RULES: dict[str, UpdateRule] = {
+    "simultaneous": UpdateRule("simultaneous"),
+    "alternating": UpdateRule(),
+    "alternating, 5 D turns": UpdateRule(n_critic=5),
+    "extragradient": UpdateRule("extragradient"),
+    "optimistic": UpdateRule("optimistic"),
+    "consensus": UpdateRule("consensus"),
+    "consensus in turns": UpdateRule("alternating_consensus"),
 }
 STABILISERS = ("none", "r1", "r2", "r1 + r2", "instance noise", "wgan_gp")
 THEORY_ROWS: tuple[tuple[str, str, str, str], ...] = (
@@ -260,7 +260,10 @@ def measure_case(objective: str, rule: str, stabiliser: str, *, step_size: float
     game = game_of(objective, rule, stabiliser, step_size=step_size)
     jacobian = game.update_jacobian()
     on_paper = closed_form(
-        game.schedule, step_size=step_size, slopes=slopes_of(game.objective), damping=damping_of(objective, stabiliser)
+        game.update_rule,
+        step_size=step_size,
+        slopes=slopes_of(game.objective),
+        damping=damping_of(objective, stabiliser),
     )
     return Case(
         objective,

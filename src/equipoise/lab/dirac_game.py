@@ -1,4 +1,4 @@
-"""The Dirac-GAN as a game that `play_step` plays: the smallest one there is, with two numbers for players.
+"""The Dirac-GAN as a game that `train_step` plays: the smallest one there is, with two numbers for players.
 
 Data at 0, generator at `theta`, discriminator `l(x) = l* + psi x` (Mescheder et al. 2018, arXiv:1801.04406); everything
 in float64. Nothing here knows a closed form: Jacobians come from autodiff of the game's own losses, growth from play.
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.augmentation.instance_noise import InstanceNoise
-from equipoise.game import Batch, Player, Schedule, discriminator_loss, generator_loss, play_step
-from equipoise.game.rules import PREVIOUS_UPDATE
+from equipoise.game import Batch, Player, UpdateRule, discriminator_loss, generator_loss, train_step
+from equipoise.game.update_rules import PREVIOUS_UPDATE
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
 
@@ -73,7 +73,7 @@ class DiracGame:
     """
 
     objective: Objective
-    schedule: Schedule = field(default_factory=Schedule)
+    update_rule: UpdateRule = field(default_factory=UpdateRule)
     penalties: tuple[Penalty, ...] = ()
     generator_rate: float = 0.1
     discriminator_rate: float = 0.1
@@ -126,7 +126,9 @@ class DiracGame:
 
     def update_jacobian(self) -> np.ndarray:
         """One step at the equilibrium as a matrix on (theta, psi), or on (theta, psi, their last updates)."""
-        return update_matrix(self.field_jacobian(), self.schedule, rates=(self.generator_rate, self.discriminator_rate))
+        return update_matrix(
+            self.field_jacobian(), self.update_rule, rates=(self.generator_rate, self.discriminator_rate)
+        )
 
     def growth(self, *, jacobian: np.ndarray | None = None) -> float:
         """Growth per step, measured by play from a radius of `RADIUS` in the norm of the update's eigenbasis.
@@ -155,17 +157,17 @@ class DiracGame:
 
     def _step(self, players: tuple[Player, Player], step: int, total: int) -> np.ndarray:
         level = 0.0 if self.noise is None else self.noise.level_at(step, total)
-        play_step(
+        train_step(
             *players,
             objective=self.objective,
-            batches=[self.batch(level)] * self.schedule.turns,
+            batches=[self.batch(level)] * self.update_rule.updates_per_step,
             penalties=self.penalties,
-            schedule=self.schedule,
+            update_rule=self.update_rule,
         )
         return _position(players)
 
 
-def update_matrix(field: np.ndarray, schedule: Schedule, *, rates: tuple[float, float]) -> np.ndarray:
+def update_matrix(field: np.ndarray, update_rule: UpdateRule, *, rates: tuple[float, float]) -> np.ndarray:
     """One step of a rule with plain descent on the linear game `v = A w`, as a matrix.
 
     Args:
@@ -177,18 +179,18 @@ def update_matrix(field: np.ndarray, schedule: Schedule, *, rates: tuple[float, 
         Shape `(2, 2)`; for optimistic play `(4, 4)`, on (w, last update).
     """
     one, step = np.eye(2), np.diag(rates)
-    if schedule.order.startswith("consensus"):
-        field = field + schedule.consensus_weight * field.T @ field
-    if schedule.order == "extragradient":
+    if update_rule.name.startswith("consensus"):
+        field = field + update_rule.consensus_weight * field.T @ field
+    if update_rule.name == "extragradient":
         return one - step @ field @ (one - step @ field)
-    if schedule.order == "optimistic":
+    if update_rule.name == "optimistic":
         return np.block([[one - 2 * step @ field, -one], [-step @ field, np.zeros((2, 2))]])
-    if schedule.order in ("simultaneous", "consensus"):
+    if update_rule.name in ("simultaneous", "consensus"):
         return one - step @ field
     generator_turn = one - np.diag([rates[0], 0.0]) @ field
     discriminator_turn = one - np.diag([0.0, rates[1]]) @ field
-    return np.linalg.matrix_power(generator_turn, schedule.generator_turns) @ np.linalg.matrix_power(
-        discriminator_turn, schedule.discriminator_turns
+    return np.linalg.matrix_power(generator_turn, update_rule.generator_updates) @ np.linalg.matrix_power(
+        discriminator_turn, update_rule.n_critic
     )
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import torch
 
-from equipoise.game import Schedule
+from equipoise.game import UpdateRule
 from equipoise.objectives.base import Objective
 
 
@@ -58,7 +58,9 @@ def slopes_of(objective: Objective) -> Slopes:
     return Slopes(float(best), -float(value_slope), -float(loss_slope), -curvature)
 
 
-def closed_form(schedule: Schedule, *, step_size: float, slopes: Slopes, damping: float = 0.0) -> tuple[complex, ...]:
+def closed_form(
+    update_rule: UpdateRule, *, step_size: float, slopes: Slopes, damping: float = 0.0
+) -> tuple[complex, ...]:
     r"""Eigenvalues of one step at the equilibrium, both players with the same step size and plain gradient descent.
 
     With `a = g/2 +- sqrt(g^2/4 - c^2)`, the eigenvalues of the field itself:
@@ -76,30 +78,30 @@ def closed_form(schedule: Schedule, *, step_size: float, slopes: Slopes, damping
         damping: g.
     """
     h, g, c_value, c_generator = step_size, damping, slopes.of_value, slopes.of_generator
-    if schedule.order == "alternating":
+    if update_rule.name == "alternating":
         # k turns of one player in a row: psi -> kept psi - moved theta, then theta -> theta + h c_G psi, k times.
-        kept = (1 - h * g) ** schedule.discriminator_turns
-        moved = c_value * ((1 - kept) / g if g else h * schedule.discriminator_turns)
-        answer = h * c_generator * schedule.generator_turns
+        kept = (1 - h * g) ** update_rule.n_critic
+        moved = c_value * ((1 - kept) / g if g else h * update_rule.n_critic)
+        answer = h * c_generator * update_rule.generator_updates
         return _roots(1 + kept - answer * moved, kept)
-    if schedule.order.startswith("consensus"):
-        kappa = schedule.consensus_weight
+    if update_rule.name.startswith("consensus"):
+        kappa = update_rule.consensus_weight
         b11 = kappa * c_value**2
         b12 = -c_generator + kappa * c_value * g
         b21 = c_value + kappa * c_value * g
         b22 = g + kappa * (c_generator**2 + g**2)
-        if schedule.order == "consensus":
+        if update_rule.name == "consensus":
             return tuple(1 - h * b for b in _roots(b11 + b22, b11 * b22 - b12 * b21))
         return _roots(2 - h * (b11 + b22) + h**2 * b12 * b21, (1 - h * b11) * (1 - h * b22))
     field = _roots(g, c_value * c_generator)
-    if schedule.order == "simultaneous":
+    if update_rule.name == "simultaneous":
         return tuple(1 - h * a for a in field)
-    if schedule.order == "extragradient":
+    if update_rule.name == "extragradient":
         return tuple(1 - h * a + (h * a) ** 2 for a in field)
     return tuple((1 - 2 * h * a + sign * cmath.sqrt(1 + 4 * (h * a) ** 2)) / 2 for a in field for sign in (1, -1))
 
 
-def largest_stable_step(schedule: Schedule, *, slopes: Slopes, damping: float = 0.0) -> float:
+def largest_stable_step(update_rule: UpdateRule, *, slopes: Slopes, damping: float = 0.0) -> float:
     r"""The step size below which one step contracts, for the rules that have a short formula.
 
     Simultaneous: `g / c^2` while the eigenvalues are complex (`g < 2 c`). Alternating, one turn each: the positive
@@ -107,15 +109,15 @@ def largest_stable_step(schedule: Schedule, *, slopes: Slopes, damping: float = 
     without damping: `1 / (sqrt 3 c)`; consensus without damping: `2 kappa / (1 + kappa^2 c^2)`.
     """
     c, g = slopes.rotation, damping
-    if schedule.order == "simultaneous":
+    if update_rule.name == "simultaneous":
         return g / c**2
-    if schedule.order == "alternating":
+    if update_rule.name == "alternating":
         return (math.sqrt(g**2 + 4 * c**2) - g) / c**2
-    if schedule.order == "extragradient":
+    if update_rule.name == "extragradient":
         return 1 / c
-    if schedule.order == "optimistic":
+    if update_rule.name == "optimistic":
         return 1 / (math.sqrt(3) * c)
-    kappa = schedule.consensus_weight
+    kappa = update_rule.consensus_weight
     return 2 * kappa / (1 + (kappa * c) ** 2)
 
 

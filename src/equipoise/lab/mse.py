@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from equipoise import objectives
-from equipoise.game import play_step
+from equipoise.game import train_step
 from equipoise.lab.base import PALETTE, drawing, label, text_table
 from equipoise.lab.toy import LATENTS, discriminator_network, draw_batch, generator_network, player, two_modes
-from equipoise.metrics.pictures import FAKE_COLOUR, REAL_COLOUR
-from equipoise.penalties.zero_centred import r1, r2
+from equipoise.penalties.r1_r2 import r1, r2
+from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
 from equipoise.randomness import torch_stream
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _by_squared_error(seed: int, steps: int) -> torch.nn.Module:
         generator.scale_learning_rate(1 - step / steps)
         batch = draw_batch(two_modes, BATCH_SIZE, stream=stream)
         (generator(batch.latents) - batch.real).square().mean().backward()
-        generator.descend()
+        generator.update()
     return generator.network
 
 
@@ -154,7 +154,7 @@ def _by_play(seed: int, steps: int) -> torch.nn.Module:
         generator.scale_learning_rate(1 - share)
         batches = [draw_batch(two_modes, BATCH_SIZE, stream=stream) for _ in range(2)]
         # A gamma that falls to a hundredth: coarse features first, the modes' width last.
-        play_step(
+        train_step(
             discriminator,
             generator,
             objective=objective,

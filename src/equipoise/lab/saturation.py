@@ -231,7 +231,7 @@ def _live(seed: int, steps: int) -> list[LiveRow]:
         batch = draw_batch(two_modes, 128, stream=stream)
         _, loss, _ = discriminator_loss(discriminator, generator, objective=objectives.find("minimax")(), batch=batch)
         loss.backward(inputs=discriminator.parameters)
-        discriminator.descend()
+        discriminator.update()
     return rows
 
 

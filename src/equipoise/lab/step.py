@@ -1,6 +1,6 @@
-"""How are real and generated samples processed in one step? A live walk through `play_step`, by the code's own names.
+"""How are real and generated samples processed in one step? A live walk through `train_step`, by the code's own names.
 
-The networks and optimisers of a small game are watched while the real `play_step` plays: every call, every loss, every
+The networks and optimisers of a small game are watched while the real `train_step` plays: every call, every loss, every
 backward pass and every update is written down as it happens. Nothing is played a second time.
 """
 
@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from equipoise import objectives
-from equipoise.game import Player, Schedule, play_step
+from equipoise.game import Player, UpdateRule, train_step
 from equipoise.lab.base import drawing, text_table
 from equipoise.lab.toy import discriminator_network, draw_batch, generator_network, player, two_modes
-from equipoise.metrics.pictures import FAKE_COLOUR, REAL_COLOUR
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty, Position
-from equipoise.penalties.zero_centred import r1, r2
+from equipoise.penalties.r1_r2 import r1, r2
+from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
 from equipoise.randomness import torch_stream
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class StepResult:
 
     def figure(self) -> Figure:
         """The walk as boxes and arrows, with the numbers of this walk."""
-        with drawing(10.4, 5.0, title="One step of play_step: RpGAN + R1 + R2, alternating") as figure:
+        with drawing(10.4, 5.0, title="One step of train_step: RpGAN + R1 + R2, alternating") as figure:
             axes = figure.add_subplot()
             axes.set_xlim(0, 10.4)
             axes.set_ylim(0, 5.0)
@@ -112,19 +112,19 @@ def step(*, seed: int = 0) -> StepResult:
     batches = [draw_batch(two_modes, BATCH_SIZE, stream=stream) for _ in range(2)]
     watch.networks(discriminator, generator)
     watch.optimizers(discriminator, generator)
-    play_step(
+    train_step(
         discriminator,
         generator,
         objective=watch.objective(objectives.find("relativistic")()),
         penalties=[watch.penalty(r1(0.1)), watch.penalty(r2(0.1))],
         batches=batches,
-        schedule=Schedule("alternating"),
+        update_rule=UpdateRule("alternating"),
     )
     return StepResult(tuple(watch.moments), *watch.moved)
 
 
 class _Watch:
-    """Hooks on everything that a step touches; `moments` fills up while `play_step` plays."""
+    """Hooks on everything that a step touches; `moments` fills up while `train_step` plays."""
 
     def __init__(self) -> None:
         self.moments: list[Moment] = []
@@ -222,7 +222,7 @@ class _Watch:
             now = [_weights(discriminator), _weights(generator)]
             self.moved.append(tuple(float((a - b).norm()) for a, b in zip(now, before, strict=True)))  # type: ignore[arg-type]
             self.note(
-                f"{self.turn}.descend()",
+                f"{self.turn}.update()",
                 torch.tensor(self.moved[-1][0 if self.turn == "discriminator" else 1]),
                 f"the {self.turn}'s weights move, the other's stay",
             )
@@ -249,12 +249,12 @@ _BOXES = (
     (2.75, 3.05, 2.3, "discriminator(joined)", "discriminator(real and fake, joined)", "#444a52"),
     (5.7, 3.55, 2.1, "value (loss: -value)", "value = mean(-softplus(-margins))", "#444a52"),
     (5.7, 2.55, 2.1, "r1, and r2", "r1 = |grad_x logit(real)|^2 / 2", "#444a52"),
-    (8.3, 3.05, 2.0, "discriminator.descend()", "discriminator.descend()", "#009e73"),
+    (8.3, 3.05, 2.0, "discriminator.update()", "discriminator.update()", "#009e73"),
     (0.1, 0.1, 2.0, "batch.real", None, REAL_COLOUR),
     (0.1, 1.1, 2.0, "generator(latents)", "fake = generator(batch.latents)", FAKE_COLOUR),
     (2.75, 0.6, 2.3, "discriminator, both sides", "fake_logits = discriminator(fake)", "#444a52"),
     (5.7, 0.6, 2.1, "generator_loss", "generator_loss = mean(softplus(-(fake - real)))", "#444a52"),
-    (8.3, 0.6, 2.0, "generator.descend()", "generator.descend()", "#009e73"),
+    (8.3, 0.6, 2.0, "generator.update()", "generator.update()", "#009e73"),
 )
 _ARROWS = ((0, 2), (1, 2), (2, 3), (2, 4), (3, 5), (4, 5), (6, 8), (7, 8), (8, 9), (9, 10))
 _HEIGHT = 0.72

@@ -16,16 +16,16 @@ import numpy as np
 import torch
 
 from equipoise import objectives
-from equipoise.game import Batch, WeightAverage, play_step
+from equipoise.game import AveragedWeights, Batch, train_step
 from equipoise.lab.base import PALETTE, REFERENCE_LINE, drawing, label, text_table
 from equipoise.lab.toy import fresh, player
 from equipoise.metrics.histogram import histogram_jsd
 from equipoise.metrics.known import ring8
 from equipoise.metrics.modes import mode_scores
-from equipoise.metrics.pictures import FAKE_COLOUR, REAL_COLOUR
 from equipoise.networks.mlp import MLPDiscriminator, MLPGenerator
-from equipoise.objectives.measure import value_function
-from equipoise.penalties.zero_centred import r1, r2
+from equipoise.objectives.value import value_function
+from equipoise.penalties.r1_r2 import r1, r2
+from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
 from equipoise.randomness import derived_seed, numpy_stream, torch_stream
 from equipoise.referee import judge
 from equipoise.spaces import PointSpace
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STEPS = 3000
-LOOKS = 6
+EVALUATIONS = 6
 BATCH_SIZE = 128
 LATENTS = 2
 SCALE = math.sqrt(2)
@@ -82,7 +82,7 @@ class StoppingResult:
 
     question: ClassVar[str] = "When has the discriminator lost? When do I stop?"
 
-    looks: tuple[Look, ...]
+    evaluations: tuple[Look, ...]
     perfect_jsd: float
     real: tuple[tuple[float, float], ...]
     generated: tuple[tuple[float, float], ...]
@@ -100,7 +100,7 @@ class StoppingResult:
                 f"{look.modes_found} of 8",
                 f"{look.width_ratio:.2f}",
             ]
-            for look in self.looks
+            for look in self.evaluations
         )
         header = [
             "step",
@@ -130,18 +130,18 @@ class StoppingResult:
 
     def figure(self) -> Figure:
         """The game's value, the three distances over the steps, and the last samples."""
-        steps = [look.step for look in self.looks]
+        steps = [look.step for look in self.evaluations]
         with drawing(10.4, 3.9, title="What the training discriminator says, and what is true") as figure:
             left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1.25, 1])
             left.axhline(-math.log(2), **REFERENCE_LINE)
-            left.plot(steps, [look.own_value for look in self.looks], "o-", color=PALETTE[6], markersize=3.5)
+            left.plot(steps, [look.own_value for look in self.evaluations], "o-", color=PALETTE[6], markersize=3.5)
             label(left, "V of the game (dashed: -log 2)", x="step", y="nats")
             for key, colour, name in (
                 ("true_jsd", "#22262b", "true JSD"),
                 ("referee_bound", PALETTE[2], "fresh referee: at least"),
                 ("implied_jsd", PALETTE[1], "implied by the training D"),
             ):
-                values = [getattr(look, key) for look in self.looks]
+                values = [getattr(look, key) for look in self.evaluations]
                 middle.plot(steps, values, "o-", color=colour, markersize=3.5, label=name)
             middle.axhline(0.0, **REFERENCE_LINE)
             middle.set_ylim(top=0.75)
@@ -155,7 +155,9 @@ class StoppingResult:
 
 
 @torch.enable_grad()
-def stopping(*, seed: int = 0, steps: int = STEPS, looks: int = LOOKS, per_side: int = PER_SIDE) -> StoppingResult:
+def stopping(
+    *, seed: int = 0, steps: int = STEPS, evaluations: int = EVALUATIONS, per_side: int = PER_SIDE
+) -> StoppingResult:
     """Play the default game on ring8, and look at it in three ways.
 
     Args:
@@ -167,7 +169,7 @@ def stopping(*, seed: int = 0, steps: int = STEPS, looks: int = LOOKS, per_side:
     space, networks = PointSpace(2), {"width": 64, "depth": 3}
     generator = player(fresh(MLPGenerator(space, latents=LATENTS, **networks), seed=seed, name="generator"), 3e-3)
     discriminator = player(fresh(MLPDiscriminator(space, **networks), seed=seed, name="discriminator"), 3e-3)
-    average = WeightAverage(generator.network, share=0.05)
+    average = AveragedWeights(generator.network, share=0.05)
     objective, penalties = objectives.find("relativistic")(), (r1(0.1), r2(0.1))
     data, stream = ring8(), torch_stream(seed, "lab stopping, play")
     numbers = numpy_stream(seed, "lab stopping, data")
@@ -177,12 +179,12 @@ def stopping(*, seed: int = 0, steps: int = STEPS, looks: int = LOOKS, per_side:
         return Batch(real=real, latents=torch.randn(BATCH_SIZE, LATENTS, generator=stream))
 
     found = []
-    when = {math.ceil(steps * (look + 1) / looks) for look in range(looks)}
+    when = {math.ceil(steps * (look + 1) / evaluations) for look in range(evaluations)}
     for step in range(1, steps + 1):
         share = step / steps
         for one in (discriminator, generator):
             one.scale_learning_rate(0.5 * (1 + math.cos(math.pi * share)) + 0.01)
-        play_step(
+        train_step(
             discriminator,
             generator,
             objective=objective,
@@ -215,7 +217,7 @@ def _look(step: int, generator: torch.nn.Module, discriminator: torch.nn.Module,
         fake[second],
         kind="points",
         checks=[],
-        resolution="floor",
+        sensitivity="theoretical",
         seed=derived_seed(seed, "lab stopping, referee", step),
     )
     many = _samples(generator, TRUTH_SAMPLES, stream)

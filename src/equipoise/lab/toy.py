@@ -1,4 +1,4 @@
-"""A small game in one dimension that several experiments play: the project's own networks, Adam, and `play_step`."""
+"""A small game in one dimension that several experiments play: the project's own networks, Adam, and `train_step`."""
 
 from __future__ import annotations
 

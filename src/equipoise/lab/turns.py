@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise import objectives
-from equipoise.game import Player, Schedule, discriminator_loss, generator_loss, play_step
+from equipoise.game import Player, UpdateRule, discriminator_loss, generator_loss, train_step
 from equipoise.lab.base import PALETTE, drawing, label, text_table
 from equipoise.lab.toy import draw_batch
 from equipoise.metrics.divergence import jsd_by_quadrature
@@ -40,22 +40,22 @@ class Arrangement:
     """Who moves when, and how fast."""
 
     name: str
-    schedule: Schedule
+    update_rule: UpdateRule
     discriminator_rate: float = RATE
     generator_rate: float = RATE
     learns_alone: bool = False
 
 
 ARRANGEMENTS = (
-    Arrangement("simultaneous", Schedule("simultaneous")),
-    Arrangement("k = 1", Schedule()),
-    Arrangement("k = 2", Schedule(discriminator_turns=2)),
-    Arrangement("k = 5", Schedule(discriminator_turns=5)),
-    Arrangement("k = 10", Schedule(discriminator_turns=10)),
-    Arrangement("k = 1, D 5x faster", Schedule(), discriminator_rate=5 * RATE),
-    Arrangement("k = 1, G 5x faster", Schedule(), generator_rate=5 * RATE),
-    Arrangement("5 generator turns", Schedule(generator_turns=5)),
-    Arrangement("D to its end, then G", Schedule(), learns_alone=True),
+    Arrangement("simultaneous", UpdateRule("simultaneous")),
+    Arrangement("k = 1", UpdateRule()),
+    Arrangement("k = 2", UpdateRule(n_critic=2)),
+    Arrangement("k = 5", UpdateRule(n_critic=5)),
+    Arrangement("k = 10", UpdateRule(n_critic=10)),
+    Arrangement("k = 1, D 5x faster", UpdateRule(), discriminator_rate=5 * RATE),
+    Arrangement("k = 1, G 5x faster", UpdateRule(), generator_rate=5 * RATE),
+    Arrangement("5 generator turns", UpdateRule(generator_updates=5)),
+    Arrangement("D to its end, then G", UpdateRule(), learns_alone=True),
 )
 
 
@@ -202,7 +202,9 @@ def turns(*, seed: int = 0, steps: int = STEPS, seeds: int = SEEDS) -> TurnsResu
         rows.append(
             TurnsRow(
                 name=arrangement.name,
-                turns=steps * (1 + LONE_TURNS) if arrangement.learns_alone else steps * arrangement.schedule.turns,
+                turns=steps * (1 + LONE_TURNS)
+                if arrangement.learns_alone
+                else steps * arrangement.update_rule.updates_per_step,
                 jsd=tuple(float(np.mean(tail)) for tail in tails),
                 swing=float(np.mean([np.std(tail) for tail in tails])),
                 mean=place,
@@ -228,16 +230,21 @@ def _play(arrangement: Arrangement, seed: int, steps: int) -> tuple[tuple[float,
             batch = draw_batch(data, BATCH_SIZE, stream=stream, latents=1)
             _, loss, _ = discriminator_loss(discriminator, generator, objective=objective, batch=batch)
             loss.backward(inputs=discriminator.parameters)
-            discriminator.descend()
+            discriminator.update()
     course = [distance(generator)]
     for step in range(1, steps + 1):
-        batches = [draw_batch(data, BATCH_SIZE, stream=stream, latents=1) for _ in range(arrangement.schedule.turns)]
+        batches = [
+            draw_batch(data, BATCH_SIZE, stream=stream, latents=1)
+            for _ in range(arrangement.update_rule.updates_per_step)
+        ]
         if arrangement.learns_alone:
             answer = generator_loss(discriminator, generator, objective=objective, batch=batches[0])
             answer.backward(inputs=generator.parameters)
-            generator.descend()
+            generator.update()
         else:
-            play_step(discriminator, generator, objective=objective, batches=batches, schedule=arrangement.schedule)
+            train_step(
+                discriminator, generator, objective=objective, batches=batches, update_rule=arrangement.update_rule
+            )
         if step % EVERY == 0:
             course.append(distance(generator))
     place, scale = (float(parameter.detach()) for parameter in generator.parameters)

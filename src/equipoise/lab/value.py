@@ -16,8 +16,8 @@ import torch
 
 from equipoise import objectives
 from equipoise.lab.base import REFERENCE_LINE, drawing, label, text_table
-from equipoise.metrics.pictures import FAKE_COLOUR, REAL_COLOUR
-from equipoise.objectives.measure import Weighting, value_function
+from equipoise.objectives.value import Weighting, value_function
+from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
 from equipoise.randomness import torch_stream
 
 if TYPE_CHECKING:

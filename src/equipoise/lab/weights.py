@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from equipoise import objectives
-from equipoise.data.sampling import WeightedDraws, balancing_weights
+from equipoise.data.sampler import WeightedDraws, balancing_weights
 from equipoise.lab.base import PALETTE, REFERENCE_LINE, drawing, label, text_table
-from equipoise.metrics.pictures import FAKE_COLOUR, REAL_COLOUR
-from equipoise.objectives.measure import value_function
+from equipoise.objectives.value import value_function
+from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
 from equipoise.randomness import numpy_stream
 
 if TYPE_CHECKING:

@@ -61,7 +61,7 @@ def jsd_by_quadrature(
     return float(total * volume / 2)
 
 
-def jsd_of_spoilt_share(share: float) -> float:
+def jsd_of_contamination(share: float) -> float:
     r"""JSD between p and `(1 - share) p + share s`, where s lives where p does not: the most a spoilt share can cost.
 
     .. math::
@@ -83,13 +83,13 @@ def jsd_of_spoilt_share(share: float) -> float:
     return (first + second + share * math.log(2)) / 2
 
 
-def spoilt_share_of_jsd(jsd_nats: float) -> float:
-    """The inverse of `jsd_of_spoilt_share`; at most 1."""
+def contamination_of_jsd(jsd_nats: float) -> float:
+    """The inverse of `jsd_of_contamination`; at most 1."""
     from scipy.optimize import brentq
 
     if jsd_nats >= MAXIMAL_JSD_NATS:
         return 1.0
-    return float(brentq(lambda share: jsd_of_spoilt_share(share) - jsd_nats, 0.0, 1.0, xtol=1e-12))
+    return float(brentq(lambda share: jsd_of_contamination(share) - jsd_nats, 0.0, 1.0, xtol=1e-12))
 
 
 def _relative_entropy(p: np.ndarray, reference: np.ndarray) -> float:

@@ -9,8 +9,8 @@ from functools import cache
 from equipoise.errors import unknown_name
 from equipoise.objectives.base import Objective
 from equipoise.objectives.finite_range import check_finite
-from equipoise.objectives.measure import ValueEstimate, value_function
-from equipoise.objectives.offset import as_log_odds, log_odds_offset
+from equipoise.objectives.log_odds import as_log_odds, log_odds_offset
+from equipoise.objectives.value import ValueEstimate, value_function
 from equipoise.parts import discover
 
 __all__ = [

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from equipoise.shapes import Logits, PerSample, Scalar
 
-Form = Literal["separable", "pairing", "averaging"]
+Form = Literal["separable", "pairing", "ema"]
 LogitMeaning = Literal["log_odds", "log_odds_up_to_a_constant", "other"]
 Term = Callable[[Tensor], Tensor]
 
@@ -90,7 +90,7 @@ class Objective:
         real, fake = precise(real_logits), precise(fake_logits)
         if self.form == "pairing":
             return real - fake, fake - real
-        if self.form == "averaging":
+        if self.form == "ema":
             return real - fake.mean(), fake - real.mean()
         return real, fake
 

@@ -15,8 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from equipoise.distributed import ALONE, Group
-from equipoise.distributed.group import JoinedDraw
+from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
+from equipoise.distributed.process_group import FullBatchDraw
 from equipoise.errors import ConfigError
 from equipoise.shapes import Logits, PerSample, Samples
 
@@ -37,8 +37,8 @@ class Position:
         group: the processes that play together. Each holds its own rows of the joined batch.
     """
 
-    group: Group = ALONE
-    _joined_logits: tuple[Logits, Logits] | None = None
+    group: ProcessGroup = SINGLE_PROCESS
+    _gathered_logits: tuple[Logits, Logits] | None = None
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Position:
         *,
         differentiate: frozenset[Side] = frozenset(),
         randomness: torch.Generator | None = None,
-        group: Group = ALONE,
+        group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         self.discriminator = discriminator
         self.group = group
@@ -69,18 +69,18 @@ class Position:
             self.fake_logits = discriminator(self.fake)
 
     @property
-    def joined_logits(self) -> tuple[Logits, Logits]:
+    def gathered_logits(self) -> tuple[Logits, Logits]:
         """Real and fake logits of the joined batch of all processes; in one process, its own."""
-        if self._joined_logits is None:
-            self._joined_logits = self.group.joined(self.real_logits, self.fake_logits)  # type: ignore[assignment]
-        return self._joined_logits
+        if self._gathered_logits is None:
+            self._gathered_logits = self.group.all_gather(self.real_logits, self.fake_logits)  # type: ignore[assignment]
+        return self._gathered_logits
 
-    def draw(self, draw: JoinedDraw, shape: tuple[int, ...]) -> Tensor:
+    def draw(self, draw: FullBatchDraw, shape: tuple[int, ...]) -> Tensor:
         """Random numbers of `shape`, `(batch, ...)`, by `draw`, which draws them for the joined batch of all processes.
 
         Whoever draws like this plays the same game in any number of processes.
         """
-        return self.group.own(draw, shape)
+        return self.group.shard(draw, shape)
 
     def input_gradient(self, side: Side) -> Samples:
         """Gradient of the logit with respect to each sample of one side, differentiable in the weights."""
@@ -115,7 +115,7 @@ class Penalty:
         state: what the penalty remembers from turn to turn, by name: a few small tensors, empty for
             most. A checkpoint stores them and copies them back in place.
         observe: called once after each turn of the discriminator with that turn's position, to bring `state`
-            up to date; `None` when there is no state. Of the batch it reads `joined_logits` only, so that the state
+            up to date; `None` when there is no state. Of the batch it reads `gathered_logits` only, so that the state
             is the same in every process.
     """
 

@@ -42,7 +42,7 @@ def lecam(weight: float = 0.1, *, decay: float = 0.99) -> Penalty:
     state = {"sums": torch.zeros(2), "weights": torch.zeros(())}
 
     def per_sample(position: Position) -> PerSample:
-        current = torch.stack([side.detach().mean() for side in position.joined_logits])
+        current = torch.stack([side.detach().mean() for side in position.gathered_logits])
         # An elementwise choice, so that the device is not asked whether this is the first turn.
         is_first = state["weights"] == 0
         anchors = torch.where(is_first, current.to(state["sums"].dtype), state["sums"] / state["weights"])
@@ -52,7 +52,7 @@ def lecam(weight: float = 0.1, *, decay: float = 0.99) -> Penalty:
 
     def observe(position: Position) -> None:
         with torch.no_grad():
-            means = torch.stack([side.float().mean() for side in position.joined_logits])
+            means = torch.stack([side.float().mean() for side in position.gathered_logits])
             _discount(state["sums"], means, decay)
             _discount(state["weights"], torch.ones_like(state["weights"]), decay)
 

@@ -1,22 +1,22 @@
 """The referee: judges whether real and generated samples can still be told apart, whatever made them."""
 
-from equipoise.referee.extractors import extractor_member, onnx_extractor
+from equipoise.referee.classifiers import classifiers_for
+from equipoise.referee.detectable_effect import Sensitivity
+from equipoise.referee.evaluation_plan import EvaluationPlan, evaluate, plan_evaluations, quick_sensitivity
+from equipoise.referee.extractors import extractor_classifier, onnx_extractor
 from equipoise.referee.judge import judge
-from equipoise.referee.looks import LookPlan, look, plan_looks, screened_resolution
-from equipoise.referee.members import members_for
-from equipoise.referee.resolution import Resolution
 from equipoise.referee.verdict import Conclusion, Verdict
 
 __all__ = [
     "Conclusion",
-    "LookPlan",
-    "Resolution",
+    "EvaluationPlan",
+    "Sensitivity",
     "Verdict",
-    "extractor_member",
+    "classifiers_for",
+    "evaluate",
+    "extractor_classifier",
     "judge",
-    "look",
-    "members_for",
     "onnx_extractor",
-    "plan_looks",
-    "screened_resolution",
+    "plan_evaluations",
+    "quick_sensitivity",
 ]

@@ -68,7 +68,7 @@ Scorer = Callable[[Rows], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Member:
+class Classifier:
     """A kind of fresh discriminator.
 
     Attributes:
@@ -128,11 +128,11 @@ class Evidence:
         fake_values: scored generated samples.
         real: scored real samples, prepared.
         fake: scored generated samples, prepared.
-        real_fit: real samples of the fitting part, prepared; the training part of a run, if it was given.
-        fake_fit: generated samples of the fitting part.
+        real_train: real samples of the fitting part, prepared; the training part of a run, if it was given.
+        fake_train: generated samples of the fitting part.
         real_logits: of the chosen discriminator on `real`, clipped.
         fake_logits: on `fake`.
-        is_training_part: whether `real_fit` is known to be what the generator was trained on.
+        is_training_part: whether `real_train` is known to be what the generator was trained on.
         confidence: that statements of the checks are made with.
         seed: for checks that draw.
         real_labels: class of each scored real sample, if samples have one. Shape `(n_real,)`.
@@ -148,8 +148,8 @@ class Evidence:
     fake_values: Values
     real: Rows
     fake: Rows
-    real_fit: Rows
-    fake_fit: Rows
+    real_train: Rows
+    fake_train: Rows
     real_logits: np.ndarray
     fake_logits: np.ndarray
     is_training_part: bool

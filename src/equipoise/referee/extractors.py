@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.errors import ConfigError, DataError, MissingExtra, unknown_name
-from equipoise.referee.base import Member, Rows, Scorer
-from equipoise.referee.members.quadratic import fit_quadratic
+from equipoise.referee.base import Classifier, Rows, Scorer
+from equipoise.referee.classifiers.quadratic import fit_quadratic
 from equipoise.spaces import SpaceKind
 
 Extractor = Callable[[np.ndarray], np.ndarray] | Path | str
@@ -28,10 +28,10 @@ _COMPONENTS = 64
 _CHUNK = 256
 
 
-def extractor_member(name: str, features: Callable[[np.ndarray], np.ndarray]) -> Member:
+def extractor_classifier(name: str, features: Callable[[np.ndarray], np.ndarray]) -> Classifier:
     """A member that reads the main directions of frozen features with a quadratic discriminator.
 
-    Hand it to `judge(members=[*members_for("images"), extractor_member(...)])`.
+    Hand it to `judge(members=[*classifiers_for("images"), extractor_classifier(...)])`.
 
     Args:
         name: as the verdict should call it.
@@ -53,10 +53,10 @@ def extractor_member(name: str, features: Callable[[np.ndarray], np.ndarray]) ->
         score = fit_quadratic(with_numbers(real, fitted[0]), with_numbers(fake, fitted[1]), seed)
         return lambda rows: score(with_numbers(rows, _in_chunks(features, rows.images, name)))
 
-    return Member(name=name, kinds=frozenset({"images"}), fit=fit, sees="what the extractor was trained to see")
+    return Classifier(name=name, kinds=frozenset({"images"}), fit=fit, sees="what the extractor was trained to see")
 
 
-def members_of(extractor: Extractor | Sequence[Extractor], kind: SpaceKind) -> tuple[Member, ...]:
+def classifiers_of(extractor: Extractor | Sequence[Extractor], kind: SpaceKind) -> tuple[Classifier, ...]:
     """One member for each extractor: a function, the path of an ONNX file, or a name in `WELL_KNOWN`.
 
     Raises:
@@ -72,20 +72,20 @@ def members_of(extractor: Extractor | Sequence[Extractor], kind: SpaceKind) -> t
             "Leave the extractor out.",
         )
     given = [extractor] if callable(extractor) or isinstance(extractor, (str, Path)) else list(extractor)
-    return tuple(_member_of(each) for each in given)
+    return tuple(_classifier_of(each) for each in given)
 
 
-def _member_of(extractor: Extractor) -> Member:
+def _classifier_of(extractor: Extractor) -> Classifier:
     if callable(extractor):
-        return extractor_member(getattr(extractor, "__name__", "extractor"), extractor)
+        return extractor_classifier(getattr(extractor, "__name__", "extractor"), extractor)
     if str(extractor) in WELL_KNOWN:
         # The weights are whatever timm downloads: without a hash of them nothing measured with it is kept.
-        return extractor_member(str(extractor), well_known_extractor(str(extractor)))
+        return extractor_classifier(str(extractor), well_known_extractor(str(extractor)))
     path = Path(extractor).expanduser()
     if path.suffix.lower() != ".onnx":
         raise unknown_name("judge, extractor", "extractor", str(extractor), WELL_KNOWN, "Or give an .onnx file.")
-    member = extractor_member(path.name, onnx_extractor(path))
-    return replace(member, identity=hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest())
+    classifier = extractor_classifier(path.name, onnx_extractor(path))
+    return replace(classifier, identity=hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest())
 
 
 def onnx_extractor(path: Path | str) -> Callable[[np.ndarray], np.ndarray]:

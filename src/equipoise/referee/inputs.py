@@ -9,8 +9,8 @@ import pandas as pd
 
 from equipoise.errors import DataError
 from equipoise.referee.base import Finding, Values
-from equipoise.referee.playing import Twins
-from equipoise.referee.prepare import as_levels, as_numbers, is_number_column
+from equipoise.referee.fit_and_score import Duplicates
+from equipoise.referee.preprocessing import as_levels, as_numbers, is_number_column
 from equipoise.spaces import SpaceKind
 
 _WHERE = "judging real against generated"
@@ -144,7 +144,7 @@ def _same_columns(real: pd.DataFrame, fake: pd.DataFrame) -> pd.DataFrame:
     return fake
 
 
-def twins(real: Values, fake: Values) -> Twins | None:
+def duplicates(real: Values, fake: Values) -> Duplicates | None:
     """Which samples are equal, where any value is on both sides; `None` where none is.
 
     A verdict takes the sides as independent. Where a sample is on both, that is broken, and its twin among the fitted

@@ -17,23 +17,23 @@ import numpy as np
 
 from equipoise.errors import ConfigError, unknown_name
 from equipoise.randomness import derived_seed
-from equipoise.referee.base import Check, Evidence, Finding, Member, Tell, Values, joined
+from equipoise.referee.base import Check, Classifier, Evidence, Finding, Tell, Values, joined
+from equipoise.referee.bound import is_distinguished, log_e_value
 from equipoise.referee.checks import available as available_checks
-from equipoise.referee.checks.jsd_bound import is_distinguished, log_e_value
-from equipoise.referee.crossing import (
+from equipoise.referee.classifiers import classifiers_for
+from equipoise.referee.cross_fitting import (
     FOLDS,
     LEAST_OF_A_PART,
     MOST_FOLDS,
+    cross_fitted,
     left_out_of,
-    measured_crosswise,
     measured_once,
 )
-from equipoise.referee.extractors import Extractor, members_of
-from equipoise.referee.eyesight import is_kept, resolution_of
-from equipoise.referee.inputs import checked_sides, first_findings, twins
-from equipoise.referee.members import members_for
-from equipoise.referee.playing import SCORE_SHARE, places, play
-from equipoise.referee.resolution import Resolution, floor_nats
+from equipoise.referee.detectable_effect import Sensitivity, theoretical_nats
+from equipoise.referee.extractors import Extractor, classifiers_of
+from equipoise.referee.fit_and_score import TEST_SHARE, places, play
+from equipoise.referee.inputs import checked_sides, duplicates, first_findings
+from equipoise.referee.sensitivity import is_kept, sensitivity_of
 from equipoise.referee.separation import Interval, area_under_curve, balanced_accuracy
 from equipoise.referee.verdict import Conclusion, Counts, Verdict, conclude
 from equipoise.spaces import SpaceKind
@@ -43,7 +43,7 @@ MINIMUM_SAMPLES = 20
 
 _SLOW_SECONDS = 5.0
 """Of the first discriminator, from which on a person is told of the others."""
-_REPEATS = {"floor": 0, "screen": 1, "full": 5}
+_REPEATS = {"theoretical": 0, "quick": 1, "full": 5}
 """Trials per planted defect and size."""
 _SCREENED = {"points": 25, "images": 30, "table": 60}
 """A screen takes about so many times as long as fitting, choosing and scoring once."""
@@ -58,16 +58,16 @@ def judge(
     margin: float | None = None,
     seed: int = 0,
     folds: int = FOLDS,
-    real_fit: Values | None = None,
+    real_train: Values | None = None,
     real_labels: np.ndarray | None = None,
     fake_labels: np.ndarray | None = None,
     label_names: Sequence[str] = (),
-    members: Sequence[Member] | None = None,
+    classifiers: Sequence[Classifier] | None = None,
     extractor: Extractor | Sequence[Extractor] | None = None,
     checks: Sequence[str] | None = None,
-    resolution: Literal["auto", "floor", "screen", "full"] | Resolution = "auto",
+    sensitivity: Literal["auto", "theoretical", "quick", "full"] | Sensitivity = "auto",
     cache: Path | None = None,
-    planting_seconds: float = 0.0,
+    injection_seconds: float = 0.0,
     tell: Tell | None = None,
 ) -> Verdict:
     """Judge whether generated samples can be told from real ones.
@@ -81,8 +81,8 @@ def judge(
         margin: the JSD in nats that you call small enough; without it the verdict never says "equivalent".
         seed: of the split and the members; another seed is another verdict from the same data.
         folds: discriminators that the distance of sides that are told apart is measured with; each costs about as much
-            time as the decision. 1 measures it on the scored part alone, and so does any number with `real_fit`.
-        real_fit: real samples for fitting and choosing, such as the training part; `real` is then only scored. A
+            time as the decision. 1 measures it on the scored part alone, and so does any number with `real_train`.
+        real_train: real samples for fitting and choosing, such as the training part; `real` is then only scored. A
             generator that overfits its training part is harder to tell from it, which costs power and never validity.
         real_labels: class of each sample of `real`, if there are classes. Shape `(n_real,)`, int64.
         fake_labels: class that each generated sample was asked for.
@@ -93,13 +93,13 @@ def judge(
         checks: names of the checks to run beside the test (classes, coverage, collapse, memorisation, regions,
             where); all when
             left out.
-        resolution: how the smallest visible difference is found: "floor" computes what a perfect observer would need;
-            "screen" plants each kind of defect once per size, which takes some 20 verdicts' time; "full" five times;
+        resolution: how the smallest visible difference is found: "theoretical" computes what a perfect observer would need;
+            "quick" plants each kind of defect once per size, which takes some 20 verdicts' time; "full" five times;
             "auto" takes the finest that the cache has, and else screens if a margin is given or if it will take less
-            than `planting_seconds`; without a margin what it finds is shown, and the conclusion goes by the floor, so
+            than `injection_seconds`; without a margin what it finds is shown, and the conclusion goes by the floor, so
             that it is the same whatever the cache holds. Or a `Resolution` measured before.
         cache: a folder that keeps measured resolutions for the next verdict on the same data.
-        planting_seconds: how long "auto" may plant defects without a margin.
+        injection_seconds: how long "auto" may plant defects without a margin.
         tell: is told what is measured (a planted defect, or how far apart the sides are, where that is slow), and how
             many trials of it came before.
 
@@ -112,92 +112,98 @@ def judge(
     """
     started = time.perf_counter()
     _check_options(confidence, margin, folds)
-    used = members_for(kind) if members is None else tuple(members)
+    used = classifiers_for(kind) if classifiers is None else tuple(classifiers)
     if extractor is not None:
-        used = (*used, *members_of(extractor, kind))
+        used = (*used, *classifiers_of(extractor, kind))
     _check_names(used)
     real, fake = checked_sides(real, fake, kind)
     findings = first_findings(real, fake, kind)
-    if real_fit is not None:
-        real_fit, _ = checked_sides(real_fit, fake, kind)
+    if real_train is not None:
+        real_train, _ = checked_sides(real_train, fake, kind)
     needed = samples_needed(confidence)
-    real_total = len(real) if real_fit is None else min(len(real) / SCORE_SHARE, len(real_fit) / (1 - SCORE_SHARE))
+    real_total = len(real) if real_train is None else min(len(real) / TEST_SHARE, len(real_train) / (1 - TEST_SHARE))
     if min(real_total, len(fake)) < needed:
         return _too_few(real, fake, kind, confidence, margin, seed, findings, needed, time.perf_counter() - started)
-    met = twins(real, fake) if real_fit is None else None
+    met = duplicates(real, fake) if real_train is None else None
     where = places(
-        len(real), len(fake), seed=seed, real_fit_count=None if real_fit is None else len(real_fit), twins=met
+        len(real),
+        len(fake),
+        seed=seed,
+        real_train_count=None if real_train is None else len(real_train),
+        duplicates=met,
     )
-    parts = where.taken_from(real, fake, real_fit)
+    parts = where.taken_from(real, fake, real_train)
     if min(vars(parts.counts).values()) < LEAST_OF_A_PART:
         findings = (*findings, Finding("inputs", "So many samples share a value that a part is left with none.", True))
         return _too_few(real, fake, kind, confidence, margin, seed, findings, needed, time.perf_counter() - started)
     begun = time.perf_counter()
-    outcome = play(parts, kind=kind, seed=seed, members=used)
+    outcome = play(parts, kind=kind, seed=seed, classifiers=used)
     played_seconds = time.perf_counter() - begun
     log_e = log_e_value(outcome.real_logits, outcome.fake_logits)
     rejects = is_distinguished(log_e, confidence=confidence)
     left_out = (0, 0)
-    if real_fit is None:
+    if real_train is None:
         left_out = left_out_of(places(len(real), len(fake), seed=seed), outcome.real, outcome.fake)
     measured = measured_once(outcome, left_out=left_out)
-    if rejects and real_fit is None:
-        measured = measured_crosswise(
+    if rejects and real_train is None:
+        measured = cross_fitted(
             real,
             fake,
             outcome,
             folds=folds,
             kind=kind,
             seed=seed,
-            members=used,
-            twins=met,
+            classifiers=used,
+            duplicates=met,
             tell=tell if played_seconds > _SLOW_SECONDS else None,
         )
     estimate = measured.estimate
     has_labels = real_labels is not None and fake_labels is not None
     evidence = Evidence(
         kind=kind,
-        real_values=parts.real_score,
-        fake_values=parts.fake_score,
+        real_values=parts.real_test,
+        fake_values=parts.fake_test,
         real=outcome.real,
         fake=outcome.fake,
-        real_fit=outcome.real_fit,
-        fake_fit=outcome.fake_fit,
+        real_train=outcome.real_train,
+        fake_train=outcome.fake_train,
         real_logits=outcome.real_logits,
         fake_logits=outcome.fake_logits,
-        is_training_part=real_fit is not None,
+        is_training_part=real_train is not None,
         # The checks together make a handful of statements; a tenth of the level each keeps false ones rare.
         confidence=1 - (1 - confidence) / 10,
         seed=derived_seed(seed, "referee checks"),
-        real_labels=np.asarray(real_labels)[where.real_score] if has_labels else None,
-        fake_labels=np.asarray(fake_labels)[where.fake_score] if has_labels else None,
+        real_labels=np.asarray(real_labels)[where.real_test] if has_labels else None,
+        fake_labels=np.asarray(fake_labels)[where.fake_test] if has_labels else None,
         label_names=tuple(label_names),
         left_out=left_out,
-        real_places=where.real_score,
-        fake_places=where.fake_score,
+        real_places=where.real_test,
+        fake_places=where.fake_test,
     )
     for check in _chosen_checks(checks).values():
         findings = (*findings, *check(evidence))
-    floor = Resolution("floor", floor_nats(parts.counts.real_score, parts.counts.fake_score, confidence=confidence))
+    floor = Sensitivity(
+        "theoretical", theoretical_nats(parts.counts.real_test, parts.counts.fake_test, confidence=confidence)
+    )
     # Nobody asked for planting: what happens to be in the cache, or to be affordable, is shown and decides nothing.
-    is_asked_for = margin is not None or resolution != "auto"
-    if not isinstance(resolution, Resolution):
-        pool = real if real_fit is None else joined(real, real_fit)
-        asked = {"kind": kind, "members": used, "confidence": confidence, "cache": cache}
-        plan = resolution
+    is_asked_for = margin is not None or sensitivity != "auto"
+    if not isinstance(sensitivity, Sensitivity):
+        pool = real if real_train is None else joined(real, real_train)
+        asked = {"kind": kind, "classifiers": used, "confidence": confidence, "cache": cache}
+        plan = sensitivity
         if plan == "auto":
-            is_affordable = _SCREENED[kind] * played_seconds <= planting_seconds
-            kept = [name for name in ("full", "screen") if is_kept(pool, parts.counts, _REPEATS[name], **asked)]
-            plan = kept[0] if kept else ("screen" if margin is not None or is_affordable else "floor")
+            is_affordable = _SCREENED[kind] * played_seconds <= injection_seconds
+            kept = [name for name in ("full", "quick") if is_kept(pool, parts.counts, _REPEATS[name], **asked)]
+            plan = kept[0] if kept else ("quick" if margin is not None or is_affordable else "theoretical")
         if plan not in _REPEATS:
             raise unknown_name("judge, resolution", "plan", plan, ["auto", *_REPEATS])
-        if plan == "floor":
-            resolution = floor
+        if plan == "theoretical":
+            sensitivity = floor
         else:
-            resolution = resolution_of(pool, parts.counts, repeats=_REPEATS[plan], tell=tell, **asked)
+            sensitivity = sensitivity_of(pool, parts.counts, repeats=_REPEATS[plan], tell=tell, **asked)
     return Verdict(
         kind=kind,
-        conclusion=conclude(rejects=rejects, margin_nats=margin, resolution=resolution if is_asked_for else floor),
+        conclusion=conclude(rejects=rejects, margin_nats=margin, sensitivity=sensitivity if is_asked_for else floor),
         confidence=confidence,
         margin_nats=margin,
         # Without a rejection no distance is claimed, so that verdict and bound never contradict each other.
@@ -209,16 +215,16 @@ def judge(
         accuracy=balanced_accuracy(outcome.real_logits, outcome.fake_logits, confidence=confidence),
         auc=area_under_curve(outcome.real_logits, outcome.fake_logits, confidence=confidence),
         counts=parts.counts,
-        member=outcome.choice.name,
-        member_values=outcome.choice.member_values,
-        resolution=resolution,
+        classifier=outcome.choice.name,
+        classifier_values=outcome.choice.classifier_values,
+        sensitivity=sensitivity,
         findings=findings,
         seed=seed,
         seconds=time.perf_counter() - started,
         folds=measured.folds,
         measured=measured.counts,
         scores=(outcome.real_logits, outcome.fake_logits),
-        scored=(parts.real_score, parts.fake_score),
+        scored=(parts.real_test, parts.fake_test),
     )
 
 
@@ -228,7 +234,7 @@ def samples_needed(confidence: float) -> int:
     A pair of scored samples adds at most log 4 to the log e-value, so `log(1 / alpha) / log 4` pairs are the least.
     """
     pairs = math.ceil(-math.log(1 - confidence) / math.log(4)) + 1
-    return max(MINIMUM_SAMPLES, math.ceil(pairs / SCORE_SHARE))
+    return max(MINIMUM_SAMPLES, math.ceil(pairs / TEST_SHARE))
 
 
 def _chosen_checks(names: Sequence[str] | None) -> Mapping[str, Check]:
@@ -262,8 +268,8 @@ def _check_options(confidence: float, margin: float | None, folds: int) -> None:
         )
 
 
-def _check_names(members: Sequence[Member]) -> None:
-    names = [member.name for member in members]
+def _check_names(classifiers: Sequence[Classifier]) -> None:
+    names = [classifier.name for classifier in classifiers]
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(
@@ -295,9 +301,9 @@ def _too_few(real, fake, kind, confidence, margin, seed, findings, needed, secon
         accuracy=unknown,
         auc=unknown,
         counts=Counts(0, 0, 0, 0, len(real), len(fake)),
-        member="none",
-        member_values={},
-        resolution=None,
+        classifier="none",
+        classifier_values={},
+        sensitivity=None,
         findings=(need, *findings),
         seed=seed,
         seconds=seconds,

@@ -14,8 +14,8 @@ import numpy as np
 from equipoise.errors import EXIT_DISTINGUISHED, EXIT_OK, EXIT_TOO_LITTLE_DATA
 from equipoise.files import plain
 from equipoise.referee.base import Finding, Values
-from equipoise.referee.checks.jsd_bound import EQUILIBRIUM_VALUE
-from equipoise.referee.resolution import Resolution
+from equipoise.referee.bound import EQUILIBRIUM_VALUE
+from equipoise.referee.detectable_effect import Sensitivity
 from equipoise.referee.separation import Interval
 from equipoise.spaces import SpaceKind
 
@@ -40,22 +40,22 @@ COARSE_NATS = 0.05
 class Counts:
     """Samples in each part."""
 
-    real_fit: int
-    fake_fit: int
-    real_choice: int
-    fake_choice: int
-    real_score: int
-    fake_score: int
+    real_train: int
+    fake_train: int
+    real_validation: int
+    fake_validation: int
+    real_test: int
+    fake_test: int
 
     @property
     def real(self) -> tuple[int, int, int]:
         """Real samples fitted on, chosen on, scored."""
-        return self.real_fit, self.real_choice, self.real_score
+        return self.real_train, self.real_validation, self.real_test
 
     @property
     def fake(self) -> tuple[int, int, int]:
         """Generated samples fitted on, chosen on, scored."""
-        return self.fake_fit, self.fake_choice, self.fake_score
+        return self.fake_train, self.fake_validation, self.fake_test
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Verdict:
         auc: chance that a real sample looks more real than a generated one; 1/2 is guessing.
         counts: samples fitted on, chosen on, scored.
         member: the discriminator chosen.
-        member_values: V of each member on the choosing part, in nats.
+        classifier_values: V of each member on the choosing part, in nats.
         resolution: the smallest difference that would have been seen.
         findings: what the checks found.
         seed: of the split and the members.
@@ -101,9 +101,9 @@ class Verdict:
     accuracy: Interval
     auc: Interval
     counts: Counts
-    member: str
-    member_values: Mapping[str, float]
-    resolution: Resolution | None
+    classifier: str
+    classifier_values: Mapping[str, float]
+    sensitivity: Sensitivity | None
     findings: tuple[Finding, ...]
     seed: int
     seconds: float
@@ -122,13 +122,13 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The verdict in one sentence for a person without statistics."""
-        from equipoise.referee.words import headline
+        from equipoise.referee.verdict_text import headline
 
         return headline(self)
 
     def to_text(self) -> str:
         """The verdict on a page: what was found, what would have been seen, and what it cannot say."""
-        from equipoise.referee.words import page
+        from equipoise.referee.verdict_text import page
 
         return page(self)
 
@@ -137,7 +137,7 @@ class Verdict:
 
         `Verdict.from_json` reads it back. The scored samples and their logits stay behind: they are for pictures.
         """
-        resolution = self.resolution
+        sensitivity = self.sensitivity
         return plain(
             {
                 "kind": self.kind,
@@ -161,16 +161,16 @@ class Verdict:
                 "auc_low": self.auc.low,
                 "auc_high": self.auc.high,
                 "counts": vars(self.counts),
-                "member": self.member,
-                "member_values": dict(self.member_values),
-                "resolution_method": None if resolution is None else resolution.method,
-                "resolution_floor_nats": None if resolution is None else resolution.floor_nats,
-                "resolution_power": None if resolution is None else resolution.power,
-                "resolution_nats": {} if resolution is None else dict(resolution.by_defect_nats),
-                "resolution_per_side": None if resolution is None else resolution.per_side,
-                "resolution_intervals_nats": {} if resolution is None else dict(resolution.intervals_nats),
-                "resolution_absent": [] if resolution is None else list(resolution.absent),
-                "resolution_trials": None if resolution is None else resolution.trials,
+                "classifier": self.classifier,
+                "classifier_values": dict(self.classifier_values),
+                "sensitivity_method": None if sensitivity is None else sensitivity.method,
+                "sensitivity_theoretical_nats": None if sensitivity is None else sensitivity.theoretical_nats,
+                "sensitivity_power": None if sensitivity is None else sensitivity.power,
+                "sensitivity_nats": {} if sensitivity is None else dict(sensitivity.by_defect_nats),
+                "sensitivity_per_side": None if sensitivity is None else sensitivity.per_side,
+                "sensitivity_intervals_nats": {} if sensitivity is None else dict(sensitivity.intervals_nats),
+                "sensitivity_absent": [] if sensitivity is None else list(sensitivity.absent),
+                "sensitivity_trials": None if sensitivity is None else sensitivity.trials,
                 "findings": [
                     {
                         "check": finding.check,
@@ -194,7 +194,7 @@ class Verdict:
         Raises:
             StorageError: the file system refused.
         """
-        from equipoise.referee.saving import save
+        from equipoise.referee.verdict_files import save
 
         return save(self, Path(folder))
 
@@ -215,9 +215,9 @@ class Verdict:
             accuracy=Interval(_number(state["accuracy"]), state["accuracy_low"], state["accuracy_high"]),
             auc=Interval(_number(state["auc"]), state["auc_low"], state["auc_high"]),
             counts=Counts(**state["counts"]),
-            member=state["member"],
-            member_values=state["member_values"],
-            resolution=_resolution_from(state),
+            classifier=state["classifier"],
+            classifier_values=state["classifier_values"],
+            sensitivity=_sensitivity_from(state),
             findings=tuple(
                 Finding(each["check"], each["statement"], each["is_problem"], each["numbers"], tuple(each["rows"]))
                 for each in state["findings"]
@@ -226,46 +226,44 @@ class Verdict:
             seconds=state["seconds"],
             # Files from before distances were measured crosswise have neither.
             folds=state.get("folds", 1),
-            measured=tuple(
-                state.get(f"measured_{side}", state["counts"][f"{side}_score"]) for side in ("real", "fake")
-            ),
+            measured=tuple(state.get(f"measured_{side}", state["counts"][f"{side}_test"]) for side in ("real", "fake")),
             scores=(nothing, nothing),
             scored=(nothing[:, None], nothing[:, None]),
         )
 
     def plot(self) -> Figure:
         """A matplotlib figure: how real each side looks, the bound, and what would have been seen."""
-        from equipoise.referee.drawing import draw
+        from equipoise.referee.verdict_plot import draw
 
         return draw(self)
 
     def _repr_html_(self) -> str:
-        from equipoise.referee.words import html_page
+        from equipoise.referee.verdict_text import html_page
 
         return html_page(self)
 
 
-def _resolution_from(state: Mapping[str, Any]) -> Resolution | None:
-    if state["resolution_method"] is None:
+def _sensitivity_from(state: Mapping[str, Any]) -> Sensitivity | None:
+    if state["sensitivity_method"] is None:
         return None
     names = {
-        "method": "resolution_method",
-        "floor_nats": "resolution_floor_nats",
-        "power": "resolution_power",
-        "by_defect_nats": "resolution_nats",
-        "intervals_nats": "resolution_intervals_nats",
-        "absent": "resolution_absent",
-        "trials": "resolution_trials",
-        "per_side": "resolution_per_side",
+        "method": "sensitivity_method",
+        "theoretical_nats": "sensitivity_theoretical_nats",
+        "power": "sensitivity_power",
+        "by_defect_nats": "sensitivity_nats",
+        "intervals_nats": "sensitivity_intervals_nats",
+        "absent": "sensitivity_absent",
+        "trials": "sensitivity_trials",
+        "per_side": "sensitivity_per_side",
     }
-    return Resolution.from_json({name: state[key] for name, key in names.items()})
+    return Sensitivity.from_json({name: state[key] for name, key in names.items()})
 
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def conclude(*, rejects: bool, margin_nats: float | None, resolution: Resolution) -> Conclusion:
+def conclude(*, rejects: bool, margin_nats: float | None, sensitivity: Sensitivity) -> Conclusion:
     """The decision, from the test, the margin and the resolution.
 
     `equivalent` needs all three: no difference found, a margin, and every planted kind of difference visible at it.
@@ -273,8 +271,8 @@ def conclude(*, rejects: bool, margin_nats: float | None, resolution: Resolution
     if rejects:
         return Conclusion.DISTINGUISHED
     wanted = COARSE_NATS if margin_nats is None else margin_nats
-    if resolution.coarsest_nats > wanted:
+    if sensitivity.coarsest_nats > wanted:
         return Conclusion.TOO_LITTLE_DATA
-    if margin_nats is not None and resolution.method == "planted":
+    if margin_nats is not None and sensitivity.method == "injected":
         return Conclusion.EQUIVALENT
     return Conclusion.NOT_DISTINGUISHED

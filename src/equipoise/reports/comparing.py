@@ -17,10 +17,10 @@ import numpy as np
 
 from equipoise.errors import InputError
 from equipoise.files import plain, write_text
+from equipoise.plotting.wording import encodable, moment, number, progress, state_phrase
 from equipoise.reports import known_density
 from equipoise.reports.reading import RunRecord, flatten, number_at, read_run
 from equipoise.reports.verdict_words import conclusion_of
-from equipoise.reports.wording import encodable, moment, number, progress, state_phrase
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -201,10 +201,10 @@ def compare(folders: Sequence[Path | str]) -> Comparison:
     for run, found in zip(runs, configurations, strict=True):
         by_settings.setdefault(tuple(found.get(key, ABSENT) for key in differing), []).append(run)
     groups = tuple(
-        Group(letter, _label(letter, settings, members), tuple(members), settings)
-        for letter, settings, members in (
-            (_letter(index), dict(zip(differing, values, strict=True)), members)
-            for index, (values, members) in enumerate(by_settings.items())
+        Group(letter, _label(letter, settings, classifiers), tuple(classifiers), settings)
+        for letter, settings, classifiers in (
+            (_letter(index), dict(zip(differing, values, strict=True)), classifiers)
+            for index, (values, classifiers) in enumerate(by_settings.items())
         )
     )
     return Comparison(groups, differing, _notes(groups))
@@ -216,8 +216,8 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str) -> Path:
 
     from markupsafe import Markup
 
+    from equipoise.plotting.svg import to_svg
     from equipoise.reports.page import environment
-    from equipoise.reports.svg import to_svg
 
     comparison = compare(folders)
     template = environment().get_template("comparison.html.jinja")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equipoise.metrics.pictures import INK
+from equipoise.plotting.samples import INK
+from equipoise.plotting.series import MOST_BINS, Series, binned, column
+from equipoise.plotting.style import draw_legend, legend_key, log_if_positive, new_figure, steps_axis
+from equipoise.plotting.svg import LINE_COLOURS
+from equipoise.plotting.wording import encodable
 from equipoise.reports.comparing import Comparison, Group, spread_limits
-from equipoise.reports.drawing import draw_legend, legend_key, log_if_positive, new_figure, steps_axis
 from equipoise.reports.reading import RunRecord, number_at
-from equipoise.reports.series import MOST_BINS, Series, binned, column
-from equipoise.reports.svg import LINE_COLOURS
-from equipoise.reports.wording import encodable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,8 +33,10 @@ def draw_comparison(comparison: Comparison) -> Figure:
     panels = 1 + len(objectives) + 2
     with new_figure(0.45 + 0.22 * len(comparison.groups) + 2.1 * panels) as figure:
         axes = list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
-        looks = {group.letter: _looks(group) for group in comparison.groups}
-        _panel(axes[0], comparison, comparison.groups, looks, "The referee's lower bound on JSD (nats)", dots=True)
+        evaluations = {group.letter: _evaluations(group) for group in comparison.groups}
+        _panel(
+            axes[0], comparison, comparison.groups, evaluations, "The referee's lower bound on JSD (nats)", dots=True
+        )
         axes[0].axhline(0.0, color="#8a9099", linewidth=0.8)
         for panel, objective in zip(axes[1 : 1 + len(objectives)], objectives, strict=True):
             groups = [group for group in comparison.groups if group.objective == objective]
@@ -100,7 +102,7 @@ def _curves(runs: Sequence[RunRecord], *keys: str, most: int = NOISY_BINS) -> li
     return [binned(*column(run.metrics, *keys), most=most) for run in runs]
 
 
-def _looks(group: Group) -> list[Series]:
+def _evaluations(group: Group) -> list[Series]:
     """The referee's bounds of each run, at the steps of its looks; the later of two looks at one step counts."""
     curves = []
     for run in group.runs:

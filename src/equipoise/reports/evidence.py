@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.metrics.pictures import INK
-from equipoise.reports.drawing import TABLE_ROWS, draw_legend, legend_key, new_axes, steps_axis
+from equipoise.plotting.samples import INK
+from equipoise.plotting.style import TABLE_ROWS, draw_legend, legend_key, new_axes, steps_axis
+from equipoise.plotting.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR
+from equipoise.plotting.wording import duration, number, percent
 from equipoise.reports.figures import Plot
-from equipoise.reports.reading import RunRecord, finite, look, number_at
-from equipoise.reports.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR
-from equipoise.reports.wording import duration, number, percent
+from equipoise.reports.reading import RunRecord, entry_at, finite, number_at
 
 MOST_ROWS, MOST_COLUMNS, CELL_LENGTH = 24, 14, 40
 _95_PERCENT = 1.96
@@ -41,23 +41,23 @@ def evidence_tables(verdict: Mapping[str, Any] | None) -> list[Table]:
     """Every table that the verdict has the numbers for."""
     if verdict is None:
         return []
-    found = [resolution_table(verdict), *check_tables(verdict), *where_tables(verdict)]
+    found = [sensitivity_table(verdict), *check_tables(verdict), *where_tables(verdict)]
     return [table for table in found if table is not None and table.rows]
 
 
-def resolution_table(verdict: Mapping[str, Any]) -> Table | None:
+def sensitivity_table(verdict: Mapping[str, Any]) -> Table | None:
     """The smallest difference of each kind that would have been found."""
-    floor, power = number_at(verdict, "resolution_floor_nats"), number_at(verdict, "resolution_power")
+    floor, power = number_at(verdict, "sensitivity_theoretical_nats"), number_at(verdict, "sensitivity_power")
     if floor is None:
         return None
     rows = [("any, at best", number(floor, 2), "computed")]
-    planted = verdict.get("resolution_nats")
-    intervals = verdict.get("resolution_intervals_nats")
-    for name, nats in list((planted if isinstance(planted, Mapping) else {}).items())[:MOST_ROWS]:
+    injected = verdict.get("sensitivity_nats")
+    intervals = verdict.get("sensitivity_intervals_nats")
+    for name, nats in list((injected if isinstance(injected, Mapping) else {}).items())[:MOST_ROWS]:
         ends = intervals.get(name) if isinstance(intervals, Mapping) else None
         text = " to ".join(number(end, 2) for end in ends) if isinstance(ends, (list, tuple)) and len(ends) == 2 else ""
         seen = number(nats, 2) if finite(nats) is not None else "not at any size"
-        rows.append((_cell(name), seen, text.replace("–", "never") or "planted"))
+        rows.append((_cell(name), seen, text.replace("–", "never") or "injected"))
     sure = "" if power is None else f" {percent(power)} of the time"
     reading = (
         f"A difference of this size would have been found{sure}; a smaller one could be there unseen. At best: by an "
@@ -109,22 +109,25 @@ def where_tables(verdict: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
-def look_rows(run: RunRecord) -> list[Mapping[str, Any]]:
+def evaluation_rows(run: RunRecord) -> list[Mapping[str, Any]]:
     """The looks during training, in order."""
     return [row for row in run.verdicts if row.get("part") == "selection" and number_at(row, "step") is not None]
 
 
-def looks_facts(run: RunRecord) -> list[tuple[str, str]]:
+def evaluation_facts(run: RunRecord) -> list[tuple[str, str]]:
     """What the looks of the run were, what they cost, and what followed from them; empty for a run without."""
-    rows, plan = look_rows(run), look(run.looks, "plan")
+    rows, plan = evaluation_rows(run), entry_at(run.evaluations, "plan")
     if not rows and not isinstance(plan, Mapping):
         return []
-    planned = look(plan, "planned") if isinstance(plan, Mapping) else None
+    planned = entry_at(plan, "planned") if isinstance(plan, Mapping) else None
     cost = run.status.get("look_time")
     found = [
         ("looks made", number(len(rows), 12) + (f" of {number(planned, 12)} planned" if finite(planned) else "")),
-        ("confidence of all looks together", percent(look(plan, "confidence") if isinstance(plan, Mapping) else None)),
-        ("real rows scored at each look", number(number_at(rows[-1], "counts", "real_score") if rows else None, 12)),
+        (
+            "confidence of all looks together",
+            percent(entry_at(plan, "confidence") if isinstance(plan, Mapping) else None),
+        ),
+        ("real rows scored at each look", number(number_at(rows[-1], "counts", "real_test") if rows else None, 12)),
         ("trend", str(run.status.get("trend") or "–")),
         ("ended because", str(run.status.get("ended_because") or "–")),
         ("best checkpoint", _best(run)),
@@ -139,7 +142,7 @@ def looks_facts(run: RunRecord) -> list[tuple[str, str]]:
 def checkpoint_sentence(run: RunRecord, verdict: Mapping[str, Any] | None) -> str:
     """Which checkpoint samples and final verdict come from, for a run that keeps the best one; else empty."""
     best = number_at(run.status, "best", "step")
-    if best is None or look(run.config, "looks", "keep_best") is not True:
+    if best is None or entry_at(run.config, "evaluations", "keep_best") is not True:
         return ""
     of = (
         ""
@@ -159,7 +162,7 @@ def checkpoint_sentence(run: RunRecord, verdict: Mapping[str, Any] | None) -> st
 def duality_gap_plot(run: RunRecord) -> Plot:
     """What either player could still gain alone, at each look."""
     title = "How much either player could still gain (duality gap)"
-    rows = [row for row in look_rows(run) if number_at(row, "duality_gap", "gap") is not None]
+    rows = [row for row in evaluation_rows(run) if number_at(row, "duality_gap", "gap") is not None]
     steps_alone = number_at(rows[-1], "duality_gap", "steps") if rows else None
     count = "a few" if steps_alone is None else f"{int(steps_alone)}"
     reading = (

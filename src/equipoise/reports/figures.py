@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equipoise.metrics.pictures import FAKE_COLOUR, INK, REAL_COLOUR
-from equipoise.reports.drawing import (
+from equipoise.plotting.samples import FAKE_COLOUR, INK, REAL_COLOUR
+from equipoise.plotting.series import error_of_bin_means, names_under, series
+from equipoise.plotting.style import (
     TABLE_ROWS,
     draw_legend,
     draw_line,
@@ -24,11 +25,10 @@ from equipoise.reports.drawing import (
     steps_axis,
     zoom,
 )
-from equipoise.reports.reading import RunRecord, finite, look, number_at
-from equipoise.reports.series import error_of_bin_means, names_under, series
-from equipoise.reports.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR, LINE_COLOURS
+from equipoise.plotting.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR, LINE_COLOURS
+from equipoise.plotting.wording import number
+from equipoise.reports.reading import RunRecord, entry_at, finite, number_at
 from equipoise.reports.verdict_words import LOG_2, NO_VERDICT, conclusion_of
-from equipoise.reports.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -120,7 +120,7 @@ def value_plot(run: RunRecord) -> Plot:
 
 def note_on_density(run: RunRecord) -> tuple[str, ...]:
     """Under which density V is given, and what it is under the data's own, for a run that draws rows by weight."""
-    drawn, own = (look(run.facts, "sampling", key) for key in ("value", "value_under_data"))
+    drawn, own = (entry_at(run.metadata, "sampling", key) for key in ("value", "value_under_data"))
     if not isinstance(drawn, str):
         return ()
     under = series(run.metrics, "value_under_data", most=NOISY_BINS)
@@ -136,21 +136,21 @@ def referee_plot(run: RunRecord) -> Plot:
         "Each point was measured by a discriminator of the referee's own, on data that nobody trained on; above zero "
         "it proves, at its confidence, a difference of at least that size, and at zero it proves nothing."
     )
-    looks = [
+    evaluations = [
         (step, bound, row)
         for row in run.verdicts
         if (step := number_at(row, "step")) is not None
         and (bound := number_at(row, "jsd_lower_bound_nats")) is not None
     ]
-    if not looks:
+    if not evaluations:
         why = f"{NO_VERDICT}." if not run.verdicts else "No look of the referee gave a bound."
         return Plot("referee", title, reading, None, (why,), "held-out evidence")
-    steps, bounds = np.array([entry[0] for entry in looks]), np.array([entry[1] for entry in looks])
-    is_final = np.array([entry[2].get("part") == "final" for entry in looks])
-    estimates = [finite(entry[2].get("jsd_estimate_nats")) for entry in looks]
+    steps, bounds = np.array([entry[0] for entry in evaluations]), np.array([entry[1] for entry in evaluations])
+    is_final = np.array([entry[2].get("part") == "final" for entry in evaluations])
+    estimates = [finite(entry[2].get("jsd_estimate_nats")) for entry in evaluations]
     with new_axes() as (figure, axes):
         handles = []
-        high = np.array([np.nan if (top := _top_of_band(entry[2])) is None else top for entry in looks])
+        high = np.array([np.nan if (top := _top_of_band(entry[2])) is None else top for entry in evaluations])
         for mask in (~is_final, is_final):
             if mask.any() and np.isfinite(high[mask]).any():
                 axes.vlines(steps[mask], bounds[mask], high[mask], color=INK, alpha=0.35, linewidth=3)
@@ -179,7 +179,7 @@ def referee_plot(run: RunRecord) -> Plot:
     table = tuple(
         (number(step, 6), "final" if final else "selection", number(bound), number(estimate), conclusion_of(row))
         for step, bound, final, estimate, (_, _, row) in list(
-            zip(steps.tolist(), bounds.tolist(), is_final.tolist(), estimates, looks, strict=True)
+            zip(steps.tolist(), bounds.tolist(), is_final.tolist(), estimates, evaluations, strict=True)
         )[-TABLE_ROWS:]
     )
     header = ("step", "part", "bound (nats)", "estimate (nats)", "conclusion")

@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.files import write_text
+from equipoise.plotting.svg import to_svg
+from equipoise.plotting.wording import duration, encodable, moment, number, percent, state_sentence
 from equipoise.reports.evidence import (
     checkpoint_sentence,
     duality_gap_plot,
+    evaluation_facts,
+    evaluation_rows,
     evidence_tables,
-    look_rows,
-    looks_facts,
 )
 from equipoise.reports.figures import PLOTS, Plot, referee_plot
 from equipoise.reports.incidents import incident_sentences
-from equipoise.reports.reading import RunRecord, finite, flatten, look, number_at, read_run
+from equipoise.reports.reading import RunRecord, entry_at, finite, flatten, number_at, read_run
+from equipoise.reports.sample_grids import MOST_FRAMES, picture_at, sample_grids, sample_rows
 from equipoise.reports.saturation import flag_sentences, saturation_plots
-from equipoise.reports.sheets import MOST_FRAMES, picture_at, sample_rows, sample_sheets
-from equipoise.reports.svg import to_svg
 from equipoise.reports.verdict_words import (
     CONCLUSIONS,
     LOG_2,
@@ -33,7 +34,6 @@ from equipoise.reports.verdict_words import (
     verdict_evidence,
     verdict_sentence,
 )
-from equipoise.reports.wording import duration, encodable, moment, number, percent, state_sentence
 
 if TYPE_CHECKING:
     import jinja2
@@ -75,7 +75,7 @@ def render_report(run: RunRecord, *, now: float | None = None) -> str:
     now = time.time() if now is None else now
     template = environment().get_template("report.html.jinja")
     makers = [*PLOTS, *saturation_plots(run)]
-    evidence = [referee_plot, *([duality_gap_plot] if look_rows(run) else [])]
+    evidence = [referee_plot, *([duality_gap_plot] if evaluation_rows(run) else [])]
     context = {
         **_context(run, now),
         "evidence_cards": [draw_card(make(run)) for make in evidence],
@@ -83,7 +83,7 @@ def render_report(run: RunRecord, *, now: float | None = None) -> str:
     }
     frames = MOST_FRAMES
     while True:
-        real, shown, notes = sample_sheets(run, most=frames)
+        real, shown, notes = sample_grids(run, most=frames)
         page = encodable(template.render(**context, real=real, frames=shown, sample_notes=notes))
         if len(page.encode("utf-8")) <= MOST_BYTES or frames == 0:
             return page
@@ -141,8 +141,8 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "statements": statements(verdict) if verdict else [],
         "checkpoint_sentence": checkpoint_sentence(run, verdict),
         "evidence_tables": evidence_tables(verdict),
-        "give_away": picture_at(run.folder.give_away),
-        "looks_facts": looks_facts(run),
+        "give_away": picture_at(run.folder.most_discriminative),
+        "evaluation_facts": evaluation_facts(run),
         "flags": flag_sentences(run),
         "incidents": incident_sentences(run),
         "scale": _scale(verdict),
@@ -153,7 +153,7 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "data_notes": notes,
         "environment_facts": _environment_facts(run),
         "config_text": text,
-        "version": str(run.facts.get("equipoise") or ""),
+        "version": str(run.metadata.get("equipoise") or ""),
         "written": moment(now),
     }
 
@@ -194,7 +194,9 @@ def _key_numbers(run: RunRecord) -> list[tuple[str, str]]:
         ("generator's loss", number(row.get("generator_loss"))),
     ]
     for name, key in (("gradient length", "gradient_norm"), ("learning rate", "learning_rate")):
-        found += [(f"{player}'s {name}", number(look(row, key, player))) for player in ("discriminator", "generator")]
+        found += [
+            (f"{player}'s {name}", number(entry_at(row, key, player))) for player in ("discriminator", "generator")
+        ]
     found.append(("steps per second", number(row.get("steps_per_second"), 3)))
     if run.verdict is not None:
         found.append(("referee's lower bound on JSD, nats", number(run.verdict.get("jsd_lower_bound_nats"))))
@@ -205,15 +207,15 @@ def _key_numbers(run: RunRecord) -> list[tuple[str, str]]:
 def _game_facts(run: RunRecord) -> list[tuple[str, str]]:
     found = [
         ("objective", run.objective),
-        ("what its best value measures", look(run.facts, "objective", "divergence")),
-        ("source", look(run.facts, "objective", "source")),
+        ("what its best value measures", entry_at(run.metadata, "objective", "divergence")),
+        ("source", entry_at(run.metadata, "objective", "source")),
         ("preset", run.preset),
-        ("batch size", number(run.facts.get("batch_size"), 12)),
+        ("batch size", number(run.metadata.get("batch_size"), 12)),
         ("steps", number(run.steps, 12)),
         ("seed", run.seed),
     ]
     for player in ("generator", "discriminator"):
-        family, size = (look(run.facts, "networks", player, key) for key in ("family", "parameters"))
+        family, size = (entry_at(run.metadata, "networks", player, key) for key in ("family", "parameters"))
         if family or size:
             found.append((player, f"{family or 'network'}, {number(size, 12)} parameters"))
     return [(name, _brief(value)) for name, value in found if value not in (None, "", "–")]
@@ -221,15 +223,15 @@ def _game_facts(run: RunRecord) -> list[tuple[str, str]]:
 
 def _data_facts(run: RunRecord) -> list[tuple[str, str]]:
     """What data.json says, without the encoder's state and without the long lists."""
-    left_out = ("codec", "notes", "format")
+    left_out = ("encoder", "notes", "format")
     flat = flatten({key: value for key, value in run.data.items() if key not in left_out})
     return _listed(flat)
 
 
 def _environment_facts(run: RunRecord) -> list[tuple[str, str]]:
-    facts = run.facts
-    flat = {key: facts.get(key) for key in ("equipoise", "command")} | {"started": moment(facts.get("started"))}
-    environment_found = facts.get("environment")
+    metadata = run.metadata
+    flat = {key: metadata.get(key) for key in ("equipoise", "command")} | {"started": moment(metadata.get("started"))}
+    environment_found = metadata.get("environment")
     flat |= flatten(environment_found) if isinstance(environment_found, Mapping) else {}
     return _listed(flat)
 

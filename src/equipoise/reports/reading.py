@@ -37,12 +37,12 @@ class RunRecord:
     config: Mapping[str, Any]
     config_text: str
     data: Mapping[str, Any]
-    facts: Mapping[str, Any]
+    metadata: Mapping[str, Any]
     status: Mapping[str, Any]
     metrics: tuple[Mapping[str, Any], ...]
     verdicts: tuple[Mapping[str, Any], ...]
     troubles: tuple[str, ...]
-    looks: Mapping[str, Any] = field(default_factory=dict)
+    evaluations: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -52,22 +52,24 @@ class RunRecord:
     @property
     def objective(self) -> str:
         """The objective's name, from what was built or else from what was asked."""
-        return str(look(self.facts, "objective", "name") or look(self.config, "objective", "name") or "unknown")
+        return str(
+            entry_at(self.metadata, "objective", "name") or entry_at(self.config, "objective", "name") or "unknown"
+        )
 
     @property
     def equilibrium_value(self) -> float | None:
         """The objective's value at p = q."""
-        return number_at(self.facts, "objective", "equilibrium_value")
+        return number_at(self.metadata, "objective", "equilibrium_value")
 
     @property
     def logit_meaning(self) -> str:
         """`log_odds`, `log_odds_up_to_a_constant`, `other`, or `unknown` for a run that did not say."""
-        return str(look(self.facts, "objective", "logit_meaning") or "unknown")
+        return str(entry_at(self.metadata, "objective", "logit_meaning") or "unknown")
 
     @property
     def kind(self) -> str:
         """`images`, `points`, `table`, or `unknown`."""
-        return str(look(self.data, "space", "kind") or self.data.get("kind") or "unknown")
+        return str(entry_at(self.data, "space", "kind") or self.data.get("kind") or "unknown")
 
     @property
     def state(self) -> str:
@@ -85,7 +87,11 @@ class RunRecord:
         return next(
             (
                 steps
-                for source in (self.status.get("steps"), self.facts.get("steps"), look(self.config, "play", "steps"))
+                for source in (
+                    self.status.get("steps"),
+                    self.metadata.get("steps"),
+                    entry_at(self.config, "play", "steps"),
+                )
                 if (steps := _whole(source)) is not None
             ),
             None,
@@ -94,13 +100,13 @@ class RunRecord:
     @property
     def preset(self) -> str:
         """The preset's name; empty when there was none."""
-        preset = self.facts.get("preset") or self.config.get("preset")
+        preset = self.metadata.get("preset") or self.config.get("preset")
         return preset if isinstance(preset, str) else ""
 
     @property
     def data_source(self) -> str:
         """The data as the person named them."""
-        return str(self.data.get("source") or look(self.config, "data", "source") or "unknown")
+        return str(self.data.get("source") or entry_at(self.config, "data", "source") or "unknown")
 
     @property
     def seed(self) -> Any:
@@ -148,16 +154,16 @@ def read_run(path: Path | str) -> RunRecord:
         config=tried(lambda: _parse_config(folder.config, text), {}),
         config_text=text,
         data=tried(lambda: folder.read_json(folder.data), {}),
-        facts=tried(lambda: folder.read_json(folder.facts), {}),
+        metadata=tried(lambda: folder.read_json(folder.metadata), {}),
         status=tried(folder.read_status, {}),
         metrics=_stepped(tried(folder.read_metrics, [])),
         verdicts=tuple(row for row in tried(folder.read_verdicts, []) if row.get("conclusion")),
-        looks=tried(lambda: folder.read_json(folder.looks), {}),
+        evaluations=tried(lambda: folder.read_json(folder.evaluations), {}),
         troubles=tuple(troubles),
     )
 
 
-def look(mapping: Mapping[str, Any], *keys: str) -> Any:
+def entry_at(mapping: Mapping[str, Any], *keys: str) -> Any:
     """The entry under nested `keys`, or None where the path ends early."""
     value: Any = mapping
     for key in keys:
@@ -169,7 +175,7 @@ def look(mapping: Mapping[str, Any], *keys: str) -> Any:
 
 def number_at(mapping: Mapping[str, Any], *keys: str) -> float | None:
     """The finite number under nested `keys`, or None."""
-    return finite(look(mapping, *keys))
+    return finite(entry_at(mapping, *keys))
 
 
 def finite(value: Any) -> float | None:

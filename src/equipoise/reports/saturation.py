@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.metrics.pictures import FAKE_COLOUR, INK, REAL_COLOUR
-from equipoise.reports.drawing import (
+from equipoise.plotting.samples import FAKE_COLOUR, INK, REAL_COLOUR
+from equipoise.plotting.series import error_of_bin_means, series
+from equipoise.plotting.style import (
     draw_legend,
     draw_line,
     legend_key,
@@ -21,11 +22,10 @@ from equipoise.reports.drawing import (
     steps_axis,
     zoom,
 )
+from equipoise.plotting.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR, LINE_COLOURS
+from equipoise.plotting.wording import number
 from equipoise.reports.figures import NO_PROBABILITY, NOISY_BINS, NOT_EVIDENCE, Plot
-from equipoise.reports.reading import RunRecord, look
-from equipoise.reports.series import error_of_bin_means, series
-from equipoise.reports.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR, LINE_COLOURS
-from equipoise.reports.wording import number
+from equipoise.reports.reading import RunRecord, entry_at
 
 LOG_4 = math.log(4)
 MOST_FLAGS = 10
@@ -37,7 +37,7 @@ def flag_sentences(run: RunRecord) -> list[str]:
     seen: dict[str, list[int]] = {}
     measured: list[int] = []
     for row in run.metrics:
-        found = look(row, "saturation", "flags")
+        found = entry_at(row, "saturation", "flags")
         if isinstance(found, (list, tuple)):
             measured.append(row["step"])
             for text in found:

@@ -11,8 +11,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from equipoise.reports.reading import finite, look, number_at
-from equipoise.reports.wording import number, percent
+from equipoise.plotting.wording import number, percent
+from equipoise.reports.reading import entry_at, finite, number_at
 
 LOG_2 = math.log(2.0)
 NO_VERDICT = "No referee has looked yet"
@@ -66,7 +66,7 @@ def distance_sentence(verdict: Mapping[str, Any] | None) -> str:
         )
     if verdict["conclusion"] == "distinguished":
         return "How far the two are apart could not be bounded from below."
-    floor = number_at(verdict, "resolution_floor_nats")
+    floor = number_at(verdict, "sensitivity_theoretical_nats")
     unseen = f" Differences below {number(floor, 2)} nats would be missed by any discriminator now and then."
     return f"That nothing was found is no proof that the two agree.{unseen if floor else ''}"
 
@@ -84,7 +84,7 @@ def verdict_basis(verdict: Mapping[str, Any]) -> str:
         "selection": "the selection part of the data: a look during training, the final part being still untouched",
     }.get(str(verdict.get("part")), "held-out data")
     step = finite(verdict.get("step"))
-    kept, of = (number(look(verdict, "thinned", key), 12) for key in ("kept", "of"))
+    kept, of = (number(entry_at(verdict, "thinned", key), 12) for key in ("kept", "of"))
     thinned = f" Its rows were thinned to the weights of training: {kept} of {of} stayed." if kept != "–" else ""
     return (f"At step {int(step):,}, on {rows}." if step is not None else f"On {rows}.") + thinned
 
@@ -93,7 +93,7 @@ def verdict_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The numbers behind the verdict, name and value, as far as the verdict has them."""
     value, error = number_at(verdict, "value"), number_at(verdict, "value_standard_error")
     log_e = number_at(verdict, "log_e_value")
-    counts = [number_at(verdict, "counts", f"{side}_score") for side in ("real", "fake")]
+    counts = [number_at(verdict, "counts", f"{side}_test") for side in ("real", "fake")]
     found = [
         ("lower bound on JSD, nats", number(verdict.get("jsd_lower_bound_nats"))),
         ("estimate of that lower limit, nats", number(verdict.get("jsd_estimate_nats"))),
@@ -104,17 +104,17 @@ def verdict_evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("value V (blind: -1.3863)", number(value) + (f" ± {number(error, 2)}" if error is not None else "")),
         ("log of the e-value", number(log_e)),
         ("samples scored, real and generated", " and ".join(number(count) for count in counts)),
-        ("discriminator chosen", str(verdict.get("member") or "–")[:80]),
+        ("discriminator chosen", str(verdict.get("classifier") or "–")[:80]),
         (
             "least JSD that a discriminator knowing both densities would see, nats",
-            number(verdict.get("resolution_floor_nats"), 2),
+            number(verdict.get("sensitivity_theoretical_nats"), 2),
         ),
     ]
-    planted = verdict.get("resolution_nats")
-    if isinstance(planted, Mapping):
+    injected = verdict.get("sensitivity_nats")
+    if isinstance(injected, Mapping):
         found += [
             (f"smallest JSD seen for '{str(name)[:60]}', nats", number(nats, 2))
-            for name, nats in list(planted.items())[:20]
+            for name, nats in list(injected.items())[:20]
         ]
     return [(name, value) for name, value in found if not value.startswith("–")]
 

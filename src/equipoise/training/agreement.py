@@ -6,17 +6,17 @@ import hashlib
 
 import torch
 
-from equipoise.distributed import Group
+from equipoise.distributed import ProcessGroup
 from equipoise.game.player import Player
 
 
-def require_same_weights(group: Group, *players: Player) -> None:
+def require_same_weights(group: ProcessGroup, *players: Player) -> None:
     """Compare a checksum of everything that the players hold, once.
 
     Raises:
         ConfigError: the processes differ; names which.
     """
-    if group.is_alone:
+    if group.is_single_process:
         return
     digest = hashlib.blake2b(digest_size=16)
     for player in players:

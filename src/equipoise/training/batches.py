@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.data.sampling import WeightedDraws, batch_indices
-from equipoise.data.training_rows import TrainingRows
-from equipoise.distributed import ALONE, Group
+from equipoise.data.sampler import WeightedDraws, batch_indices
+from equipoise.data.store.training_rows import TrainingRows
+from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.game.step import Batch
 from equipoise.randomness import torch_stream
 
@@ -44,7 +44,7 @@ class BatchSource:
         to_float: Callable[[Tensor], Tensor] | None = None,
         weights: np.ndarray | None = None,
         needs_randomness: bool = False,
-        group: Group = ALONE,
+        group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         self.real = real
         self.labels = labels
@@ -60,10 +60,10 @@ class BatchSource:
 
     def at(self, step: int, *, joined: bool = False) -> list[Batch]:
         """This process's part of the batches of `step`, one per turn; or the whole of them, `joined`."""
-        group = ALONE if joined else self.group
+        group = SINGLE_PROCESS if joined else self.group
         return [self.batch(step * self.turns + turn, group) for turn in range(self.turns)]
 
-    def batch(self, draw: int, group: Group = ALONE) -> Batch:
+    def batch(self, draw: int, group: ProcessGroup = SINGLE_PROCESS) -> Batch:
         """The batch with global number `draw`, or one process's part of it."""
         device = self.real.device
         rows = torch.from_numpy(self.rows(draw)[group.rank :: group.processes])
@@ -71,7 +71,7 @@ class BatchSource:
         if device.type != "cpu":
             rows = rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
         real = self.real[rows] if read is None else read
-        latents = group.own_rows(
+        latents = group.shard_rows(
             torch.randn(
                 self.batch_size,
                 self.latent_dimensions,

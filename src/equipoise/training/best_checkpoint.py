@@ -17,13 +17,13 @@ from equipoise.training.checkpoints import checkpoint_files, drop_checkpoint, sa
 from equipoise.training.loop import Trainer
 
 
-def best_look(looks: Sequence[Mapping[str, Any]], *, up_to: float = math.inf) -> Mapping[str, Any] | None:
+def best_evaluation(evaluations: Sequence[Mapping[str, Any]], *, up_to: float = math.inf) -> Mapping[str, Any] | None:
     """The look with the smallest finite estimate, of equal ones the first; `None` if there is none."""
-    known = [row for row in looks if row["step"] <= up_to and _estimate(row) < math.inf]
+    known = [row for row in evaluations if row["step"] <= up_to and _estimate(row) < math.inf]
     return min(known, key=_estimate, default=None)
 
 
-def keep_if_best(folder: RunFolder, trainer: Trainer, looks: Sequence[Mapping[str, Any]]) -> bool:
+def keep_if_best(folder: RunFolder, trainer: Trainer, evaluations: Sequence[Mapping[str, Any]]) -> bool:
     """Store the state in `best/` if the last of `looks` is the best of them, and drop those nobody can go back to.
 
     Args:
@@ -34,16 +34,20 @@ def keep_if_best(folder: RunFolder, trainer: Trainer, looks: Sequence[Mapping[st
     Returns:
         Whether it is the best so far.
     """
-    best = best_look(looks)
-    is_best = best is not None and best is looks[-1]
+    best = best_evaluation(evaluations)
+    is_best = best is not None and best is evaluations[-1]
     if is_best:
         save_checkpoint(folder.best, trainer, thin=False)
-    _drop(folder, looks, kept_steps=[trainer.step, *(step_of(path) for path in checkpoint_files(folder.checkpoints))])
+    _drop(
+        folder,
+        evaluations,
+        kept_steps=[trainer.step, *(step_of(path) for path in checkpoint_files(folder.checkpoints))],
+    )
     return is_best
 
 
-def _drop(folder: RunFolder, looks: Sequence[Mapping[str, Any]], *, kept_steps: Iterable[int]) -> None:
-    found = [best_look(looks, up_to=step) for step in kept_steps]
+def _drop(folder: RunFolder, evaluations: Sequence[Mapping[str, Any]], *, kept_steps: Iterable[int]) -> None:
+    found = [best_evaluation(evaluations, up_to=step) for step in kept_steps]
     needed = {row["step"] for row in found if row is not None}
     for path in checkpoint_files(folder.best):
         if step_of(path) not in needed:

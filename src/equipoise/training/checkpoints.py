@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from equipoise.distributed import Group
+from equipoise.distributed import ProcessGroup
 from equipoise.documents import open_regular, read_json
 from equipoise.errors import NewerFormat, RunFolderError, StorageError
 from equipoise.files import plain, remove, write_bytes, write_json
@@ -110,7 +110,7 @@ def read_checkpoint(
 
 
 def read_together(
-    group: Group, folder: Path, *, among: Sequence[Path] | None = None
+    group: ProcessGroup, folder: Path, *, among: Sequence[Path] | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
     """As `read_checkpoint`, and the same one in every process: the first one chooses.
 
@@ -120,7 +120,7 @@ def read_together(
         RunFolderError: there is no whole checkpoint; in all processes.
     """
     if not group.is_main:
-        step = group.decision(None)
+        step = group.broadcast_object(None)
         if step is None:
             raise RunFolderError(
                 str(folder),
@@ -132,9 +132,9 @@ def read_together(
     try:
         found = read_checkpoint(folder, among=among)
     except RunFolderError:
-        group.decision(None)
+        group.broadcast_object(None)
         raise
-    group.decision(found[1]["step"])
+    group.broadcast_object(found[1]["step"])
     return found
 
 
@@ -210,7 +210,7 @@ def trainer_state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     for index, penalty in enumerate(trainer.penalties):
         tensors.update(prefixed(f"penalties.{index}", penalty.state))
     contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    numbers = {"step": trainer.step, "seconds": trainer.seconds, "caution": trainer.caution}
+    numbers = {"step": trainer.step, "seconds": trainer.seconds, "caution": trainer.lr_backoff}
     return contiguous, {**numbers, "rollbacks": list(trainer.rollbacks), **groups}
 
 
@@ -242,7 +242,7 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
                 tensor.copy_(tensors[f"penalties.{index}.{key}"])
         trainer.step = int(numbers["step"])
         trainer.seconds = float(numbers["seconds"])
-        trainer.caution = float(numbers.get("caution", 1.0))
+        trainer.lr_backoff = float(numbers.get("caution", 1.0))
         trainer.rollbacks = [dict(record) for record in numbers.get("rollbacks", ())]
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise RunFolderError(

@@ -35,10 +35,10 @@ from torch import Tensor
 
 from equipoise.game.player import Player
 from equipoise.game.step import Batch, discriminator_loss, generator_loss
-from equipoise.objectives.change import Influences, change_of_value, influences, standard_error
+from equipoise.objectives.value_change import Influences, change_of_value, influences, standard_error
 from equipoise.randomness import derived_seed, torch_stream
 from equipoise.training.clipping import clip_gradients
-from equipoise.training.fog import Fog
+from equipoise.training.instance_noise import InstanceNoiseStream
 from equipoise.training.loop import Trainer
 
 PIECE = 256
@@ -105,25 +105,27 @@ def _copies(trainer: Trainer, seed: int) -> tuple[Player, Player]:
     discriminator, generator = _copied(trainer.discriminator), _copied(trainer.generator)
     if trainer.fog is not None:
         # A fog of their own: the game's has a stream that a draw would move on.
-        generator.fog = Fog(trainer.fog.noise, seed=derived_seed(seed, "duality gap, noise", trainer.step))
+        generator.fog = InstanceNoiseStream(
+            trainer.fog.noise, seed=derived_seed(seed, "duality gap, noise", trainer.step)
+        )
     return discriminator, generator
 
 
 def _copied(player: Player) -> Player:
     network, optimizer = copy.deepcopy((player.network, player.optimizer))  # at once: the optimiser is over the copy
-    twin = copy.copy(player)
-    twin.network, twin.optimizer, twin.average, twin.memory = network, optimizer, None, {}
-    twin.parameters = tuple(parameter for parameter in network.parameters() if parameter.requires_grad)
-    twin.scale_learning_rate(1.0)
+    duplicate = copy.copy(player)
+    duplicate.network, duplicate.optimizer, duplicate.average, duplicate.memory = network, optimizer, None, {}
+    duplicate.parameters = tuple(parameter for parameter in network.parameters() if parameter.requires_grad)
+    duplicate.scale_learning_rate(1.0)
     norm = getattr(player.optimizer, "largest_norm", None)
     if norm is not None:
         clip_gradients(optimizer, norm)  # a copied optimiser has lost its hooks
-    return twin
+    return duplicate
 
 
 def _batches(trainer: Trainer, generator: Player, steps: int) -> Iterator[tuple[float, Batch]]:
     """Batches that the game never plays, through the copies' own fog, and the factor on the base learning rate."""
-    start = math.sqrt(trainer.caution * trainer.learning_rate.at(max(trainer.step - 1, 0), trainer.plan.course))
+    start = math.sqrt(trainer.lr_backoff * trainer.learning_rate.at(max(trainer.step - 1, 0), trainer.plan.course))
     for place in range(steps):
         yield start * (1 - place / steps), _fogged(trainer, generator, _apart(trainer, steps, place))
 

@@ -23,7 +23,7 @@ class SamplesDue:
 
 
 @dataclass(frozen=True)
-class LookDue:
+class EvaluationDue:
     """It is time for the referee to look at the averaged generator."""
 
     step: int
@@ -52,5 +52,5 @@ class Ended:
     is_complete: bool
 
 
-Event = Measured | SamplesDue | LookDue | CheckpointDue | RolledBack | Ended
+Event = Measured | SamplesDue | EvaluationDue | CheckpointDue | RolledBack | Ended
 Handler = Callable[[Event], None]

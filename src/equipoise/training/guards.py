@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from equipoise.distributed import ALONE, Group
+from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.errors import PlayDiverged
-from equipoise.game.finite import FiniteMoves
+from equipoise.game.finite import FiniteUpdates
 from equipoise.game.player import Player
 from equipoise.game.step import StepReport
 from equipoise.objectives.base import Objective
@@ -14,7 +14,7 @@ from equipoise.objectives.finite_range import check_finite, largest_logit
 
 
 class FinitePlay:
-    """Watches every step of a game by `FiniteMoves`, which keeps both players still from the first infinity or NaN on.
+    """Watches every step of a game by `FiniteUpdates`, which keeps both players still from the first infinity or NaN on.
 
     What it marks is read when it has arrived by itself, and for certain before anything is stored: no checkpoint and
     no sample comes from play that had already diverged.
@@ -27,11 +27,11 @@ class FinitePlay:
         *,
         objective: Objective,
         device: torch.device,
-        group: Group = ALONE,
+        group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         self.objective = objective
         self.group = group
-        self.moves = FiniteMoves(discriminator, generator, device=device)
+        self.moves = FiniteUpdates(discriminator, generator, device=device)
         self._last: tuple[float, float] | None = None
 
     def begin(self, step: int) -> None:
@@ -60,7 +60,9 @@ class FinitePlay:
         self._raise()
         losses = (float(report.discriminator_loss), float(report.generator_loss))
         # A report may hold a process's own logits only; all have to come to the same conclusion.
-        largest = torch.tensor(self.group.gathered(float(largest_logit(report.real_logits, report.fake_logits))))
+        largest = torch.tensor(
+            self.group.all_gather_object(float(largest_logit(report.real_logits, report.fake_logits)))
+        )
         check_finite(self.objective, value=losses[0], largest_logit=float(largest.max()), where=f"step {step}")
         self._last = losses
 
@@ -79,7 +81,7 @@ class FinitePlay:
             f"{trouble} (objective '{self.objective.name}'; losses of both players {last}).",
             f"Expected finite numbers; this objective is finite for logits up to {self.objective.finite_range:g}.",
             "The last checkpoint is intact. Train again from config.yaml with a lower learning rate, e.g. "
-            "--set optimisers.generator.learning_rate=0.0005, or with a penalty such as r1.",
+            "--set optimizers.generator.learning_rate=0.0005, or with a penalty such as r1.",
             step=trouble.step,
             player=trouble.player,
             layer=trouble.layer,

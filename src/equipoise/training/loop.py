@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from equipoise.distributed import ALONE, Group
+from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
+from equipoise.game.lr_schedule import Schedule
 from equipoise.game.player import Player
-from equipoise.game.schedules import Ramp
-from equipoise.game.step import Batch, Schedule, StepReport, play_step
+from equipoise.game.step import Batch, StepReport, UpdateRule, train_step
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
 from equipoise.training.agreement import require_same_weights
 from equipoise.training.batches import BatchSource
-from equipoise.training.events import CheckpointDue, Ended, Event, Handler, LookDue, Measured, SamplesDue
-from equipoise.training.fog import Fog
+from equipoise.training.events import CheckpointDue, Ended, EvaluationDue, Event, Handler, Measured, SamplesDue
 from equipoise.training.guards import FinitePlay
 from equipoise.training.histograms import logit_histogram
+from equipoise.training.instance_noise import InstanceNoiseStream
 from equipoise.training.saturation import SPACING_STEPS, measure_saturation
 from equipoise.training.state import require_finite
 from equipoise.training.weighting import value_played, value_under_data
@@ -30,25 +30,25 @@ class Plan:
 
     Attributes:
         steps: steps in the whole run.
-        course_steps: steps over which learning rates and gamma take their course; later ones run at the final
+        schedule_steps: steps over which learning rates and gamma take their course; later ones run at the final
             values. `None` means all of them.
         measure_every: steps between two measured ones; the first and the last are always measured.
         sample_steps: steps after which samples are drawn.
-        look_steps: steps after which the referee looks.
+        evaluation_steps: steps after which the referee looks.
         checkpoint_every: steps between two checkpoints; there is always one at the end.
     """
 
     steps: int
-    course_steps: int | None = None
+    schedule_steps: int | None = None
     measure_every: int = 50
     sample_steps: frozenset[int] = frozenset()
-    look_steps: frozenset[int] = frozenset()
+    evaluation_steps: frozenset[int] = frozenset()
     checkpoint_every: int = 1000
 
     @property
     def course(self) -> int:
         """Steps over which learning rates and gamma take their course."""
-        return self.steps if self.course_steps is None else self.course_steps
+        return self.steps if self.schedule_steps is None else self.schedule_steps
 
     def is_measured(self, step: int) -> bool:
         """Whether the step with this number (counted from 1) is read."""
@@ -69,7 +69,7 @@ class Trainer:
     Attributes:
         learning_rate: factor on both players' learning rates over the run.
         gamma: factor on the weight of the zero-centred penalties over the run.
-        fog: instance noise that both players see samples through; the generator is then a `FoggedGenerator` with it.
+        fog: instance noise that both players see samples through; the generator is then a `NoisyGenerator` with it.
         step: steps played so far.
         seconds: play time so far, without what handlers do.
         group: the processes that play together; the first one measures, and its handlers hear of everything.
@@ -87,15 +87,15 @@ class Trainer:
     batches: BatchSource
     plan: Plan
     penalties: Sequence[Penalty] = ()
-    schedule: Schedule = Schedule()
-    learning_rate: Ramp = Ramp()
-    gamma: Ramp = Ramp()
-    fog: Fog | None = None
+    update_rule: UpdateRule = UpdateRule()
+    learning_rate: Schedule = Schedule()
+    gamma: Schedule = Schedule()
+    fog: InstanceNoiseStream | None = None
     handlers: Sequence[Handler] = ()
-    group: Group = ALONE
+    group: ProcessGroup = SINGLE_PROCESS
     step: int = 0
     seconds: float = 0.0
-    caution: float = 1.0
+    lr_backoff: float = 1.0
     rollbacks: list[dict[str, Any]] = field(default_factory=list)
     trend: str | None = None
     should_stop: bool = field(default=False, init=False)
@@ -139,7 +139,7 @@ class Trainer:
             self.group.notice = self.is_asked_to_stop
             is_measured = plan.is_measured(self.step + 1)
             report = self.play(measure=is_measured)
-            if self.group.is_alone:
+            if self.group.is_single_process:
                 guard.require_no_bad_news()  # processes may learn of it at different steps: they wait for a check
             self.seconds = before + time.perf_counter() - started
             if is_measured:
@@ -152,10 +152,10 @@ class Trainer:
             if self.step in plan.sample_steps or is_last:
                 guard.check(self.step, report)
                 self._announce(SamplesDue(self.step))
-            if self.step in plan.look_steps:
+            if self.step in plan.evaluation_steps:
                 # Before the checkpoint: whoever resumes from that one finds this look in the run folder.
                 self._require_storable(report)
-                self._announce(LookDue(self.step))
+                self._announce(EvaluationDue(self.step))
             if self.step % plan.checkpoint_every == 0 or is_last:
                 self._require_storable(report)
                 self._announce(CheckpointDue(self.step))
@@ -169,18 +169,18 @@ class Trainer:
 
     def play(self, *, measure: bool = False) -> StepReport:
         """Play one step, at the learning rates and penalty weights that are due."""
-        rate = self.learning_rate.at(self.step, self.plan.course) * self.caution
+        rate = self.learning_rate.at(self.step, self.plan.course) * self.lr_backoff
         self.guard.begin(self.step + 1)
         self.discriminator.scale_learning_rate(rate)
         self.generator.scale_learning_rate(rate)
-        report = play_step(
+        report = train_step(
             self.discriminator,
             self.generator,
             objective=self.objective,
             batches=self.batches_at(self.step),
             penalties=self.penalties,
             penalty_factor=self.gamma.at(self.step, self.plan.course),
-            schedule=self.schedule,
+            update_rule=self.update_rule,
             measure=measure,
             group=self.group,
         )
@@ -196,7 +196,7 @@ class Trainer:
         batches = self.batches.at(step, joined=joined)
         if self.fog is None:
             return batches
-        group = ALONE if joined else self.group
+        group = SINGLE_PROCESS if joined else self.group
         return self.fog.over(batches, step=step, total=self.plan.course, group=group)
 
     def _has_events(self, step: int) -> bool:
@@ -205,7 +205,7 @@ class Trainer:
         return (
             step == plan.steps
             or step in plan.sample_steps
-            or step in plan.look_steps
+            or step in plan.evaluation_steps
             or step % plan.checkpoint_every == 0
         )
 
@@ -225,11 +225,11 @@ class Trainer:
         What handlers ask of the first process holds at once, and the others wait for them. A signal to any process
         travels with the gradients of the next step, so that a step without events costs no message of its own.
         """
-        if self.group.is_alone:
+        if self.group.is_single_process:
             return self.is_asked_to_stop
         if has_events:
-            return any(self.group.gathered(self.is_asked_to_stop))
-        return self.group.heard()
+            return any(self.group.all_gather_object(self.is_asked_to_stop))
+        return self.group.any_noticed()
 
     def _announce(self, event: Event) -> None:
         for handler in self.handlers:
@@ -244,7 +244,7 @@ class Trainer:
         real, fake = report.real_logits.float(), report.fake_logits.float()
         row: dict[str, Any] = {
             "step": self.step,
-            "samples_seen": self.step * self.schedule.turns * self.batches.batch_size,
+            "samples_seen": self.step * self.update_rule.updates_per_step * self.batches.batch_size,
             "seconds": self.seconds,
             "steps_per_second": speed,
             "value": value,
@@ -278,7 +278,7 @@ class Trainer:
 
     def _under_data(self, report: StepReport) -> dict[str, Any]:
         """V under the data's own density, where rows are drawn by weight."""
-        draw = (self.step - 1) * self.schedule.turns + self.schedule.discriminator_turns - 1
+        draw = (self.step - 1) * self.update_rule.updates_per_step + self.update_rule.n_critic - 1
         importance = self.batches.importance(draw)
         if importance is None:
             return {}

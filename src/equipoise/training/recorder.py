@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from equipoise.data import PreparedData, image_sheet, save_picture, write_samples
+from equipoise.data import PreparedData, image_grid, save_picture, write_samples
 from equipoise.errors import StorageError
 from equipoise.files import replacing
-from equipoise.metrics.pictures import points_picture, table_picture, write_picture
+from equipoise.plotting.samples import plot_points, plot_table, save_figure
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
 from equipoise.training.checkpoints import save_checkpoint
@@ -22,8 +22,8 @@ from equipoise.training.events import CheckpointDue, Ended, Event, Measured, Rol
 from equipoise.training.loop import Trainer
 from equipoise.training.sampling import draw_samples
 
-SHEET_CLASSES = 10
-SHEET_COLUMNS = 12
+GRID_CLASSES = 10
+GRID_COLUMNS = 12
 DRAWN_SAMPLES = 2000
 """Points and rows that each picture shows; the points are stored beside it."""
 TABLE_ROWS = 100
@@ -42,7 +42,7 @@ class Progress(Protocol):
     def close(self) -> None: ...
 
 
-class SampleSheets:
+class SampleGrids:
     """Draws the same latents at every look, so that one watches the same samples grow."""
 
     def __init__(self, folder: RunFolder, data: PreparedData, *, seed: int, conditional: bool) -> None:
@@ -57,15 +57,15 @@ class SampleSheets:
         path = self.folder.samples / "real.png"
         if part.kind == "images":
             rows = (
-                np.concatenate([np.flatnonzero(part.labels == c)[:SHEET_COLUMNS] for c in self._classes()])
+                np.concatenate([np.flatnonzero(part.labels == c)[:GRID_COLUMNS] for c in self._classes()])
                 if self.conditional
-                else np.arange(min(len(part), SHEET_COLUMNS * SHEET_CLASSES))
+                else np.arange(min(len(part), GRID_COLUMNS * GRID_CLASSES))
             )
-            self._write_sheet(part.values[rows], path)
+            self._write_grid(part.values[rows], path)
         elif part.kind == "points":
-            write_picture(points_picture(part.values, values_are_real=True), path)
+            save_figure(plot_points(part.values, values_are_real=True), path)
         else:
-            write_picture(table_picture(part.values, values_are_real=True), path)
+            save_figure(plot_table(part.values, values_are_real=True), path)
             write_samples(part.values.head(TABLE_ROWS), self.folder.samples / "real.csv")
 
     def write(self, trainer: Trainer, step: int) -> None:
@@ -83,32 +83,32 @@ class SampleSheets:
         }
         if kind == "images":
             if shares is None:
-                samples = draw_samples(network, SHEET_COLUMNS * SHEET_CLASSES, **common)[0].numpy()
+                samples = draw_samples(network, GRID_COLUMNS * GRID_CLASSES, **common)[0].numpy()
             else:
                 samples = np.concatenate(
                     [
-                        draw_samples(network, SHEET_COLUMNS, class_shares=shares, label=c, **common)[0].numpy()
+                        draw_samples(network, GRID_COLUMNS, class_shares=shares, label=c, **common)[0].numpy()
                         for c in self._classes()
                     ]
                 )
-            self._write_sheet(self.data.codec.decode(samples), self.folder.sample_file(step, ".png"))
+            self._write_grid(self.data.encoder.decode(samples), self.folder.sample_file(step, ".png"))
             return
         samples = draw_samples(network, DRAWN_SAMPLES, class_shares=shares, **common)[0].numpy()
-        values = self.data.codec.decode(samples)
+        values = self.data.encoder.decode(samples)
         real = self.data.shown_part("train").values
         if kind == "points":
-            write_picture(points_picture(values, real), self.folder.sample_file(step, ".png"))
+            save_figure(plot_points(values, real), self.folder.sample_file(step, ".png"))
             with replacing(self.folder.sample_file(step, ".npy")) as temporary:
                 np.save(temporary, values, allow_pickle=False)
         else:
-            write_picture(table_picture(values, real), self.folder.sample_file(step, ".png"))
+            save_figure(plot_table(values, real), self.folder.sample_file(step, ".png"))
             write_samples(values.head(TABLE_ROWS), self.folder.sample_file(step, ".csv"))
 
     def _classes(self) -> range:
-        return range(min(SHEET_CLASSES, self.data.n_classes))
+        return range(min(GRID_CLASSES, self.data.n_classes))
 
-    def _write_sheet(self, images: np.ndarray, path: Any) -> None:
-        save_picture(image_sheet(images, columns=SHEET_COLUMNS), path)
+    def _write_grid(self, images: np.ndarray, path: Any) -> None:
+        save_picture(image_grid(images, columns=GRID_COLUMNS), path)
 
 
 class Recorder:
@@ -120,9 +120,9 @@ class Recorder:
         progress: who is told, or `None`.
     """
 
-    def __init__(self, folder: RunFolder, sheets: SampleSheets, *, progress: Progress | None = None) -> None:
+    def __init__(self, folder: RunFolder, grids: SampleGrids, *, progress: Progress | None = None) -> None:
         self.folder = folder
-        self.sheets = sheets
+        self.grids = grids
         self.progress = progress
         self.trainer: Trainer | None = None
         self.live: Callable[[], dict[str, str]] = dict  # what else a progress display shows
@@ -139,7 +139,7 @@ class Recorder:
                 self._flag(event.row["saturation"]["flags"])
             self._tell(event)
         elif isinstance(event, SamplesDue):
-            self.sheets.write(self.trainer, event.step)
+            self.grids.write(self.trainer, event.step)
         elif isinstance(event, CheckpointDue):
             save_checkpoint(self.folder.checkpoints, self.trainer)
             self.folder.write_status(state="training", step=event.step, steps=self.trainer.plan.steps)

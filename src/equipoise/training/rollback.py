@@ -34,7 +34,7 @@ from equipoise.training.checkpoints import (
     step_of,
     tensor_file,
 )
-from equipoise.training.events import Event, LookDue, RolledBack
+from equipoise.training.events import EvaluationDue, Event, RolledBack
 from equipoise.training.loop import Trainer
 
 OnCollapse = Literal["rollback", "stop", "continue"]
@@ -74,7 +74,7 @@ class Recovery:
         """
         self.record(trainer)
         # What a look had found before a kill is acted on before the next step, as it would have been.
-        is_found = trainer.group.decision(watch is not None and self._finds_unheeded(trainer, watch))
+        is_found = trainer.group.broadcast_object(watch is not None and self._finds_unheeded(trainer, watch))
         while True:
             try:
                 if not is_found:
@@ -83,7 +83,9 @@ class Recovery:
                 if watch is not None and watch.what == "stop" and watch.found is not None:
                     self._end_there(trainer, watch.found)
                 found = None if watch is None or watch.what != "rollback" else watch.found
-                collapse = trainer.group.decision(None if found is None else [found.where, found.found, trainer.step])
+                collapse = trainer.group.broadcast_object(
+                    None if found is None else [found.where, found.found, trainer.step]
+                )
                 if collapse is None:
                     return
                 error: PlayDiverged = Collapsed(*collapse[:2], step=collapse[2])
@@ -116,7 +118,7 @@ class Recovery:
             "reason": "collapse" if is_collapse else "not finite",
             "player": error.player,
             "layer": error.layer,
-            "caution": trainer.caution * self.factor,
+            "caution": trainer.lr_backoff * self.factor,
             "message": error.found,
         }
         trainer.group.wait()  # until all have read what is about to change
@@ -141,7 +143,7 @@ class Recovery:
         """Bring `status.json` and the journal up to what the trainer's state says of rollbacks."""
         if not trainer.rollbacks or not trainer.group.is_main:
             return
-        known = {row.get("number") for row in self.run.read_journal() if row.get("event") == "rollback"}
+        known = {row.get("number") for row in self.run.read_event_log() if row.get("event") == "rollback"}
         for record in trainer.rollbacks:
             if record["number"] not in known:
                 self.run.note("rollback", **record)
@@ -154,11 +156,11 @@ class Recovery:
             return False
         if trainer.rollbacks and trainer.rollbacks[-1]["to_step"] == trainer.step:
             return False  # play was put back to here, for another reason than this look
-        ended = (row for row in self.run.read_journal() if row.get("event") == ENDED_THERE)
+        ended = (row for row in self.run.read_event_log() if row.get("event") == ENDED_THERE)
         if watch.what == "stop" and any(row.get("step") == trainer.step for row in ended):
             return False  # the person was told, and goes on all the same
-        looks = [row for row in self.run.read_verdicts() if row.get("part") == "selection"]
-        trends = [row.get("trend") for row in looks if row.get("step") == trainer.step]
+        evaluations = [row for row in self.run.read_verdicts() if row.get("part") == "selection"]
+        trends = [row.get("trend") for row in evaluations if row.get("step") == trainer.step]
         if not trends or trends[-1] not in BAD_TRENDS:
             return False
         watch.find(trainer.step, trends[-1])
@@ -214,7 +216,7 @@ class CollapseWatch:
     def __call__(self, event: Event) -> None:
         """After a look with a bad trend, ask play to end."""
         trend = self.trainer.trend
-        if self.what != "continue" and isinstance(event, LookDue) and trend in BAD_TRENDS:
+        if self.what != "continue" and isinstance(event, EvaluationDue) and trend in BAD_TRENDS:
             self.find(event.step, trend)
             self.trainer.should_stop = True
 

@@ -29,8 +29,8 @@ from equipoise.game.player import Player, total_norm
 from equipoise.game.step import Batch
 from equipoise.objectives import find
 from equipoise.objectives.base import Objective, precise
-from equipoise.objectives.measure import value_function
-from equipoise.objectives.offset import as_log_odds, log_odds_offset
+from equipoise.objectives.log_odds import as_log_odds, log_odds_offset
+from equipoise.objectives.value import value_function
 from equipoise.shapes import Labels, Logits, PerSample, Samples
 
 SPACING_STEPS = 500

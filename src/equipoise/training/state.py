@@ -57,7 +57,7 @@ def require_finite(players: Mapping[str, Player], penalties: Sequence[Penalty], 
         f"the {owner}'s '{name}'{of} is infinite or NaN{others}.",
         "Expected finite numbers: such a state is not stored.",
         "The last checkpoint is intact. Train again with a lower learning rate, "
-        "e.g. --set optimisers.generator.learning_rate=0.0005.",
+        "e.g. --set optimizers.generator.learning_rate=0.0005.",
         step=step,
         player=owner if player is not None else None,
         layer=layer,

@@ -36,13 +36,13 @@ _SURE_RISE, _SURE_FALL = 3.0, 2.0
 _HALF = 0.5
 
 
-def trend_of(looks: Sequence[Mapping[str, Any]]) -> Trend | None:
+def trend_of(evaluations: Sequence[Mapping[str, Any]]) -> Trend | None:
     """The trend after these looks, in order; `None` for fewer than two that gave an estimate.
 
     Args:
         looks: rows of `verdicts.jsonl` on the selection part.
     """
-    rows = [row for row in looks if _finite(row.get("jsd_estimate_nats"))]
+    rows = [row for row in evaluations if _finite(row.get("jsd_estimate_nats"))]
     if len(rows) < 2:
         return None
     last, best = rows[-1], min(rows, key=lambda row: row["jsd_estimate_nats"])

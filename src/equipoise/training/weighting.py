@@ -16,7 +16,7 @@ import math
 import torch
 
 from equipoise.objectives.base import Objective
-from equipoise.objectives.measure import value_function
+from equipoise.objectives.value import value_function
 from equipoise.shapes import Logits, PerSample
 
 WEIGHTED = "the weighted density that training draws from"
@@ -78,7 +78,7 @@ def value_under_data(
     if not is_conditional:
         estimate = value_function(objective, real_logits, fake_logits, weights=importance)
         return estimate.value, estimate.standard_error
-    if objective.form == "averaging":
+    if objective.form == "ema":
         return None
     real, fake = (side.detach().cpu().double() for side in (real_logits, fake_logits))
     margins = objective.margins(real, fake)

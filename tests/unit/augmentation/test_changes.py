@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from equipoise.augmentation.changes import find_change, shift, shift_and_flip
+from equipoise.augmentation.transforms import find_change, shift, shift_and_flip
 from equipoise.errors import ConfigError
 from equipoise.penalties import Position
 from equipoise.penalties.consistency import consistency

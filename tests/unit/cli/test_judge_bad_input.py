@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from equipoise.errors import DataError
-from equipoise.experiment.judging import judge_sources, user_cache
+from equipoise.experiment.judge.datasets import judge_sources, user_cache
 from equipoise.metrics.known import gaussian
 from equipoise.referee import Conclusion, judge
 from equipoise.referee.base import take
-from equipoise.referee.inputs import twins
-from equipoise.referee.members import available
-from equipoise.referee.playing import places
+from equipoise.referee.classifiers import available
+from equipoise.referee.fit_and_score import places
+from equipoise.referee.inputs import duplicates
 
 ALL = [available()[name] for name in ("quadratic", "neighbour trees", "neighbour curves")]
 
@@ -37,13 +37,13 @@ def table(count: int, seed: int) -> pd.DataFrame:
 @pytest.mark.parametrize("kind", ["points", "table", "points with twins"])
 def test_a_random_part_of_a_set_is_not_told_from_the_set(kind):
     alarms = 0
-    members = [member for member in ALL if kind.split()[0] in member.kinds]
+    classifiers = [member for member in ALL if kind.split()[0] in member.kinds]
     for seed in range(6):
         real = (table if kind == "table" else points)(600, seed)
         if kind == "points with twins":
             real[:60] = real[60:120]
         fake = take(real, np.random.default_rng(seed).permutation(600)[:300])
-        verdict = judge(real, fake, kind=kind.split()[0], members=members, checks=[], seed=seed)
+        verdict = judge(real, fake, kind=kind.split()[0], classifiers=classifiers, checks=[], seed=seed)
         alarms += verdict.conclusion == Conclusion.DISTINGUISHED
         assert any("one side is part of the other" in finding.statement for finding in verdict.findings)
     # At 5 % each, two alarms in six have a chance of 3 %; with twins in different parts all six are alarms.
@@ -60,48 +60,48 @@ def test_values_that_coincide_by_chance_on_sides_of_unlike_sizes_are_no_differen
     alarms = 0
     for seed in range(5):
         real, fake = (whole_numbers(count, 2 * seed + place, levels) for place, count in enumerate(counts))
-        alarms += judge(real, fake, kind="points", members=ALL, checks=[], seed=seed).exit_code == 10
+        alarms += judge(real, fake, kind="points", classifiers=ALL, checks=[], seed=seed).exit_code == 10
     assert alarms <= 1  # at 5 % each, two in five have a chance of 2 %
 
 
 def test_a_generator_that_copies_a_third_of_its_samples_is_said_to_and_not_told_by_its_copies():
     real = points(900, 0)
     fake = np.concatenate([real[:300], points(600, 1)])
-    verdict = judge(real, fake, kind="points", members=ALL, checks=[])
+    verdict = judge(real, fake, kind="points", classifiers=ALL, checks=[])
     assert any("33.3% of the generated samples repeat" in finding.statement for finding in verdict.findings)
     assert verdict.conclusion != Conclusion.DISTINGUISHED
 
 
 def test_a_biased_part_of_a_set_is_told_from_the_rest():
     real = points(1200, 0)
-    verdict = judge(real, real[real[:, 0] > 0.5], kind="points", members=ALL, checks=[])
+    verdict = judge(real, real[real[:, 0] > 0.5], kind="points", classifiers=ALL, checks=[])
     assert verdict.conclusion == Conclusion.DISTINGUISHED
 
 
 def test_no_twin_of_a_fitted_sample_is_chosen_on_or_scored():
     real = points(1000, 0)
     fake = np.concatenate([real[200:500], points(700, 1)])
-    sides = twins(real, fake)
-    where = places(1000, 1000, seed=3, twins=sides)
+    sides = duplicates(real, fake)
+    where = places(1000, 1000, seed=3, duplicates=sides)
     met: set[int] = set()
     for part in ("fit", "choice", "score"):
         values = [side[getattr(where, f"{name}_{part}")] for side, name in zip(sides, ("real", "fake"), strict=True)]
         assert not met & set(np.concatenate(values))
         met |= set(np.concatenate(values))
     # Of 300 twins 0.4 are scored on their side, 0.6 of them with the twin elsewhere: 72 on either side.
-    assert all(400 - 72 - 30 < len(piece) < 400 - 72 + 30 for piece in (where.real_score, where.fake_score))
+    assert all(400 - 72 - 30 < len(piece) < 400 - 72 + 30 for piece in (where.real_test, where.fake_test))
 
 
 def test_repeats_of_one_side_are_split_as_any_samples_so_that_they_can_be_seen():
     real, fake = points(300, 0), points(300, 1)
     fake[:100] = fake[100:200]
-    assert twins(real, fake) is None
-    assert judge(real, np.repeat(fake[:10], 30, axis=0), kind="points", members=ALL, checks=[]).exit_code == 10
+    assert duplicates(real, fake) is None
+    assert judge(real, np.repeat(fake[:10], 30, axis=0), kind="points", classifiers=ALL, checks=[]).exit_code == 10
 
 
 def test_values_met_often_are_no_twins():
     dice = [pd.DataFrame({"die": np.random.default_rng(seed).integers(1, 7, 300)}) for seed in (0, 1)]
-    assert places(300, 300, seed=0, twins=twins(*dice)).counts.real == (135, 45, 120)
+    assert places(300, 300, seed=0, duplicates=duplicates(*dice)).counts.real == (135, 45, 120)
 
 
 def test_labels_and_positions_follow_the_samples_that_are_kept():
@@ -112,7 +112,7 @@ def test_labels_and_positions_follow_the_samples_that_are_kept():
         real,
         fake,
         kind="points",
-        members=ALL[:1],
+        classifiers=ALL[:1],
         checks=["where", "classes"],
         real_labels=labels[0],
         fake_labels=labels[1],
@@ -182,9 +182,9 @@ def test_an_empty_file_and_a_line_of_names_are_bad_input_that_is_named(content, 
 def test_dates_are_compared_as_dates_and_a_shift_of_them_is_found():
     days = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(1200) % 365, unit="D")
     real, fake = (table(1200, seed).assign(day=days) for seed in (0, 1))
-    members = [available()["quadratic"]]
-    assert judge(real, fake, kind="table", members=members).conclusion != Conclusion.DISTINGUISHED
-    later = judge(real, fake.assign(day=days + pd.Timedelta(days=120)), kind="table", members=members)
+    classifiers = [available()["quadratic"]]
+    assert judge(real, fake, kind="table", classifiers=classifiers).conclusion != Conclusion.DISTINGUISHED
+    later = judge(real, fake.assign(day=days + pd.Timedelta(days=120)), kind="table", classifiers=classifiers)
     assert later.conclusion == Conclusion.DISTINGUISHED
     assert any("day" in finding.statement for finding in later.findings if finding.check == "where")
 
@@ -192,7 +192,7 @@ def test_dates_are_compared_as_dates_and_a_shift_of_them_is_found():
 def test_one_class_only_is_judged_and_a_class_that_is_absent_is_named():
     stream = np.random.default_rng(0)
     real, fake = stream.standard_normal((300, 2)), stream.standard_normal((300, 2))
-    options = {"kind": "points", "members": ALL[:1], "checks": ["classes"], "label_names": ("ant", "bee")}
+    options = {"kind": "points", "classifiers": ALL[:1], "checks": ["classes"], "label_names": ("ant", "bee")}
     one = np.zeros(300, dtype=np.int64)
     both = judge(real, fake, real_labels=one, fake_labels=one, **options)
     assert any("None of 1 classes" in finding.statement for finding in both.findings)

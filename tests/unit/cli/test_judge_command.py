@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from equipoise.data import RawData, load, write_samples
+from equipoise.data import Dataset, load, write_samples
 from equipoise.errors import DataError, StorageError
-from equipoise.experiment.judging import aligned_values, judge_sources, options_like, traced
+from equipoise.experiment.judge.datasets import aligned_values, judge_sources, options_like, traced
 from equipoise.referee import Verdict, judge
 
 ROWS = 400
@@ -79,33 +79,33 @@ def test_generated_images_are_read_at_the_size_of_the_real_ones(numbers, tmp_pat
 
 
 def test_grey_and_colour_meet_in_colour(numbers):
-    real, fake = (RawData("images", images(numbers, channels, 8), source="s") for channels in (1, 3))
+    real, fake = (Dataset("images", images(numbers, channels, 8), source="s") for channels in (1, 3))
     real_values, fake_values = aligned_values(real, fake)
     assert real_values.shape == fake_values.shape == (30, 3, 8, 8)
     assert (real_values[:, 0] == real_values[:, 2]).all()
 
 
 def test_transparency_on_one_side_only_is_refused(numbers):
-    real, fake = (RawData("images", images(numbers, channels, 8), source="s") for channels in (3, 4))
+    real, fake = (Dataset("images", images(numbers, channels, 8), source="s") for channels in (3, 4))
     with pytest.raises(DataError, match="4 channels"):
         aligned_values(real, fake)
 
 
 def test_columns_are_matched_by_name_not_by_place():
-    real = RawData("table", pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), source="real")
-    fake = RawData("table", pd.DataFrame({"b": ["y", "y"], "a": [3, 4]}), source="fake")
+    real = Dataset("table", pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), source="real")
+    fake = Dataset("table", pd.DataFrame({"b": ["y", "y"], "a": [3, 4]}), source="fake")
     assert list(aligned_values(real, fake)[1].columns) == ["a", "b"]
 
 
 def test_coordinates_are_matched_by_name_not_by_place():
-    real = RawData("points", np.zeros((2, 2)), names=("a", "b"), source="real")
-    fake = RawData("points", np.array([[1.0, 2.0]]), names=("b", "a"), source="fake")
+    real = Dataset("points", np.zeros((2, 2)), names=("a", "b"), source="real")
+    fake = Dataset("points", np.array([[1.0, 2.0]]), names=("b", "a"), source="fake")
     assert aligned_values(real, fake)[1].tolist() == [[2.0, 1.0]]
 
 
 def test_a_column_that_is_missing_is_named():
-    real = RawData("table", pd.DataFrame({"a": [1], "b": ["x"]}), source="real.csv")
-    fake = RawData("table", pd.DataFrame({"a": [1], "c": ["x"]}), source="fake.csv")
+    real = Dataset("table", pd.DataFrame({"a": [1], "b": ["x"]}), source="real.csv")
+    fake = Dataset("table", pd.DataFrame({"a": [1], "c": ["x"]}), source="fake.csv")
     with pytest.raises(DataError, match=r"fake\.csv: lacks the column 'b' and has the column 'c' besides"):
         aligned_values(real, fake)
 
@@ -116,9 +116,9 @@ def test_points_of_another_dimension_are_refused():
 
 
 def test_points_and_images_are_not_judged_against_each_other(numbers):
-    real = RawData("points", np.zeros((5, 2)), source="points")
+    real = Dataset("points", np.zeros((5, 2)), source="points")
     with pytest.raises(DataError, match="holds images, while points holds points"):
-        aligned_values(real, RawData("images", images(numbers, 1, 8), source="pictures"))
+        aligned_values(real, Dataset("images", images(numbers, 1, 8), source="pictures"))
 
 
 def test_a_generator_that_gives_one_colour_or_no_value_is_told_apart_not_refused(numbers, tmp_path):
@@ -161,8 +161,8 @@ def test_the_conclusion_is_the_same_whatever_the_cache_holds(numbers, tmp_path):
     before = judge_sources(real, fake, cache=tmp_path)
     asked = judge_sources(real, fake, cache=tmp_path, margin=0.05)
     after = judge_sources(real, fake, cache=tmp_path)
-    assert (before.resolution.method, asked.resolution.method) == ("floor", "planted")
-    assert after.resolution == asked.resolution
+    assert (before.sensitivity.method, asked.sensitivity.method) == ("theoretical", "injected")
+    assert after.sensitivity == asked.sensitivity
     assert asked.conclusion == "too_little_data" and after.conclusion == before.conclusion == "not_distinguished"
 
 

@@ -7,8 +7,17 @@ import io
 import pytest
 
 from equipoise.cli import progress
-from equipoise.cli.progress import Bar, Lines, Pace, Silence, live_text, planting_progress, rate_text, terminal_progress
-from equipoise.referee.eyesight import SEEN
+from equipoise.cli.progress import (
+    Bar,
+    Lines,
+    Pace,
+    Silence,
+    injection_progress,
+    live_text,
+    rate_text,
+    terminal_progress,
+)
+from equipoise.referee.sensitivity import SEEN
 
 
 @pytest.fixture
@@ -106,12 +115,12 @@ def test_planting_is_told_once_for_each_kind_in_a_log_and_on_one_line_of_a_termi
     for is_terminal in (False, True):
         stream = io.StringIO()
         stream.isatty = lambda is_terminal=is_terminal: is_terminal
-        with planting_progress(stream=stream) as tell:
+        with injection_progress(stream=stream) as tell:
             for trials, kind in enumerate(["shift", "shift", "noise"]):
                 tell(SEEN.format(kind), trials)
         said = stream.getvalue()
         assert said.count("\n") == (0 if is_terminal else 2) and said.count("\r") == (4 if is_terminal else 0)
         assert "measuring what would be seen: planting 'noise' (2 so far, " in said
-    with planting_progress(quiet=True, stream=stream) as tell:
+    with injection_progress(quiet=True, stream=stream) as tell:
         tell("shift", 0)
     assert stream.getvalue() == said

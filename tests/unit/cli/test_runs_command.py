@@ -12,7 +12,7 @@ def make_run(path, *, seed, **status):
     run = create_run_folder(path)
     run.config.write_text(f"seed: {seed}\nplay: {{steps: 500}}\n")
     run.data.write_text('{"source": "digits", "fingerprint": "abc"}')
-    run.facts.write_text('{"objective": {"name": "relativistic", "equilibrium_value": -0.693}, "preset": "images"}')
+    run.metadata.write_text('{"objective": {"name": "relativistic", "equilibrium_value": -0.693}, "preset": "images"}')
     for step in (1, 2):
         run.append(run.metrics, {"step": step, "value": -0.7, "value_standard_error": 0.01})
     run.write_status(format=1, **status)

@@ -18,8 +18,9 @@ import yaml
 
 from equipoise.cli.main import main
 from equipoise.data import write_samples
+from equipoise.experiment import forecast
 
-SMALL = ("--set", "play.batch_size=16", "--set", "outputs.final_verdict=false", "--set", "runtime.threads=1")
+SMALL = ("--set", "training.batch_size=16", "--set", "outputs.final_verdict=false", "--set", "runtime.threads=1")
 
 
 def command(*arguments: object) -> int:
@@ -99,12 +100,12 @@ def test_a_dry_run_prints_a_configuration_that_trains_the_same(equipoise, shelf,
     assert again.code == 0, again.err
     stored = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert stored == yaml.safe_load(planned.out)
-    assert (stored["seed"], stored["play"]["steps"]) == (3, 5)
+    assert (stored["seed"], stored["training"]["steps"]) == (3, 5)
 
 
 def test_a_dry_run_as_json_is_one_object(equipoise, shelf):
     plan = equipoise("train", shelf / "points.npy", "--steps", 5, "--dry-run", "--json", *SMALL).json
-    assert plan["config"]["play"]["batch_size"] == 16
+    assert plan["config"]["training"]["batch_size"] == 16
     assert plan["forecast"]["steps"] == 5
     assert plan["forecast"]["memory_bytes"] > 0 and plan["forecast"]["seconds"] > 0
 
@@ -123,8 +124,8 @@ def test_an_output_folder_that_exists_is_refused_and_left_alone(equipoise, shelf
         (("--set", "objective.name=hing"), ("hing", "Did you mean 'hinge'?")),
         (("--set", "objectiv.name=hinge"), ("objectiv", "objective")),
         (("--set", "play.bach_size=16"), ("bach_size", "batch_size")),
-        (("--set", "play.batch_size"), ("key=value",)),
-        (("--set", "play.batch_size=many"), ("play.batch_size",)),
+        (("--set", "training.batch_size"), ("key=value",)),
+        (("--set", "training.batch_size=many"), ("training.batch_size",)),
         (("--set", "penalties=[r3]"), ("r3", "r1")),
         (("--preset", "point"), ("point", "Did you mean 'points'?")),
         (("--config", "nowhere.yaml"), ("nowhere.yaml",)),
@@ -268,7 +269,7 @@ def test_ctrl_c_stops_with_a_checkpoint_and_the_command_that_continues(shelf, tm
     run = tmp_path / "run"
     # Without looks: so long a run would time them for some while before its first step.
     words = ["train", str(shelf / "points.npy"), "--steps", "1000000", "--outdir", str(run), *SMALL]
-    words += ["--set", "looks.count=0"]
+    words += ["--set", "evaluations.count=0"]
     process = subprocess.Popen(
         [sys.executable, "-m", "equipoise", *words],
         stdout=subprocess.PIPE,
@@ -300,7 +301,6 @@ def wait_until(is_true, process: subprocess.Popen, seconds: float = 60.0) -> Non
 
 
 def test_a_dry_run_of_what_finds_no_room_forecasts_its_memory(equipoise, shelf, monkeypatch):
-    from equipoise.experiment import forecast
 
     def fail(*arguments):
         raise MemoryError("Unable to allocate 2.98 GiB")
@@ -308,6 +308,11 @@ def test_a_dry_run_of_what_finds_no_room_forecasts_its_memory(equipoise, shelf, 
     monkeypatch.setattr(forecast, "seconds_per_step", fail)
     outcome = equipoise("train", shelf / "points.npy", "--steps", 3, "--dry-run", *SMALL)
     assert outcome.code == 0, outcome.err
-    for text in ("# Forecast, from sizes alone:", "  time      not known", "#   memory", "trouble   Lower play.batch"):
+    for text in (
+        "# Forecast, from sizes alone:",
+        "  time      not known",
+        "#   memory",
+        "trouble   Lower training.batch",
+    ):
         assert text in outcome.out
     assert all(line.startswith("#") for line in outcome.out.partition("# Forecast")[2].splitlines()[1:])

@@ -17,13 +17,13 @@ import pytest
 from data_builders import mixed_frame, picture
 
 from equipoise.data import DataOptions, load, prepare
-from equipoise.data import cache as cache_module
-from equipoise.data import stored_table as stored_table_module
+from equipoise.data.store import cache as cache_module
+from equipoise.data.store import table as stored_table_module
 from equipoise.errors import DataError, StorageError
 
 HOLD = """
 import sys, time
-from equipoise.data.cache import building
+from equipoise.data.store.cache import building
 with building("aaaa", needs_bytes=1) as (folder, facts):
     (folder / "values.npy").write_bytes(b"some")
     print(folder, flush=True)

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from data_builders import mixed_frame, picture
 
-from equipoise.data import DataOptions, RawData, available_formats, load
-from equipoise.data.image_files import to_picture
+from equipoise.data import DataOptions, Dataset, available_formats, load
+from equipoise.data.images.files import to_picture
 from equipoise.errors import DataError, StorageError
 
 FORMATS = sorted(available_formats())
@@ -21,10 +21,10 @@ CASES = [(name, kind) for name in FORMATS for kind in available_formats()[name].
 def example(kind):
     rng = np.random.default_rng(0)
     if kind == "points":
-        return RawData("points", rng.normal(size=(30, 3)), names=("a", "b", "c"))
+        return Dataset("points", rng.normal(size=(30, 3)), names=("a", "b", "c"))
     if kind == "images":
-        return RawData("images", rng.integers(0, 256, (30, 3, 16, 16), dtype=np.uint8))
-    return RawData("table", mixed_frame(60)[["real", "count", "flag", "text"]])
+        return Dataset("images", rng.integers(0, 256, (30, 3, 16, 16), dtype=np.uint8))
+    return Dataset("table", mixed_frame(60)[["real", "count", "flag", "text"]])
 
 
 def path_for(name, folder):

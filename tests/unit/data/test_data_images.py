@@ -12,7 +12,7 @@ from data_builders import picture, picture_folder
 from PIL import Image
 
 from equipoise.data import DataOptions, load
-from equipoise.data.images import choose_side
+from equipoise.data.images.decode import choose_side
 from equipoise.errors import DataError
 
 

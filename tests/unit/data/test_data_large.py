@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from data_builders import mixed_frame, picture
 
-from equipoise.data import PARTS, DataOptions, PreparedData, RawData, load, prepare
-from equipoise.data import cache as cache_module
-from equipoise.data.mapped import MappedArray
-from equipoise.data.stored_table import StoredTable
+from equipoise.data import PARTS, DataOptions, Dataset, PreparedData, load, prepare
+from equipoise.data.store import cache as cache_module
+from equipoise.data.store.arrays import OnDiskArray
+from equipoise.data.store.table import OnDiskTable
 from equipoise.errors import ConfigError, DataError, StorageError
 from equipoise.training.batches import BatchSource
 
@@ -54,7 +54,7 @@ def both(path: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> tupl
     return in_memory, on_disk
 
 
-def assert_same_rows(one: RawData, other: RawData) -> None:
+def assert_same_rows(one: Dataset, other: Dataset) -> None:
     if one.kind == "table":
         pd.testing.assert_frame_equal(one.values, other.values)
     else:
@@ -75,7 +75,7 @@ def assert_same(one: PreparedData, other: PreparedData) -> None:
     for name in PARTS:
         np.testing.assert_array_equal(one.split.part(name), other.split.part(name))
         assert_same_rows(one.part(name), other.part(name))
-    assert json.dumps(one.codec.state(), default=str) == json.dumps(other.codec.state(), default=str)
+    assert json.dumps(one.encoder.state(), default=str) == json.dumps(other.encoder.state(), default=str)
     np.testing.assert_array_equal(one.class_shares, other.class_shares)
     sources = [
         BatchSource(
@@ -85,7 +85,7 @@ def assert_same(one: PreparedData, other: PreparedData) -> None:
             turns=2,
             seed=5,
             labels=data.train_labels(),
-            to_float=data.codec.to_float,
+            to_float=data.encoder.to_float,
             weights=data.train_weights(),
         )
         for data in (one, other)
@@ -108,7 +108,7 @@ def test_a_parquet_table_on_disk_is_the_table_in_memory(
     table_of_every_type().to_parquet(path)
     for _ in ("made", "found"):
         in_memory, on_disk = both(path, monkeypatch, **options)
-        assert isinstance(on_disk.raw.values, StoredTable)
+        assert isinstance(on_disk.raw.values, OnDiskTable)
         assert_same(in_memory, on_disk)
 
 
@@ -119,7 +119,7 @@ def test_points_of_a_parquet_file_on_disk_are_those_in_memory(tmp_path: Path, mo
     in_memory, on_disk = both(path, monkeypatch)
     # The sums behind mean and spread are taken in another order, so a codec may differ by rounding.
     for name in ("mean", "spread"):
-        np.testing.assert_allclose(getattr(on_disk.codec, name), getattr(in_memory.codec, name), rtol=1e-13)
+        np.testing.assert_allclose(getattr(on_disk.encoder, name), getattr(in_memory.encoder, name), rtol=1e-13)
     assert on_disk.fingerprint == in_memory.fingerprint
     for name in PARTS:
         assert_same_rows(in_memory.part(name), on_disk.part(name))
@@ -243,7 +243,7 @@ def test_an_array_of_images_on_disk_is_the_array_in_memory(
 ) -> None:
     path = tmp_path / "images.npy"
     np.save(path, values)
-    monkeypatch.setattr("equipoise.data.mapped.CHUNK_BYTES", 5000)
+    monkeypatch.setattr("equipoise.data.store.arrays.CHUNK_BYTES", 5000)
     for _ in ("made", "found"):
         in_memory, on_disk = both(path, monkeypatch, **options)
         assert_same(in_memory, on_disk)
@@ -262,7 +262,7 @@ def test_twin_images_on_disk_fall_on_one_side(tmp_path: Path, monkeypatch: pytes
 def test_points_of_an_array_on_disk_are_those_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "points.npy"
     np.save(path, np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32))
-    monkeypatch.setattr("equipoise.data.mapped.CHUNK_BYTES", 5000)
+    monkeypatch.setattr("equipoise.data.store.arrays.CHUNK_BYTES", 5000)
     in_memory, on_disk = both(path, monkeypatch)
     assert on_disk.fingerprint == in_memory.fingerprint
     for name in PARTS:
@@ -327,9 +327,9 @@ def test_rows_from_all_over_a_mapped_file_are_its_rows(
 ) -> None:
     values = np.random.default_rng(0).integers(0, 99, (1000, 5))
     np.save(tmp_path / "values.npy", values)
-    monkeypatch.setattr("equipoise.data.mapped.RELEASE_BYTES", 1000)
-    monkeypatch.setattr("equipoise.data.mapped.SCATTERED_ROWS", 3)
-    mapped = MappedArray(tmp_path / "values.npy")
+    monkeypatch.setattr("equipoise.data.store.arrays.RELEASE_BYTES", 1000)
+    monkeypatch.setattr("equipoise.data.store.arrays.SCATTERED_ROWS", 3)
+    mapped = OnDiskArray(tmp_path / "values.npy")
     released = []
     monkeypatch.setattr(mapped, "release", lambda: released.append(1))
     np.testing.assert_array_equal(mapped[np.array(index)], values[index])
@@ -357,7 +357,7 @@ def test_what_a_killed_process_left_is_cleared(
 def test_pictures_are_made_from_some_rows_of_large_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "images.npy"
     np.save(path, noisy_images(500, side=8))
-    monkeypatch.setattr("equipoise.data.preparing.MOST_NUMBERS_SHOWN", 100 * 8 * 8 * 3)
+    monkeypatch.setattr("equipoise.data.prepare.MOST_NUMBERS_SHOWN", 100 * 8 * 8 * 3)
     in_memory, on_disk = both(path, monkeypatch)
     assert len(in_memory.shown_part("train")) == 400
     shown = on_disk.shown_part("train")
@@ -366,12 +366,12 @@ def test_pictures_are_made_from_some_rows_of_large_data(tmp_path: Path, monkeypa
 
 
 def test_pages_of_all_mapped_files_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("equipoise.data.mapped.RELEASE_BYTES", 10_000)
+    monkeypatch.setattr("equipoise.data.store.arrays.RELEASE_BYTES", 10_000)
     released = []
-    release = MappedArray.release
-    monkeypatch.setattr(MappedArray, "release", lambda self: released.append(self) or release(self))
+    release = OnDiskArray.release
+    monkeypatch.setattr(OnDiskArray, "release", lambda self: released.append(self) or release(self))
     np.save(tmp_path / "values.npy", np.arange(500))  # 4,000 bytes
-    arrays = [MappedArray(tmp_path / "values.npy") for _ in range(3)]
+    arrays = [OnDiskArray(tmp_path / "values.npy") for _ in range(3)]
     for array in (arrays[0], arrays[0], arrays[1]):
         np.testing.assert_array_equal(array[np.array([0, 499])], [0, 499])
     assert released == []  # one file touched twice is in memory once

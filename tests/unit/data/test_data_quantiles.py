@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from equipoise.data.quantiles import QuantileMap, fit_quantiles, row_jitter
+from equipoise.data.tables.quantile_transform import QuantileMap, fit_quantiles, row_jitter
 
 numbers = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e100, max_value=1e100)
 columns = st.lists(numbers, min_size=1, max_size=300).map(np.array)

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from data_builders import mixed_frame, picture, picture_folder
 
-from equipoise.data import PARTS, RawData, codec_from_state, load, prepare
+from equipoise.data import PARTS, Dataset, encoder_from_state, load, prepare
+from equipoise.data.duplicates import Groups, difference_hashes, find_groups, image_groups
 from equipoise.data.fingerprint import fingerprint
-from equipoise.data.grouping import Groups, difference_hashes, find_groups, image_groups
-from equipoise.data.split import split_groups
+from equipoise.data.splits import split_groups
 from equipoise.errors import DataError
 from equipoise.files import plain
 
@@ -120,7 +120,7 @@ def test_the_fingerprint_follows_the_values_and_nothing_else(tmp_path):
     assert fingerprint(one) == fingerprint(two)
     changed = one.values.copy()
     changed[5, 0, 3, 3] ^= 1
-    assert fingerprint(RawData("images", changed)) != fingerprint(one)
+    assert fingerprint(Dataset("images", changed)) != fingerprint(one)
 
 
 def test_the_fingerprint_of_known_data_never_changes():
@@ -158,7 +158,7 @@ def test_points_come_back_from_their_encoding():
     # Standardised in float64 and rounded to float32.
     assert np.abs(encoded.numpy()[:, :2].mean(axis=0)).max() < 1e-6
     assert np.abs(encoded.numpy()[:, :2].std(axis=0) - 1).max() < 1e-6
-    decoded = codec_from_state(prepared.codec.state()).decode(encoded)
+    decoded = encoder_from_state(prepared.encoder.state()).decode(encoded)
     part = prepared.part("train").values
     # Half a float32 step of numbers below 8.
     assert (np.abs(decoded - part) <= 8 * 2**-24 * part.std(axis=0) + 1e-15 * np.abs(part)).all()
@@ -168,21 +168,21 @@ def test_points_come_back_from_their_encoding():
 def test_images_come_back_from_their_encoding_as_the_same_bytes():
     prepared = prepare(load("digits"), seed=0)
     stored = prepared.encoded_train()
-    batch = prepared.codec.to_float(stored)
+    batch = prepared.encoder.to_float(stored)
     assert stored.dtype.is_floating_point is False and batch.min() == -1 and batch.max() == 1
-    assert (prepared.codec.decode(batch) == prepared.part("train").values).all()
-    assert np.abs(prepared.codec.encode(prepared.part("train").values) - batch.numpy()).max() < 1e-6
+    assert (prepared.encoder.decode(batch) == prepared.part("train").values).all()
+    assert np.abs(prepared.encoder.encode(prepared.part("train").values) - batch.numpy()).max() < 1e-6
     assert prepared.train_labels().bincount().sum() == len(stored) and prepared.n_classes == 10
     assert prepared.class_shares.sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_samples_that_are_not_finite_are_refused(bad):
-    codec = prepare(load(points()), seed=0).codec
+    encoder = prepare(load(points()), seed=0).encoder
     with pytest.raises(DataError, match="1 of 3 samples hold NaN or infinity"):
-        codec.decode(np.array([[0, 0], [0, bad], [0, 0]]))
+        encoder.decode(np.array([[0, 0], [0, bad], [0, 0]]))
     with pytest.raises(DataError, match=r"Expected \(n, 2\)"):
-        codec.decode(np.zeros((3, 3)))
+        encoder.decode(np.zeros((3, 3)))
 
 
 @pytest.mark.parametrize("source", ["digits", points(), mixed_frame()], ids=["images", "points", "table"])
@@ -191,7 +191,7 @@ def test_the_description_is_json_and_names_the_split(source):
     described = json.loads(json.dumps(plain(prepared.describe()), allow_nan=False))
     assert described["fingerprint"] == prepared.fingerprint and described["split"]["seed"] == 5
     assert sum(described["split"][name] for name in PARTS) == described["rows"] == len(prepared.raw)
-    assert codec_from_state(described["codec"]).space == prepared.space
+    assert encoder_from_state(described["encoder"]).space == prepared.space
     assert prepared.fingerprint in prepared._repr_html_()
 
 

@@ -9,8 +9,8 @@ import pytest
 from data_builders import mixed_frame
 from pandas.testing import assert_frame_equal, assert_series_equal
 
-from equipoise.data import DataOptions, codec_from_state, load, prepare
-from equipoise.data.columns import MOST_LEVELS, fit_column
+from equipoise.data import DataOptions, encoder_from_state, load, prepare
+from equipoise.data.tables.column_encoder import MOST_LEVELS, fit_column
 from equipoise.errors import DataError
 from equipoise.files import plain
 
@@ -18,20 +18,20 @@ from equipoise.files import plain
 def codec_of(frame):
     """The codec of a frame, after its state went through JSON as it does in a run folder."""
     prepared = prepare(load(frame), seed=0)
-    return prepared, codec_from_state(json.loads(json.dumps(plain(prepared.codec.state()))))
+    return prepared, encoder_from_state(json.loads(json.dumps(plain(prepared.encoder.state()))))
 
 
 def column_round_trip(values):
     column = pd.Series(values)
-    codec = fit_column(column, name="v", source="frame")
-    return codec, codec.decode(codec.encode(column, position=0), position=0)
+    encoder = fit_column(column, name="v", source="frame")
+    return encoder, encoder.decode(encoder.encode(column, position=0), position=0)
 
 
 def test_every_column_comes_back_with_its_name_its_type_and_its_values():
     frame = mixed_frame()
-    prepared, codec = codec_of(frame)
+    prepared, encoder = codec_of(frame)
     part = prepared.part("train").values
-    decoded = codec.decode(prepared.encoded_train())
+    decoded = encoder.decode(prepared.encoded_train())
     # A real column is encoded in float32 between knots of its quantile function, of which there is one per value here;
     # 1e-3 of a neighbouring gap is the promise, and gaps are below the spread of the column.
     exact = [name for name in frame if name not in ("real", "single")]
@@ -43,9 +43,9 @@ def test_every_column_comes_back_with_its_name_its_type_and_its_values():
 
 def test_any_numbers_decode_to_a_valid_table():
     frame = mixed_frame()
-    _, codec = codec_of(frame)
-    samples = 5 * np.random.default_rng(1).standard_normal((2000, *codec.space.shape)).astype(np.float32)
-    decoded = codec.decode(samples)
+    _, encoder = codec_of(frame)
+    samples = 5 * np.random.default_rng(1).standard_normal((2000, *encoder.space.shape)).astype(np.float32)
+    decoded = encoder.decode(samples)
     assert decoded.dtypes.to_dict() == frame.dtypes.to_dict()
     for name in ("text", "grade", "code", "small", "flag"):
         assert set(decoded[name].dropna()) <= set(frame[name].dropna())
@@ -58,10 +58,10 @@ def test_any_numbers_decode_to_a_valid_table():
 
 
 def test_encoded_rows_have_one_choice_per_block():
-    prepared, codec = codec_of(mixed_frame())
+    prepared, encoder = codec_of(mixed_frame())
     encoded, start = prepared.encoded_train().numpy(), 0
     assert encoded.dtype == np.float32 and np.isfinite(encoded).all()
-    for block in codec.space.blocks:
+    for block in encoder.space.blocks:
         part = encoded[:, start : start + block.width]
         if block.kind == "choice":
             assert set(np.unique(part)) <= {0.0, 1.0} and (part.sum(axis=1) == 1).all()
@@ -71,51 +71,51 @@ def test_encoded_rows_have_one_choice_per_block():
 
 def test_rows_that_training_did_not_have_are_encoded_as_well():
     frame = mixed_frame(300)
-    prepared, codec = codec_of(frame)
+    prepared, encoder = codec_of(frame)
     strange = frame.head(3).copy()
     strange["text"] = "never seen"
     strange["count"] = 10**9
     strange["small"] = np.array([100, -100, 3], dtype=np.int32)
-    encoded = codec.encode(strange)
+    encoded = encoder.encode(strange)
     assert np.isfinite(encoded).all()
-    assert codec.decode(encoded)["count"].tolist() == [prepared.part("train").values["count"].max()] * 3
+    assert encoder.decode(encoded)["count"].tolist() == [prepared.part("train").values["count"].max()] * 3
 
 
 def test_a_value_that_many_rows_share_is_a_choice_beside_the_number():
     rng = np.random.default_rng(0)
     gain = np.where(rng.random(1000) < 0.9, 0, rng.integers(1, 10**5, 1000))
-    codec, decoded = column_round_trip(gain)
-    assert [(block.kind, block.width) for block in codec.blocks] == [("choice", 2), ("number", 1)]
+    encoder, decoded = column_round_trip(gain)
+    assert [(block.kind, block.width) for block in encoder.blocks] == [("choice", 2), ("number", 1)]
     assert (decoded == gain).all()
-    encoded = codec.encode(pd.Series(gain), position=0)
+    encoded = encoder.encode(pd.Series(gain), position=0)
     assert (encoded[gain == 0, 2] == 0).all() and (encoded[gain == 0, 1] == 1).all()
 
 
 def test_missing_values_are_a_choice_of_their_own():
     values = np.random.default_rng(0).normal(size=500)
     values[::7] = np.nan
-    codec, decoded = column_round_trip(values)
-    assert codec.has_missing and (decoded.isna() == np.isnan(values)).all()
+    encoder, decoded = column_round_trip(values)
+    assert encoder.has_missing and (decoded.isna() == np.isnan(values)).all()
 
 
 def test_few_whole_numbers_become_choices():
-    codec, _ = column_round_trip(np.arange(300) % 12)
-    assert [(block.kind, block.width) for block in codec.blocks] == [("choice", 12)]
+    encoder, _ = column_round_trip(np.arange(300) % 12)
+    assert [(block.kind, block.width) for block in encoder.blocks] == [("choice", 12)]
 
 
 def test_a_constant_column_takes_no_entries_and_is_returned():
-    codec, decoded = column_round_trip(pd.Series(["x"] * 20))
-    assert codec.width == 0 and (decoded == "x").all()
+    encoder, decoded = column_round_trip(pd.Series(["x"] * 20))
+    assert encoder.width == 0 and (decoded == "x").all()
 
 
 def test_rare_categories_share_an_entry_and_are_drawn_by_their_frequency():
     rng = np.random.default_rng(0)
     shares = 1 / np.arange(1, 401)
     values = pd.Series([f"c{k:03d}" for k in rng.choice(400, 20_000, p=shares / shares.sum())])
-    codec, decoded = column_round_trip(values)
-    assert codec.choices == MOST_LEVELS and set(decoded) <= set(values)
-    assert_series_equal(decoded, codec.decode(codec.encode(values, position=0), position=0))
-    pooled = {codec.type.levels[int(code)] for code in codec.pooled}
+    encoder, decoded = column_round_trip(values)
+    assert encoder.choices == MOST_LEVELS and set(decoded) <= set(values)
+    assert_series_equal(decoded, encoder.decode(encoder.encode(values, position=0), position=0))
+    pooled = {encoder.type.levels[int(code)] for code in encoder.pooled}
     wanted, found = values[values.isin(pooled)].value_counts(), decoded[decoded.isin(pooled)].value_counts()
     # Multinomial draws: each count has a standard deviation of the root of its mean; five of them for 201 levels.
     difference = (found.reindex(wanted.index).fillna(0) - wanted).abs()
@@ -154,21 +154,23 @@ def test_unusual_types_come_back_as_they_were(values):
 
 def test_large_whole_numbers_keep_their_last_digit():
     values = 2**62 + np.arange(0, 4000, 2)
-    codec, decoded = column_round_trip(values)
-    assert codec.type.step == 2 and decoded.tolist() == values.tolist()
+    encoder, decoded = column_round_trip(values)
+    assert encoder.type.step == 2 and decoded.tolist() == values.tolist()
 
 
 def test_numbers_keep_the_decimals_that_the_data_show():
     values = np.round(np.random.default_rng(0).lognormal(3, 1, 5000), 2)
-    codec, _ = column_round_trip(values)
-    drawn = codec.decode(np.random.default_rng(1).standard_normal((2000, codec.width)).astype(np.float32), position=0)
+    encoder, _ = column_round_trip(values)
+    drawn = encoder.decode(
+        np.random.default_rng(1).standard_normal((2000, encoder.width)).astype(np.float32), position=0
+    )
     assert (drawn == drawn.round(2)).all()
 
 
 def test_column_names_may_be_whole_numbers():
     frame = pd.DataFrame({0: np.arange(50) % 3, "b": np.arange(50) % 5})
-    _, codec = codec_of(frame)
-    assert codec.decode(codec.encode(frame)).columns.tolist() == [0, "b"]
+    _, encoder = codec_of(frame)
+    assert encoder.decode(encoder.encode(frame)).columns.tolist() == [0, "b"]
 
 
 def test_a_column_that_holds_the_classes_gives_labels_and_stays_in_the_table():

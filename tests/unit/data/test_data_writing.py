@@ -6,7 +6,7 @@ import pytest
 from data_builders import mixed_frame
 from PIL import Image
 
-from equipoise.data import image_sheet, load, write_samples
+from equipoise.data import image_grid, load, write_samples
 from equipoise.errors import ConfigError
 
 
@@ -68,12 +68,12 @@ def test_an_ending_that_cannot_hold_the_samples_is_refused(tmp_path, values, nam
 
 def test_a_sheet_enlarges_small_images_by_whole_pixels():
     values = images(6)
-    sheet = np.asarray(image_sheet(values, columns=3))
+    sheet = np.asarray(image_grid(values, columns=3))
     assert sheet.shape == (2 * 34 + 2, 3 * 34 + 2)
     assert (sheet[2:34:4, 2:34:4] == values[0, 0]).all() and (sheet[36:68:4, 70:102:4] == values[5, 0]).all()
     assert (sheet[:2] == 255).all() and (sheet[34:36] == 255).all()
 
 
 def test_a_sheet_of_large_images_keeps_their_pixels():
-    assert image_sheet(images(3, channels=3, side=64)).size == (2 * 66 + 2, 2 * 66 + 2)
-    assert isinstance(image_sheet(images(1)), Image.Image)
+    assert image_grid(images(3, channels=3, side=64)).size == (2 * 66 + 2, 2 * 66 + 2)
+    assert isinstance(image_grid(images(1)), Image.Image)

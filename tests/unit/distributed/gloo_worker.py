@@ -9,18 +9,18 @@ import sys
 
 import torch
 
-from equipoise.distributed import ALONE, Group, here
+from equipoise.distributed import SINGLE_PROCESS, ProcessGroup, process_group
 from equipoise.errors import ConfigError
-from equipoise.experiment.build import build_trainer
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.prepare import plan_run
 
 STEPS = 50
 # Adam divides by sqrt(v) + eps. A gradient that is 0 in exact arithmetic (that of the last bias in a relativistic game)
 # is rounding noise of 1e-17, which the usual eps of 1e-8 turns into moves of 3e-12 a step; 1e-5 keeps 50 of them below
 # the 1e-12 that is asked for. `test_joined_batch.py` plays with the usual eps and a tolerance to match.
 EXACT = [
-    "optimisers.discriminator.options={betas: [0.0, 0.99], eps: 1.0e-5}",
-    "optimisers.generator.options={betas: [0.0, 0.99], eps: 1.0e-5}",
+    "optimizers.discriminator.options={betas: [0.0, 0.99], eps: 1.0e-5}",
+    "optimizers.generator.options={betas: [0.0, 0.99], eps: 1.0e-5}",
 ]
 GAMES = {
     "default": [],
@@ -42,7 +42,7 @@ def plan(data: str, game: str, *settings: str):
             "networks.discriminator.width=8",
             "networks.latents=4",
             "networks.generator.depth=3",
-            "play.batch_size=16",
+            "training.batch_size=16",
             "runtime.threads=1",
             *GAMES[game],
             *settings,
@@ -50,7 +50,7 @@ def plan(data: str, game: str, *settings: str):
     )
 
 
-def parameters_after(data: str, game: str, group: Group) -> torch.Tensor:
+def parameters_after(data: str, game: str, group: ProcessGroup) -> torch.Tensor:
     """All parameters after the whole game, in float64."""
     torch.set_default_dtype(torch.float64)
     try:
@@ -65,7 +65,7 @@ def parameters_after(data: str, game: str, group: Group) -> torch.Tensor:
         torch.set_default_dtype(torch.float32)
 
 
-def gradients_of_a_step(data: str, game: str, group: Group) -> torch.Tensor:
+def gradients_of_a_step(data: str, game: str, group: ProcessGroup) -> torch.Tensor:
     """Both players' gradients in the first step, in float32, as their optimisers meet them."""
     planned = plan(data, game)
     trainer = build_trainer(planned.config, planned.data, group=group)
@@ -78,7 +78,7 @@ def gradients_of_a_step(data: str, game: str, group: Group) -> torch.Tensor:
     return torch.cat(met)
 
 
-def everything(points: str, table: str, group: Group) -> dict[str, torch.Tensor]:
+def everything(points: str, table: str, group: ProcessGroup) -> dict[str, torch.Tensor]:
     """Parameters and gradients of every game."""
     data = {game: table if game == TABLE else points for game in GAMES}
     return {f"parameters, {game}": parameters_after(path, game, group) for game, path in data.items()} | {
@@ -89,10 +89,10 @@ def everything(points: str, table: str, group: Group) -> dict[str, torch.Tensor]
 def main() -> None:
     points, table, out = sys.argv[1:]
     torch.set_num_threads(1)
-    group = here()
-    assert group is not ALONE
-    assert group.gathered(group.rank) == list(range(group.processes))
-    assert group.decision({"path": f"ä-{group.rank}"}) == {"path": "ä-0"}
+    group = process_group()
+    assert group is not SINGLE_PROCESS
+    assert group.all_gather_object(group.rank) == list(range(group.processes))
+    assert group.broadcast_object({"path": f"ä-{group.rank}"}) == {"path": "ä-0"}
     found = everything(points, table, group)
     try:
         group.require_same("fruit", "apple" if group.rank else "pear", advice="")
@@ -101,7 +101,7 @@ def main() -> None:
     else:
         raise AssertionError("a difference was not noticed")
     # An error that all meet is told by one.
-    assert sum(group.gathered(group.tells(ConfigError("seed", "no seed.")))) == 1
+    assert sum(group.all_gather_object(group.tells(ConfigError("seed", "no seed.")))) == 1
     if group.is_main:
         from safetensors.torch import save_file
 

@@ -9,8 +9,8 @@ import torch
 from threads import in_threads
 
 from equipoise.errors import RunFolderError
-from equipoise.experiment.build import build_trainer
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.prepare import plan_run
 from equipoise.runfolder import create_run_folder
 from equipoise.training import CheckpointDue
 from equipoise.training.checkpoints import load_checkpoint, save_checkpoint
@@ -27,7 +27,7 @@ def plan(tmp_path):
     small = [
         f"networks.{role}.{option}" for role in ("generator", "discriminator") for option in ("width=4", "depth=2")
     ]
-    settings = [*small, "play.batch_size=8", "runtime.threads=1", "outputs.checkpoint_every=4"]
+    settings = [*small, "training.batch_size=8", "runtime.threads=1", "outputs.checkpoint_every=4"]
     return plan_run(tmp_path / "points.npy", steps=12, seed=3, settings=settings)
 
 

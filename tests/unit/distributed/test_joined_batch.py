@@ -10,12 +10,12 @@ import torch
 from threads import in_threads
 
 import equipoise.penalties as penalties
-from equipoise.augmentation.changes import shift_and_flip
-from equipoise.distributed import ALONE
+from equipoise.augmentation.transforms import shift_and_flip
+from equipoise.distributed import SINGLE_PROCESS
 from equipoise.errors import ConfigError, PlayDiverged
-from equipoise.experiment.build import build_trainer
-from equipoise.experiment.many import agreed_plan, refuse_unshareable
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.many_processes import agreed_plan, refuse_unshareable
+from equipoise.experiment.prepare import plan_run
 from equipoise.game.step import discriminator_loss
 from equipoise.penalties.base import Position
 from equipoise.runfolder import create_run_folder
@@ -30,7 +30,7 @@ STEPS = 12
 TOLERANCE = 1e-10
 GAMES = {
     "the default": (),
-    "wgan_gp, two discriminator turns": ("objective=wasserstein", "penalties=[wgan_gp]", "play.discriminator_turns=2"),
+    "wgan_gp, two discriminator turns": ("objective=wasserstein", "penalties=[wgan_gp]", "training.n_critic=2"),
     "relativistic average": ("objective=relativistic_average",),
     "lecam, which remembers mean logits": ("objective=hinge", "penalties=[lecam, r1]"),
     "penalties that draw": (
@@ -38,13 +38,16 @@ GAMES = {
         "penalties=[dragan, {name: r1, options: {form: finite_difference}}, consistency]",
     ),
     "instance noise, clipped gradients": (
-        "augmentation.instance_noise={level: 0.3, final: 0.1, share: 0.5}",
-        "optimisers.discriminator.clip_norm=0.05",
+        "augmentation.instance_noise={level: 0.3, final: 0.1, decay_fraction: 0.5}",
+        "optimizers.discriminator.clip_norm=0.05",
     ),
-    "extragradient": ("play.order=extragradient",),
-    "optimistic": ("play.order=optimistic",),
-    "consensus": ("play.order=consensus",),
-    "consensus in turns, relativistic average": ("play.order=consensus_in_turns", "objective=relativistic_average"),
+    "extragradient": ("training.update_rule=extragradient",),
+    "optimistic": ("training.update_rule=optimistic",),
+    "consensus": ("training.update_rule=consensus",),
+    "consensus in turns, relativistic average": (
+        "training.update_rule=alternating_consensus",
+        "objective=relativistic_average",
+    ),
     "spectral normalisation": ("objective=wasserstein", "penalties=[]", "networks.discriminator.spectral=true"),
 }
 
@@ -80,14 +83,14 @@ def plan(data, *settings, steps=STEPS):
         data,
         steps=steps,
         seed=3,
-        settings=[*small, "networks.latents=4", "play.batch_size=16", "runtime.threads=1", *settings],
+        settings=[*small, "networks.latents=4", "training.batch_size=16", "runtime.threads=1", *settings],
     )
 
 
 ONE_AT_A_TIME = threading.Lock()
 
 
-def built(planned, group=ALONE):
+def built(planned, group=SINGLE_PROCESS):
     with ONE_AT_A_TIME:  # weights are drawn from torch's global stream, which threads share and processes do not
         trainer = build_trainer(planned.config, planned.data, group=group)
     trainer.batches.real = trainer.batches.real.double()
@@ -113,7 +116,7 @@ def close(found, expected):
 @pytest.mark.parametrize("game", GAMES)
 def test_processes_play_the_game_of_one_with_the_joined_batch(game, points):
     planned = plan(points, *GAMES[game])
-    alone = played(planned, ALONE)
+    alone = played(planned, SINGLE_PROCESS)
     for count in (2, 4):
         found = in_threads(count, lambda group: played(planned, group))
         assert all(torch.equal(other, found[0]) for other in found), "the processes have drifted apart"
@@ -124,7 +127,7 @@ def test_processes_play_the_game_of_one_with_the_joined_batch(game, points):
 def test_classes_and_weights_are_those_of_the_joined_batch_and_so_are_the_measured_rows(settings, table):
     planned = plan(table, *settings, "outputs.measure_every=4", "augmentation.instance_noise.level=0.1")
     rows, joined_rows = [], []
-    alone = played(planned, ALONE, rows=rows)
+    alone = played(planned, SINGLE_PROCESS, rows=rows)
     found = in_threads(2, lambda group: played(planned, group, rows=joined_rows))
     assert close(found[1], alone)
     assert len(rows) == len(joined_rows) == 4
@@ -196,7 +199,7 @@ def test_the_losses_of_the_processes_differ_and_their_gradients_add_up(objective
         )
         return torch.cat([g.flatten() for g in torch.autograd.grad(loss, trainer.discriminator.parameters)])
 
-    alone = gradients(ALONE)
+    alone = gradients(SINGLE_PROCESS)
     parts = in_threads(4, gradients)
     assert not torch.allclose(4 * parts[0], alone, rtol=0.01)
     torch.testing.assert_close(sum(parts), alone, rtol=1e-12, atol=1e-14)
@@ -204,7 +207,7 @@ def test_the_losses_of_the_processes_differ_and_their_gradients_add_up(objective
 
 def test_resuming_with_another_number_of_processes_continues_the_same_game(points, tmp_path):
     planned = plan(points, "objective=hinge", "penalties=[lecam, wgan_gp]")
-    whole = played(planned, ALONE)
+    whole = played(planned, SINGLE_PROCESS)
 
     def first_part(group):
         trainer = built(planned, group)
@@ -221,7 +224,7 @@ def test_resuming_with_another_number_of_processes_continues_the_same_game(point
 
     in_threads(2, first_part)
     for count in (4, 1):
-        found = in_threads(count, rest) if count > 1 else [rest(ALONE)]
+        found = in_threads(count, rest) if count > 1 else [rest(SINGLE_PROCESS)]
         assert close(found[0], whole)
 
 
@@ -235,8 +238,8 @@ def test_every_penalty_draws_for_the_joined_batch(name):
     def per_sample(group):
         position = Position(
             network,
-            group.own_rows(real),
-            group.own_rows(fake),
+            group.shard_rows(real),
+            group.shard_rows(fake),
             differentiate=penalty.differentiates,
             randomness=torch.Generator().manual_seed(7),
             group=group,
@@ -244,7 +247,7 @@ def test_every_penalty_draws_for_the_joined_batch(name):
         return penalty.per_sample(position).detach()
 
     assert penalty.draws_jointly or not penalty.draws
-    alone = per_sample(ALONE)
+    alone = per_sample(SINGLE_PROCESS)
     for rank, found in enumerate(in_threads(4, per_sample)):
         torch.testing.assert_close(found, alone[rank::4])
 
@@ -254,21 +257,21 @@ def test_a_change_of_pictures_is_drawn_for_the_joined_batch():
 
     def change(group):
         stream = torch.Generator().manual_seed(5)
-        return group.applied(lambda samples: shift_and_flip(samples, stream), group.own_rows(pictures))
+        return group.applied(lambda samples: shift_and_flip(samples, stream), group.shard_rows(pictures))
 
-    alone = change(ALONE)
+    alone = change(SINGLE_PROCESS)
     for rank, found in enumerate(in_threads(2, change)):
         assert torch.equal(found, alone[rank::2])
 
 
 def test_one_process_is_sent_no_message_and_given_its_own_tensors():
     logits = torch.randn(4, requires_grad=True)
-    assert ALONE.joined(logits)[0] is logits
-    assert ALONE.own_rows(logits) is logits
-    assert ALONE.share(logits) is logits
-    assert ALONE.add_up([], [logits])[0] is logits
-    assert ALONE.decision("yes") == "yes" and ALONE.gathered(3) == [3]
-    assert not ALONE.heard()
+    assert SINGLE_PROCESS.all_gather(logits)[0] is logits
+    assert SINGLE_PROCESS.shard_rows(logits) is logits
+    assert SINGLE_PROCESS.mean_shard(logits) is logits
+    assert SINGLE_PROCESS.all_reduce([], [logits])[0] is logits
+    assert SINGLE_PROCESS.decision("yes") == "yes" and SINGLE_PROCESS.all_gather_object(3) == [3]
+    assert not SINGLE_PROCESS.any_noticed()
 
 
 @pytest.mark.parametrize("asked", [0, 1])
@@ -329,12 +332,14 @@ def test_a_plan_made_by_the_first_process_is_everybodys(points):
     def plans(group):
         trainer = built(planned, group)
         if group.is_main:
-            trainer.plan = dataclasses.replace(trainer.plan, steps=99, course_steps=12, look_steps=frozenset({4, 90}))
+            trainer.plan = dataclasses.replace(
+                trainer.plan, steps=99, schedule_steps=12, evaluation_steps=frozenset({4, 90})
+            )
         agreed_plan(trainer)
         return trainer.plan
 
     found = in_threads(2, plans)
-    assert found[0] == found[1] and found[1].look_steps == {4, 90}
+    assert found[0] == found[1] and found[1].evaluation_steps == {4, 90}
 
 
 def test_play_that_is_no_longer_finite_ends_in_all_processes(points):
@@ -363,18 +368,18 @@ def test_all_processes_go_back_to_the_same_checkpoint(points, tmp_path):
             else []
         )
         batches_at = trainer.batches_at
-        spoilt = [] if group.rank == 1 else [10]
+        contaminated = [] if group.rank == 1 else [10]
 
         def broken_once(step, *, joined=False):
             batches = batches_at(step, joined=joined)
-            if step == 10 and not joined and not spoilt:
-                spoilt.append(step)
+            if step == 10 and not joined and not contaminated:
+                contaminated.append(step)
                 return [dataclasses.replace(batch, real=batch.real * torch.nan) for batch in batches]
             return batches
 
         trainer.batches_at = broken_once
         Recovery(run, most=1, learning_rate_factor=0.5).play(trainer)
-        return trainer.step, trainer.caution, [record["to_step"] for record in trainer.rollbacks], weights(trainer)
+        return trainer.step, trainer.lr_backoff, [record["to_step"] for record in trainer.rollbacks], weights(trainer)
 
     first, second = in_threads(2, play)
     assert first[:3] == second[:3] == (20, 0.5, [8])
@@ -386,14 +391,14 @@ class Many:
 
     def __init__(self, processes):
         self.processes = processes
-        self.is_alone = processes == 1
+        self.is_single_process = processes == 1
 
 
 @pytest.mark.parametrize(
     ("processes", "settings", "words"),
     [
-        (3, {}, "16 samples cannot be divided among 3 processes.*Set play.batch_size=15 or 18"),
-        (32, {}, "32 processes.*Set play.batch_size=32"),
+        (3, {}, "16 samples cannot be divided among 3 processes.*Set training.batch_size=15 or 18"),
+        (32, {}, "32 processes.*Set training.batch_size=32"),
         (16, {"rows": 15}, "16 processes for 15 training samples"),
         (2, {"networks": [("generator", torch.nn.Sequential(torch.nn.BatchNorm1d(3)))]}, "batch normalisation"),
         (2, {"networks": [("discriminator", torch.nn.Sequential(torch.nn.Dropout(0.1)))]}, "dropout"),

@@ -19,19 +19,19 @@ import typer
 from safetensors.torch import load_file
 from threads import in_threads
 
-from equipoise import experiment
 from equipoise.cli.terminal import reporting_errors
-from equipoise.distributed import ALONE, Group, TorchGroup, here, meeting
+from equipoise.distributed import SINGLE_PROCESS, ProcessGroup, TorchProcessGroup, meeting, process_group
 from equipoise.errors import ConfigError
-from equipoise.experiment.build import build_trainer
-from equipoise.experiment.many import begun_before, launch_name
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.many_processes import begun_before, launch_name
+from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.resume import resume
 from equipoise.training.checkpoints import checkpoint_files
 
 WORKER = Path(gloo_worker.__file__)
 LONGEST_SECONDS = 240
 SETTINGS = [
-    "play.batch_size=32",
+    "training.batch_size=32",
     "networks.generator.width=8",
     "networks.discriminator.width=8",
     "runtime.threads=1",
@@ -71,7 +71,7 @@ def table(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def in_one_process(points, table):
-    return gloo_worker.everything(str(points), str(table), ALONE)
+    return gloo_worker.everything(str(points), str(table), SINGLE_PROCESS)
 
 
 @pytest.mark.slow
@@ -208,13 +208,13 @@ def test_a_signal_to_one_process_stops_all_and_one_process_continues(points, tmp
     assert status["state"] == "stopped" and 0 < status["step"] < steps
     assert checkpoint_files(run / "checkpoints")[-1].stem == f"step-{status['step']:08d}"
     # What two processes began, one continues.
-    gan = experiment.resume(run)
+    gan = resume(run)
     assert gan.step == steps
 
 
 @pytest.mark.parametrize("tells", [True, False])
 def test_one_of_many_processes_shows_an_error_and_says_which_it_is(tells, monkeypatch, capsys):
-    class Second(Group):
+    class Second(ProcessGroup):
         def tells(self, error):
             return tells
 
@@ -222,17 +222,17 @@ def test_one_of_many_processes_shows_an_error_and_says_which_it_is(tells, monkey
     monkeypatch.setattr(meeting, "_started", Second(1, 2))
 
     def command():
-        raise ConfigError("play.batch_size", "31 samples cannot be divided.")
+        raise ConfigError("training.batch_size", "31 samples cannot be divided.")
 
     with pytest.raises(typer.Exit) as stopped:
         reporting_errors(command)()
     assert stopped.value.exit_code == 2
     said = capsys.readouterr().err
-    assert said == ("process 1 of 2: play.batch_size: 31 samples cannot be divided.\n" if tells else "")
+    assert said == ("process 1 of 2: training.batch_size: 31 samples cannot be divided.\n" if tells else "")
 
 
 def test_one_of_many_processes_shows_the_traceback_of_a_bug(monkeypatch):
-    class Group3(Group):
+    class Group3(ProcessGroup):
         def tells(self, error):
             return self.rank == 0
 
@@ -263,20 +263,20 @@ def test_an_environment_that_makes_no_sense_is_explained(variables, words, monke
     for name, text in variables.items():
         monkeypatch.setenv(name, text)
     with pytest.raises(ConfigError, match=words):
-        here()
+        process_group()
 
 
 def test_one_process_meets_nobody(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "1")
     monkeypatch.setenv("RANK", "0")
-    assert here() is ALONE
+    assert process_group() is SINGLE_PROCESS
 
 
 def test_fewer_devices_than_processes_are_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    group = object.__new__(TorchGroup)
-    Group.__init__(group, 1, 2)
-    group.gathered = lambda value: [[0, *value[1:]], value]
+    group = object.__new__(TorchProcessGroup)
+    ProcessGroup.__init__(group, 1, 2)
+    group.all_gather_object = lambda value: [[0, *value[1:]], value]
     with pytest.raises(ConfigError, match="(?s)process 1: it is number 1.*has 1 CUDA devices.*--nproc-per-node 1"):
         group.place(torch.device("cuda"))
     with pytest.raises(ConfigError, match="2 processes on mps"):
@@ -291,7 +291,7 @@ def test_a_folder_is_continued_by_the_torchrun_that_made_it_only(tmp_path, monke
     (run / "status.json").write_text("{}")
 
     def found(asked=config):
-        return begun_before(ALONE, asked, run, candidates=lambda: [])
+        return begun_before(SINGLE_PROCESS, asked, run, candidates=lambda: [])
 
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     assert found() is None, "somebody else's folder"
@@ -300,8 +300,8 @@ def test_a_folder_is_continued_by_the_torchrun_that_made_it_only(tmp_path, monke
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     assert found() == run
     assert found(config.model_copy(update={"seed": 9})) is None, "another run"
-    settled = config.looks.model_copy(update={"count": 7})
-    (run / "config.yaml").write_text(config.model_copy(update={"looks": settled}).to_yaml())
+    settled = config.evaluations.model_copy(update={"count": 7})
+    (run / "config.yaml").write_text(config.model_copy(update={"evaluations": settled}).to_yaml())
     assert found() == run, "what was left open was decided by the clock when the run began"
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
     (run / "run.json").write_text(json.dumps({"launch": launch_name()}))
@@ -310,8 +310,8 @@ def test_a_folder_is_continued_by_the_torchrun_that_made_it_only(tmp_path, monke
 
 PARTING = """
 import pathlib, torch
-from equipoise.distributed import here, meeting
-group = here()
+from equipoise.distributed import process_group, meeting
+group = process_group()
 group.place(torch.device("cpu"))
 group.gathered([1.0])
 meeting._part()

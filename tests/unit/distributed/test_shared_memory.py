@@ -8,7 +8,7 @@ import pytest
 import torch
 from threads import in_threads
 
-from equipoise.distributed import meeting, shared_memory
+from equipoise.distributed import rendezvous, shared_memory
 from equipoise.distributed.shared_memory import FOLDER
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="this system keeps no files in memory")
@@ -32,7 +32,7 @@ def test_all_get_the_same_bits_turn_after_turn_whoever_is_late(processes, dtype)
         for turn in range(40):
             flat = vector(group.rank, turn, dtype, size=1 + 24 * turn)
             time.sleep(late.choice([0, 0, 0.002]))
-            memory.add_up(flat, group.wait)
+            memory.all_reduce(flat, group.wait)
             found.append(flat)
         return found
 
@@ -64,7 +64,7 @@ def test_where_there_is_no_memory_to_share_all_do_without(trouble, monkeypatch, 
 
 
 def test_large_vectors_and_those_of_a_gpu_are_left_to_torch():
-    group = object.__new__(meeting.TorchGroup)
+    group = object.__new__(rendezvous.TorchProcessGroup)
     group._memory, group._has_memory = None, True
     assert group._memory_for(torch.empty(shared_memory.MOST_BYTES + 1, dtype=torch.uint8)) is None
     assert group._memory_for(torch.empty(10, device="meta")) is None

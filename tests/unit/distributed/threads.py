@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.distributed import Group
+from equipoise.distributed import ProcessGroup
 
 
 class Meeting:
@@ -21,7 +21,7 @@ class Meeting:
         self.left: list[Any] = [None] * count
 
 
-class ThreadGroup(Group):
+class ThreadGroup(ProcessGroup):
     """One thread's view of the group."""
 
     def __init__(self, meeting: Meeting, rank: int) -> None:
@@ -47,7 +47,7 @@ class ThreadGroup(Group):
         return self._gather(values)
 
 
-def in_threads(count: int, work: Callable[[Group], Any]) -> list[Any]:
+def in_threads(count: int, work: Callable[[ProcessGroup], Any]) -> list[Any]:
     """What `work` gives in each of `count` processes; the first error of one is raised here."""
     meeting = Meeting(count)
     results: list[Any] = [None] * count

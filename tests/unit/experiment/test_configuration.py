@@ -5,10 +5,10 @@ import pytest
 import yaml
 
 from equipoise.errors import ConfigError, DataError
-from equipoise.experiment.build import build_trainer
-from equipoise.experiment.preparing import plan_run
-from equipoise.experiment.presets import preset, preset_name
-from equipoise.experiment.reading import merged, read_config, read_settings, validated
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.config.files import merged, read_config, read_settings, validated
+from equipoise.experiment.config.presets import preset, preset_name
+from equipoise.experiment.prepare import plan_run
 from equipoise.spaces import ImageSpace, PointSpace, TableSpace
 
 
@@ -20,19 +20,21 @@ def points(tmp_path):
 
 
 def plan(points, *settings, **options):
-    return plan_run(points, steps=10, settings=["play.batch_size=8", *settings], **options)
+    return plan_run(points, steps=10, settings=["training.batch_size=8", *settings], **options)
 
 
 def test_settings_are_read_as_yaml_into_sections():
-    assert read_settings(["play.batch_size=256", "objective=hinge", "averaging.share=1e-2", "data.drop=[a, b]"]) == {
-        "play": {"batch_size": 256},
+    assert read_settings(
+        ["training.batch_size=256", "objective=hinge", "ema.relative_length=1e-2", "data.drop=[a, b]"]
+    ) == {
+        "training": {"batch_size": 256},
         "objective": "hinge",
-        "averaging": {"share": 0.01},
+        "ema": {"share": 0.01},
         "data": {"drop": ["a", "b"]},
     }
 
 
-@pytest.mark.parametrize("text", ["play.batch_size", "=3", "play={"])
+@pytest.mark.parametrize("text", ["training.batch_size", "=3", "play={"])
 def test_a_setting_that_is_no_key_and_value_is_refused_with_an_example(text):
     with pytest.raises(ConfigError) as caught:
         read_settings([text])
@@ -71,15 +73,15 @@ def test_a_complete_configuration_survives_writing_and_reading(points, tmp_path)
     [
         (["objective=hing"], "objective", "Did you mean 'hinge'?"),
         (["penalties=[{name: r3}]"], "penalties", "Did you mean 'r"),
-        (["play.batchsize=3"], "play.batchsize", "Did you mean 'batch_size'?"),
+        (["training.batchsize=3"], "training.batchsize", "Did you mean 'batch_size'?"),
         (["plya.batch_size=3"], "plya", "Did you mean 'play'?"),
-        (["play.batch_size=0"], "play.batch_size", "0 does not fit"),
-        (["play.batch_size=many"], "play.batch_size", "'many' does not fit"),
+        (["training.batch_size=0"], "training.batch_size", "0 does not fit"),
+        (["training.batch_size=many"], "training.batch_size", "'many' does not fit"),
         (["networks.generator.widht=3"], "networks.generator.widht", "Did you mean 'width'?"),
         (["networks.family=mpl"], "networks.family", "Did you mean 'mlp'?"),
-        (["optimisers.generator.name=Adan"], "optimisers.generator.name", "Did you mean 'Adam'?"),
-        (["optimisers.generator.options={beta: 1}"], "optimisers.generator.options.beta", "Did you mean 'betas'?"),
-        (["play.order=simultaneous", "play.discriminator_turns=2"], "play", "does not fit"),
+        (["optimizers.generator.name=Adan"], "optimizers.generator.name", "Did you mean 'Adam'?"),
+        (["optimizers.generator.options={beta: 1}"], "optimizers.generator.options.beta", "Did you mean 'betas'?"),
+        (["training.update_rule=simultaneous", "training.n_critic=2"], "play", "does not fit"),
         (["objective=wasserstein", "penalties=[]"], "objective", "without any control of the discriminator's slope"),
         (["networks.conditional=true"], "networks.conditional", "no class labels"),
         (["seed=-1"], "seed", "-1 is not a seed"),
@@ -141,9 +143,9 @@ def test_an_impossible_budget_is_refused(points, options):
 
 
 def test_minutes_become_steps_that_are_stored(points):
-    planned = plan_run(points, minutes=0.05, settings=["play.batch_size=8"])
-    assert planned.config.play.steps >= 10
-    assert yaml.safe_load(planned.config.to_yaml())["play"]["steps"] == planned.config.play.steps
+    planned = plan_run(points, minutes=0.05, settings=["training.batch_size=8"])
+    assert planned.config.training.steps >= 10
+    assert yaml.safe_load(planned.config.to_yaml())["training"]["steps"] == planned.config.training.steps
 
 
 def test_a_device_that_is_not_there_is_refused(points):
@@ -191,7 +193,7 @@ def test_an_import_path_that_is_no_such_part_is_refused(points, path):
 def test_batch_normalisation_under_a_per_sample_penalty_is_refused_by_name():
     from torch import nn
 
-    from equipoise.experiment.build import refuse_forbidden
+    from equipoise.experiment.build.trainer import refuse_forbidden
     from equipoise.objectives import find
     from equipoise.penalties import find as find_penalty
 

@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 
 from equipoise.data import load, prepare
-from equipoise.experiment import preparing
-from equipoise.experiment.judging import judge_sources
-from equipoise.experiment.judging_run import drawn, judge_run, most_samples
-from equipoise.experiment.resuming import resume
-from equipoise.experiment.run import fit
+from equipoise.experiment import prepare as preparing
+from equipoise.experiment.judge.datasets import judge_sources
+from equipoise.experiment.judge.run import drawn, judge_run, most_samples
+from equipoise.experiment.resume import resume
+from equipoise.experiment.train import fit
 from equipoise.training.checkpoints import read_checkpoint
 
 ALWAYS, NEVER = "0", "1e9"
-SETTINGS = ("outputs.final_verdict=false", "outputs.samples=1", "play.batch_size=32", "runtime.threads=1")
+SETTINGS = ("outputs.final_verdict=false", "outputs.samples=1", "training.batch_size=32", "runtime.threads=1")
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +91,7 @@ def test_a_verdict_on_disk_is_that_in_memory(tmp_path: Path, monkeypatch: pytest
 def test_no_more_rows_are_read_than_a_verdict_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, "table")
     hold("disk", monkeypatch)
-    monkeypatch.setattr("equipoise.experiment.judging_run.MOST_SAMPLES", 150)
+    monkeypatch.setattr("equipoise.experiment.judge.run.MOST_SAMPLES", 150)
     raw = load(path)
     read = []
     rows = type(raw.values).rows
@@ -105,7 +105,7 @@ def test_no_more_rows_are_read_than_a_verdict_takes(tmp_path: Path, monkeypatch:
 
 def test_memory_grows_by_a_few_bytes_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # In small steps, as rows are here: with the usual ones, 50,000 rows would be a single step.
-    monkeypatch.setattr("equipoise.data.training_rows.CHUNK_ROWS", 5_000)
+    monkeypatch.setattr("equipoise.data.store.training_rows.CHUNK_ROWS", 5_000)
     held, peak = {}, {}
     for rows in (50_000, 200_000):
         path = tmp_path / f"{rows}.parquet"

@@ -4,10 +4,17 @@ import pytest
 import yaml
 
 from equipoise.errors import ConfigError
-from equipoise.experiment import looking
-from equipoise.experiment.config import LooksConfig, RunConfig
-from equipoise.experiment.looking import LADDER, LEAST_SECONDS, MOST, LookState, plan_the_looks, settled
-from equipoise.experiment.preparing import LOOKS_SHARE, plan_run
+from equipoise.experiment.config.schema import EvaluationsConfig, RunConfig
+from equipoise.experiment.judge import during_training as looking
+from equipoise.experiment.judge.during_training import (
+    LADDER,
+    LEAST_SECONDS,
+    MOST,
+    EvaluationState,
+    plan_interim_evaluations,
+    settled,
+)
+from equipoise.experiment.prepare import EVALUATIONS_SHARE, plan_run
 from equipoise.runfolder import RunFolder
 
 SMALL = ("networks.generator.width=8", "networks.discriminator.width=8", "data.points=30000")
@@ -17,13 +24,13 @@ SMALL = ("networks.generator.width=8", "networks.discriminator.width=8", "data.p
 def clock(monkeypatch):
     """Steps and looks that take a stated time; nothing is played or judged."""
 
-    def set_to(step, *looks):
-        rungs = dict(zip(LADDER, looks, strict=False))
+    def set_to(step, *evaluations):
+        severities = dict(zip(LADDER, evaluations, strict=False))
         monkeypatch.setattr(looking, "_seconds_per_step", lambda trainer: step)
         monkeypatch.setattr(
             looking,
-            "_timed_look",
-            lambda planned, section, trainer: rungs.get((section.members, section.samples), looks[-1]),
+            "_timed_evaluation",
+            lambda planned, section, trainer: severities.get((section.classifiers, section.samples), evaluations[-1]),
         )
 
     return set_to
@@ -36,15 +43,15 @@ def planned(steps, *settings):
 def test_looks_fit_in_their_share_of_the_time(clock):
     clock(0.01, 0.5)
     section, timing = settled(planned(6000))  # 60 s of play: 4.5 s for looks
-    assert section.count == int(60 * LOOKS_SHARE / (1 - LOOKS_SHARE) / 0.5) == 9
-    assert timing["planned_share"] <= LOOKS_SHARE
-    assert ((section.members, section.samples), section.resolution) == (LADDER[0], "floor")
+    assert section.count == int(60 * EVALUATIONS_SHARE / (1 - EVALUATIONS_SHARE) / 0.5) == 9
+    assert timing["planned_share"] <= EVALUATIONS_SHARE
+    assert ((section.classifiers, section.samples), section.sensitivity) == (LADDER[0], "floor")
 
 
 def test_a_run_too_short_for_a_look_has_none_and_times_none(clock, monkeypatch):
     clock(0.01, 0.5)
-    monkeypatch.setattr(looking, "_timed_look", lambda *_: pytest.fail("a look was timed"))
-    steps = int(LEAST_SECONDS * (1 - LOOKS_SHARE) / LOOKS_SHARE / 0.01) - 1
+    monkeypatch.setattr(looking, "_timed_evaluation", lambda *_: pytest.fail("a look was timed"))
+    steps = int(LEAST_SECONDS * (1 - EVALUATIONS_SHARE) / EVALUATIONS_SHARE / 0.01) - 1
     assert settled(planned(steps))[0].count == 0
 
 
@@ -56,38 +63,41 @@ def test_a_look_that_does_not_fit_is_not_planned(clock):
 def test_a_long_run_has_finer_looks_a_screen_and_a_gap_but_no_more_than_twenty(clock):
     clock(0.01, 0.5, 1.0, 2.0, 4.0, 24.0)
     section, timing = settled(planned(600_000))
-    assert (section.members, section.samples) == LADDER[3]  # 3,000 rows are held out: 20,000 would be the same
-    assert (section.count, section.resolution, section.gap_steps) == (MOST, "screen", 50)
-    assert timing["planned_share"] <= LOOKS_SHARE
+    assert (section.classifiers, section.samples) == LADDER[3]  # 3,000 rows are held out: 20,000 would be the same
+    assert (section.count, section.sensitivity, section.duality_gap_steps) == (MOST, "screen", 50)
+    assert timing["planned_share"] <= EVALUATIONS_SHARE
 
 
 def test_finer_looks_are_not_made_where_fewer_than_ten_would_fit(clock):
     clock(0.01, 0.1, 2.0)
     section, _ = settled(planned(12_000))  # 9 s for looks
-    assert (section.members, section.samples) == LADDER[0]
+    assert (section.classifiers, section.samples) == LADDER[0]
 
 
 def test_a_person_who_asks_for_a_goal_has_looks_at_any_price(clock):
     clock(0.001, 1.0)
-    section, timing = settled(planned(100, "looks.until=not-distinguished", "looks.margin=0.05"))
-    assert section.count == 3 and section.resolution == "screen"
-    assert timing["planned_share"] > LOOKS_SHARE
+    section, timing = settled(planned(100, "evaluations.until=not-distinguished", "evaluations.margin=0.05"))
+    assert section.count == 3 and section.sensitivity == "screen"
+    assert timing["planned_share"] > EVALUATIONS_SHARE
 
 
 def test_what_was_given_is_kept(clock):
     clock(0.01, 0.5)
-    section, _ = settled(planned(6000, "looks.count=2", "looks.samples=300", "looks.gap_steps=0"))
-    assert (section.count, section.samples, section.gap_steps) == (2, 300, 0)
+    section, _ = settled(
+        planned(6000, "evaluations.count=2", "evaluations.samples=300", "evaluations.duality_gap_steps=0")
+    )
+    assert (section.count, section.samples, section.duality_gap_steps) == (2, 300, 0)
 
 
 def test_minutes_leave_room_for_looks(monkeypatch):
-    import equipoise.experiment.preparing as preparing
+    import equipoise.experiment.prepare as preparing
 
     monkeypatch.setattr(preparing, "seconds_per_step", lambda config, data: 0.01)
-    with_looks, without = (
-        plan_run("grid25", minutes=1, settings=[*SMALL, *more]).config.play.steps for more in ((), ("looks.count=0",))
+    with_evaluations, without = (
+        plan_run("grid25", minutes=1, settings=[*SMALL, *more]).config.training.steps
+        for more in ((), ("evaluations.count=0",))
     )
-    assert with_looks == pytest.approx(without * (1 - LOOKS_SHARE), abs=1)
+    assert with_evaluations == pytest.approx(without * (1 - EVALUATIONS_SHARE), abs=1)
 
 
 def test_too_few_rows_have_no_looks_and_refuse_a_goal(tmp_path):
@@ -96,16 +106,16 @@ def test_too_few_rows_have_no_looks_and_refuse_a_goal(tmp_path):
     np.save(tmp_path / "few.npy", np.random.default_rng(0).normal(size=(40, 2)))
     assert settled(plan_run(tmp_path / "few.npy", steps=10**7, settings=SMALL[:2]))[0].count == 0
     with pytest.raises(ConfigError, match="held out for looks"):
-        settled(plan_run(tmp_path / "few.npy", steps=10, settings=[*SMALL[:2], "looks.keep_best=true"]))
+        settled(plan_run(tmp_path / "few.npy", steps=10, settings=[*SMALL[:2], "evaluations.keep_best=true"]))
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (["looks.margin=0.1"], "looks.until"),
-        (["looks.count=0", "looks.keep_best=true"], "without looks"),
-        (["looks.until=equal"], "looks.until"),
-        (["looks.margin=0.9", "looks.until=not-distinguished"], "looks.margin"),
+        (["evaluations.margin=0.1"], "evaluations.until"),
+        (["evaluations.count=0", "evaluations.keep_best=true"], "without looks"),
+        (["evaluations.until=equal"], "evaluations.until"),
+        (["evaluations.margin=0.9", "evaluations.until=not-distinguished"], "evaluations.margin"),
         (["looks=5"], "looks"),
     ],
 )
@@ -115,30 +125,30 @@ def test_wishes_that_contradict_each_other_are_refused(settings, said):
 
 
 def test_another_length_chooses_anew_and_keeps_the_wishes(tmp_path):
-    stored = planned(50, "looks.count=7", "looks.samples=99", "looks.keep_best=true").config
+    stored = planned(50, "evaluations.count=7", "evaluations.samples=99", "evaluations.keep_best=true").config
     path = tmp_path / "config.yaml"
     path.write_text(stored.to_yaml())
-    assert plan_run(None, config_file=path).config.looks == stored.looks
-    longer = plan_run(None, config_file=path, steps=100).config.looks
-    assert longer == LooksConfig(keep_best=True)
+    assert plan_run(None, config_file=path).config.evaluations == stored.evaluations
+    longer = plan_run(None, config_file=path, steps=100).config.evaluations
+    assert longer == EvaluationsConfig(keep_best=True)
 
 
 def test_a_configuration_of_before_looks_still_loads_and_its_run_has_none(tmp_path):
     content = yaml.safe_load(planned(50).config.to_yaml())
-    del content["looks"]
-    assert RunConfig.model_validate(content).looks == LooksConfig()
-    assert LookState.read(RunFolder(tmp_path)) == LookState()
+    del content["evaluations"]
+    assert RunConfig.model_validate(content).evaluations == EvaluationsConfig()
+    assert EvaluationState.read(RunFolder(tmp_path)) == EvaluationState()
 
 
 def test_the_plan_is_stored_and_comes_back(tmp_path):
     settings = (
-        "looks.count=3",
-        "looks.samples=100",
-        "looks.members=quick",
-        "looks.resolution=screen",
-        "looks.gap_steps=0",
+        "evaluations.count=3",
+        "evaluations.samples=100",
+        "evaluations.classifiers=quick",
+        "evaluations.sensitivity=quick",
+        "evaluations.duality_gap_steps=0",
     )
-    _, state = plan_the_looks(planned(50, *settings))
+    _, state = plan_interim_evaluations(planned(50, *settings))
     state.write(RunFolder(tmp_path))
-    assert LookState.read(RunFolder(tmp_path)) == state
-    assert state.resolution is not None and state.screen_seconds > 0
+    assert EvaluationState.read(RunFolder(tmp_path)) == state
+    assert state.sensitivity is not None and state.quick_seconds > 0

@@ -8,22 +8,18 @@ import numpy as np
 import pytest
 
 from equipoise.errors import ConfigError, OutOfMemory
-from equipoise.experiment import (
-    dry_run,
-    fit,
-    forecast,
-    forecast_run,
-    judge_run,
-    judge_sources,
-    preparing,
-    train_planned,
-)
-from equipoise.experiment.build import build_trainer
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment import forecast
+from equipoise.experiment import prepare as preparing
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.forecast import dry_run, forecast_run
+from equipoise.experiment.judge.datasets import judge_sources
+from equipoise.experiment.judge.run import judge_run
+from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.train import fit, train_planned
 from equipoise.runfolder import RunFolder
 
-SMALL = ["play.batch_size=8", "networks.generator.width=4", "networks.discriminator.width=4", "data.points=300"]
-HUGE_BATCH = ["play.batch_size=40000000000", "data.points=300"]
+SMALL = ["training.batch_size=8", "networks.generator.width=4", "networks.discriminator.width=4", "data.points=300"]
+HUGE_BATCH = ["training.batch_size=40000000000", "data.points=300"]
 """320 GB for the numbers of the rows of one batch: numpy is refused at once, whatever the machine."""
 
 
@@ -57,7 +53,7 @@ def little_room():
 def test_a_batch_that_finds_no_room_says_what_to_lower_however_long_the_run_is(length, tmp_path, little_room):
     with pytest.raises(OutOfMemory) as caught:
         fit("ring8", outdir=tmp_path / "run", settings=HUGE_BATCH, **length)
-    assert "play.batch_size (now 40000000000" in caught.value.advice
+    assert "training.batch_size (now 40000000000" in caught.value.advice
     if "minutes" in length:
         assert "--minutes" in caught.value.where and not (tmp_path / "run").exists()
 
@@ -67,8 +63,8 @@ def test_a_forecast_of_what_finds_no_room_is_made_from_sizes(little_room):
     assert (found.steps, found.seconds_per_step, found.seconds) == (5, None, None)
     # Two sides of 40 billion points of two numbers in four bytes are 640 GB; a forecast below that would be no help.
     assert found.memory_bytes > 640e9
-    assert "play.batch_size (now 40000000000" in found.trouble and "--dry-run" not in found.trouble
-    assert config.play.batch_size == 40_000_000_000
+    assert "training.batch_size (now 40000000000" in found.trouble and "--dry-run" not in found.trouble
+    assert config.training.batch_size == 40_000_000_000
 
 
 def test_a_forecast_of_networks_that_find_no_room_counts_their_weights(little_room):
@@ -98,10 +94,10 @@ def test_a_forecast_without_trouble_is_timed_and_counts_what_will_be_trained():
 
 
 def test_looks_that_find_no_room_leave_the_rest_of_the_forecast(no_memory):
-    no_memory(forecast, "with_looks")
+    no_memory(forecast, "with_evaluations")
     config, found = dry_run(plan_run("ring8", steps=5, settings=SMALL).config)
     assert found.seconds > 0 and "the referee's looks" in found.trouble
-    assert config.looks.count is None
+    assert config.evaluations.count is None
 
 
 @pytest.mark.parametrize("step", ["load", "prepare"])
@@ -115,7 +111,7 @@ def test_data_that_find_no_room_say_what_to_do_about_data(step, no_memory, tmp_p
 
 
 def test_a_verdict_that_finds_no_room_leaves_a_finished_run_with_a_report_and_says_how_to_judge(no_memory, tmp_path):
-    from equipoise.experiment import judging_run
+    from equipoise.experiment.judge import run as judging_run
 
     planned = plan_run("ring8", steps=3, settings=SMALL)
     no_memory(judging_run, "judge")
@@ -123,7 +119,7 @@ def test_a_verdict_that_finds_no_room_leaves_a_finished_run_with_a_report_and_sa
     status = RunFolder(gan.folder).read_status()
     assert status["state"] == "finished" and f"equipoise judge {gan.folder}" in status["message"]
     assert (gan.folder / "report.html").is_file()
-    with pytest.raises(OutOfMemory, match="--resolution floor"):
+    with pytest.raises(OutOfMemory, match="--sensitivity theoretical"):
         judge_run(gan.folder)
 
 

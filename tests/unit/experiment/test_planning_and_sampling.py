@@ -9,15 +9,17 @@ import pytest
 import torch
 
 from equipoise.errors import ConfigError, OutOfMemory, PlayDiverged
-from equipoise.experiment import fit, load, resume, train_planned
-from equipoise.experiment.build import build_trainer
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.generator import load
+from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.resume import resume
+from equipoise.experiment.train import fit, train_planned
 from equipoise.objectives import find
 from equipoise.runfolder import RunFolder
 from equipoise.training.checkpoints import checkpoint_files, save_checkpoint
 from equipoise.training.weighting import value_played
 
-SMALL = ["play.batch_size=8", "networks.generator.width=4", "networks.discriminator.width=4"]
+SMALL = ["training.batch_size=8", "networks.generator.width=4", "networks.discriminator.width=4"]
 UNJUDGED = [*SMALL, "outputs.final_verdict=false"]
 
 
@@ -54,7 +56,7 @@ def test_outputs_asked_for_in_a_file_or_on_the_command_line_outlive_a_new_budget
 
 def test_how_often_things_are_written_follows_the_steps_however_they_are_given(points):
     by_flag = plan_run(points, steps=100, settings=["outputs.samples=3"]).config.outputs
-    by_setting = plan_run(points, settings=["play.steps=100", "outputs.samples=3"]).config.outputs
+    by_setting = plan_run(points, settings=["training.steps=100", "outputs.samples=3"]).config.outputs
     assert by_flag == by_setting
     assert by_flag.checkpoint_every == 5
 
@@ -83,14 +85,14 @@ def test_options_that_make_no_network_are_refused_by_role(points, setting):
 @pytest.mark.parametrize("name", ["LBFGS", "SparseAdam"])
 def test_an_optimiser_that_cannot_play_is_not_offered(points, name):
     planned = plan_run(
-        points, steps=5, settings=[f"optimisers.generator.name={name}", "optimisers.generator.options={}"]
+        points, steps=5, settings=[f"optimizers.generator.name={name}", "optimizers.generator.options={}"]
     )
     with pytest.raises(ConfigError, match="Available"):
         build_trainer(planned.config, planned.data)
 
 
 def test_a_quoted_number_stays_text():
-    from equipoise.experiment.reading import read_settings
+    from equipoise.experiment.config.files import read_settings
 
     assert read_settings(["data.sample_weight='1'", "x=1e-3", "y='1e-3'"]) == {
         "data": {"sample_weight": "1"},
@@ -100,8 +102,10 @@ def test_a_quoted_number_stays_text():
 
 
 def test_the_weight_of_consensus_play_can_be_set(points):
-    planned = plan_run(points, steps=5, settings=[*SMALL, "play.order=consensus", "play.consensus_weight=0.25"])
-    assert build_trainer(planned.config, planned.data).schedule.consensus_weight == 0.25
+    planned = plan_run(
+        points, steps=5, settings=[*SMALL, "training.update_rule=consensus", "training.consensus_weight=0.25"]
+    )
+    assert build_trainer(planned.config, planned.data).update_rule.consensus_weight == 0.25
 
 
 def test_coordinates_keep_their_names(points, tmp_path):
@@ -139,7 +143,7 @@ def test_a_run_continued_after_a_failure_loses_the_old_message(points, tmp_path)
 
 @pytest.mark.parametrize(
     ("error", "raised", "said"),
-    [(ZeroDivisionError("a bug"), ZeroDivisionError, "a bug"), (MemoryError(), OutOfMemory, "play.batch_size")],
+    [(ZeroDivisionError("a bug"), ZeroDivisionError, "a bug"), (MemoryError(), OutOfMemory, "training.batch_size")],
 )
 def test_any_failure_leaves_the_state_failed(points, tmp_path, monkeypatch, error, raised, said):
     from equipoise.training import recorder
@@ -171,7 +175,7 @@ def test_an_impossible_budget_is_refused_when_resuming_too(points, tmp_path, bud
 
 def test_data_that_cannot_be_judged_are_no_failure_of_the_run_and_are_said_so(points, tmp_path, monkeypatch):
     from equipoise.errors import DataError
-    from equipoise.experiment.gan import Gan
+    from equipoise.experiment.generator import Gan
 
     def refuse(self):
         raise DataError("points.csv", "cannot be judged.", "Expected other data.", "Give other data.")
@@ -195,7 +199,7 @@ def test_the_value_of_a_conditional_pairing_game_is_that_of_its_own_pairs():
 
 
 def test_runs_that_start_together_get_folders_of_their_own(points, tmp_path, monkeypatch):
-    from equipoise.experiment.run import next_folder
+    from equipoise.experiment.train import next_folder
 
     monkeypatch.chdir(tmp_path)
     config = plan_run(points, steps=3).config
@@ -204,7 +208,7 @@ def test_runs_that_start_together_get_folders_of_their_own(points, tmp_path, mon
 
 def test_a_run_on_an_array_says_why_it_cannot_be_continued_or_judged_from_its_folder(tmp_path):
     from equipoise.errors import RunFolderError
-    from equipoise.experiment import judge_run
+    from equipoise.experiment.judge.run import judge_run
 
     gan = fit(np.random.default_rng(0).normal(size=(60, 2)), outdir=tmp_path / "run", steps=3, settings=UNJUDGED)
     for again in (resume, judge_run):
@@ -223,8 +227,10 @@ def test_missing_labels_are_no_class_of_their_own():
 
 def test_resume_tells_that_the_number_of_processes_has_changed_and_goes_on(points, tmp_path):
     run = RunFolder(train_planned(plan_run(points, steps=4, settings=UNJUDGED), tmp_path / "run").folder)
-    facts = run.read_json(run.facts)
-    run.write_json(run.facts, {**facts, "processes": 2, "environment": {**facts["environment"], "processes": 2}})
+    metadata = run.read_json(run.metadata)
+    run.write_json(
+        run.metadata, {**metadata, "processes": 2, "environment": {**metadata["environment"], "processes": 2}}
+    )
     said = []
 
     class Told:

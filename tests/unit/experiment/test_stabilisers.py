@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.augmentation.changes import shift, shift_and_flip
+from equipoise.augmentation.transforms import shift, shift_and_flip
 from equipoise.errors import ConfigError
-from equipoise.experiment.build import build_trainer
-from equipoise.experiment.preparing import plan_run
-from equipoise.training.fog import FoggedGenerator
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.prepare import plan_run
+from equipoise.training.instance_noise import NoisyGenerator
 
-SMALL = ["play.batch_size=8", "networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=2"]
+SMALL = ["training.batch_size=8", "networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=2"]
 
 
 @pytest.fixture
@@ -35,15 +35,15 @@ def built(source, *settings):
 def test_instance_noise_is_off_unless_it_is_asked_for(points):
     assert built(points)[1].fog is None
     _, trainer = built(points, "augmentation.instance_noise.level=0.2")
-    assert isinstance(trainer.generator, FoggedGenerator)
+    assert isinstance(trainer.generator, NoisyGenerator)
     assert trainer.generator.fog is trainer.fog and trainer.fog.noise.level_at(0, 10) == 0.2
 
 
 def test_a_clip_norm_shortens_the_steps_of_its_player_only(points):
     _, trainer = built(
         points,
-        "optimisers.generator={name: SGD, options: {}, learning_rate: 1.0, clip_norm: 1e-4}",
-        "optimisers.course.warmup_steps=0",
+        "optimizers.generator={name: SGD, options: {}, learning_rate: 1.0, clip_norm: 1e-4}",
+        "optimizers.lr_schedule.warmup_steps=0",
     )
     before = [parameter.detach().clone() for parameter in trainer.generator.parameters]
     report = trainer.play(measure=True)
@@ -64,7 +64,7 @@ def test_spectral_normalisation_is_control_enough_for_wasserstein_play(points):
 
 def test_consistency_on_pictures_shifts_them_unless_another_change_is_named(images, points, monkeypatch):
     asked = []
-    from equipoise.experiment import build
+    from equipoise.experiment.build import trainer as build
 
     monkeypatch.setattr(build, "find_change", lambda name, *, where: asked.append(name) or shift)
     config, _ = built(images, "networks.family=mlp", "penalties=[consistency]")
@@ -76,7 +76,7 @@ def test_consistency_on_pictures_shifts_them_unless_another_change_is_named(imag
 
 
 def test_a_change_may_be_code_of_ones_own(images):
-    option = "penalties=[{name: consistency, options: {change: 'equipoise.augmentation.changes:shift_and_flip'}}]"
+    option = "penalties=[{name: consistency, options: {change: 'equipoise.augmentation.transforms:shift_and_flip'}}]"
     planned = plan_run(images, steps=10, settings=[*SMALL, "networks.family=mlp", option])
     build_trainer(planned.config, planned.data)
     with pytest.raises(ConfigError, match="--trust-code"):
@@ -114,9 +114,9 @@ def test_automatic_gamma_without_a_penalty_that_has_one_is_refused(points):
 @pytest.mark.parametrize(
     ("setting", "where"),
     [
-        ("optimisers.generator.clip_norm=0", "optimisers.generator.clip_norm"),
+        ("optimizers.generator.clip_norm=0", "optimizers.generator.clip_norm"),
         ("augmentation.instance_noise.level=-1", "augmentation.instance_noise.level"),
-        ("augmentation.instance_noise.share=2", "augmentation.instance_noise.share"),
+        ("augmentation.instance_noise.decay_fraction=2", "augmentation.instance_noise.decay_fraction"),
         ("augmentation.instance_noise.levl=1", "Did you mean 'level'"),
         ("penalties=[{name: consistency, options: {change: shft}}]", "Did you mean 'shift'"),
     ],

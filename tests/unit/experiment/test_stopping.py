@@ -10,14 +10,18 @@ import pytest
 
 from equipoise import reports
 from equipoise.errors import EXIT_INTERRUPTED, Interrupted
-from equipoise.experiment import judging_run, preparing, resume, run, train_planned
-from equipoise.experiment.gan import Gan
-from equipoise.experiment.preparing import plan_run
-from equipoise.experiment.stopping import stopping_at_once
+from equipoise.experiment import prepare as preparing
+from equipoise.experiment import train as run
+from equipoise.experiment.generator import Gan
+from equipoise.experiment.judge import run as judging_run
+from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.resume import resume
+from equipoise.experiment.signals import stopping_at_once
+from equipoise.experiment.train import train_planned
 from equipoise.runfolder import RunFolder
 from equipoise.training import Trainer
 
-SMALL = ["play.batch_size=8", "networks.generator.width=4", "networks.discriminator.width=4", "looks.count=0"]
+SMALL = ["training.batch_size=8", "networks.generator.width=4", "networks.discriminator.width=4", "evaluations.count=0"]
 SIGNALS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM}
 
 
@@ -104,7 +108,7 @@ def test_a_signal_in_the_last_step_ends_the_run_before_its_verdict(name, points,
         (preparing, "prepare"),
         (preparing, "seconds_per_step"),
         (run, "build_trainer"),
-        (run, "plan_the_looks"),
+        (run, "plan_interim_evaluations"),
         (run, "create_run_folder"),
     ],
 )
@@ -158,7 +162,7 @@ def test_a_longer_run_that_is_stopped_at_its_verdict_gets_one_although_there_was
 
 def test_a_second_signal_ends_at_once(hit, monkeypatch):
     ended = []
-    monkeypatch.setattr("equipoise.experiment.stopping._end_at_once", ended.append)
+    monkeypatch.setattr("equipoise.experiment.signals._end_at_once", ended.append)
 
     def explain(by):
         return Interrupted("here", by)

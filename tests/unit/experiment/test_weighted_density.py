@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from equipoise.experiment import judge_run, train_planned
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.judge.run import judge_run
+from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.train import train_planned
 from equipoise.experiment.weighted_density import sampled_weights, thinned_part
 from equipoise.runfolder import open_run_folder
 
-SMALL = ["play.batch_size=8", "networks.generator.width=8", "networks.discriminator.width=8", "runtime.threads=1"]
+SMALL = ["training.batch_size=8", "networks.generator.width=8", "networks.discriminator.width=8", "runtime.threads=1"]
 
 
 @pytest.fixture

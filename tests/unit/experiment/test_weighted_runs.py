@@ -10,14 +10,14 @@ import yaml
 from equipoise.cli.main import main
 from equipoise.data import DataOptions, load, prepare
 from equipoise.errors import ConfigError, DataError
-from equipoise.experiment import train_planned
-from equipoise.experiment.build import build_trainer, draw_weights
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.build.trainer import build_trainer, draw_weights
+from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.train import train_planned
 from equipoise.reports import write_report
 from equipoise.runfolder import open_run_folder
 
 SMALL = [
-    "play.batch_size=8",
+    "training.batch_size=8",
     "networks.generator.width=8",
     "networks.discriminator.width=8",
     "networks.latents=2",
@@ -127,8 +127,8 @@ def test_a_weighted_run_says_under_which_density_each_value_is_given(table, tmp_
     row = run.read_metrics()[-1]
     assert np.isfinite(row["value_under_data"]) and row["value_under_data"] != row["value"]
     assert row["value_under_data_standard_error"] > 0
-    facts = run.read_json(run.facts)["sampling"]
-    assert "weighted density" in facts["value"] and "Rows of weight 0" in facts["value_under_data"]
+    metadata = run.read_json(run.metadata)["sampling"]
+    assert "weighted density" in metadata["value"] and "Rows of weight 0" in metadata["value_under_data"]
     page = write_report(gan.folder).read_text()
     assert "V is given under the weighted density that training draws from." in page
     assert gan.sample(3, seed=0).columns.tolist() == ["a", "b", "kind"]
@@ -149,7 +149,7 @@ def test_an_evenly_drawn_run_says_nothing_of_densities(table, tmp_path):
     gan = train_planned(planned(table), tmp_path / "run")
     run = open_run_folder(gan.folder)
     assert "value_under_data" not in run.read_metrics()[-1]
-    assert run.read_json(run.facts)["sampling"] is None
+    assert run.read_json(run.metadata)["sampling"] is None
 
 
 def test_both_options_of_the_command_line_reach_the_configuration(table, tmp_path, capsys):
@@ -164,7 +164,7 @@ def test_both_options_of_the_command_line_reach_the_configuration(table, tmp_pat
 
 @pytest.mark.parametrize("settings", [[], ["objective=wasserstein", "penalties=[{name: wgan_gp}]"]])
 def test_a_batch_of_one_works_from_data_to_report(table, tmp_path, settings):
-    gan = train_planned(planned(table, "data.sample_weight=w", "play.batch_size=1", *settings), tmp_path / "run")
+    gan = train_planned(planned(table, "data.sample_weight=w", "training.batch_size=1", *settings), tmp_path / "run")
     row = open_run_folder(gan.folder).read_metrics()[-1]
     assert row["value_standard_error"] is None and np.isfinite(row["value"])
     assert row["saturation"]["input_gradient_norm"] >= 0

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from equipoise.game import Batch, Player, discriminator_loss, generator_loss
-from equipoise.game.compiled import assign_gradients, discriminator_gradients, generator_gradients, weights_of
+from equipoise.game.functional import assign_gradients, discriminator_gradients, generator_gradients, weights_of
 from equipoise.networks import find as find_network
 from equipoise.objectives import available, find
 from equipoise.penalties import find as find_penalty

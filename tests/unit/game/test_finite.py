@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from equipoise.game import FiniteMoves, Player
-from equipoise.game.finite import Courier
+from equipoise.game import FiniteUpdates, Player
+from equipoise.game.finite import AsyncCopy
 
 CPU = torch.device("cpu")
 OPTIMISERS = {
@@ -55,15 +55,15 @@ def same(first, second):
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_a_bad_gradient_moves_no_weight_and_no_moment_of_either_player(optimiser, at_once):
     discriminator, generator = players(OPTIMISERS[optimiser])
-    moves = FiniteMoves(discriminator, generator, device=CPU, reads_at_once=at_once)
+    moves = FiniteUpdates(discriminator, generator, device=CPU, reads_at_once=at_once)
     for player in (discriminator, generator):
         give_gradients(player)
-        player.descend()
+        player.update()
     before = state(discriminator), state(generator)
     give_gradients(discriminator, bad=2)
-    discriminator.descend()
+    discriminator.update()
     give_gradients(generator)
-    generator.descend()
+    generator.update()
     assert same(state(discriminator), before[0]) and same(state(generator), before[1])
     found = moves.trouble()
     assert (found.player, found.kind, found.layer) == ("discriminator", "gradient", "1.weight")
@@ -73,11 +73,11 @@ def test_a_bad_gradient_moves_no_weight_and_no_moment_of_either_player(optimiser
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_finite_gradients_move_as_they_would_without_anybody_watching(optimiser, at_once):
     watched, alone = players(OPTIMISERS[optimiser]), players(OPTIMISERS[optimiser])
-    moves = FiniteMoves(*watched, device=CPU, reads_at_once=at_once)
+    moves = FiniteUpdates(*watched, device=CPU, reads_at_once=at_once)
     for _ in range(3):
         for player in (*watched, *alone):
             give_gradients(player)
-            player.descend()
+            player.update()
         moves.watch(torch.tensor(1.0), torch.tensor(1.0))
     assert all(same(state(one), state(other)) for one, other in zip(watched, alone, strict=True))
     assert not moves.noticed() and moves.trouble() is None
@@ -86,11 +86,11 @@ def test_finite_gradients_move_as_they_would_without_anybody_watching(optimiser,
 @pytest.mark.parametrize("at_once", [True, False])
 def test_the_first_trouble_is_the_one_that_is_named_with_its_step(at_once):
     discriminator, generator = players()
-    moves = FiniteMoves(discriminator, generator, device=CPU, reads_at_once=at_once)
+    moves = FiniteUpdates(discriminator, generator, device=CPU, reads_at_once=at_once)
     for step, bad in ((7, None), (8, 3), (9, 0)):
         moves.step = step
         give_gradients(generator, bad=bad)
-        generator.descend()
+        generator.update()
         moves.watch(torch.tensor(0.0), torch.tensor(float("inf") if step == 9 else 0.0))
     found = moves.trouble()
     assert (found.step, found.player, found.kind, found.layer) == (8, "generator", "gradient", "1.bias")
@@ -100,7 +100,7 @@ def test_the_first_trouble_is_the_one_that_is_named_with_its_step(at_once):
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize(("place", "player"), [(0, "discriminator"), (1, "generator")])
 def test_a_loss_that_is_not_finite_is_that_players(at_once, place, player):
-    moves = FiniteMoves(*players(), device=CPU, reads_at_once=at_once)
+    moves = FiniteUpdates(*players(), device=CPU, reads_at_once=at_once)
     losses = [torch.tensor(0.5), torch.tensor(0.5)]
     losses[place] = torch.tensor(float("nan"))
     moves.watch(*losses)
@@ -110,11 +110,11 @@ def test_a_loss_that_is_not_finite_is_that_players(at_once, place, player):
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_broken_weight_is_named_as_the_cause_of_the_others_gradient(at_once):
     discriminator, generator = players()
-    moves = FiniteMoves(discriminator, generator, device=CPU, reads_at_once=at_once)
+    moves = FiniteUpdates(discriminator, generator, device=CPU, reads_at_once=at_once)
     with torch.no_grad():
         generator.parameters[1][0] = float("inf")
     give_gradients(discriminator, bad=0)
-    discriminator.descend()
+    discriminator.update()
     found = moves.trouble()
     assert (found.player, found.kind, found.layer) == ("generator", "weight", "0.bias")
 
@@ -122,14 +122,14 @@ def test_a_broken_weight_is_named_as_the_cause_of_the_others_gradient(at_once):
 @pytest.mark.parametrize("at_once", [True, False])
 def test_after_it_is_cleared_play_moves_again(at_once):
     discriminator, generator = players()
-    moves = FiniteMoves(discriminator, generator, device=CPU, reads_at_once=at_once)
+    moves = FiniteUpdates(discriminator, generator, device=CPU, reads_at_once=at_once)
     give_gradients(generator, bad=0)
-    generator.descend()
+    generator.update()
     moves.watch(torch.tensor(0.0), torch.tensor(0.0))
     moves.clear()
     before = state(generator)
     give_gradients(generator)
-    generator.descend()
+    generator.update()
     assert not moves.noticed() and moves.trouble() is None
     assert not torch.equal(state(generator)[0]["0.weight"], before[0]["0.weight"])
 
@@ -149,13 +149,13 @@ class Reads(TorchDispatchMode):
 @pytest.mark.parametrize("optimiser", ["fused Adam", "fused SGD with momentum"])
 def test_on_a_device_no_number_is_read_in_a_turn_or_after_a_step(optimiser):
     discriminator, generator = players(OPTIMISERS[optimiser])
-    moves = FiniteMoves(discriminator, generator, device=CPU, reads_at_once=False)
+    moves = FiniteUpdates(discriminator, generator, device=CPU, reads_at_once=False)
     moves._courier = Unhurried()
     with Reads() as reads:
         for bad in (None, 1, None):
             for player in (discriminator, generator):
                 give_gradients(player, bad=bad)
-                player.descend()
+                player.update()
             moves.watch(discriminator.parameters[0].sum(), generator.parameters[0].sum())
             moves.noticed()
     assert reads.count == 0
@@ -189,7 +189,7 @@ class LateArrival:
 
 def test_news_is_read_when_it_has_arrived_and_not_before_even_if_it_is_always_late():
     source = torch.zeros(5, dtype=torch.float64)
-    courier = Courier(source)
+    courier = AsyncCopy(source)
     courier._arrival = LateArrival()
     courier.send()
     source[0] = 1.0  # after the copy was made

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from equipoise.errors import ConfigError
-from equipoise.game import Batch, Player, Schedule, WeightAverage, play_step
+from equipoise.game import AveragedWeights, Batch, Player, UpdateRule, train_step
 from equipoise.objectives import find
-from equipoise.penalties.zero_centred import r1, r2
+from equipoise.penalties.r1_r2 import r1, r2
 
 
 class Point(nn.Module):
@@ -61,12 +61,12 @@ def positions(discriminator, generator):
 def test_a_step_of_the_dirac_game_is_the_one_computed_by_hand(order):
     theta, psi, h = 0.7, -0.4, 0.1
     discriminator, generator = players(theta, psi, h)
-    play_step(
+    train_step(
         discriminator,
         generator,
         objective=find("nonsaturating")(),
         batches=[batch(), batch()],
-        schedule=Schedule(order),
+        update_rule=UpdateRule(order),
     )
     # V = log sigma(0) + log sigma(-psi theta): dV/dpsi = -theta sigma(psi theta), ascended by the discriminator.
     new_psi = psi - h * theta * sigmoid(psi * theta)
@@ -79,7 +79,7 @@ def test_a_step_of_the_dirac_game_is_the_one_computed_by_hand(order):
 def test_r1_and_r2_add_gamma_times_the_slope_to_the_discriminators_gradient():
     theta, psi, h, gamma = 0.7, -0.4, 0.1, 0.3
     discriminator, generator = players(theta, psi, h)
-    report = play_step(
+    report = train_step(
         discriminator,
         generator,
         objective=find("relativistic")(),
@@ -97,7 +97,7 @@ def test_the_penalty_factor_scales_every_penalty():
     moves = []
     for weight, factor in ((0.6, 0.5), (0.3, 1.0)):
         discriminator, generator = players(0.7, -0.4, 0.1)
-        play_step(
+        train_step(
             discriminator,
             generator,
             objective=find("relativistic")(),
@@ -112,12 +112,12 @@ def test_the_penalty_factor_scales_every_penalty():
 def test_k_discriminator_turns_equal_k_updates_by_hand():
     theta, psi, h = 0.7, -0.4, 0.1
     discriminator, generator = players(theta, psi, h)
-    play_step(
+    train_step(
         discriminator,
         generator,
         objective=find("nonsaturating")(),
         batches=[batch()] * 4,
-        schedule=Schedule(discriminator_turns=3),
+        update_rule=UpdateRule(n_critic=3),
     )
     for _ in range(3):
         psi -= h * theta * sigmoid(psi * theta)
@@ -126,13 +126,13 @@ def test_k_discriminator_turns_equal_k_updates_by_hand():
 
 def test_a_generator_turn_leaves_no_gradient_in_the_discriminator():
     discriminator, generator = players(0.7, -0.4, 0.1)
-    play_step(discriminator, generator, objective=find("nonsaturating")(), batches=[batch(), batch()])
+    train_step(discriminator, generator, objective=find("nonsaturating")(), batches=[batch(), batch()])
     assert discriminator.network.psi.grad is None
 
 
 def test_the_report_is_detached_and_describes_the_position_before_the_update():
     discriminator, generator = players(0.7, -0.4, 0.1)
-    report = play_step(
+    report = train_step(
         discriminator, generator, objective=find("nonsaturating")(), batches=[batch(), batch()], measure=True
     )
     assert not report.fake_logits.requires_grad
@@ -143,17 +143,17 @@ def test_the_report_is_detached_and_describes_the_position_before_the_update():
 
 def test_simultaneous_play_with_several_turns_is_refused_by_name():
     with pytest.raises(ConfigError, match="simultaneous play with 2 discriminator"):
-        Schedule("simultaneous", discriminator_turns=2)
+        UpdateRule("simultaneous", n_critic=2)
 
 
 def test_a_player_without_turns_is_refused():
     with pytest.raises(ConfigError, match="no turn"):
-        Schedule(generator_turns=0)
+        UpdateRule(generator_updates=0)
 
 
 def test_the_average_reaches_back_over_its_share_of_the_updates():
     network = nn.Linear(1, 1, bias=False).double()
-    average = WeightAverage(network, share=0.5)
+    average = AveragedWeights(network, share=0.5)
     expected = network.weight.item()
     for update in range(1, 6):
         with torch.no_grad():
@@ -165,7 +165,7 @@ def test_the_average_reaches_back_over_its_share_of_the_updates():
 
 def test_an_average_with_share_zero_is_the_last_iterate():
     network = nn.Linear(2, 2)
-    average = WeightAverage(network, share=0.0)
+    average = AveragedWeights(network, share=0.0)
     with torch.no_grad():
         network.weight.mul_(3)
     average.update()
@@ -186,7 +186,7 @@ def test_labels_reach_both_players_and_a_joined_batch_repeats_them():
 
     generator, discriminator = Labelled(), Labelled()
     turn = Batch(real=torch.randn(3, 2), latents=torch.randn(3, 1), labels=torch.tensor([0, 1, 2]))
-    play_step(
+    train_step(
         Player(discriminator, torch.optim.SGD(discriminator.parameters(), lr=0.1)),
         Player(generator, torch.optim.SGD(generator.parameters(), lr=0.1)),
         objective=find("relativistic")(),

@@ -16,7 +16,7 @@ QUICK = {
     "mse": {"steps": 10},
     "turns": {"steps": 20, "seeds": 1},
     "saturation": {"steps": 20},
-    "stopping": {"steps": 10, "looks": 1, "per_side": 300},
+    "stopping": {"steps": 10, "evaluations": 1, "per_side": 300},
 }
 
 
@@ -91,7 +91,7 @@ def test_the_command_prints_one_json_object(capsys):
 def test_the_command_writes_four_files_and_prints_the_table(capsys, tmp_path):
     assert run("step", "--outdir", str(tmp_path / "new")) == 0
     assert len(list((tmp_path / "new").iterdir())) == 4
-    assert "discriminator.descend()" in capsys.readouterr().out
+    assert "discriminator.update()" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [("--all",), ("dirac", "--all", "--outdir", "x")])

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from equipoise.errors import ConfigError
-from equipoise.experiment.judging import judge_sources
+from equipoise.experiment.judge.datasets import judge_sources
 from equipoise.metrics.known import gaussian
 from equipoise.referee import Verdict, judge
-from equipoise.referee.base import Member, Rows
-from equipoise.referee.crossing import LEAST_OF_A_PIECE, measured_crosswise
-from equipoise.referee.inputs import twins
-from equipoise.referee.members import available
-from equipoise.referee.playing import places, play
+from equipoise.referee.base import Classifier, Rows
+from equipoise.referee.classifiers import available
+from equipoise.referee.cross_fitting import LEAST_OF_A_PIECE, cross_fitted
+from equipoise.referee.fit_and_score import places, play
+from equipoise.referee.inputs import duplicates
 
 QUADRATIC = [available()["quadratic"]]
 
@@ -27,8 +27,8 @@ class Spy:
     def __init__(self) -> None:
         self.fits: list[dict[str, list[np.ndarray]]] = []
 
-    def member(self) -> Member:
-        return Member("spy", frozenset({"points"}), self.fit, sees="nothing")
+    def classifier(self) -> Classifier:
+        return Classifier("spy", frozenset({"points"}), self.fit, sees="nothing")
 
     def fit(self, real: Rows, fake: Rows, seed: int):
         del seed
@@ -42,17 +42,17 @@ class Spy:
         return score
 
 
-def crosswise(real, fake, *, folds, members, seed=0, met=None):
-    where = places(len(real), len(fake), seed=seed, twins=met)
-    first = play(where.taken_from(real, fake), kind="points", seed=seed, members=members)
-    asked = {"kind": "points", "seed": seed, "members": members, "twins": met}
-    return measured_crosswise(real, fake, first, folds=folds, **asked)
+def crosswise(real, fake, *, folds, classifiers, seed=0, met=None):
+    where = places(len(real), len(fake), seed=seed, duplicates=met)
+    first = play(where.taken_from(real, fake), kind="points", seed=seed, classifiers=classifiers)
+    asked = {"kind": "points", "seed": seed, "classifiers": classifiers, "duplicates": met}
+    return cross_fitted(real, fake, first, folds=folds, **asked)
 
 
 @pytest.mark.parametrize("folds", [1, 2, 3, 5])
 def test_every_sample_is_scored_once_by_a_discriminator_that_has_not_seen_it(folds):
     real, fake, spy = np.arange(200.0)[:, None], 1000 + np.arange(90.0)[:, None], Spy()
-    measured = crosswise(real, fake, folds=folds, members=[spy.member()])
+    measured = crosswise(real, fake, folds=folds, classifiers=[spy.classifier()])
     assert measured.folds == folds == len(spy.fits)
     scored: list[list[float]] = [[], []]
     for kept in spy.fits:
@@ -72,7 +72,7 @@ def test_every_sample_is_scored_once_by_a_discriminator_that_has_not_seen_it(fol
 
 def test_a_fold_is_fitted_to_everything_else():
     spy = Spy()
-    crosswise(np.arange(200.0)[:, None], 1000 + np.arange(100.0)[:, None], folds=3, members=[spy.member()])
+    crosswise(np.arange(200.0)[:, None], 1000 + np.arange(100.0)[:, None], folds=3, classifiers=[spy.classifier()])
     for kept in spy.fits[1:]:
         parts = [*kept["fitted"], *kept["asked"][:2]]
         assert sum(map(len, parts)) + sum(map(len, kept["asked"][2:])) == 300
@@ -83,16 +83,16 @@ def test_few_samples_get_fewer_folds():
     # 20 a side: 12 are fitted to and chosen on, two pieces of six.
     real, fake = np.arange(20.0)[:, None], 1000 + np.arange(20.0)[:, None]
     assert LEAST_OF_A_PIECE == 6
-    assert [crosswise(real, fake, folds=n, members=QUADRATIC).folds for n in (1, 2, 3, 20)] == [1, 2, 3, 3]
+    assert [crosswise(real, fake, folds=n, classifiers=QUADRATIC).folds for n in (1, 2, 3, 20)] == [1, 2, 3, 3]
 
 
 def test_no_fold_scores_a_value_that_it_was_fitted_to():
     stream = np.random.default_rng(0)
     pool = np.arange(400.0)[:, None]
     real, fake, spy = pool[stream.integers(0, 400, 200)], pool[stream.integers(0, 400, 200)], Spy()
-    met = twins(real, fake)
+    met = duplicates(real, fake)
     assert met is not None
-    measured = crosswise(real, fake, folds=3, members=[spy.member()], met=met)
+    measured = crosswise(real, fake, folds=3, classifiers=[spy.classifier()], met=met)
     for kept in spy.fits:
         seen = np.concatenate([*kept["fitted"], *kept["asked"][:2]])
         assert not np.isin(np.concatenate(kept["asked"][2:]), seen).any()
@@ -106,10 +106,10 @@ def test_no_fold_scores_a_value_that_it_was_fitted_to():
 def test_one_fold_gives_the_figures_of_the_scored_part_and_leaves_the_decision_alone():
     stream = np.random.default_rng(0)
     real, fake = gaussian(2).sample(500, stream), gaussian(2, mean=1.0).sample(400, stream)
-    one, three = (judge(real, fake, kind="points", members=QUADRATIC, folds=folds) for folds in (1, 3))
-    assert (one.folds, one.measured) == (1, (one.counts.real_score, one.counts.fake_score))
+    one, three = (judge(real, fake, kind="points", classifiers=QUADRATIC, folds=folds) for folds in (1, 3))
+    assert (one.folds, one.measured) == (1, (one.counts.real_test, one.counts.fake_test))
     assert (three.folds, three.measured) == (3, (500, 400))
-    for name in ("conclusion", "log_e_value", "accuracy", "auc", "counts", "member", "findings"):
+    for name in ("conclusion", "log_e_value", "accuracy", "auc", "counts", "classifier", "findings"):
         assert getattr(one, name) == getattr(three, name)
     assert three.jsd_lower_bound_nats > one.jsd_lower_bound_nats > 0
     assert three.value_standard_error < one.value_standard_error
@@ -120,10 +120,10 @@ def test_one_fold_gives_the_figures_of_the_scored_part_and_leaves_the_decision_a
 def test_the_sentence_says_what_the_distance_was_measured_on():
     stream = np.random.default_rng(0)
     real, fake = gaussian(2).sample(500, stream), gaussian(2, mean=1.5).sample(400, stream)
-    verdict = judge(real, fake, kind="points", members=QUADRATIC)
+    verdict = judge(real, fake, kind="points", classifiers=QUADRATIC)
     text = " ".join(verdict.to_text().split())
     assert "(measured on 500 real and 400 generated samples, each scored by the one of 3 discriminators" in text
-    single = judge(real, fake, kind="points", members=QUADRATIC, folds=1)
+    single = judge(real, fake, kind="points", classifiers=QUADRATIC, folds=1)
     assert "measured on" not in single.to_text()
     again = Verdict.from_json(verdict.to_json())
     assert (again.folds, again.measured) == (3, (500, 400))
@@ -131,20 +131,22 @@ def test_the_sentence_says_what_the_distance_was_measured_on():
 
 def test_files_from_before_there_were_folds_are_read():
     stream = np.random.default_rng(0)
-    verdict = judge(gaussian(2).sample(100, stream), gaussian(2).sample(100, stream), kind="points", members=QUADRATIC)
+    verdict = judge(
+        gaussian(2).sample(100, stream), gaussian(2).sample(100, stream), kind="points", classifiers=QUADRATIC
+    )
     state = verdict.to_json()
     for name in ("folds", "measured_real", "measured_fake"):
         del state[name]
     old = Verdict.from_json(state)
-    assert (old.folds, old.measured) == (1, (verdict.counts.real_score, verdict.counts.fake_score))
+    assert (old.folds, old.measured) == (1, (verdict.counts.real_test, verdict.counts.fake_test))
 
 
 def test_sides_that_are_not_told_apart_are_measured_once_and_so_is_a_run():
     stream = np.random.default_rng(0)
     real, fake, train = (gaussian(2, mean=mean).sample(300, stream) for mean in (0.0, 2.0, 0.0))
-    alike = judge(real, train, kind="points", members=QUADRATIC)
+    alike = judge(real, train, kind="points", classifiers=QUADRATIC)
     assert alike.conclusion != "distinguished" and alike.folds == 1
-    run = judge(real, fake, kind="points", members=QUADRATIC, real_fit=train, folds=5)
+    run = judge(real, fake, kind="points", classifiers=QUADRATIC, real_train=train, folds=5)
     assert run.conclusion == "distinguished" and run.folds == 1
 
 
@@ -153,7 +155,7 @@ def test_a_person_is_told_of_discriminators_that_take_long(monkeypatch, slow, to
     stream, found = np.random.default_rng(0), []
     monkeypatch.setattr(sys.modules[judge.__module__], "_SLOW_SECONDS", slow)
     sides = gaussian(2).sample(100, stream), gaussian(2, mean=3.0).sample(100, stream)
-    judge(*sides, kind="points", members=QUADRATIC, tell=lambda what, before: found.append((what, before)))
+    judge(*sides, kind="points", classifiers=QUADRATIC, tell=lambda what, before: found.append((what, before)))
     assert found == [("the distance, with discriminators fitted to the rest", before) for before in told]
 
 
@@ -165,11 +167,13 @@ def test_a_number_of_folds_out_of_range_is_refused(folds):
 
 def test_two_members_of_one_name_are_refused():
     with pytest.raises(ConfigError, match=r"2 of them are called 'quadratic'"):
-        judge(np.zeros((50, 1)), np.ones((50, 1)), kind="points", members=[*QUADRATIC, *QUADRATIC])
+        judge(np.zeros((50, 1)), np.ones((50, 1)), kind="points", classifiers=[*QUADRATIC, *QUADRATIC])
 
 
 def test_folds_reach_the_referee_from_the_public_function():
     stream = np.random.default_rng(0)
     real = pd.DataFrame(stream.normal(size=(150, 2)), columns=["a", "b"])
-    found = [judge_sources(real, real * 3 + 1e-3, folds=folds, resolution="floor").folds for folds in (None, 1, 4)]
+    found = [
+        judge_sources(real, real * 3 + 1e-3, folds=folds, sensitivity="theoretical").folds for folds in (None, 1, 4)
+    ]
     assert found == [3, 1, 4]

@@ -7,8 +7,8 @@ import pytest
 
 from equipoise.errors import ConfigError, DataError, MissingExtra
 from equipoise.referee import Conclusion, judge
-from equipoise.referee.extractors import WELL_KNOWN, members_of, onnx_extractor
-from equipoise.referee.members import available
+from equipoise.referee.classifiers import available
+from equipoise.referee.extractors import WELL_KNOWN, classifiers_of, onnx_extractor
 
 QUICK = [available()["neighbour curves"]]
 
@@ -48,11 +48,11 @@ def stored_model(path, *, shape, channels: int = 1):
 
 def test_a_function_sees_what_the_others_do_not():
     real, fake = speckled(600, 0), speckled(600, 1, speckle=6)
-    options = {"kind": "images", "members": QUICK, "checks": []}
+    options = {"kind": "images", "classifiers": QUICK, "checks": []}
     assert judge(real, fake, **options).conclusion != Conclusion.DISTINGUISHED
     seen = judge(real, fake, extractor=chequered, **options)
     assert seen.conclusion == Conclusion.DISTINGUISHED
-    assert {"neighbour curves", "chequered"} == set(seen.member_values)
+    assert {"neighbour curves", "chequered"} == set(seen.classifier_values)
 
 
 def test_an_onnx_file_gives_the_features_that_it_computes(tmp_path):
@@ -77,28 +77,28 @@ def test_the_verdict_of_an_onnx_file_is_that_of_the_same_function(tmp_path):
     pytest.importorskip("onnxruntime", reason="onnxruntime comes with the extra 'onnx'")
     path = stored_model(tmp_path / "means.onnx", shape=["n", 1, 6, 6])
     real, fake = speckled(300, 0), np.clip(speckled(300, 1) + 12, 0, 255).astype(np.uint8)
-    (member,) = members_of(path, "images")
-    assert member.name == "means.onnx" and member.identity == members_of([str(path)], "images")[0].identity
-    verdict = judge(real, fake, kind="images", members=[], extractor=str(path), checks=[])
-    assert verdict.conclusion == Conclusion.DISTINGUISHED and set(verdict.member_values) == {"means.onnx"}
+    (classifier,) = classifiers_of(path, "images")
+    assert classifier.name == "means.onnx" and classifier.identity == classifiers_of([str(path)], "images")[0].identity
+    verdict = judge(real, fake, kind="images", classifiers=[], extractor=str(path), checks=[])
+    assert verdict.conclusion == Conclusion.DISTINGUISHED and set(verdict.classifier_values) == {"means.onnx"}
 
 
 def test_files_that_are_no_usable_model_are_refused_with_what_was_found(tmp_path):
     pytest.importorskip("onnxruntime", reason="onnxruntime comes with the extra 'onnx'")
     (tmp_path / "broken.onnx").write_bytes(b"not a model")
     with pytest.raises(DataError, match=r"broken\.onnx.*cannot read"):
-        members_of(tmp_path / "broken.onnx", "images")
+        classifiers_of(tmp_path / "broken.onnx", "images")
     with pytest.raises(DataError, match="no such file"):
-        members_of(tmp_path / "missing.onnx", "images")
+        classifiers_of(tmp_path / "missing.onnx", "images")
     with pytest.raises(DataError, match=r"its inputs are images: tensor\(float\) \['n', 1, 6\]"):
-        members_of(stored_model(tmp_path / "rows.onnx", shape=["n", 1, 6]), "images")
+        classifiers_of(stored_model(tmp_path / "rows.onnx", shape=["n", 1, 6]), "images")
 
 
 def test_extractors_are_for_images_and_unknown_names_list_the_known_ones():
     with pytest.raises(ConfigError, match="the data are points"):
         judge(np.zeros((50, 2)), np.zeros((50, 2)), kind="points", extractor=chequered)
     with pytest.raises(ConfigError, match="resnet-50"):
-        members_of("resnet50", "images")
+        classifiers_of("resnet50", "images")
 
 
 def test_an_extractor_that_returns_nonsense_is_named():
@@ -107,7 +107,7 @@ def test_an_extractor_that_returns_nonsense_is_named():
         def wrong(images):
             return np.zeros((1, 3))
 
-        judge(speckled(60, 0), speckled(60, 1), kind="images", members=[], extractor=wrong)
+        judge(speckled(60, 0), speckled(60, 1), kind="images", classifiers=[], extractor=wrong)
 
 
 def test_a_missing_package_names_the_extra_that_brings_it(monkeypatch, tmp_path):
@@ -119,4 +119,4 @@ def test_a_missing_package_names_the_extra_that_brings_it(monkeypatch, tmp_path)
     monkeypatch.setitem(sys.modules, "timm", None)
     for name in WELL_KNOWN:
         with pytest.raises(MissingExtra, match=r"equipoise\[extractors\]"):
-            members_of(name, "images")
+            classifiers_of(name, "images")

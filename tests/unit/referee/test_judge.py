@@ -12,9 +12,9 @@ import pytest
 from equipoise.errors import ConfigError, DataError
 from equipoise.metrics.known import gaussian
 from equipoise.referee import Conclusion, judge
+from equipoise.referee.detectable_effect import Sensitivity, theoretical_nats
+from equipoise.referee.fit_and_score import split
 from equipoise.referee.judge import samples_needed
-from equipoise.referee.playing import split
-from equipoise.referee.resolution import Resolution, floor_nats
 from equipoise.referee.verdict import conclude
 
 
@@ -91,16 +91,18 @@ def test_the_same_seed_gives_the_same_verdict_and_another_seed_another_split():
 
 
 def test_a_fitting_part_of_its_own_leaves_all_real_samples_to_be_scored():
-    verdict = judge(points(300, 0), points(1000, 1), kind="points", real_fit=points(700, 2))
-    assert verdict.counts.real_score == 300 and verdict.counts.fake_score == 400
-    assert verdict.counts.real_fit == 525 and verdict.counts.real_choice == 175
+    verdict = judge(points(300, 0), points(1000, 1), kind="points", real_train=points(700, 2))
+    assert verdict.counts.real_test == 300 and verdict.counts.fake_test == 400
+    assert verdict.counts.real_train == 525 and verdict.counts.real_validation == 175
 
 
 def test_the_three_parts_share_no_sample_and_lose_none():
     real, fake = np.arange(100.0)[:, None], np.arange(57.0)[:, None]
     parts = split(real, fake, seed=0)
-    assert sorted(np.concatenate([parts.real_fit, parts.real_choice, parts.real_score]).ravel()) == list(range(100))
-    assert sorted(np.concatenate([parts.fake_fit, parts.fake_choice, parts.fake_score]).ravel()) == list(range(57))
+    assert sorted(np.concatenate([parts.real_train, parts.real_validation, parts.real_test]).ravel()) == list(
+        range(100)
+    )
+    assert sorted(np.concatenate([parts.fake_train, parts.fake_validation, parts.fake_test]).ravel()) == list(range(57))
 
 
 def test_one_sample_is_too_little_data_and_says_how_many_are_needed():
@@ -119,14 +121,14 @@ def test_more_confidence_needs_more_samples():
 def test_few_samples_are_too_little_data_because_even_a_perfect_observer_would_miss_much():
     verdict = judge(points(60, 0), points(60, 1), kind="points")
     assert verdict.conclusion == Conclusion.TOO_LITTLE_DATA
-    assert verdict.resolution.floor_nats > 0.05
+    assert verdict.sensitivity.theoretical_nats > 0.05
 
 
 def test_the_floor_of_resolution_is_where_a_perfect_observer_has_the_stated_power():
     # A region of mass f that each side has to itself, the rest in common: log E is log 2 for each sample in it, and
     # almost 0 for the others; JSD = f log 2. Both counts are binomial.
     count = 3000
-    share = floor_nats(count, count, confidence=0.95) / math.log(2)
+    share = theoretical_nats(count, count, confidence=0.95) / math.log(2)
     stream = np.random.default_rng(0)
     own = stream.binomial(count, share, (2, 100_000)).sum(axis=0)
     found = own * math.log(2) >= math.log(20)
@@ -136,20 +138,20 @@ def test_the_floor_of_resolution_is_where_a_perfect_observer_has_the_stated_powe
 
 def test_a_smooth_difference_needs_nearly_twice_the_floor():
     # log E of n pairs is then about normal with mean mu = 2 n JSD and variance 2 mu.
-    mean = 2 * 3000 * 2 * floor_nats(3000, 3000, confidence=0.95)
+    mean = 2 * 3000 * 2 * theoretical_nats(3000, 3000, confidence=0.95)
     stream = np.random.default_rng(0)
     found = stream.normal(mean, math.sqrt(2 * mean), 100_000) >= math.log(20)
     assert 0.95 < found.mean() < 0.99
 
 
 def test_equivalence_needs_a_margin_and_a_measured_resolution():
-    planted = Resolution("planted", 0.002, by_defect_nats={"shift": 0.01}, intervals_nats={"shift": (0.008, 0.015)})
-    assert conclude(rejects=False, margin_nats=None, resolution=planted) == Conclusion.NOT_DISTINGUISHED
-    assert conclude(rejects=False, margin_nats=0.02, resolution=planted) == Conclusion.EQUIVALENT
-    assert conclude(rejects=False, margin_nats=0.012, resolution=planted) == Conclusion.TOO_LITTLE_DATA
-    assert conclude(rejects=True, margin_nats=0.02, resolution=planted) == Conclusion.DISTINGUISHED
-    floor = Resolution("floor", 0.002)
-    assert conclude(rejects=False, margin_nats=0.02, resolution=floor) == Conclusion.NOT_DISTINGUISHED
+    injected = Sensitivity("injected", 0.002, by_defect_nats={"shift": 0.01}, intervals_nats={"shift": (0.008, 0.015)})
+    assert conclude(rejects=False, margin_nats=None, sensitivity=injected) == Conclusion.NOT_DISTINGUISHED
+    assert conclude(rejects=False, margin_nats=0.02, sensitivity=injected) == Conclusion.EQUIVALENT
+    assert conclude(rejects=False, margin_nats=0.012, sensitivity=injected) == Conclusion.TOO_LITTLE_DATA
+    assert conclude(rejects=True, margin_nats=0.02, sensitivity=injected) == Conclusion.DISTINGUISHED
+    floor = Sensitivity("theoretical", 0.002)
+    assert conclude(rejects=False, margin_nats=0.02, sensitivity=floor) == Conclusion.NOT_DISTINGUISHED
 
 
 def test_a_verdict_becomes_plain_json_a_page_a_picture_and_html():

@@ -9,12 +9,12 @@ import pytest
 from equipoise.metrics.known import grid25
 from equipoise.referee import judge
 from equipoise.referee.checks.memorisation import near_copies
-from equipoise.referee.members import available
+from equipoise.referee.classifiers import available
 
 
 def finding(held_out, fake, *, train, kind="points"):
     quick = [available()["quadratic"]]
-    verdict = judge(held_out, fake, kind=kind, checks=["memorisation"], members=quick, real_fit=train)
+    verdict = judge(held_out, fake, kind=kind, checks=["memorisation"], classifiers=quick, real_train=train)
     (found,) = [each for each in verdict.findings if each.check == "memorisation"]
     return found
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from equipoise.referee.members import members_for
-from equipoise.referee.prepare import preparation
+from equipoise.referee.classifiers import classifiers_for
+from equipoise.referee.preprocessing import preparation
 
 
 def rows_of_few_levels(count: int, seed: int) -> pd.DataFrame:
@@ -16,12 +16,12 @@ def rows_of_few_levels(count: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame({str(place): stream.choice(each, count) for place, each in enumerate(levels)})
 
 
-@pytest.mark.parametrize("member", members_for("table"), ids=lambda member: member.name)
-def test_equal_samples_get_equal_logits_in_batches_of_any_size(member):
+@pytest.mark.parametrize("classifier", classifiers_for("table"), ids=lambda classifier: classifier.name)
+def test_equal_samples_get_equal_logits_in_batches_of_any_size(classifier):
     # Matrix products round by the shape of the batch: with sides of unlike sizes, trees told them apart by that alone.
     real, fake = rows_of_few_levels(225, 0), rows_of_few_levels(4500, 1)
     prepare = preparation("table", real, fake)
-    score = member.fit(prepare(real), prepare(fake), 0)
+    score = classifier.fit(prepare(real), prepare(fake), 0)
     scored = rows_of_few_levels(3643, 2)
     whole, part = score(prepare(scored)), score(prepare(scored.iloc[:177]))
     assert np.abs(whole[:177] - part).max() < 1e-6  # rounding of sums in linear members; a step of a tree is far larger

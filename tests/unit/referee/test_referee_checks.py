@@ -11,12 +11,12 @@ from equipoise.referee import judge
 from equipoise.referee.checks.collapse import near_repeat_share, repeated_share
 from equipoise.referee.checks.coverage import neighbourhood_scores
 from equipoise.referee.checks.memorisation import copying_score
-from equipoise.referee.members import available
+from equipoise.referee.classifiers import available
 
 
 def problems(check: str, real, fake, *, kind: str = "points", **options) -> list[str]:
     quick = [available()["quadratic"]]
-    verdict = judge(real, fake, kind=kind, checks=[check], members=quick, **options)
+    verdict = judge(real, fake, kind=kind, checks=[check], classifiers=quick, **options)
     return [finding.statement for finding in verdict.findings if finding.is_problem and finding.check == check]
 
 
@@ -63,14 +63,14 @@ def test_shares_of_repeats_are_counted():
 def test_a_copy_of_the_training_rows_is_found_and_fresh_samples_are_not():
     train = grid(4000, 0)
     assert any(
-        "look copied" in statement for statement in problems("memorisation", grid(1500, 1), train, real_fit=train)
+        "look copied" in statement for statement in problems("memorisation", grid(1500, 1), train, real_train=train)
     )
-    assert problems("memorisation", grid(1500, 1), grid(4000, 2), real_fit=train) == []
+    assert problems("memorisation", grid(1500, 1), grid(4000, 2), real_train=train) == []
 
 
 def test_narrow_modes_are_not_taken_for_copying():
     narrow = grid(4000, 1, grid25().widened(0.5))
-    assert problems("memorisation", grid(1500, 0), narrow, real_fit=grid(4000, 2)) == []
+    assert problems("memorisation", grid(1500, 0), narrow, real_train=grid(4000, 2)) == []
 
 
 def test_the_copying_score_is_standard_normal_under_one_law():
@@ -96,7 +96,7 @@ def rows(count: int, seed: int) -> pd.DataFrame:
 def test_the_column_that_gives_a_table_away_is_named_with_its_level():
     fake = rows(3000, 1)
     fake.loc[fake["town"] == "Moss", "town"] = "Oslo"
-    verdict = judge(rows(3000, 0), fake, kind="table", checks=["where"], members=[available()["quadratic"]])
+    verdict = judge(rows(3000, 0), fake, kind="table", checks=["where"], classifiers=[available()["quadratic"]])
     (columns,) = [each for each in verdict.findings if "by themselves" in each.statement]
     assert columns.rows[0]["column"] == "town" and columns.rows[0]["level"] in ("Moss", "Oslo")
 
@@ -121,8 +121,13 @@ def test_the_class_that_gives_itself_away_is_named_and_an_absent_one_too():
     labels = [stream.integers(0, 3, 2000) for _ in range(2)]
     real, fake = (side[:, None] * np.array([4.0, 0.0]) + stream.standard_normal((2000, 2)) for side in labels)
     fake[labels[1] == 1, 1] += 1.5
-    members = [available()[name] for name in ("quadratic", "boosted trees")]
-    options = {"kind": "points", "checks": ["classes"], "members": members, "label_names": ("ant", "bee", "cat")}
+    classifiers = [available()[name] for name in ("quadratic", "boosted trees")]
+    options = {
+        "kind": "points",
+        "checks": ["classes"],
+        "classifiers": classifiers,
+        "label_names": ("ant", "bee", "cat"),
+    }
     verdict = judge(real, fake, real_labels=labels[0], fake_labels=labels[1], **options)
     (told,) = [finding for finding in verdict.findings if finding.is_problem]
     assert told.statement == "1 of 3 classes are told apart by themselves, most first: bee."
@@ -137,5 +142,5 @@ def test_the_picture_shows_the_samples_that_give_each_side_away(kind):
     shape = (200, 2) if kind == "points" else (200, 3, 6, 6)
     sides = [stream.integers(0, 200, shape) + shift for shift in (0, 50)]
     sides = [side.astype(np.uint8 if kind == "images" else np.float64) for side in sides]
-    figure = judge(*sides, kind=kind, members=[available()["quadratic"]], checks=[]).plot()
+    figure = judge(*sides, kind=kind, classifiers=[available()["quadratic"]], checks=[]).plot()
     assert len(figure.axes) >= (4 if kind == "points" else 22)

@@ -7,7 +7,7 @@ import pytest
 
 from equipoise.referee import judge
 from equipoise.referee.checks.regions import grid_of_cells
-from equipoise.referee.members import available
+from equipoise.referee.classifiers import available
 
 
 def blobs(count: int, seed: int, *, side: int = 16, channels: int = 1) -> np.ndarray:
@@ -20,7 +20,7 @@ def blobs(count: int, seed: int, *, side: int = 16, channels: int = 1) -> np.nda
 
 
 def regions(real, fake):
-    verdict = judge(real, fake, kind="images", members=[available()["quadratic"]], checks=["regions"])
+    verdict = judge(real, fake, kind="images", classifiers=[available()["quadratic"]], checks=["regions"])
     (found,) = [finding for finding in verdict.findings if finding.check == "regions"]
     return found, verdict
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from equipoise.referee.checks.where import _excess_jsd
+from equipoise.referee.checks.differences import _excess_jsd
 from equipoise.referee.inputs import first_findings
 
 

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from equipoise.metrics.known import gaussian
-from equipoise.referee import Resolution, Verdict, judge
-from equipoise.referee.members import available
+from equipoise.referee import Sensitivity, Verdict, judge
+from equipoise.referee.classifiers import available
 
-MEMBERS = [available()["quadratic"]]
-PLANTED = Resolution(
-    "planted",
+CLASSIFIERS = [available()["quadratic"]]
+PLANTED = Sensitivity(
+    "injected",
     0.002,
     by_defect_nats={"shift": 0.01, "noise": float("inf")},
     intervals_nats={"shift": (0.008, float("inf")), "noise": (0.1, float("inf"))},
@@ -29,12 +29,12 @@ PLANTED = Resolution(
 def points(shift: float, *, count: int = 300, **options) -> Verdict:
     stream = np.random.default_rng(0)
     sides = gaussian(2).sample(300, stream), gaussian(2).sample(count, stream) + shift
-    return judge(*sides, kind="points", members=MEMBERS, **options)
+    return judge(*sides, kind="points", classifiers=CLASSIFIERS, **options)
 
 
 VERDICTS = {
     "distinguished": lambda: points(2.0),
-    "planted": lambda: points(0.0, resolution=PLANTED, margin=0.02),
+    "injected": lambda: points(0.0, sensitivity=PLANTED, margin=0.02),
     "too few": lambda: points(0.0, count=3),
 }
 
@@ -48,8 +48,8 @@ def test_a_verdict_comes_back_from_its_json(name):
     assert again.to_text() == verdict.to_text()
     assert again.exit_code == verdict.exit_code
     assert again.plot() is not None and again._repr_html_() == verdict._repr_html_()
-    if verdict.resolution is not None:
-        assert again.resolution == verdict.resolution
+    if verdict.sensitivity is not None:
+        assert again.sensitivity == verdict.sensitivity
 
 
 def test_a_verdict_is_frozen():
@@ -78,8 +78,8 @@ def test_the_files_of_a_verdict_hold_what_it_says(tmp_path):
 def test_a_listed_sample_is_the_one_at_its_position():
     stream = np.random.default_rng(0)
     real, fake = gaussian(2).sample(300, stream), gaussian(2).sample(250, stream) + 1
-    for options in ({}, {"real_fit": gaussian(2).sample(400, stream)}):
-        verdict = judge(real, fake, kind="points", members=MEMBERS, checks=["where"], **options)
+    for options in ({}, {"real_train": gaussian(2).sample(400, stream)}):
+        verdict = judge(real, fake, kind="points", classifiers=CLASSIFIERS, checks=["where"], **options)
         rows = [row for finding in verdict.findings for row in finding.rows if "sample" in row]
         assert len(rows) == 12
         for row in rows:
@@ -92,7 +92,7 @@ def test_the_picture_of_a_table_names_its_columns_and_survives_their_signs():
     real, fake = (
         pd.DataFrame({"price $x_1$": stream.normal(shift, 1, 500), "b": stream.integers(0, 3, 500)}) for shift in (0, 1)
     )
-    figure = judge(real, fake, kind="table", members=MEMBERS).plot()
+    figure = judge(real, fake, kind="table", classifiers=CLASSIFIERS).plot()
     figure.canvas.draw()
     labels = [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
     assert r"price \$x_1\$" in labels

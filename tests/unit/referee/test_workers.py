@@ -11,9 +11,10 @@ import pytest
 import threadpoolctl
 
 from equipoise.metrics.known import grid25
-from equipoise.referee import judge, workers
-from equipoise.referee.base import Member
-from equipoise.referee.workers import cores, side_by_side
+from equipoise.referee import judge
+from equipoise.referee import parallel as workers
+from equipoise.referee.base import Classifier
+from equipoise.referee.parallel import cores, side_by_side
 
 
 @pytest.fixture
@@ -145,8 +146,8 @@ def test_a_callers_own_member_stays_in_the_calling_thread(two_cores):
         threads.add(threading.current_thread())
         return lambda rows: np.zeros((len(rows), 1))
 
-    mine = [Member(f"mine {place}", frozenset({"points"}), fit, sees="nothing") for place in range(3)]
-    judge(np.arange(60.0)[:, None], np.arange(60.0)[:, None] + 0.5, kind="points", members=mine)
+    mine = [Classifier(f"mine {place}", frozenset({"points"}), fit, sees="nothing") for place in range(3)]
+    judge(np.arange(60.0)[:, None], np.arange(60.0)[:, None] + 0.5, kind="points", classifiers=mine)
     assert threads == {threading.current_thread()}
 
 

@@ -25,7 +25,7 @@ def build_run(
     objective: str = "relativistic",
     steps: int = 2_000,
     every: int = 10,
-    looks: int = 4,
+    evaluations: int = 4,
     state: str = "finished",
     seed: int = 0,
     settings: dict[str, Any] | None = None,
@@ -45,8 +45,8 @@ def build_run(
         "networks": {"generator": {"family": "mlp", "width": 256}, "discriminator": {"family": "mlp", "width": 256}},
         "objective": {"name": objective},
         "penalties": [{"name": "r1", "weight": 0.1}, {"name": "r2", "weight": 0.1}],
-        "play": {"schedule": "alternating", "steps": steps, "batch_size": 128},
-        "optimisers": {"generator": {"learning_rate": 0.003}, "discriminator": {"learning_rate": 0.003}},
+        "training": {"update_rule": "alternating", "steps": steps, "batch_size": 128},
+        "optimizers": {"generator": {"learning_rate": 0.003}, "discriminator": {"learning_rate": 0.003}},
     }
     for key, value in (settings or {}).items():
         section = config
@@ -65,7 +65,7 @@ def build_run(
             "split": {"seed": 0, "rule": "80/10/10 by groups of near-duplicates", "groups": 1790},
             "space": {"kind": kind, "channels": 1, "height": 8, "width": 8},
             "labels": [str(k) for k in range(10)],
-            "codec": {"kind": kind, "mean": [0.0] * 64},
+            "encoder": {"kind": kind, "mean": [0.0] * 64},
             "notes": ["2 of 1,799 files were skipped: a.png, b.png."],
         },
     )
@@ -107,11 +107,11 @@ def build_run(
     write_lines(path / "metrics.jsonl", rows)
     verdicts = [
         _verdict(
-            steps * (look + 1) // looks,
-            "final" if look == looks - 1 else "selection",
-            level + 0.25 * math.exp(-3.0 * (look + 1) / looks),
+            steps * (look + 1) // evaluations,
+            "final" if look == evaluations - 1 else "selection",
+            level + 0.25 * math.exp(-3.0 * (look + 1) / evaluations),
         )
-        for look in range(looks)
+        for look in range(evaluations)
     ]
     write_lines(path / "verdicts.jsonl", verdicts)
     last = verdicts[-1] if verdicts else None
@@ -251,20 +251,20 @@ def _verdict(step: int, part: str, bound: float) -> dict[str, Any]:
         "auc_low": 0.7,
         "auc_high": 0.83,
         "counts": {
-            "real_fit": 1437,
-            "fake_fit": 1437,
-            "real_choice": 90,
-            "fake_choice": 90,
-            "real_score": 90,
-            "fake_score": 90,
+            "real_train": 1437,
+            "fake_train": 1437,
+            "real_validation": 90,
+            "fake_validation": 90,
+            "real_test": 90,
+            "fake_test": 90,
         },
-        "member": "boosted trees",
-        "member_values": {"boosted trees": -1.2, "quadratic": -1.36},
-        "resolution_method": "floor",
-        "resolution_floor_nats": 0.061,
-        "resolution_power": 0.95,
-        "resolution_nats": {},
-        "resolution_intervals_nats": {},
+        "classifier": "boosted trees",
+        "classifier_values": {"boosted trees": -1.2, "quadratic": -1.36},
+        "sensitivity_method": "theoretical",
+        "sensitivity_theoretical_nats": 0.061,
+        "sensitivity_power": 0.95,
+        "sensitivity_nats": {},
+        "sensitivity_intervals_nats": {},
         "seed": 0,
         "seconds": 2.1,
         "findings": [

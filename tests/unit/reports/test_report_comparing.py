@@ -20,8 +20,8 @@ def family(tmp_path):
         tmp_path / "other",
         steps=200,
         objective="nonsaturating",
-        looks=2,
-        settings={"play.batch_size": 64, "outdir": "elsewhere"},
+        evaluations=2,
+        settings={"training.batch_size": 64, "outdir": "elsewhere"},
     )
     return [*same, other]
 
@@ -29,8 +29,8 @@ def family(tmp_path):
 def test_seeds_of_one_configuration_are_one_group(family):
     found = compare(family)
     assert [[run.name for run in group.runs] for group in found.groups] == [["seed-0", "seed-1", "seed-2"], ["other"]]
-    assert found.differing == ("objective.name", "play.batch_size", "play.steps")
-    assert found.groups[1].settings["play.batch_size"] == "64"
+    assert found.differing == ("objective.name", "training.batch_size", "training.steps")
+    assert found.groups[1].settings["training.batch_size"] == "64"
 
 
 def test_the_spread_over_few_seeds_is_the_median_and_the_whole_range(family):
@@ -42,7 +42,8 @@ def test_the_spread_over_few_seeds_is_the_median_and_the_whole_range(family):
 
 def test_the_spread_over_twenty_seeds_is_given_in_percentiles(tmp_path):
     folders = [
-        build_run(tmp_path / f"{seed}", seed=seed, steps=20, looks=1, level=float(seed) / 40) for seed in range(20)
+        build_run(tmp_path / f"{seed}", seed=seed, steps=20, evaluations=1, level=float(seed) / 40)
+        for seed in range(20)
     ]
     spread = compare(folders).to_json()["groups"][0]["jsd_lower_bound_nats"]
     assert spread["limits"] == "5th to 95th percentile"
@@ -70,13 +71,13 @@ def test_runs_on_different_data_are_said_not_to_be_comparable(family):
 
 def test_the_text_has_settings_verdicts_and_spread(family):
     text = compare(family).to_text()
-    for words in ("Settings that differ", "play.batch_size", "distinguished", "Spread over seeds", "to largest"):
+    for words in ("Settings that differ", "training.batch_size", "distinguished", "Spread over seeds", "to largest"):
         assert words in text
     assert max(map(len, text.splitlines()[:6])) < 120
 
 
 def test_a_comparison_is_one_escaped_file(tmp_path, family):
-    strange = build_run(tmp_path / "strange", steps=100, looks=0, settings={"preset": HOSTILE, "x.<b>": HOSTILE})
+    strange = build_run(tmp_path / "strange", steps=100, evaluations=0, settings={"preset": HOSTILE, "x.<b>": HOSTILE})
     path = write_comparison([*family, strange], tmp_path / "comparison.html")
     page = path.read_text(encoding="utf-8")
     found = checked(page)

@@ -64,7 +64,7 @@ def test_a_report_needs_no_sideways_scrolling_on_a_phone_and_its_slider_shows_on
 
 
 def test_a_comparison_needs_no_sideways_scrolling_on_a_phone(tmp_path):
-    folders = [build_run(tmp_path / f"run-{k}", steps=100, settings={"play.batch_size": k}) for k in range(6)]
+    folders = [build_run(tmp_path / f"run-{k}", steps=100, settings={"training.batch_size": k}) for k in range(6)]
     width, content, _ = measured(write_comparison(folders, tmp_path / "comparison.html"), tmp_path)
     assert width <= 390
     assert content == width

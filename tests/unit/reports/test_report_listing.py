@@ -13,7 +13,7 @@ from equipoise.reports import list_runs
 
 def test_runs_are_listed_with_state_verdict_data_and_preset(tmp_path):
     build_run(tmp_path / "deep" / "down" / "a", steps=50, status={"updated": STARTED + 10})
-    build_run(tmp_path / "b", steps=50, looks=0, state="training", status={"updated": STARTED + 20, "step": 30})
+    build_run(tmp_path / "b", steps=50, evaluations=0, state="training", status={"updated": STARTED + 20, "step": 30})
     (tmp_path / "no run").mkdir()
     newest, older = list_runs(tmp_path, now=STARTED + 20 + 7_200)
     assert (newest.folder.name, newest.condition, newest.verdict) == ("b", "training (no sign of life for 2 h)", "")

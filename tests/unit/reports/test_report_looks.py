@@ -13,7 +13,7 @@ from PIL import Image
 from synthetic_runs import build_run, write, write_lines
 
 from equipoise.reports import write_report
-from equipoise.reports.evidence import duality_gap_plot, evidence_tables, looks_facts
+from equipoise.reports.evidence import duality_gap_plot, evaluation_facts, evidence_tables
 from equipoise.reports.figures import referee_plot
 from equipoise.reports.reading import read_run
 
@@ -66,17 +66,17 @@ FINDINGS = [
 @pytest.fixture
 def looked_at(tmp_path):
     """A finished run of three looks and a final verdict, which keeps its best checkpoint."""
-    folder = build_run(tmp_path / "run", steps=400, looks=4)
+    folder = build_run(tmp_path / "run", steps=400, evaluations=4)
     rows = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text().splitlines()]
     for place, row in enumerate(rows[:3]):
         row |= {"duality_gap": gap_of(0.3 / (place + 1)), "value_standard_error": 0.02}
     rows[-1] |= {
         "findings": FINDINGS,
         "step": 300,
-        "resolution_power": 0.95,
-        "resolution_floor_nats": 0.0018,
-        "resolution_nats": {"missing mode": 0.004, "noise": None},
-        "resolution_intervals_nats": {"missing mode": [0.003, 0.006], "noise": [0.2, None]},
+        "sensitivity_power": 0.95,
+        "sensitivity_theoretical_nats": 0.0018,
+        "sensitivity_nats": {"missing mode": 0.004, "noise": None},
+        "sensitivity_intervals_nats": {"missing mode": [0.003, 0.006], "noise": [0.2, None]},
     }
     write_lines(folder / "verdicts.jsonl", rows)
     status = json.loads((folder / "status.json").read_text())
@@ -90,7 +90,7 @@ def looked_at(tmp_path):
         },
     )
     config = json.loads((folder / "config.yaml").read_text())
-    write(folder / "config.yaml", {**config, "looks": {"keep_best": True}})
+    write(folder / "config.yaml", {**config, "evaluations": {"keep_best": True}})
     write(folder / "looks.json", {"plan": {"planned": 3, "confidence": 0.95}})
     Image.fromarray(np.zeros((20, 60), dtype=np.uint8)).save(folder / "give-away.png")
     return folder
@@ -131,10 +131,10 @@ def test_floors_stand_beside_what_was_found(looked_at):
 
 
 def test_the_cost_of_looks_and_the_checkpoint_in_use_are_said(looked_at):
-    facts = dict(looks_facts(read_run(looked_at)))
-    assert facts["looks made"] == "3 of 3 planned"
-    assert facts["share of the time that the looks took"].startswith("6.2")  # 6 / 96
-    assert facts["ended because"] == "The referee's look said so."
+    metadata = dict(evaluation_facts(read_run(looked_at)))
+    assert metadata["looks made"] == "3 of 3 planned"
+    assert metadata["share of the time that the looks took"].startswith("6.2")  # 6 / 96
+    assert metadata["ended because"] == "The referee's look said so."
     text = text_of(write_report(looked_at).read_text(encoding="utf-8"))
     assert "Samples come from step 300" in text and "the last step is 400" in text
     assert "This verdict is about it." in text
@@ -164,7 +164,7 @@ def test_the_bands_of_looks_reach_as_far_above_the_estimate_as_the_bound_lies_be
 
 
 def test_a_run_without_looks_has_no_panel_for_them(tmp_path):
-    page = write_report(build_run(tmp_path / "run", steps=400, looks=0)).read_text(encoding="utf-8")
+    page = write_report(build_run(tmp_path / "run", steps=400, evaluations=0)).read_text(encoding="utf-8")
     assert "duality gap" not in page and "looks during training" not in page
 
 
@@ -174,7 +174,7 @@ def test_a_run_without_looks_has_no_panel_for_them(tmp_path):
         {"duality_gap": "no mapping"},
         {"duality_gap": {"gap": float("nan"), "steps": None}},
         {"findings": [None, {"check": "where", "rows": [1, {"side": None}]}, {"check": "coverage", "numbers": 3}]},
-        {"resolution_nats": 5, "resolution_intervals_nats": {"x": 1}},
+        {"sensitivity_nats": 5, "sensitivity_intervals_nats": {"x": 1}},
         {"confidence": 7},
     ],
 )

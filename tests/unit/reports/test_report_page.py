@@ -18,7 +18,7 @@ from synthetic_runs import build_run, write, write_lines
 from equipoise.errors import RunFolderError
 from equipoise.reports import write_report
 from equipoise.reports.page import MOST_BYTES
-from equipoise.reports.sheets import spread_steps
+from equipoise.reports.sample_grids import spread_steps
 from equipoise.reports.verdict_words import distance_sentence, verdict_sentence
 
 
@@ -84,8 +84,8 @@ def test_probabilities_are_shown_where_outputs_are_log_odds(tmp_path):
 
 def test_a_probability_written_for_outputs_that_are_none_is_refused(tmp_path):
     folder = build_run(tmp_path / "run", objective="nonsaturating", steps=100)
-    facts = json.loads((folder / "run.json").read_text())
-    change(folder / "run.json", objective={**facts["objective"], "logit_meaning": "other"})
+    metadata = json.loads((folder / "run.json").read_text())
+    change(folder / "run.json", objective={**metadata["objective"], "logit_meaning": "other"})
     text = text_of(page_of(folder))
     assert "D, the probability" not in text
     assert "No probability is shown" in text
@@ -120,7 +120,7 @@ def test_flags_of_the_monitor_stand_above_the_samples_with_the_steps_they_held(r
 
 
 def test_a_run_without_a_look_says_so_and_names_the_command(tmp_path):
-    text = text_of(page_of(build_run(tmp_path / "run", looks=0, steps=100)))
+    text = text_of(page_of(build_run(tmp_path / "run", evaluations=0, steps=100)))
     assert f"No referee has looked yet; run 'equipoise judge {tmp_path / 'run'}'." in text
 
 
@@ -136,7 +136,7 @@ def test_a_run_without_a_look_says_so_and_names_the_command(tmp_path):
             "still tells generated samples from real ones. How far the two are apart could not be bounded from below.",
         ),
         (
-            {"conclusion": "not_distinguished", "jsd_lower_bound_nats": 0.0, "resolution_floor_nats": 0.0613},
+            {"conclusion": "not_distinguished", "jsd_lower_bound_nats": 0.0, "sensitivity_theoretical_nats": 0.0613},
             "That nothing was found is no proof that the two agree. Differences below 0.061 nats would be missed by any",
         ),
         ({"conclusion": "equivalent", "margin_nats": 0.02}, "a difference of 0.02 nats would have been found"),
@@ -152,7 +152,7 @@ def test_each_conclusion_has_its_sentence(verdict, sentence):
 def test_what_the_verdict_rests_on_and_what_the_checks_found_are_on_the_page(run_folder):
     row = json.loads((run_folder / "verdicts.jsonl").read_text().splitlines()[-1])
     row["findings"].append({"statement": "Of 10 classes 2 are missing.", "is_problem": True})
-    row["resolution_nats"] = {"a class left out": 0.031}
+    row["sensitivity_nats"] = {"a class left out": 0.031}
     write_lines(run_folder / "verdicts.jsonl", [row])
     text = text_of(page_of(run_folder))
     assert "71.2 % (64.0 % to 78.0 %)" in text
@@ -185,13 +185,15 @@ def test_a_failed_run_shows_its_message(run_folder):
 
 def test_markup_in_names_settings_notes_and_messages_stays_text(tmp_path):
     folder = build_run(tmp_path / "a <b> & 'c'", steps=100, settings={"data.source": HOSTILE})
-    facts = json.loads((folder / "run.json").read_text())
-    change(folder / "run.json", objective={**facts["objective"], "name": HOSTILE}, preset=HOSTILE, command=HOSTILE)
+    metadata = json.loads((folder / "run.json").read_text())
+    change(folder / "run.json", objective={**metadata["objective"], "name": HOSTILE}, preset=HOSTILE, command=HOSTILE)
     change(folder / "data.json", notes=[HOSTILE] * 3, source=HOSTILE, **{HOSTILE: HOSTILE})
     change(folder / "status.json", state="failed", message=HOSTILE, trend=HOSTILE)
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     write_lines(folder / "metrics.jsonl", [{**row, "penalty": {HOSTILE: 1.0}} for row in rows])
-    write_lines(folder / "verdicts.jsonl", [{"step": 100, "conclusion": HOSTILE, "member": HOSTILE, "part": HOSTILE}])
+    write_lines(
+        folder / "verdicts.jsonl", [{"step": 100, "conclusion": HOSTILE, "classifier": HOSTILE, "part": HOSTILE}]
+    )
     (folder / "samples" / "step-00000100.csv").write_text(f'a,"{HOSTILE[:-1]}"\n1,<img src=x onerror=alert(1)>\n')
     page = page_of(folder)
     found = checked(page)
@@ -239,8 +241,8 @@ def test_one_measured_step_is_drawn(run_folder):
 def test_values_that_are_no_numbers_are_left_out_and_counted(run_folder, nothing):
     lines = (run_folder / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
-    spoilt = {key: nothing for key in rows[0] if key != "step"}
-    write_lines(run_folder / "metrics.jsonl", [{**row, **spoilt} if row["step"] >= 200 else row for row in rows])
+    contaminated = {key: nothing for key in rows[0] if key != "step"}
+    write_lines(run_folder / "metrics.jsonl", [{**row, **contaminated} if row["step"] >= 200 else row for row in rows])
     assert "21 of 41 measured steps have no finite value here." in text_of(page_of(run_folder))
 
 

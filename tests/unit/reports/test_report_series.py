@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from equipoise.reports.series import binned, error_of_bin_means, series
-from equipoise.reports.wording import duration, moment, number, percent, silence, state_phrase
+from equipoise.plotting.series import binned, error_of_bin_means, series
+from equipoise.plotting.wording import duration, moment, number, percent, silence, state_phrase
 
 
 def rows_of(values):

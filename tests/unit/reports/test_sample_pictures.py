@@ -9,13 +9,13 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from equipoise.errors import InputError
-from equipoise.metrics.pictures import (
+from equipoise.plotting.samples import (
     FAKE_COLOUR,
     MOST_POINTS,
     REAL_COLOUR,
-    points_picture,
-    table_picture,
-    write_picture,
+    plot_points,
+    plot_table,
+    save_figure,
 )
 
 STREAM = np.random.default_rng(0)
@@ -27,19 +27,19 @@ def colours_of(figure):
 
 def test_generated_points_lie_over_real_ones_in_the_frame_of_the_real_ones():
     real = STREAM.uniform(-1, 1, (300, 2))
-    figure = points_picture(np.array([[0.0, 0.0], [50.0, 0.0], [np.nan, 0.0]]), real)
+    figure = plot_points(np.array([[0.0, 0.0], [50.0, 0.0], [np.nan, 0.0]]), real)
     assert colours_of(figure) == [to_rgb(REAL_COLOUR), to_rgb(FAKE_COLOUR)]
     assert figure.axes[0].get_xlim()[1] < 2
     assert figure.get_supxlabel() == "outside the frame: 1 of 2; not finite and not drawn: 1"
 
 
 def test_a_picture_of_the_data_alone_is_in_the_colour_of_real():
-    assert colours_of(points_picture(STREAM.normal(size=(50, 2)), values_are_real=True)) == [to_rgb(REAL_COLOUR)]
+    assert colours_of(plot_points(STREAM.normal(size=(50, 2)), values_are_real=True)) == [to_rgb(REAL_COLOUR)]
 
 
 def test_more_than_two_dimensions_are_shown_on_the_principal_components_of_the_real_data():
     real = STREAM.normal(size=(500, 5)) * [1, 1, 10, 5, 1]
-    axes = points_picture(STREAM.normal(size=(100, 5)), real).axes[0]
+    axes = plot_points(STREAM.normal(size=(100, 5)), real).axes[0]
     # Variances 100 and 25 of 128: 78 % and 20 %, within the sampling error of 500 rows.
     assert axes.get_xlabel().startswith("1st principal component of the real data (7")
     # A component's scale is that of its coordinate, up to the angle between them.
@@ -48,13 +48,13 @@ def test_more_than_two_dimensions_are_shown_on_the_principal_components_of_the_r
 
 
 def test_one_dimension_is_a_histogram_of_density_one():
-    axes = points_picture(STREAM.normal(size=(4_000, 1)), STREAM.normal(size=(4_000, 1))).axes[0]
+    axes = plot_points(STREAM.normal(size=(4_000, 1)), STREAM.normal(size=(4_000, 1))).axes[0]
     steps = axes.patches[0].get_data()
     assert (steps.values * np.diff(steps.edges)).sum() == pytest.approx(1.0, rel=1e-12)  # all real values are inside
 
 
 def test_at_most_five_thousand_points_of_a_side_are_drawn():
-    figure = points_picture(STREAM.normal(size=(MOST_POINTS * 3, 2)))
+    figure = plot_points(STREAM.normal(size=(MOST_POINTS * 3, 2)))
     assert len(figure.axes[0].collections[0].get_offsets()) == MOST_POINTS
 
 
@@ -70,13 +70,13 @@ def test_at_most_five_thousand_points_of_a_side_are_drawn():
     ],
 )
 def test_few_constant_or_broken_points_are_drawn_without_failing(tmp_path, values, real):
-    path = write_picture(points_picture(values, real), tmp_path / "picture.png")
+    path = save_figure(plot_points(values, real), tmp_path / "picture.png")
     assert Image.open(path).width > 300
 
 
 def test_points_of_different_dimension_are_refused():
     with pytest.raises(InputError, match="points of 2 and of 3 coordinates"):
-        points_picture(np.zeros((4, 2)), np.zeros((4, 3)))
+        plot_points(np.zeros((4, 2)), np.zeros((4, 3)))
 
 
 def mixed_frame(rows: int, seed: int) -> pd.DataFrame:
@@ -101,18 +101,18 @@ def mixed_frame(rows: int, seed: int) -> pd.DataFrame:
 
 
 def test_every_type_of_column_is_drawn_beside_the_real_one(tmp_path):
-    figure = table_picture(mixed_frame(300, 0), mixed_frame(400, 1))
+    figure = plot_table(mixed_frame(300, 0), mixed_frame(400, 1))
     assert len(figure.axes) == 12
     assert figure.get_supxlabel() == "the first 12 of 13 columns"
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles[6] == "nothing (missing 100 % / 100 %)"
     labels = [label.get_text() for label in figure.axes[3].get_xticklabels()]
     assert labels == ["0", "1", "2", "3"]
-    write_picture(figure, tmp_path / "table.png")
+    save_figure(figure, tmp_path / "table.png")
 
 
 def test_shares_of_a_category_sum_to_one_with_the_others():
-    axes = table_picture(mixed_frame(300, 0), mixed_frame(400, 1)).axes[1]
+    axes = plot_table(mixed_frame(300, 0), mixed_frame(400, 1)).axes[1]
     assert [label.get_text() for label in axes.get_xticklabels()][-1] == "others"
     heights = [bar.get_height() for bar in axes.patches]
     assert sum(heights) == pytest.approx(2.0, rel=1e-12)  # one for each side
@@ -120,9 +120,9 @@ def test_shares_of_a_category_sum_to_one_with_the_others():
 
 def test_tables_of_no_rows_or_of_new_types_are_drawn_without_failing(tmp_path):
     real = mixed_frame(50, 0)
-    write_picture(table_picture(real.iloc[:0], real), tmp_path / "a.png")
-    write_picture(table_picture(real.astype(str), real), tmp_path / "b.png")
-    write_picture(table_picture(real.iloc[:1]), tmp_path / "c.png")
-    write_picture(table_picture(real[["cut"]], real), tmp_path / "d.svg")
+    save_figure(plot_table(real.iloc[:0], real), tmp_path / "a.png")
+    save_figure(plot_table(real.astype(str), real), tmp_path / "b.png")
+    save_figure(plot_table(real.iloc[:1]), tmp_path / "c.png")
+    save_figure(plot_table(real[["cut"]], real), tmp_path / "d.svg")
     with pytest.raises(InputError, match="no columns"):
-        table_picture(real[[]])
+        plot_table(real[[]])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from equipoise.errors import ConfigError
-from equipoise.experiment.sweep_plan import Axis, combination_name, first_difference, plan_sweep, read_axes
+from equipoise.experiment.sweep.grid import Axis, combination_name, first_difference, plan_sweep, read_axes
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_an_axis_that_makes_no_sense_is_refused_in_full_sentences(over, said):
         ({"objective.name": "hinge", "penalties": ["r1", "r2"]}, "hinge-r1+r2"),
         ({"penalties": []}, "no_penalties"),
         ({"penalties": [{"name": "r1", "options": {"weight": 0.5}}]}, "r1_weight0.5"),
-        ({"play.batch_size": 64, "networks.conditional": False}, "batch_size64-conditionalfalse"),
+        ({"training.batch_size": 64, "networks.conditional": False}, "batch_size64-conditionalfalse"),
     ],
 )
 def test_a_folder_is_named_after_what_sets_its_run_apart(chosen, name):
@@ -81,12 +81,12 @@ def test_a_sweep_is_every_combination_with_every_seed(points):
     assert [run.config.seed for run in runs] == [0] * 4 + [1] * 4
     assert [part.name for part in runs[0].config.penalties] == ["r1", "r2"]
     assert runs[1].config.penalties == ()
-    assert {run.config.play.steps for run in runs} == {5}
+    assert {run.config.training.steps for run in runs} == {5}
 
 
 def test_numbers_mean_what_people_mean_by_them(points):
-    (run,) = plan(points, "optimisers.generator.learning_rate=1e-3")
-    assert run.config.optimisers.generator.learning_rate == 1e-3
+    (run,) = plan(points, "optimizers.generator.learning_rate=1e-3")
+    assert run.config.optimizers.generator.learning_rate == 1e-3
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_setting_cannot_be_fixed_and_varied_at_once(points):
 
 
 def test_jobs_share_the_threads_and_do_not_change_the_run(points, monkeypatch):
-    monkeypatch.setattr("equipoise.experiment.sweep_plan.available_threads", lambda: 4)
+    monkeypatch.setattr("equipoise.experiment.sweep.grid.available_threads", lambda: 4)
     asked = ["runtime.threads=4"]
     (alone,), (shared,) = (plan(points, "objective=hinge", jobs=jobs, settings=asked) for jobs in (1, 2))
     assert (alone.config.runtime.threads, shared.config.runtime.threads) == (4, 2)
@@ -120,16 +120,16 @@ def test_jobs_share_the_threads_and_do_not_change_the_run(points, monkeypatch):
 
 
 def test_the_first_difference_is_named_with_both_values():
-    stored, asked = {"play": {"steps": 5, "order": "a"}, "old": 1}, {"play": {"steps": 6, "order": "a"}}
-    assert first_difference(stored, asked) == ("play.steps", 5, 6)
+    stored, asked = {"training": {"steps": 5, "order": "a"}, "old": 1}, {"training": {"steps": 6, "order": "a"}}
+    assert first_difference(stored, asked) == ("training.steps", 5, 6)
     assert first_difference({"a": 1, "old": 2}, {"a": 1}) == ("old", 2, None)
     assert first_difference(asked, asked) is None
 
 
 def test_choices_that_a_run_made_about_looks_are_the_ones_that_were_left_open(points):
-    (run,) = plan(points, "objective=hinge", settings=["looks.samples=500"])
-    asked = run.config.looks
-    made = asked.model_copy(update={"count": 4, "samples": 500, "members": "quick", "resolution": "floor"})
+    (run,) = plan(points, "objective=hinge", settings=["evaluations.samples=500"])
+    asked = run.config.evaluations
+    made = asked.model_copy(update={"count": 4, "samples": 500, "classifiers": "quick", "sensitivity": "theoretical"})
     assert asked.settled_like(made) == made
     other = made.model_copy(update={"samples": 600, "keep_best": True})
     # What was asked for by name stays as asked, and so does what no timing decides.

@@ -15,14 +15,14 @@ import yaml
 
 from equipoise.cli.main import main
 from equipoise.errors import Interrupted
-from equipoise.experiment.run import train
-from equipoise.experiment.sweep import sweep
-from equipoise.experiment.sweep_plan import plan_sweep, read_axes
+from equipoise.experiment.sweep.grid import plan_sweep, read_axes
+from equipoise.experiment.sweep.run import sweep
+from equipoise.experiment.train import train
 from equipoise.runfolder import RunFolder
 
 SMALL = (
     "data.points=600",
-    "play.batch_size=16",
+    "training.batch_size=16",
     "outputs.final_verdict=false",
     "runtime.threads=1",
     "networks.generator.width=8",
@@ -100,7 +100,7 @@ def test_a_changed_configuration_is_refused_by_name_and_nothing_is_touched(swept
     before = stamps(swept)
     assert command(*typed(swept, "--seeds", 2, "--quiet", "--steps", 6)) == 2
     said = capsys.readouterr().err
-    assert "hinge-r1+r2-seed0" in said and "play.steps" in said and "4" in said and "6 is asked for now" in said
+    assert "hinge-r1+r2-seed0" in said and "training.steps" in said and "4" in said and "6 is asked for now" in said
     assert stamps(swept) == before
 
 
@@ -152,7 +152,7 @@ def test_something_else_in_the_place_of_a_run_is_left_alone(tmp_path, capsys):
 
 
 def test_a_run_that_diverges_is_named_and_the_others_are_played(tmp_path, capsys):
-    over = ("optimisers.discriminator.learning_rate=1e30,1e-3", "objective=wasserstein", "penalties=r1")
+    over = ("optimizers.discriminator.learning_rate=1e30,1e-3", "objective=wasserstein", "penalties=r1")
     assert command(*typed(tmp_path, "--quiet", over=over)) == 1
     said = capsys.readouterr()
     assert "learning_rate1e+30" in said.err and "failed" in said.err
@@ -161,7 +161,7 @@ def test_a_run_that_diverges_is_named_and_the_others_are_played(tmp_path, capsys
 
 def test_a_configuration_file_names_its_own_data(swept, tmp_path):
     found = sweep(
-        swept / "hinge-r1+r2-seed0" / "config.yaml", over={"play.batch_size": [8, 16]}, outdir=tmp_path, steps=4
+        swept / "hinge-r1+r2-seed0" / "config.yaml", over={"training.batch_size": [8, 16]}, outdir=tmp_path, steps=4
     )
     assert [run.name for run in found.runs] == ["batch_size8-seed0", "batch_size16-seed0"]
     assert {run.config.objective.name for run in found.runs} == {"hinge"}

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from equipoise.experiment.build import build_trainer
-from equipoise.experiment.preparing import plan_run
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.prepare import plan_run
 from equipoise.game import Player
 from equipoise.objectives import available, find
-from equipoise.objectives.change import change_of_value, influences, standard_error
-from equipoise.objectives.measure import value_function
+from equipoise.objectives.value import value_function
+from equipoise.objectives.value_change import change_of_value, influences, standard_error
 from equipoise.training import BatchSource, Plan, Trainer
 from equipoise.training.checkpoints import trainer_state
 from equipoise.training.duality_gap import duality_gap
@@ -96,19 +96,24 @@ GAMES = {
         "digits",
         [
             "networks.discriminator.spectral=true",
-            "optimisers.generator.clip_norm=0.1",
+            "optimizers.generator.clip_norm=0.1",
             "augmentation.instance_noise.level=0.1",
         ],
     ),
     "a penalty with a memory, averaging": ("ring8", ["objective=relativistic_average", "penalties=[lecam, r1]"]),
-    "optimistic": ("ring8", ["play.order=optimistic", "objective=hinge"]),
+    "optimistic": ("ring8", ["training.update_rule=optimistic", "objective=hinge"]),
 }
 
 
 @pytest.mark.parametrize("game", GAMES)
 def test_play_is_bit_identical_with_and_without_measuring(game):
     source, settings = GAMES[game]
-    small = ["networks.generator.width=8", "networks.discriminator.width=8", "data.points=400", "play.batch_size=16"]
+    small = [
+        "networks.generator.width=8",
+        "networks.discriminator.width=8",
+        "data.points=400",
+        "training.batch_size=16",
+    ]
     planned = plan_run(source, steps=6, settings=[*small, *settings])
     states = []
     for measures in (False, True):

@@ -9,16 +9,16 @@ from equipoise.game import Player
 from equipoise.objectives import find
 from equipoise.training import BatchSource, Plan, Trainer
 from equipoise.training.clipping import clip_gradients
-from equipoise.training.fog import Fog, FoggedGenerator
+from equipoise.training.instance_noise import InstanceNoiseStream, NoisyGenerator
 
 
 def foggy(noise, *, steps=11):
     torch.manual_seed(0)
     generator, discriminator = nn.Linear(3, 2), nn.Sequential(nn.Linear(2, 1), nn.Flatten(0))
-    fog = Fog(noise, seed=5)
+    fog = InstanceNoiseStream(noise, seed=5)
     return Trainer(
         discriminator=Player(discriminator, torch.optim.SGD(discriminator.parameters(), lr=0.1)),
-        generator=FoggedGenerator(generator, torch.optim.SGD(generator.parameters(), lr=0.1), fog=fog),
+        generator=NoisyGenerator(generator, torch.optim.SGD(generator.parameters(), lr=0.1), fog=fog),
         objective=find("nonsaturating")(),
         batches=BatchSource(torch.zeros(64, 2), latent_dimensions=3, batch_size=4000, turns=2, seed=0),
         plan=Plan(steps=steps, measure_every=1),

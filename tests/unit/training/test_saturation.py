@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 from equipoise.files import plain
 from equipoise.game import Batch, Player
 from equipoise.objectives import available, find
-from equipoise.objectives.offset import log_odds_offset
+from equipoise.objectives.log_odds import log_odds_offset
 from equipoise.runfolder import create_run_folder
 from equipoise.training import Measured, Plan
 from equipoise.training.recorder import Recorder
@@ -183,7 +183,7 @@ def test_a_flag_is_told_once_and_stands_in_the_status_while_it_holds(tmp_path):
         def message(self, text):
             told.append(text)
 
-    recorder = Recorder(folder, sheets=None, progress=Listener())
+    recorder = Recorder(folder, grids=None, progress=Listener())
     recorder.trainer = object()
     for step, flags in enumerate([[], [SATURATED], [SATURATED], [], [SATURATED, EXPLODED]], start=1):
         recorder(Measured(step, {"step": step, "value": -1.0, "steps_per_second": 1.0, "saturation": {"flags": flags}}))

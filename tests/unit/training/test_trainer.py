@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from equipoise.errors import PlayDiverged
-from equipoise.game import Player, Schedule, WeightAverage
+from equipoise.game import AveragedWeights, Player, UpdateRule
 from equipoise.objectives import find
 from equipoise.penalties import find as find_penalty
-from equipoise.training import BatchSource, CheckpointDue, Ended, LookDue, Measured, Plan, SamplesDue, Trainer
+from equipoise.training import BatchSource, CheckpointDue, Ended, EvaluationDue, Measured, Plan, SamplesDue, Trainer
 from equipoise.training.histograms import BINS, logit_histogram
 from equipoise.training.sampling import PIECE, draw_samples
 
@@ -32,7 +32,7 @@ def trainer(steps=12, *, objective="relativistic", rate=1e-3, handlers=(), batch
         generator=Player(
             generator,
             torch.optim.Adam(generator.parameters(), lr=rate, betas=(0.0, 0.99)),
-            average=WeightAverage(generator),
+            average=AveragedWeights(generator),
         ),
         objective=find(objective)(),
         penalties=[find_penalty("r1")(0.1)],
@@ -55,9 +55,9 @@ def test_events_come_when_they_were_planned():
 
 def test_a_look_comes_when_planned_and_before_the_checkpoint_of_its_step():
     seen = []
-    trainer(handlers=[seen.append], look_steps=frozenset({6, 9}), checkpoint_every=6).run()
-    order = [(type(event), event.step) for event in seen if isinstance(event, (LookDue, CheckpointDue))]
-    assert order == [(LookDue, 6), (CheckpointDue, 6), (LookDue, 9), (CheckpointDue, 12)]
+    trainer(handlers=[seen.append], evaluation_steps=frozenset({6, 9}), checkpoint_every=6).run()
+    order = [(type(event), event.step) for event in seen if isinstance(event, (EvaluationDue, CheckpointDue))]
+    assert order == [(EvaluationDue, 6), (CheckpointDue, 6), (EvaluationDue, 9), (CheckpointDue, 12)]
 
 
 def test_a_measured_row_describes_the_step_with_finite_numbers():
@@ -154,7 +154,7 @@ def test_batches_depend_on_seed_and_step_alone():
 
 def test_every_turn_of_a_step_has_a_batch_of_its_own():
     source = BatchSource(
-        torch.randn(50, 2), latent_dimensions=3, batch_size=4, turns=Schedule(discriminator_turns=3).turns, seed=0
+        torch.randn(50, 2), latent_dimensions=3, batch_size=4, turns=UpdateRule(n_critic=3).turns, seed=0
     )
     batches = source.at(0)
     assert len(batches) == 4

@@ -17,10 +17,10 @@ from typing import TextIO
 import pandas as pd
 from pandas.api import types
 
-from equipoise.data.codecs import coordinate_names
+from equipoise.data.dataset import DataOptions, Dataset
+from equipoise.data.encoders import coordinate_names
 from equipoise.data.format import DataFormat, has_suffix
-from equipoise.data.raw import DataOptions, RawData
-from equipoise.data.tables import check_names, exact_numbers, from_columns, too_many_columns
+from equipoise.data.tables.frames import check_names, exact_numbers, from_columns, too_many_columns
 from equipoise.errors import DataError
 from equipoise.files import replacing
 from equipoise.limits import limit, raise_it
@@ -42,7 +42,7 @@ class Layout:
     has_header: bool
 
 
-def read_csv(path: Path, options: DataOptions) -> RawData:
+def read_csv(path: Path, options: DataOptions) -> Dataset:
     """A table or points from a CSV file.
 
     Raises:
@@ -68,7 +68,7 @@ def read_csv(path: Path, options: DataOptions) -> RawData:
     return raw.with_notes("The first line holds numbers only, so it was read as data, and the columns were numbered.")
 
 
-def write_csv(path: Path, data: RawData) -> None:
+def write_csv(path: Path, data: Dataset) -> None:
     """Names, then one line per row; missing values are blank."""
     frame = data.values if data.kind == "table" else pd.DataFrame(data.values, columns=list(data.names))
     with replacing(path) as temporary:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from PIL import Image
 
-from equipoise.data.cache import cache_key
+from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.format import DataFormat
-from equipoise.data.image_files import images_from_files, open_bytes, picture_bytes, picture_names
-from equipoise.data.images import UnusableImage
-from equipoise.data.raw import DataOptions, RawData
+from equipoise.data.images.decode import UnusableImage
+from equipoise.data.images.files import images_from_files, open_bytes, picture_bytes, picture_names
+from equipoise.data.store.cache import cache_key
 from equipoise.files import write_bytes
 
 
-def read_folder(path: Path, options: DataOptions) -> RawData:
+def read_folder(path: Path, options: DataOptions) -> Dataset:
     """All pictures below a folder; links to other folders are not followed."""
     names, folders = [], []
     for place, below, files in os.walk(path):
@@ -46,7 +46,7 @@ def _open(path: Path) -> Image.Image:
     return open_bytes(str(path))
 
 
-def write_folder(path: Path, data: RawData) -> None:
+def write_folder(path: Path, data: Dataset) -> None:
     """One PNG per image, each whole or absent."""
     for name, image in zip(picture_names(data), data.values, strict=True):
         write_bytes(path / name, picture_bytes(image))

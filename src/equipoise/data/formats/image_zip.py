@@ -5,17 +5,17 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from equipoise.data.cache import cache_key, file_facts
+from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.format import DataFormat, has_suffix
-from equipoise.data.image_files import images_from_files, open_bytes, picture_bytes, picture_names
-from equipoise.data.images import UnusableImage
-from equipoise.data.raw import DataOptions, RawData
+from equipoise.data.images.decode import UnusableImage
+from equipoise.data.images.files import images_from_files, open_bytes, picture_bytes, picture_names
+from equipoise.data.store.cache import cache_key, file_facts
 from equipoise.data.zips import METHODS, open_zip
 from equipoise.files import replacing
 from equipoise.limits import limit, refuse_expansion
 
 
-def read_zip(path: Path, options: DataOptions) -> RawData:
+def read_zip(path: Path, options: DataOptions) -> Dataset:
     """All pictures of a zip, by the rules that hold for a folder."""
     most_bytes = limit("picture_bytes")
     with open_zip(path) as archive:
@@ -47,7 +47,7 @@ def _inside(name: str) -> str:
     return "/".join(part for part in parts if part not in ("/", "..", "."))
 
 
-def write_zip(path: Path, data: RawData) -> None:
+def write_zip(path: Path, data: Dataset) -> None:
     """One PNG per image, stored as they are: PNG is compressed already."""
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name, image in zip(picture_names(data), data.values, strict=True):

@@ -7,17 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from equipoise.data.cache import cache_key, file_facts, map_above_bytes
+from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.format import DataFormat, has_suffix
 from equipoise.data.parquet_checks import check_parquet
-from equipoise.data.raw import DataOptions, RawData
-from equipoise.data.stored_reading import BYTES_PER_VALUE, read_stored
-from equipoise.data.tables import from_columns
+from equipoise.data.store.cache import cache_key, file_facts, map_above_bytes
+from equipoise.data.store.table_files import BYTES_PER_VALUE, read_stored
+from equipoise.data.tables.frames import from_columns
 from equipoise.errors import DataError
 from equipoise.files import replacing
 
 
-def read_parquet(path: Path, options: DataOptions) -> RawData:
+def read_parquet(path: Path, options: DataOptions) -> Dataset:
     """A table or points; whole numbers and truth values with gaps keep their type as pandas' nullable ones."""
     import pyarrow as pa
     import pyarrow.parquet
@@ -52,7 +52,7 @@ def read_parquet(path: Path, options: DataOptions) -> RawData:
     return from_columns(frame.reset_index(drop=True), options=options, source=str(path))
 
 
-def _read_large(file: Any, path: Path, options: DataOptions) -> RawData | None:
+def _read_large(file: Any, path: Path, options: DataOptions) -> Dataset | None:
     """The file by way of the cache, if it is large enough for it."""
     rows, columns = file.metadata.num_rows, file.metadata.num_columns
     if rows == 0 or rows * columns * BYTES_PER_VALUE < map_above_bytes():
@@ -92,7 +92,7 @@ def _as_frame(table: Any) -> pd.DataFrame:
     return frame
 
 
-def write_parquet(path: Path, data: RawData) -> None:
+def write_parquet(path: Path, data: Dataset) -> None:
     """The columns with their types."""
     frame = data.values if data.kind == "table" else pd.DataFrame(data.values, columns=list(data.names))
     with replacing(path) as temporary:

@@ -21,10 +21,10 @@ _LEAST_IN_REGION = 10
 
 def check_coverage(evidence: Evidence) -> tuple[Finding, ...]:
     """Precision, recall, density and coverage with their floors, and the regions whose share is wrong."""
-    count = min(len(evidence.real), len(evidence.fake), len(evidence.real_fit), MOST_SAMPLES)
+    count = min(len(evidence.real), len(evidence.fake), len(evidence.real_train), MOST_SAMPLES)
     if count < 4 * NEIGHBOURS:
         return ()
-    real, fake, other = (side.positions[:count] for side in (evidence.real, evidence.fake, evidence.real_fit))
+    real, fake, other = (side.positions[:count] for side in (evidence.real, evidence.fake, evidence.real_train))
     scores, floor = neighbourhood_scores(real, fake), neighbourhood_scores(real, other)
     findings = []
     for name, sense in (
@@ -89,10 +89,10 @@ def _regions(evidence: Evidence) -> list[Finding]:
     from scipy.stats import norm
     from sklearn.cluster import KMeans
 
-    regions = min(_REGIONS, len(evidence.real) // (2 * _LEAST_IN_REGION), len(evidence.real_fit) // 10)
+    regions = min(_REGIONS, len(evidence.real) // (2 * _LEAST_IN_REGION), len(evidence.real_train) // 10)
     if regions < 2:
         return []
-    fitted = evidence.real_fit.positions[:MOST_SAMPLES]
+    fitted = evidence.real_train.positions[:MOST_SAMPLES]
     regions = min(regions, len(np.unique(fitted, axis=0)))
     clusters = KMeans(regions, n_init=1, random_state=evidence.seed % 2**31).fit(fitted)
     counts = [

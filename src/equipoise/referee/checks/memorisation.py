@@ -43,10 +43,10 @@ _MOST_SAMPLES = 5000
 
 def check_memorisation(evidence: Evidence) -> tuple[Finding, ...]:
     """The rank score of copying, and the share of near-copies beside its base rate."""
-    if min(len(evidence.real), len(evidence.fake), len(evidence.real_fit)) < 20:
+    if min(len(evidence.real), len(evidence.fake), len(evidence.real_train)) < 20:
         return ()
     score = copying_score(*nearest_distances(evidence))
-    copies = near_copies(evidence.real_fit.positions, evidence.real.positions, evidence.fake.positions)
+    copies = near_copies(evidence.real_train.positions, evidence.real.positions, evidence.fake.positions)
     source = "training samples" if evidence.is_training_part else "the real samples used for fitting"
     numbers = {
         "copying_z_score": score,
@@ -115,7 +115,7 @@ def nearest_distances(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     """Distance of each held-out real and each generated sample to the nearest fitted real one."""
     from scipy.spatial import cKDTree
 
-    tree = cKDTree(evidence.real_fit.positions)
+    tree = cKDTree(evidence.real_train.positions)
     real, fake = (tree.query(side.positions[:_MOST_SAMPLES])[0] for side in (evidence.real, evidence.fake))
     return real, fake
 

@@ -14,14 +14,14 @@ from collections.abc import Callable
 import numpy as np
 
 from equipoise.referee.base import Evidence, Finding
-from equipoise.referee.checks.jsd_bound import (
+from equipoise.referee.bound import (
     clip_logits,
     jsd_lower_bound_nats,
     log_e_value,
     value_estimate,
-    with_undecided,
+    with_abstained,
 )
-from equipoise.referee.members.logistic import fit_logistic
+from equipoise.referee.classifiers.logistic import fit_logistic
 
 MOST_CELLS = 8
 """Along each axis: more cells place a defect more exactly and each needs stronger evidence."""
@@ -34,7 +34,7 @@ _NAMED = 3
 
 def check_regions(evidence: Evidence) -> tuple[Finding, ...]:
     """The cells of the images that are told apart by themselves, with a lower bound on the JSD of each."""
-    sides = [side.images for side in (evidence.real_fit, evidence.fake_fit, evidence.real, evidence.fake)]
+    sides = [side.images for side in (evidence.real_train, evidence.fake_train, evidence.real, evidence.fake)]
     if evidence.kind != "images" or any(side is None for side in sides):
         return ()
     height, width = sides[0].shape[2:]
@@ -49,7 +49,7 @@ def check_regions(evidence: Evidence) -> tuple[Finding, ...]:
         *logits, limits = _scores(*patches)
         log_e = log_e_value(*logits)
         is_named = log_e >= -math.log(level)
-        *counted, limits = with_undecided(*logits, limits, evidence.left_out)
+        *counted, limits = with_abstained(*logits, limits, evidence.left_out)
         estimate = value_estimate(*counted)
         rows.append(
             {
@@ -102,16 +102,16 @@ def _bound(real_logits: np.ndarray, fake_logits: np.ndarray, limits: tuple[float
     return jsd_lower_bound_nats(real_logits, fake_logits, confidence=1 - level, limits=limits)
 
 
-def _scores(real_fit, fake_fit, real, fake) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+def _scores(real_train, fake_train, real, fake) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
     """Logits of the scored patches, and the range that they are clipped to: that of the fitted patches.
 
     Zero where the fitted patches never change.
     """
-    features = _features(np.concatenate([real_fit, fake_fit]))
+    features = _features(np.concatenate([real_train, fake_train]))
     if features is None:
         return np.zeros(len(real)), np.zeros(len(fake)), (0.0, 0.0)
-    score = fit_logistic(features(real_fit), features(fake_fit), strengths=(_STRENGTH,))
-    fitted = [clip_logits(score(features(side))[:, 0]) for side in (real_fit, fake_fit)]
+    score = fit_logistic(features(real_train), features(fake_train), strengths=(_STRENGTH,))
+    fitted = [clip_logits(score(features(side))[:, 0]) for side in (real_train, fake_train)]
     limits = float(min(side.min() for side in fitted)), float(max(side.max() for side in fitted))
     real_logits, fake_logits = (np.clip(score(features(side))[:, 0], *limits) for side in (real, fake))
     return real_logits, fake_logits, limits

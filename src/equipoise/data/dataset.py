@@ -1,0 +1,137 @@
+"""What was read, before any split: values of one kind, labels if there are any, and what a person should know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from equipoise.errors import ConfigError
+from equipoise.spaces import SpaceKind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from equipoise.data.store.arrays import OnDiskArray, StackedColumns
+    from equipoise.data.store.table import OnDiskTable
+
+    Values = np.ndarray | pd.DataFrame | OnDiskArray | StackedColumns | OnDiskTable
+
+SMALLEST_SIDE = 4
+LARGEST_SIDE = 1024
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Data in their natural form.
+
+    Attributes:
+        kind: points, images or table.
+        values: points float64 `(n, d)`; images uint8 `(n, channels, height, width)`; a table as a DataFrame. Large
+            data stay on disk: a `OnDiskArray`, `StackedColumns` or `OnDiskTable`, whose rows are read when indexed.
+        labels: class of each row, int64 `(n,)`, or `None`.
+        label_names: name of each class, at the position that `labels` gives.
+        names: names of a point's coordinates; empty for images, and for tables, whose frame has them.
+        notes: sentences for the person: files that were skipped, how an array was understood.
+        source: where the values came from, as the person gave it.
+        weights: how often each row is wanted, relative to the others, float64 `(n,)`; `None` is evenly.
+        places: number of each row in the source, from 0, int64 `(n,)`; `None` where these are all rows in their order.
+        files: the file that each image was read from, relative to the source, `(n,)`; `None` where it is in no file of
+            its own.
+    """
+
+    kind: SpaceKind
+    values: Values
+    labels: np.ndarray | None = None
+    label_names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    source: str = ""
+    weights: np.ndarray | None = None
+    places: np.ndarray | None = None
+    files: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def rows(self, indices: np.ndarray) -> Dataset:
+        """The same data with only the rows at `indices`, in that order."""
+        if self.kind == "table" and hasattr(self.values, "iloc"):
+            values = self.values.iloc[indices].reset_index(drop=True)
+        elif self.kind == "table":
+            values = self.values.rows(indices)
+        else:
+            values = self.values[indices]
+        each = {"labels": self.labels, "weights": self.weights, "files": self.files}
+        places = np.arange(len(self)) if self.places is None else self.places
+        chosen = {name: None if entry is None else entry[indices] for name, entry in each.items()}
+        return replace(self, values=values, places=places[indices], **chosen)
+
+    def with_notes(self, *notes: str) -> Dataset:
+        """The same data with more sentences for the person."""
+        return replace(self, notes=(*self.notes, *notes))
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        shape = " x ".join(str(size) for size in self.values.shape)
+        lines = [f"<b>{escape(self.source)}</b>: {self.kind}, {shape}", *map(escape, self.notes)]
+        return "<br>".join(lines)
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """How to understand a source where its own form leaves a choice.
+
+    Attributes:
+        kind: read the source as points, images or a table, whatever it looks like.
+        image_size: side of the prepared images in pixels, or (height, width); `None` chooses 8, 16, 32 or 64.
+        max_bad_share: share of image files that may be unreadable and are skipped.
+        labels: the array of an `.npz` file, or the column of a table, that holds the classes.
+        use_labels: whether folder names and label arrays become classes.
+        drop: columns of a table that are left out.
+        points: how many points to draw of `grid25`, `ring8` and `swiss-roll`.
+        sample_weight: the array of an `.npz` file, or the column of a table, that says how often each row is wanted;
+            it is taken out of the data.
+        keep_gaps: keep what the referee reports and the players cannot learn from: NaN and infinity in points, columns
+            of a table without any value, images that are all of one colour.
+    """
+
+    kind: SpaceKind | None = None
+    image_size: int | tuple[int, int] | None = None
+    max_bad_share: float = 0.05
+    labels: str | None = None
+    use_labels: bool = True
+    drop: tuple[str, ...] = ()
+    points: int = 100_000
+    sample_weight: str | None = None
+    keep_gaps: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in (None, "points", "images", "table"):
+            raise ConfigError("data.kind", f"'{self.kind}' is no kind of data.", "Expected points, images or table.")
+        sides = (self.image_size,) if isinstance(self.image_size, int) else tuple(self.image_size or ())
+        if (
+            isinstance(self.image_size, bool)
+            or len(sides) > 2
+            or any(not isinstance(side, int) or not SMALLEST_SIDE <= side <= LARGEST_SIDE for side in sides)
+        ):
+            raise ConfigError(
+                "data.image_size",
+                f"{self.image_size} is no size of an image.",
+                f"Expected a number of pixels from {SMALLEST_SIDE} to {LARGEST_SIDE}, or a pair (height, width).",
+            )
+        if not 0 <= self.max_bad_share <= 1:
+            raise ConfigError(
+                "data.max_bad_share", f"{self.max_bad_share} is not a share.", "Expected a number from 0 to 1."
+            )
+        if self.points < 1:
+            raise ConfigError("data.points", f"{self.points} points cannot be drawn.", "Expected 1 or more.")
+
+    @property
+    def target_size(self) -> tuple[int, int] | None:
+        """`image_size` as (height, width), or `None` when the data decide."""
+        if self.image_size is None:
+            return None
+        return (self.image_size, self.image_size) if isinstance(self.image_size, int) else tuple(self.image_size)

@@ -1,0 +1,215 @@
+"""`.npy` and `.npz`: arrays as numpy stores them; nothing that could run code is read.
+
+An `.npz` file holds the samples under `values`, `images`, `samples`, `data`, `points`, `x` or `arr_0`, or as its only
+array beside the labels; the labels under the name that `options.labels` gives, or `labels`, `label`, `targets` or `y`.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import tokenize
+import zipfile
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from equipoise.data.arrays import from_array
+from equipoise.data.dataset import DataOptions, Dataset
+from equipoise.data.format import DataFormat, has_suffix
+from equipoise.data.sample_weights import checked_weights
+from equipoise.data.store.array_files import read_stored_array
+from equipoise.data.zips import METHODS, open_zip
+from equipoise.documents import open_regular
+from equipoise.errors import DataError, nearest
+from equipoise.files import replacing
+from equipoise.limits import refuse_expansion
+
+VALUE_NAMES = ("values", "images", "samples", "data", "points", "x", "arr_0")
+LABEL_NAMES = ("labels", "label", "targets", "y")
+READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+UNREADABLE = (
+    ValueError,
+    OSError,
+    EOFError,
+    SyntaxError,
+    OverflowError,
+    TypeError,
+    KeyError,
+    MemoryError,
+    RecursionError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    tokenize.TokenError,
+)
+
+
+def read_npy(path: Path, options: DataOptions) -> Dataset:
+    """The one array of an `.npy` file."""
+    try:
+        with open_regular(path, kind=DataError) as stream:
+            check_header(stream, path.stat().st_size)
+        # The format itself and not np.load, which would read whatever else the file turns out to be.
+        values = np.lib.format.open_memmap(path, mode="r")
+        large = read_stored_array(path, options) if values.size and values.ndim else None
+    except DataError:
+        raise
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    if large is not None:
+        return large
+    return from_array(np.asarray(values), labels=None, options=options, source=str(path))
+
+
+def read_npz(path: Path, options: DataOptions) -> Dataset:
+    """Samples, and labels if there are any, from an `.npz` file."""
+    try:
+        with open_zip(path) as archive:
+            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+            weight_name = _weight_name(list(entries), options, path)
+            names = [name for name in entries if name != weight_name]
+            label_name = _label_name(names, options, path)
+            value_name = _value_name([name for name in names if name != label_name], path)
+            wanted = [name for name in (value_name, weight_name, label_name) if name is not None]
+            size = sum(entries[name].file_size for name in wanted)
+            refuse_expansion(str(path), stored=path.stat().st_size, expanded=size)
+            found = {name: _member(archive, entries[name]) for name in wanted}
+    except DataError:
+        raise
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    values, labels = found[value_name], None if label_name is None else found[label_name]
+    weights = None if weight_name is None else found[weight_name]
+    raw = from_array(values, labels=labels, options=options, source=str(path))
+    if weights is None:
+        return raw
+    if np.shape(weights)[:1] != (len(raw),):
+        raise DataError(
+            f"{path}, data.sample_weight",
+            f"{np.size(weights)} weights for {len(raw)} samples.",
+            "Expected one weight per sample.",
+            "Check that both arrays have the same order and length.",
+        )
+    return replace(raw, weights=checked_weights(weights, weight_name, source=str(path)))
+
+
+def check_header(stream: IO[bytes], size: int) -> None:
+    """Read the head of an array and leave the stream behind it.
+
+    Args:
+        stream: at the beginning of the array.
+        size: bytes from there to the end.
+
+    Raises:
+        ValueError: it is no head, the array holds Python objects, or it promises more numbers than are there.
+    """
+    version = np.lib.format.read_magic(stream)
+    if version not in READERS:
+        raise ValueError(f"its version is {version}")
+    shape, _, dtype = READERS[version](stream)
+    if dtype.hasobject:
+        raise ValueError("Object arrays")
+    if any(isinstance(length, bool) or length < 0 for length in shape):
+        raise ValueError(f"its shape is {shape}")
+    if math.prod(shape) * dtype.itemsize > size:
+        raise ValueError(f"its head promises an array of shape {shape}, and the file ends before that"[:110])
+
+
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+    """One array of an `.npz` file."""
+    if entry.compress_type not in METHODS:
+        raise ValueError(f"'{entry.filename}' is packed by a method that is not read")
+    with archive.open(entry) as stream:
+        check_header(stream, entry.file_size)
+    with archive.open(entry) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def write_npy(path: Path, data: Dataset) -> None:
+    """The values alone."""
+    with replacing(path) as temporary, open(temporary, "wb") as stream:
+        np.save(stream, data.values, allow_pickle=False)
+
+
+def write_npz(path: Path, data: Dataset) -> None:
+    """The values, and the labels by name."""
+    arrays = {"values": data.values}
+    if data.labels is not None:
+        arrays["labels"] = np.array(data.label_names)[data.labels] if data.label_names else data.labels
+    with replacing(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def _weight_name(names: list[str], options: DataOptions, path: Path) -> str | None:
+    if options.sample_weight is not None and options.sample_weight not in names:
+        raise DataError(
+            f"{path}, data.sample_weight",
+            f"there is no array '{options.sample_weight}'.{nearest(options.sample_weight, names)}",
+            f"The arrays are: {', '.join(names)}.",
+            "Write one of them.",
+        )
+    return options.sample_weight
+
+
+def _label_name(names: list[str], options: DataOptions, path: Path) -> str | None:
+    if options.labels is not None and options.labels not in names:
+        raise DataError(
+            f"{path}, data.labels",
+            f"there is no array '{options.labels}'.{nearest(options.labels, names)}",
+            f"The arrays are: {', '.join(names)}.",
+            "Write one of them.",
+        )
+    return options.labels or next((name for name in LABEL_NAMES if name in names and len(names) > 1), None)
+
+
+def _value_name(names: list[str], path: Path) -> str:
+    by_lower = {name.lower(): name for name in names}
+    found = next((by_lower[name] for name in VALUE_NAMES if name in by_lower), None)
+    if found is not None:
+        return found
+    if len(names) == 1:
+        return names[0]
+    raise DataError(
+        str(path),
+        f"it is not clear which array holds the samples: {', '.join(names) or 'there is none'}.",
+        f"Expected one array, or one called {', '.join(VALUE_NAMES)}.",
+        "Rename it, or store it as an .npy file.",
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    if "Object arrays" in str(error):
+        return DataError(
+            str(path),
+            "the array holds Python objects, which only a pickle can store.",
+            "Expected numbers.",
+            "Convert it with array.astype(float) and save it again; a pickle could run code, so none is read.",
+        )
+    if "magic string" in str(error) and path.open("rb").read(1) == b"\x80":
+        return DataError(
+            str(path),
+            "it looks like a pickle, which could run code.",
+            "Expected a file written by numpy.save.",
+            "Load it where you trust it, and write it again with numpy.save; no pickle is read here.",
+        )
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+    return DataError(
+        str(path),
+        f"it cannot be read as a numpy file ({reason}).",
+        "Expected a file written by numpy.save or numpy.savez.",
+        "Write it again, or check that the copy is complete.",
+    )
+
+
+FORMATS = {
+    "npy": DataFormat("a numpy array", (".npy",), ("points", "images"), has_suffix(".npy"), read_npy, write_npy),
+    "npz": DataFormat(
+        "numpy arrays with labels", (".npz",), ("points", "images"), has_suffix(".npz"), read_npz, write_npz
+    ),
+}

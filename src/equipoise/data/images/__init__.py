@@ -1,0 +1,1 @@
+"""Pictures: read, brought to one size, and encoded for the players."""

@@ -1,0 +1,140 @@
+"""From data to what a run needs: split once, fitted on the training part, with a fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from equipoise.data.dataset import Dataset
+from equipoise.data.duplicates import find_groups
+from equipoise.data.encoders import Encoder, fit_encoder
+from equipoise.data.fingerprint import fingerprint
+from equipoise.data.splits import PARTS, Part, Split, split_groups
+from equipoise.data.store.prepare_on_disk import is_large, prepared_parts
+from equipoise.data.store.training_rows import TrainingRows
+from equipoise.spaces import Space, sample_size, space_to_json
+
+MOST_SHOWN = 100_000
+MOST_NUMBERS_SHOWN = 20_000_000
+"""Rows, and numbers in them, that pictures of a large part are made from."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    """Data that are ready for a game.
+
+    Attributes:
+        raw: everything that was read.
+        codec: between natural values and samples, fitted on the training part.
+        split: which rows are for training, for looks, and for the final verdict.
+        fingerprint: the data's own name; see `fingerprint`.
+        samples: the training part of data on disk, whose rows are read when they are drawn; `None` in memory.
+    """
+
+    raw: Dataset
+    encoder: Encoder
+    split: Split
+    fingerprint: str
+    samples: TrainingRows | None = None
+
+    @property
+    def space(self) -> Space:
+        """What one encoded sample is."""
+        return self.encoder.space
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are; 0 without labels."""
+        return len(self.raw.label_names) if self.raw.labels is not None else 0
+
+    @property
+    def class_shares(self) -> np.ndarray:
+        """Share of each class in the training part, float64 `(n_classes,)`."""
+        if self.raw.labels is None:
+            return np.zeros(0)
+        counts = np.bincount(self.raw.labels[self.split.train], minlength=self.n_classes)
+        return counts / counts.sum()
+
+    def part(self, name: Part) -> Dataset:
+        """One part of the data in natural values."""
+        return self.raw.rows(self.split.part(name))
+
+    def shown_part(self, name: Part) -> Dataset:
+        """One part for pictures: of a large one, some rows that are spread evenly through it."""
+        rows = self.split.part(name)
+        if self.samples is None:
+            return self.raw.rows(rows)
+        most = max(1, min(MOST_SHOWN, MOST_NUMBERS_SHOWN // sample_size(self.space)))
+        return self.raw.rows(rows[:: -(-len(rows) // most)])
+
+    def encoded_train(self) -> torch.Tensor | TrainingRows:
+        """The training part for the players, to be turned into numbers by `codec.to_float`.
+
+        Returns:
+            Images: uint8 `(n, channels, height, width)`. Points and tables: float32 `(n, width)`. Of data on disk, rows
+            that are read when they are indexed.
+        """
+        if self.samples is not None:
+            return self.samples
+        part = self.part("train")
+        return torch.from_numpy(part.values if part.kind == "images" else self.encoder.encode(part.values))
+
+    def train_labels(self) -> torch.Tensor | None:
+        """Class of each training row, int64 `(n,)`."""
+        return None if self.raw.labels is None else torch.from_numpy(self.raw.labels[self.split.train])
+
+    def train_weights(self) -> np.ndarray | None:
+        """How often each training row is wanted, relative to the others, float64 `(n,)`; `None` is evenly."""
+        return None if self.raw.weights is None else self.raw.weights[self.split.train]
+
+    def describe(self) -> dict[str, Any]:
+        """What goes into `data.json`."""
+        labels = None
+        if self.raw.labels is not None:
+            labels = {"names": list(self.raw.label_names), "shares": self.class_shares.tolist()}
+        return {
+            "fingerprint": self.fingerprint,
+            "source": self.raw.source,
+            "kind": self.raw.kind,
+            "rows": len(self.raw),
+            "names": list(self.raw.names),
+            "split": self.split.describe(),
+            "space": space_to_json(self.space),
+            "encoder": self.encoder.state(),
+            "labels": labels,
+            "sample_weights": None if self.raw.weights is None else _weight_facts(self.raw.weights),
+            "notes": list(self.raw.notes),
+        }
+
+    def _repr_html_(self) -> str:
+        counts = ", ".join(f"{len(self.split.part(name))} {name}" for name in PARTS)
+        return f"{self.raw._repr_html_()}<br>{counts}<br>fingerprint <code>{self.fingerprint}</code>"
+
+
+def _weight_facts(weights: np.ndarray) -> dict[str, float | int]:
+    # Kish's effective number of rows: how many evenly weighted ones tell as much.
+    shares = weights / weights.max()
+    effective = shares.sum() ** 2 / np.square(shares).sum()
+    return {
+        "least": float(weights.min()),
+        "largest": float(weights.max()),
+        "zero": int((weights == 0).sum()),
+        "effective_rows": float(effective),
+    }
+
+
+def prepare(raw: Dataset, *, seed: int) -> PreparedData:
+    """Split, fit and fingerprint; the same data and seed give the same parts everywhere.
+
+    Raises:
+        DataError: too few different samples, nothing that varies, or a column that cannot be learned.
+    """
+    if is_large(raw):
+        split, encoder, name, samples = prepared_parts(raw, seed=seed)
+        return PreparedData(raw, encoder, split, name, samples)
+    split = split_groups(find_groups(raw), seed=seed, source=raw.source)
+    encoder = fit_encoder(raw.rows(split.train))
+    return PreparedData(raw, encoder, split, fingerprint(raw))

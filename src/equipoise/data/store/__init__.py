@@ -1,0 +1,1 @@
+"""Prepared data kept on disk and read through a memory map."""

@@ -1,0 +1,1 @@
+"""Tables: what each column holds, and how rows are encoded for the players."""

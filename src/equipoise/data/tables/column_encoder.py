@@ -1,0 +1,174 @@
+"""One column of a table as entries of an encoded row: a choice, a number, or both.
+
+Few values (categories, truth values, up to 30 whole numbers, dates or amounts) are a choice block. Other numbers are
+a number block, standard normal by their quantiles. Where single values hold more than 3 % of the rows (a zero in nine
+rows of ten), or values are missing, a choice block stands before it: "a number", then each such value, then
+"missing". A constant column takes no entries. Of more than 200 categories the rarest share one entry; decoding
+draws one of them by its frequency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from equipoise.data.tables.quantile_transform import QuantileMap, fit_quantiles, row_jitter
+from equipoise.data.tables.schema import ColumnType, infer_type
+from equipoise.spaces import Block
+
+# Up to this many values of a number are a choice, if each has this many rows on average.
+MOST_CHOICES = 30
+ROWS_PER_CHOICE = 5
+ATOM_SHARE = 0.03
+FEWEST_IN_ATOM = 10
+MOST_ATOMS = 20
+MOST_LEVELS = 200
+
+
+@dataclass(frozen=True)
+class ColumnEncoder:
+    """How one column is encoded, fitted on the training part.
+
+    Attributes:
+        type: what the column holds; everything below is in its plain numbers.
+        levels: values with an entry of their own in the choice block, ascending. Shape `(l,)`.
+        level_counts: training rows that have each. Shape `(l,)`.
+        pooled: rare categories that share one entry.
+        pooled_counts: training rows that have each.
+        has_missing: whether the choice block ends with an entry for a missing value.
+        numbers: quantile map of the values without an entry, or `None` if there are none.
+    """
+
+    type: ColumnType
+    levels: np.ndarray
+    level_counts: np.ndarray
+    pooled: np.ndarray
+    pooled_counts: np.ndarray
+    has_missing: bool
+    numbers: QuantileMap | None
+
+    @property
+    def choices(self) -> int:
+        """Entries of the choice block, in the order: a number, the levels, the pooled ones, missing."""
+        return (self.numbers is not None) + len(self.levels) + (len(self.pooled) > 0) + self.has_missing
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """What the column looks like in an encoded row."""
+        name = str(self.type.name)
+        choice = (Block("choice", self.choices, name),) if self.choices > 1 else ()
+        number = (Block("number", 1, name),) if self.numbers is not None else ()
+        return choice + number
+
+    @property
+    def width(self) -> int:
+        return sum(block.width for block in self.blocks)
+
+    def encode(self, column: pd.Series, *, position: int, offset: int = 0) -> np.ndarray:
+        """Float32 `(n, width)`; `position` is the column's place in the table, `offset` the first row's in its part.
+
+        A category that training did not have becomes the pooled entry, or else the most frequent one.
+        """
+        plain, missing = self.type.to_plain(column)
+        choice = np.full(len(plain), self._fallback)
+        first = int(self.numbers is not None)
+        if len(self.levels):
+            place = np.clip(np.searchsorted(self.levels, plain), 0, len(self.levels) - 1)
+            found = self.levels[place] == plain
+            choice[found] = first + place[found]
+        if self.has_missing:
+            choice[missing] = self.choices - 1
+        result = np.zeros((len(plain), self.width), dtype=np.float32)
+        if self.choices > 1:
+            result[np.arange(len(plain)), choice] = 1
+        if self.numbers is not None:
+            is_number = (choice == 0) & ~missing
+            jitter = row_jitter(len(plain), column=position, offset=offset)[is_number]
+            result[is_number, -1] = self.numbers.encode(plain[is_number], jitter)
+        return result
+
+    def decode(self, encoded: np.ndarray, *, position: int) -> pd.Series:
+        """The column in its own type; each row's choice is its largest entry."""
+        rows = len(encoded)
+        choice = encoded[:, : self.choices].argmax(axis=1) if self.choices > 1 else np.zeros(rows, dtype=np.int64)
+        plain = np.zeros(rows)
+        first = int(self.numbers is not None)
+        if self.numbers is not None:
+            is_number = choice == 0
+            plain[is_number] = self.numbers.decode(encoded[is_number, -1])
+        is_level = (choice >= first) & (choice < first + len(self.levels))
+        plain[is_level] = self.levels[choice[is_level] - first]
+        if len(self.pooled):
+            is_pooled = choice == first + len(self.levels)
+            shares = np.cumsum(self.pooled_counts) / self.pooled_counts.sum()
+            draw = np.searchsorted(shares, row_jitter(rows, column=position)[is_pooled], side="right")
+            plain[is_pooled] = self.pooled[np.minimum(draw, len(self.pooled) - 1)]
+        missing = (choice == self.choices - 1) if self.has_missing else np.zeros(rows, dtype=bool)
+        return self.type.from_plain(plain, missing)
+
+    def state(self) -> dict[str, Any]:
+        """Plain values for `from_state`."""
+        return {
+            "type": self.type.state(),
+            "levels": self.levels.tolist(),
+            "level_counts": self.level_counts.tolist(),
+            "pooled": self.pooled.tolist(),
+            "pooled_counts": self.pooled_counts.tolist(),
+            "has_missing": self.has_missing,
+            "numbers": None if self.numbers is None else self.numbers.state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> ColumnEncoder:
+        """The inverse of `state`."""
+        return cls(
+            ColumnType.from_state(state["type"]),
+            np.array(state["levels"], dtype=np.float64),
+            np.array(state["level_counts"], dtype=np.int64),
+            np.array(state["pooled"], dtype=np.float64),
+            np.array(state["pooled_counts"], dtype=np.int64),
+            bool(state["has_missing"]),
+            None if state["numbers"] is None else QuantileMap.from_state(state["numbers"]),
+        )
+
+    @property
+    def _fallback(self) -> int:
+        """The entry for a value that has none of its own: a number, the pooled one, or the most frequent level."""
+        if self.numbers is not None:
+            return 0
+        if len(self.pooled):
+            return len(self.levels)
+        return int(self.level_counts.argmax()) if len(self.levels) else 0
+
+
+def fit_column(column: pd.Series, *, name: str | int, source: str) -> ColumnEncoder:
+    """Choose blocks for a column and fit them, as the head of this module says.
+
+    Raises:
+        DataError: the column holds values that cannot be learned.
+    """
+    kind = infer_type(column, name=name, source=source)
+    return fit_plain(kind, *kind.to_plain(column))
+
+
+def fit_plain(kind: ColumnType, plain: np.ndarray, missing: np.ndarray) -> ColumnEncoder:
+    """As `fit_column`, from what `ColumnType.to_plain` gives."""
+    values, counts = np.unique(plain[~missing], return_counts=True)
+    pooled, pooled_counts = values[:0], counts[:0]
+    numbers = None
+    if kind.is_nominal:
+        if len(values) > MOST_LEVELS:
+            # Stable: of equally frequent categories the first in their order stays.
+            frequent = np.sort(np.argsort(-counts, kind="stable")[: MOST_LEVELS - 1])
+            is_frequent = np.isin(np.arange(len(values)), frequent)
+            pooled, pooled_counts = values[~is_frequent], counts[~is_frequent]
+            values, counts = values[is_frequent], counts[is_frequent]
+    elif len(values) > MOST_CHOICES or len(values) > max(2, len(plain) // ROWS_PER_CHOICE):
+        is_atom = counts >= max(FEWEST_IN_ATOM, ATOM_SHARE * len(plain))
+        is_atom[np.argsort(-counts, kind="stable")[MOST_ATOMS:]] = False
+        numbers = fit_quantiles(values[~is_atom], counts[~is_atom])
+        values, counts = values[is_atom], counts[is_atom]
+    return ColumnEncoder(kind, values, counts, pooled, pooled_counts, bool(missing.any()), numbers)

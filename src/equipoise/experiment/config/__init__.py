@@ -1,0 +1,1 @@
+"""Configurations: their schema, presets, files and settings."""

@@ -1,0 +1,67 @@
+"""Settings that the data decide, turned into plain ones when a run is planned, so that they are stored as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from equipoise.data import PreparedData
+from equipoise.errors import ConfigError
+from equipoise.experiment.build.trainer import build_penalty
+from equipoise.experiment.config.schema import PartConfig
+from equipoise.penalties import automatic_gamma
+from equipoise.randomness import numpy_stream
+
+AUTOMATIC = "auto"
+ROWS_LOOKED_AT = 4096
+"""Training rows from which gamma is chosen: the mean variance over them is within a few percent."""
+
+
+def resolved(content: Mapping[str, Any], data: PreparedData) -> dict[str, Any]:
+    """The nested dictionaries of a configuration with `gamma: auto` and the default change of consistency written out.
+
+    Raises:
+        ConfigError: gamma is to be automatic, and no penalty has one.
+    """
+    made = dict(content)
+    parts = made.get("penalties")
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, (str, Mapping)) for part in parts):
+        return made  # the schema says what is wrong with it
+    made["penalties"] = [with_default_change(part, data) for part in parts]
+    return with_automatic_gamma(made, data) if made.get("gamma") == AUTOMATIC else made
+
+
+def with_default_change(part: str | Mapping[str, Any], data: PreparedData) -> str | Mapping[str, Any]:
+    """A consistency penalty on pictures shifts them, unless another change is named."""
+    name = part if isinstance(part, str) else part.get("name")
+    if name != "consistency" or data.space.kind != "images":
+        return part
+    options = {} if isinstance(part, str) else part.get("options", {})
+    if not isinstance(options, Mapping) or "change" in options:
+        return part
+    return {"name": name, "options": {"change": "shift", **options}}
+
+
+def with_automatic_gamma(content: Mapping[str, Any], data: PreparedData) -> dict[str, Any]:
+    """The configuration with the weights of r1 and r2, and their decay, from the spread of the training data."""
+    rows = len(data.split.train)
+    chosen = numpy_stream(0, "rows that gamma is chosen from", rows).permutation(rows)[:ROWS_LOOKED_AT]
+    samples = data.encoder.to_float(data.encoded_train()[torch.from_numpy(chosen)])
+    found = automatic_gamma(samples)
+    parts, is_used = [], False
+    for index, part in enumerate(content["penalties"]):
+        written = {"name": part} if isinstance(part, str) else dict(part)
+        if build_penalty(PartConfig.model_validate(written), index).decays:
+            written["options"] = {**written.get("options", {}), "weight": found.start}
+            is_used = True
+        parts.append(written)
+    if not is_used:
+        raise ConfigError(
+            "gamma",
+            f"'{AUTOMATIC}' chooses the weight of r1 and r2, and the game has neither.",
+            "Expected one of them among the penalties.",
+            "Add them, e.g. --set 'penalties=[r1, r2]', or give gamma a shape.",
+        )
+    return {**content, "penalties": parts, "gamma": {"shape": "geometric", "final": found.end / found.start}}

@@ -1,0 +1,254 @@
+"""A run's configuration: validated once, at the edge; frozen; unknown keys refused.
+
+A part's options (objective, penalties, networks) are the keyword arguments of its factory, so a new
+option never touches this schema.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, and strict about keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PartConfig(Section):
+    """A part by name, or by import path `package.module:factory`, with its factory's options."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+def _part_from_text(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Part = Annotated[PartConfig, BeforeValidator(_part_from_text)]
+
+
+class DataConfig(Section):
+    """Where the samples come from and how they are read."""
+
+    source: str = Field(description="A path or a built-in name.")
+    kind: Literal["points", "images", "table"] | None = Field(None, description="What the data are; null decides.")
+    image_size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = Field(
+        None,
+        description="Side (or height, width) that images are brought to; null takes the largest of 8, 16, 32, 64 "
+        "that is not above their median short side.",
+    )
+    labels: str | None = Field(None, description="Column or array that holds class labels.")
+    use_labels: bool = Field(True, description="Whether folder names and label arrays become classes.")
+    drop: tuple[str, ...] = Field((), description="Columns to leave out.")
+    max_bad_share: float = Field(0.05, ge=0, le=1, description="Share of unreadable images above which reading stops.")
+    points: PositiveInt = Field(100_000, description="Points drawn of the built-in point sets.")
+    sample_weight: str | None = Field(
+        None, description="Column or array that says how often each row is wanted; it is taken out of the data."
+    )
+    balance: Literal["none", "classes"] = Field("none", description="Whether training draws all classes equally often.")
+
+
+class NetworksConfig(Section):
+    """The two networks."""
+
+    family: str
+    latents: PositiveInt = Field(description="Width of the generator's input.")
+    conditional: bool = Field(False, description="Whether both players are given class labels.")
+    generator: dict[str, Any] = Field(default_factory=dict)
+    discriminator: dict[str, Any] = Field(default_factory=dict)
+
+
+class TrainingConfig(Section):
+    """How the two players take turns."""
+
+    update_rule: Literal[
+        "alternating", "simultaneous", "extragradient", "optimistic", "consensus", "alternating_consensus"
+    ] = "alternating"
+    n_critic: PositiveInt = Field(1, description="Discriminator updates per step.")
+    generator_updates: PositiveInt = Field(1, description="Generator updates per step.")
+    consensus_weight: PositiveFloat = Field(1.0, description="Weight of the consensus term, for the two such orders.")
+    batch_size: PositiveInt = Field(description="Samples of each side in one turn.")
+    steps: PositiveInt = Field(description="Steps in the whole run.")
+
+    @model_validator(mode="after")
+    def _simultaneous_play_has_one_turn_each(self) -> TrainingConfig:
+        if self.update_rule == "simultaneous" and (self.n_critic, self.generator_updates) != (1, 1):
+            raise ValueError(
+                "simultaneous play means that both players move once from the same position: set "
+                "training.n_critic and training.generator_updates to 1, or training.update_rule to alternating"
+            )
+        return self
+
+
+class OptimizerConfig(Section):
+    """One player's optimiser: a class of torch.optim and its arguments."""
+
+    name: str = "Adam"
+    learning_rate: PositiveFloat
+    options: dict[str, Any] = Field(default_factory=lambda: {"betas": [0.0, 0.99]})
+    clip_norm: PositiveFloat | None = Field(None, description="Longest gradient a step is made with; null: any.")
+
+
+class ScheduleConfig(Section):
+    """A factor over the run, from 1 to `final`."""
+
+    shape: Literal["constant", "linear", "cosine", "geometric"] = "constant"
+    final: PositiveFloat = 1.0
+    warmup_steps: NonNegativeInt = 0
+
+
+class OptimizersConfig(Section):
+    """Both players' optimisers, and the factor on their learning rates over the run."""
+
+    generator: OptimizerConfig
+    discriminator: OptimizerConfig
+    lr_schedule: ScheduleConfig = ScheduleConfig()
+
+
+class InstanceNoiseConfig(Section):
+    """Noise on real and generated samples alike, as long as both players see them."""
+
+    level: NonNegativeFloat = Field(0.1, description="Standard deviation at the first step, in units of the samples.")
+    final: NonNegativeFloat = Field(0.0, description="Standard deviation after the decay.")
+    decay_fraction: float = Field(1.0, gt=0, le=1, description="Fraction of the run over which it decays.")
+
+
+class AugmentationConfig(Section):
+    """What both players see in place of the bare samples."""
+
+    instance_noise: InstanceNoiseConfig | None = None
+
+
+class EmaConfig(Section):
+    """The running average of the generator's weights."""
+
+    relative_length: float = Field(
+        0.05, ge=0, lt=1, description="How far back it reaches, as a share of the steps so far."
+    )
+
+
+class RecoveryConfig(Section):
+    """What happens when play leaves the finite numbers, or when the referee's looks say that it has collapsed."""
+
+    rollbacks: NonNegativeInt = Field(
+        3, description="How often, in the whole run, play may go back to a checkpoint; 0: it ends at once."
+    )
+    learning_rate_factor: float = Field(
+        0.5, gt=0, le=1, description="Factor on both learning rates from a rollback on, on top of earlier ones."
+    )
+    on_collapse: Literal["rollback", "stop", "continue"] = Field(
+        "continue", description="What to do when a look's trend is 'collapsed' or 'diverged'."
+    )
+
+
+CHOSEN_AT_START = ("count", "samples", "classifiers", "sensitivity", "duality_gap_steps")
+"""Settings of `looks` that a run chooses by timing and stores, where they are left out."""
+
+
+class EvaluationsConfig(Section):
+    """The referee's looks during training. What is left out is chosen when the run starts, from timed looks, and
+    stored; it never changes the play itself, unless `until` ends it."""
+
+    count: NonNegativeInt | None = Field(
+        None,
+        description="How many times the referee looks; 0: never. Left out: as many as fit in 7 % of the time of the "
+        "run, by a timed step and a timed look, at most 20.",
+    )
+    confidence: float = Field(0.95, ge=0.5, lt=1, description="Of all looks together, those of a longer run included.")
+    samples: PositiveInt | None = Field(None, description="Most rows of the selection part that a look scores.")
+    classifiers: Literal["quick", "all"] | None = Field(None, description="Which discriminators a look fits.")
+    sensitivity: Literal["theoretical", "quick"] | None = Field(
+        None, description="What a look says of its eyesight: computed, or planted once before the first step."
+    )
+    duality_gap_steps: NonNegativeInt | None = Field(
+        None, description="Steps that each player's copy goes on alone to measure the duality gap; 0: not measured."
+    )
+    until: Literal["not-distinguished"] | None = Field(
+        None, description="End at the first look that says so ('equivalent', where a margin is given)."
+    )
+    margin: PositiveFloat | None = Field(None, lt=0.6931, description="The JSD in nats that is small enough.")
+    keep_best: bool = Field(
+        False, description="Whether the checkpoint with the smallest estimate is kept, and used for samples."
+    )
+
+    def settled_like(self, run: EvaluationsConfig) -> EvaluationsConfig:
+        """These wishes with the choices that a run made of what they leave open."""
+        left_open = [name for name in CHOSEN_AT_START if getattr(self, name) is None]
+        return self.model_copy(update={name: getattr(run, name) for name in left_open})
+
+    @model_validator(mode="after")
+    def _goals_need_evaluations(self) -> EvaluationsConfig:
+        if self.margin is not None and self.until is None:
+            raise ValueError(
+                "evaluations.margin says how close is close enough for evaluations.until: set that too, or leave it"
+            )
+        if self.count == 0 and (self.until is not None or self.keep_best):
+            raise ValueError(
+                "without looks nothing is found and no checkpoint is the best: leave evaluations.count out"
+            )
+        return self
+
+
+class OutputsConfig(Section):
+    """What is written, and how often, in steps."""
+
+    measure_every: PositiveInt
+    samples: PositiveInt = Field(12, description="How many times samples are drawn during the run.")
+    checkpoint_every: PositiveInt
+    final_verdict: bool = Field(True, description="Whether the referee judges the finished run.")
+
+
+class RuntimeConfig(Section):
+    """Where the run is played."""
+
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    threads: PositiveInt = Field(description="CPU threads; bit-identity is promised at the same number.")
+    precision: Literal["float32", "bf16"] = "float32"
+
+
+class RunConfig(Section):
+    """Everything that decides a run, apart from the data themselves."""
+
+    format: Literal[2] = 2
+    preset: str
+    seed: NonNegativeInt = 0
+    data: DataConfig
+    networks: NetworksConfig
+    objective: Part
+    penalties: tuple[Part, ...] = ()
+    gamma: ScheduleConfig = Field(
+        ScheduleConfig(),
+        description="Factor on the weight of r1 and r2 over the run. 'gamma: auto' asks for weights and decay from the "
+        "spread of the training data; the numbers that it finds are stored.",
+    )
+    augmentation: AugmentationConfig = AugmentationConfig()
+    training: TrainingConfig
+    optimizers: OptimizersConfig
+    ema: EmaConfig = EmaConfig()
+    recovery: RecoveryConfig = RecoveryConfig()
+    evaluations: EvaluationsConfig = EvaluationsConfig()
+    outputs: OutputsConfig
+    runtime: RuntimeConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, complete."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The complete configuration, as `config.yaml` holds it."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)

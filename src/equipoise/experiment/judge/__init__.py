@@ -1,0 +1,1 @@
+"""The referee's verdicts: on two data sets, on a run, and during training."""

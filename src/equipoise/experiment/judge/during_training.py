@@ -1,0 +1,328 @@
+"""The referee's looks of a run: how many fit, decided once from a timed step and looks, and what they are made of.
+
+The number is stored, so that the stored configuration trained again gives the same looks on any machine. What a look
+is made of climbs a ladder (quick members on 1,000 rows, on 2,000 and 5,000, all members on 5,000 and 20,000) as long as
+ten of them fit; a run too short for the first rung has no looks.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from equipoise.data import PreparedData
+from equipoise.data.dataset import Dataset
+from equipoise.distributed import SINGLE_PROCESS, process_group
+from equipoise.errors import ConfigError, RunFolderError
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.config.schema import EvaluationsConfig, RunConfig
+from equipoise.experiment.generator import Gan
+from equipoise.experiment.judge.run import at_most, drawn
+from equipoise.experiment.prepare import EVALUATIONS_SHARE, Planned, prepare_data, timed_step
+from equipoise.experiment.weighted_density import thinned_rows
+from equipoise.referee import EvaluationPlan, Sensitivity, plan_evaluations, quick_sensitivity
+from equipoise.referee.evaluation_plan import RESERVE
+from equipoise.referee.fit_and_score import TEST_SHARE
+from equipoise.referee.judge import samples_needed
+from equipoise.runfolder import RunFolder
+from equipoise.training import Trainer
+from equipoise.training.interim_evaluation import MOST_GAP_ROWS, EvaluationData, InterimEvaluations, one_evaluation
+from equipoise.training.recorder import Progress
+
+LADDER = (("quick", 1_000), ("quick", 2_000), ("quick", 5_000), ("all", 5_000), ("all", 20_000))
+"""Members of a look and most rows that it scores, from the cheapest."""
+WANTED, MOST, FEWEST_ASKED = 10, 20, 3
+"""Looks that should fit before they are made finer; most looks; fewest looks of a run with --until or --keep-best,
+which then has them even if they take more than their share of the time."""
+LEAST_SECONDS = 0.25
+"""A run whose share for looks is below this has none; not even the cheapest would fit."""
+_GAP_SHARE, _MOST_GAP_STEPS, _FEWEST_GAP_STEPS = 0.25, 50, 5
+_QUICK_EVALUATIONS, _QUICK_SHARE = 25, 0.25
+"""A screen of the resolution takes about so many looks' time, and is made when that is at most this share."""
+
+
+@dataclass(frozen=True)
+class EvaluationState:
+    """What `looks.json` holds: the plan, fixed before the first step, and what it was chosen from.
+
+    Attributes:
+        plan: steps and levels; `None` for a run without looks.
+        resolution: planted ones; `None` where each look computes its floor.
+        screen_seconds: that the planting took.
+        timing: seconds that were measured to choose the number of looks; empty where it was given.
+    """
+
+    plan: EvaluationPlan | None = None
+    sensitivity: Sensitivity | None = None
+    quick_seconds: float = 0.0
+    timing: dict[str, float] = field(default_factory=dict)
+
+    def write(self, run: RunFolder) -> None:
+        """Store it in the run folder."""
+        sensitivity = None if self.sensitivity is None else self.sensitivity.to_json()
+        plan = None if self.plan is None else self.plan.to_json()
+        run.write_json(
+            run.evaluations,
+            {"plan": plan, "resolution": sensitivity, "screen_seconds": self.quick_seconds, "timing": self.timing},
+        )
+
+    @classmethod
+    def read(cls, run: RunFolder) -> EvaluationState:
+        """What a run folder holds; a run of an earlier version has no looks.
+
+        Raises:
+            RunFolderError: the file is not one that equipoise wrote.
+        """
+        state = run.read_json(run.evaluations)
+        if not state.get("plan"):
+            return cls()
+        sensitivity = state.get("resolution")
+        try:
+            return cls(
+                EvaluationPlan.from_json(state["plan"]),
+                None if sensitivity is None else Sensitivity.from_json(sensitivity),
+                float(state.get("screen_seconds") or 0.0),
+                dict(state.get("timing") or {}),
+            )
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise RunFolderError(
+                str(run.evaluations),
+                f"the plan of the looks is incomplete ({error!r}).",
+                "Expected a looks.json that equipoise wrote.",
+                "Restore it from a copy.",
+            ) from error
+
+    @property
+    def steps(self) -> frozenset[int]:
+        """The steps to be looked at, for the trainer's plan."""
+        return frozenset() if self.plan is None else frozenset(self.plan.steps)
+
+    def extended_to(self, steps: int) -> EvaluationState:
+        """With the looks of a longer run, at levels that were set aside."""
+        return self if self.plan is None else replace(self, plan=self.plan.extended_to(steps))
+
+
+def evaluation_settings(until: str | None, margin: float | None, keep_best: bool) -> list[str]:
+    """The three wishes about looks as settings."""
+    wishes = [] if until is None else [f"evaluations.until={until.replace('_', '-')}"]
+    wishes += [] if margin is None else [f"evaluations.margin={margin!r}"]
+    return [*wishes, "evaluations.keep_best=true"] if keep_best else wishes
+
+
+def plan_interim_evaluations(planned: Planned) -> tuple[Planned, EvaluationState]:
+    """The configuration with every choice about looks made, and their plan; called once, before the first step.
+
+    Raises:
+        ConfigError: `until` or `keep_best` on data that are too few to hold some out.
+    """
+    section, timing = settled(planned)
+    chosen = replace(planned, config=planned.config.model_copy(update={"evaluations": section}))
+    if not section.count:
+        return chosen, EvaluationState(timing=timing)
+    plan = plan_evaluations(
+        chosen.config.training.steps, evaluations=section.count, confidence=section.confidence, reserve=RESERVE
+    )
+    state = EvaluationState(plan=plan, timing=timing)
+    if section.sensitivity == "quick":
+        started = time.perf_counter()
+        material = evaluation_data(chosen, state)
+        sensitivity = quick_sensitivity(
+            plan,
+            real=material.real.values,
+            real_train=material.train.values,
+            kind=material.real.kind,
+            fake_count=material.fake_count,
+            classifiers=material.classifiers,
+        )
+        state = replace(state, sensitivity=sensitivity, quick_seconds=time.perf_counter() - started)
+    return chosen, state
+
+
+def with_evaluations(config: RunConfig) -> RunConfig:
+    """The configuration as a run would store it, with the choices about looks that would be made now."""
+    section, _ = settled(Planned(config, prepare_data(config.data.source, config.data, config.seed)))
+    return config.model_copy(update={"evaluations": section})
+
+
+def settled(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
+    """The section on looks with nothing left open, and the seconds that were measured for it."""
+    section = planned.config.evaluations
+    is_asked = section.until is not None or section.keep_best
+    if section.count == 0:
+        return _filled(section), {}
+    if not _has_enough_rows(planned.data):
+        if is_asked or section.count:
+            raise ConfigError(
+                "evaluations",
+                f"{len(planned.data.split.selection)} rows are held out for looks.",
+                f"Expected enough for the referee: {samples_needed(section.confidence)} rows on each side.",
+                "Give more data, or train without --until and --keep-best.",
+            )
+        return _filled(section.model_copy(update={"count": 0})), {}
+    if section == _filled(section) and section.count is not None:
+        return section, {}
+    # Alone: of many processes only the first one looks, and the others are not asked to play a trial with it.
+    trainer = build_trainer(planned.config, planned.data, group=SINGLE_PROCESS)
+    step = _seconds_per_step(trainer) / process_group().processes
+    budget = planned.config.training.steps * step * EVALUATIONS_SHARE / (1 - EVALUATIONS_SHARE)
+    if budget < LEAST_SECONDS and not is_asked and section.count is None:
+        return _filled(section.model_copy(update={"count": 0})), {"seconds_per_step": step}
+    if section.duality_gap_steps is None:
+        fits = int(_GAP_SHARE * budget / (WANTED * step))
+        steps = min(_MOST_GAP_STEPS, fits) if fits >= _FEWEST_GAP_STEPS else 0
+        section = section.model_copy(update={"duality_gap_steps": steps})
+    section, look = _climbed(planned, section, trainer, budget)
+    if section.sensitivity is None:
+        affordable = _QUICK_EVALUATIONS * look <= _QUICK_SHARE * budget
+        section = section.model_copy(
+            update={"sensitivity": "quick" if affordable or section.margin is not None else "theoretical"}
+        )
+    screen = _QUICK_EVALUATIONS * look if section.sensitivity == "quick" else 0.0
+    if section.count is None:
+        fits = min(MOST, int((budget - screen) / look), planned.config.training.steps)
+        section = section.model_copy(update={"count": max(fits, FEWEST_ASKED if is_asked else 0, 0)})
+    seconds = section.count * look + (screen if section.count else 0.0)
+    share = seconds / (seconds + planned.config.training.steps * step)
+    return section, {"seconds_per_step": step, "seconds_per_look": look, "planned_share": share}
+
+
+def evaluation_data(planned: Planned, state: EvaluationState, device: torch.device | str = "cpu") -> EvaluationData:
+    """What the looks of a run are made of; the same configuration and data give the same."""
+    config, data = planned.config, planned.data
+    section = _filled(config.evaluations)
+    count, seed = section.samples, config.seed
+    # Numbers are drawn before rows are read: of large data, which stay on disk, no more than these come into memory.
+    real, train = (
+        data.raw.rows(drawn(thinned_rows(config, data, name), most, seed=seed))
+        for name, most in (("selection", count), ("train", 2 * count))
+    )
+    rows = at_most(real, MOST_GAP_ROWS, seed=seed)
+    encoded = torch.from_numpy(rows.values if rows.kind == "images" else data.encoder.encode(rows.values))
+    labels = rows.labels if config.networks.conditional else None
+    assert state.plan is not None, "a run without looks has no material for them"
+    return EvaluationData(
+        plan=state.plan,
+        real=real,
+        train=train,
+        fake_count=max(round(len(real) / TEST_SHARE), len(train)),
+        draw=lambda trainer, count, seed: _drawn(config, data, trainer, count, seed),
+        seed=seed,
+        classifiers=section.classifiers,
+        sensitivity=state.sensitivity,
+        gap_rows=(data.encoder.to_float(encoded) if rows.kind == "images" else encoded).to(device),
+        gap_labels=None if labels is None else torch.from_numpy(labels).to(device),
+        duality_gap_steps=section.duality_gap_steps,
+        margin=section.margin,
+        goal=None if section.until is None else "equivalent" if section.margin is not None else section.until,
+        keep_best=section.keep_best,
+    )
+
+
+def evaluations_handler(
+    run: RunFolder,
+    planned: Planned,
+    state: EvaluationState,
+    trainer: Trainer,
+    *,
+    progress: Progress | None,
+    goes_on: bool,
+) -> InterimEvaluations | None:
+    """The handler that looks; `None` for a run without looks.
+
+    Args:
+        run: its folder.
+        planned: configuration and data.
+        state: the plan, extended if the run is.
+        trainer: who is told the trend of a resumed run.
+        progress: who is told.
+        goes_on: whether the person asked for more steps of a run whose goal was reached.
+    """
+    if state.plan is None:
+        return None
+    material = evaluation_data(planned, state, trainer.discriminator.parameters[0].device)
+    evaluations = InterimEvaluations(run, material, progress=progress, quick_seconds=state.quick_seconds)
+    evaluations.start(trainer, goes_on=goes_on)
+    return evaluations
+
+
+def _climbed(
+    planned: Planned, section: EvaluationsConfig, trainer: Trainer, budget: float
+) -> tuple[EvaluationsConfig, float]:
+    """The section with samples and members of the highest rung that fits, and the seconds of one such look."""
+    wanted = section.count or WANTED
+    held_out = len(planned.data.split.selection)
+    severities = [
+        section.model_copy(
+            update={"classifiers": section.classifiers or classifiers, "samples": section.samples or samples}
+        )
+        for place, (classifiers, samples) in enumerate(LADDER)
+        if place == 0 or classifiers != LADDER[place - 1][0] or held_out > LADDER[place - 1][1]
+    ]
+    severities = [severity for place, severity in enumerate(severities) if severity not in severities[:place]]
+    _timed_evaluation(planned, severities[0].model_copy(update={"samples": 100}), trainer)  # imports, caches
+    chosen, seconds = severities[0], _timed_evaluation(planned, severities[0], trainer)
+    for severity in severities[1:]:
+        if budget / seconds < 2 * wanted:  # a finer look takes at least twice as long
+            break
+        finer = _timed_evaluation(planned, severity, trainer)
+        if budget / finer < wanted:
+            break
+        chosen, seconds = severity, finer
+    return chosen, seconds
+
+
+def _timed_evaluation(planned: Planned, section: EvaluationsConfig, trainer: Trainer) -> float:
+    """Seconds of one look at the throw-away trainer's generator."""
+    config = planned.config.model_copy(update={"evaluations": section})
+    plan = EvaluationPlan((trainer.step,), (0.01,), 0.99)
+    device = trainer.discriminator.parameters[0].device
+    material = evaluation_data(replace(planned, config=config), EvaluationState(plan=plan), device)
+    started = time.perf_counter()
+    one_evaluation(trainer, material)
+    return time.perf_counter() - started
+
+
+def _seconds_per_step(trainer: Trainer) -> float:
+    """Median of a few steps: a rough figure is enough for a number of looks."""
+    for _ in range(2):
+        trainer.play()
+    times: list[float] = []
+    begun = time.perf_counter()
+    while len(times) < 3 or (len(times) < 50 and time.perf_counter() - begun < 0.5):
+        times.append(timed_step(trainer))
+    return statistics.median(times)
+
+
+def _filled(section: EvaluationsConfig) -> EvaluationsConfig:
+    """Plain values for what was left open."""
+    classifiers, samples = LADDER[0]
+    usual = {"samples": samples, "classifiers": classifiers, "sensitivity": "theoretical", "duality_gap_steps": 0}
+    return section.model_copy(update={key: value for key, value in usual.items() if getattr(section, key) is None})
+
+
+def _has_enough_rows(data: PreparedData) -> bool:
+    held_out, train = len(data.split.selection), len(data.split.train)
+    # At the strictest level that a plan of at most 20 looks can have.
+    needed = samples_needed(1 - 0.05 * (1 - RESERVE) / MOST**2)
+    return min(held_out / TEST_SHARE, train / (1 - TEST_SHARE)) >= needed
+
+
+def _drawn(config: RunConfig, data: PreparedData, trainer: Trainer, count: int, seed: int) -> Dataset:
+    """Samples of the averaged generator, as `Gan` draws them."""
+    average = trainer.generator.average
+    shares = torch.from_numpy(data.class_shares) if data.n_classes else None
+    gan = Gan(
+        folder=Path(),
+        config=config,
+        encoder=data.encoder,
+        generator=trainer.generator.network if average is None else average.network,
+        label_names=tuple(str(name) for name in data.raw.label_names),
+        class_shares=shares,
+        step=trainer.step,
+        names=tuple(str(name) for name in data.raw.names),
+    )
+    return gan.sample_raw(count, seed=seed)

@@ -1,0 +1,193 @@
+"""The referee's verdict on a run: its held-out final part against fresh samples of its generator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from equipoise.data import PreparedData, image_grid, save_picture
+from equipoise.data.dataset import Dataset
+from equipoise.errors import RunFolderError
+from equipoise.experiment.generator import Gan, load
+from equipoise.experiment.judge.datasets import SensitivityPlan, traced
+from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
+from equipoise.experiment.prepare import prepare_data, require_path
+from equipoise.experiment.weighted_density import thinned_rows
+from equipoise.randomness import derived_seed, numpy_stream
+from equipoise.referee import Verdict, judge
+from equipoise.referee.base import Finding, Tell
+from equipoise.referee.fit_and_score import TEST_SHARE
+from equipoise.runfolder import RunFolder
+from equipoise.spaces import sample_size
+from equipoise.training.interim_evaluation import summary
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+INJECTION_SHARE = 0.1
+"""Of the time of play, that measuring the resolution of a verdict may take when nobody has asked for it."""
+SENSITIVITIES = "resolution"
+"""Folder of a run that keeps measured resolutions."""
+MOST_DISCRIMINATIVE = 12
+"""Pictures of each side that gave it away most, stored beside the verdict."""
+MOST_SAMPLES = 40_000
+"""Per side: a referee with more would be slow, and sees differences that few people care about."""
+MOST_NUMBERS = 60_000_000
+"""Pixels and coordinates per side: 19,531 colour images of 32 x 32. The referee's memory grows with them; 40,000 such
+images took 4.4 GB (benchmarks/large_data.py)."""
+
+
+def judge_run(
+    folder: Path | str,
+    *,
+    confidence: float = 0.95,
+    margin: float | None = None,
+    seed: int = 0,
+    sensitivity: SensitivityPlan = "auto",
+    extractor: Any = None,
+    checkpoint: Literal["best", "last"] | None = None,
+    trust_code: bool = False,
+    tell: Tell | None = None,
+) -> Verdict:
+    """Judge the generator of a run folder on the final part of its data, and store the verdict there.
+
+    `resolution`, `extractor` and `tell` are as in `judge_sources`; measured resolutions are kept in the run folder, and
+    `auto` screens where that takes at most a tenth of the time that the run was played for.
+    `checkpoint` is as in `load`.
+
+    Raises:
+        RunFolderError: there is no whole checkpoint, or the data have changed since the run began.
+        DataError: the data can no longer be read.
+    """
+    return judge_gan(
+        load(folder, checkpoint=checkpoint, trust_code=trust_code),
+        confidence=confidence,
+        margin=margin,
+        seed=seed,
+        sensitivity=sensitivity,
+        extractor=extractor,
+        tell=tell,
+    )
+
+
+def judge_gan(
+    gan: Gan,
+    *,
+    confidence: float = 0.95,
+    margin: float | None = None,
+    seed: int = 0,
+    sensitivity: SensitivityPlan = "auto",
+    extractor: Any = None,
+    tell: Tell | None = None,
+) -> Verdict:
+    """As `judge_run`, for a generator in memory.
+
+    The training part is used to fit and to choose; only rows of the final part, which neither the game nor
+    the referee's fit has seen, are scored. Where training drew rows by weight, both parts are thinned to the
+    density that the generator was asked for.
+
+    Raises:
+        OutOfMemory: the referee finds no room.
+    """
+    with explaining_memory_of_verdict(str(gan.folder), again=f": equipoise judge {gan.folder}"):
+        run = RunFolder(gan.folder)
+        data = gan.data if gan.data is not None else _run_data(gan, run)
+        wanted = {name: thinned_rows(gan.config, data, name) for name in ("final", "train")}
+        # Numbers are drawn before rows are read: of large data, which stay on disk, no more come into memory.
+        most = most_samples(sample_size(data.space))
+        final, train = (data.raw.rows(drawn(rows, most, seed=seed)) for rows in wanted.values())
+        count = min(most, max(round(len(final) / TEST_SHARE), len(train)))
+        fake = gan.sample_raw(count, seed=derived_seed(seed, "samples for the verdict", gan.step))
+        verdict = judge(
+            final.values,
+            fake.values,
+            kind=final.kind,
+            confidence=confidence,
+            margin=margin,
+            seed=seed,
+            real_train=train.values,
+            extractor=extractor,
+            sensitivity=sensitivity,
+            cache=run.path / SENSITIVITIES,
+            injection_seconds=INJECTION_SHARE * _seconds_played(run),
+            tell=tell,
+            **_classes(final, fake),
+        )
+        judged = Finding("inputs", f"The generator after step {gan.step:,} was judged.", numbers={"step": gan.step})
+        broken = (Finding("inputs", text, True) for text in gan.passed_over)
+        verdict = replace(traced(verdict, final, fake), findings=(judged, *broken, *verdict.findings))
+        earlier = sum(row.get("part") == "final" for row in run.read_verdicts())
+        if earlier:
+            verdict = replace(verdict, findings=(*verdict.findings, _used_before(earlier)))
+        whole = len(data.split.final)
+        thinned = None if len(wanted["final"]) == whole else {"kept": len(wanted["final"]), "of": whole}
+        row = {"step": gan.step, "part": "final", "thinned": thinned, **verdict.to_json()}
+        run.append(run.verdicts, row)
+        if final.kind == "images" and len(verdict.scored[0]):
+            save_picture(most_discriminative_grid(verdict), run.most_discriminative)
+        run.write_status(last_verdict=summary(row))
+        return verdict
+
+
+def _seconds_played(run: RunFolder) -> float:
+    rows = run.read_metrics()
+    return float(rows[-1].get("seconds") or 0.0) if rows else 0.0
+
+
+def _used_before(times: int) -> Finding:
+    return Finding(
+        "inputs",
+        f"These held-out samples have served {times} earlier verdict{'s' if times > 1 else ''} of this run. Each one "
+        "keeps its confidence; the best of several does not.",
+        numbers={"earlier_verdicts": times},
+    )
+
+
+def most_samples(numbers: int) -> int:
+    """Samples per side of a verdict, when each is so many numbers."""
+    return min(MOST_SAMPLES, MOST_NUMBERS // numbers)
+
+
+def most_discriminative_grid(verdict: Verdict) -> Image.Image:
+    """Two rows of pictures: the real ones that looked most real, and the generated ones that looked most generated."""
+    rows = []
+    for images, logits, sign in zip(verdict.scored, verdict.scores, (1, -1), strict=True):
+        surest = np.argsort(-sign * logits, kind="stable")[:MOST_DISCRIMINATIVE]
+        blank = np.full((MOST_DISCRIMINATIVE - len(surest), *images.shape[1:]), 255, dtype=np.uint8)
+        rows.append(np.concatenate([images[surest], blank]))
+    return image_grid(np.concatenate(rows), columns=MOST_DISCRIMINATIVE)
+
+
+def at_most(part: Dataset, count: int, *, seed: int) -> Dataset:
+    """The part, or `count` rows of it drawn without repetition."""
+    return part if len(part) <= count else part.rows(drawn(np.arange(len(part)), count, seed=seed))
+
+
+def drawn(rows: np.ndarray, count: int, *, seed: int) -> np.ndarray:
+    """The numbers of rows, or `count` of them drawn without repetition, in their order."""
+    if len(rows) <= count:
+        return rows
+    return rows[np.sort(numpy_stream(seed, "rows for the verdict").choice(len(rows), size=count, replace=False))]
+
+
+def _classes(final: Dataset, fake: Dataset) -> dict[str, Any]:
+    """Labels of both sides, where the generator was asked for classes: a class it gets wrong is then found."""
+    if final.labels is None or fake.labels is None:
+        return {}
+    return {"real_labels": final.labels, "fake_labels": fake.labels, "label_names": final.label_names}
+
+
+def _run_data(gan: Gan, run: RunFolder) -> PreparedData:
+    require_path(gan.config, where=str(run.path))
+    data = prepare_data(gan.config.data.source, gan.config.data, gan.config.seed)
+    if run.read_json(run.data).get("fingerprint") != data.fingerprint:
+        raise RunFolderError(
+            str(run.path),
+            f"the data at {gan.config.data.source} have changed since the run began.",
+            "Expected the same data: the final part must be one that the game has never seen.",
+            "Restore the data, or judge two files: equipoise judge REAL FAKE.",
+        )
+    return data

@@ -1,0 +1,309 @@
+"""From what a person gives (a path, a name, an array) to prepared data and a complete configuration."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from equipoise.data import DataOptions, PreparedData, load, prepare
+from equipoise.distributed import process_group
+from equipoise.errors import ConfigError, Interrupted, RunFolderError
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.config.auto import resolved
+from equipoise.experiment.config.files import merged, read_config, read_settings, validated
+from equipoise.experiment.config.presets import cadence, preset, preset_name
+from equipoise.experiment.config.schema import DataConfig, RunConfig
+from equipoise.experiment.out_of_memory import explaining_memory, explaining_memory_of_data
+from equipoise.experiment.signals import before_the_run, stopping_at_once
+from equipoise.training import Trainer
+
+PLAY_SHARE = 0.93
+"""Share of `--minutes` that goes to play; the rest is for pictures, checkpoints and the verdict."""
+EVALUATIONS_SHARE = 0.07
+"""Share of play and looks together that is planned for the referee's looks. The limit is 10 %: timings made before the
+first step are rough, and a busy machine makes some looks longer."""
+TRIAL_SECONDS = 3.0
+TRIAL_STEPS = 8
+"""Fewest steps that are timed before `--minutes` becomes a number of steps."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A complete configuration with the data it is about."""
+
+    config: RunConfig
+    data: PreparedData
+
+
+_prepared: dict[tuple[Any, ...], PreparedData] = {}
+
+
+def plan_run(
+    source: Any,
+    *,
+    config_file: Path | None = None,
+    settings: Sequence[str] = (),
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    preset_wanted: str | None = None,
+) -> Planned:
+    """Read the data, choose a preset, put the person's settings in, and turn minutes into steps.
+
+    Raises:
+        ConfigError: a setting is unknown or does not fit.
+        DataError: the data cannot be read.
+        OutOfMemory: the data, or a step that is timed for `minutes`, do not fit into memory.
+    """
+    if steps is not None and minutes is not None:
+        raise ConfigError("--steps, --minutes", "both are given.", "Expected one budget.", "Leave one of them out.")
+    if minutes is not None and not minutes > 0:
+        raise ConfigError("--minutes", f"{minutes:g} is not a time.", "Expected a number above 0.", "Give minutes.")
+    if steps is not None and steps < 1:
+        raise ConfigError("--steps", f"{steps} is not a number of steps.", "Expected 1 or more.", "Give a larger one.")
+    content, lines = read_config(config_file) if config_file else ({}, {})
+    changes = read_settings(settings)
+    asked = merged(content, changes)
+    for section in ("data", "outputs", "runtime", "evaluations"):
+        _require_section(asked, section, where=str(config_file) if config_file else "configuration")
+    if seed is not None:
+        asked["seed"] = seed
+    where = str(config_file) if config_file else "configuration"
+    data_section = _data_section(asked, source, where)
+    data = prepare_data(source if source is not None else data_section.source, data_section, _seed(asked))
+    name = str(preset_wanted or asked.get("preset") or preset_name(data.space))
+    asked["preset"] = name
+    asked["data"] = data_section.model_dump(mode="json")
+    wants = asked.get("runtime", {}).get("device")
+    chosen_device = choose_device(device if device != "auto" else wants or "auto")
+    base = preset(
+        name,
+        source=data_section.source,
+        space=data.space,
+        classes=data.n_classes,
+        device=chosen_device,
+        threads=available_threads(),
+    )
+    full = resolved(merged(base, asked), data)
+    full["runtime"] = {**full["runtime"], "device": chosen_device}
+    config = validated(full, where=where, lines=lines)
+    if config.networks.conditional and not data.n_classes:
+        raise ConfigError(
+            "networks.conditional",
+            "the data have no class labels.",
+            "Expected labels, for a conditional game.",
+            "Set networks.conditional to false, or give data with labels.",
+        )
+    if config.data.balance == "classes" and not data.n_classes:
+        raise ConfigError(
+            "data.balance",
+            "the data have no class labels to balance.",
+            "Expected labels: subfolders of pictures, a label array, or a column named by data.labels.",
+            "Leave --balance out, or name the labels, e.g. --set data.labels=COLUMN.",
+        )
+    if minutes is not None:
+        share = PLAY_SHARE if config.evaluations.count == 0 else PLAY_SHARE * (1 - EVALUATIONS_SHARE)
+        timing = explaining_memory(config, doing="timing a step for --minutes", is_playing=False)
+        with timing, stopping_at_once(before_the_run):
+            steps = max(10, int(minutes * 60 * share / seconds_per_step(config, data)))
+    # How often things are written follows the length of the run, unless the person set it for this very run.
+    if steps is not None or "outputs" not in content:
+        full["training"] = {**full["training"], "steps": steps or config.training.steps}
+        full["outputs"] = {**full["outputs"], **cadence(steps or config.training.steps), **changes.get("outputs", {})}
+    if steps is not None and "evaluations" in content:
+        # Another length has room for other looks: what was chosen for the stored one is chosen again.
+        wishes = {
+            key: content["evaluations"][key]
+            for key in ("confidence", "until", "margin", "keep_best")
+            if key in content["evaluations"]
+        }
+        full["evaluations"] = {**wishes, **changes.get("evaluations", {})}
+    return Planned(validated(full, where=where, lines=lines), data)
+
+
+def prepare_data(source: Any, section: DataConfig, seed: int) -> PreparedData:
+    """Read, split and encode; the last path that was read is kept, for callers that plan and then train.
+
+    Raises:
+        DataError: the data cannot be read.
+        OutOfMemory: they do not fit into memory.
+    """
+    key = (*_signature(source), section.model_dump_json(), seed) if isinstance(source, (str, Path)) else None
+    if key is not None and key in _prepared:
+        return _prepared[key]
+    options = DataOptions(**section.model_dump(exclude={"source", "balance"}))
+    with explaining_memory_of_data(section), stopping_at_once(partial(_while_reading, source)):
+        data = prepare(load(source, options=options), seed=seed)
+    _prepared.clear()
+    if key is not None:
+        _prepared[key] = data
+    return data
+
+
+def _while_reading(source: Any, by: str) -> Interrupted:
+    name = source if isinstance(source, (str, Path)) else f"a {type(source).__name__}"
+    return Interrupted(f"reading {name}", f"stopped by {by}.", "", "Nothing has changed. Give the same command again.")
+
+
+def require_path(config: RunConfig, *, where: str) -> None:
+    """Refuse a run whose data were given from Python: they cannot be read again.
+
+    Raises:
+        RunFolderError: the data have neither a path nor a name.
+    """
+    if config.data.source.endswith("given from Python"):
+        raise RunFolderError(
+            where,
+            f"the run was started with {config.data.source}.",
+            "Expected a run whose data have a path or a name.",
+            "Save the data to a file and train on that, to be able to come back to the run.",
+        )
+
+
+def _signature(source: str | Path) -> tuple[Any, ...]:
+    """What tells that a path still holds what it held: where it is, and when and how large its files were written."""
+    path = Path(source).absolute()
+    files = sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
+    known = [(entry.stat().st_mtime_ns, entry.stat().st_size) for entry in files if entry.exists()]
+    return str(source), str(path), hash(tuple(known))
+
+
+def choose_device(wanted: str) -> str:
+    """`auto` is a CUDA GPU when there is one, else the CPU; Apple's mps has to be asked for (it is untested).
+
+    Raises:
+        ConfigError: the device that was asked for is not there.
+    """
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted not in there:
+        raise ConfigError(
+            "--device", f"no device is called '{wanted}'.", "Expected auto, cpu, cuda or mps.", "Choose one."
+        )
+    if not there[wanted]:
+        names = ", ".join(name for name, is_there in there.items() if is_there)
+        raise ConfigError(
+            "--device",
+            f"there is no {wanted} device here.",
+            f"Available: {names}.",
+            "'equipoise doctor' shows what torch sees.",
+        )
+    return wanted
+
+
+def available_threads() -> int:
+    """CPU cores that this process may use; processes that play together on one machine share them evenly."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // process_group().local_processes)
+
+
+def seconds_per_step(config: RunConfig, data: PreparedData) -> float:
+    """Time of one step, from a throw-away trial on this machine: the median of groups of steps, after a warm-up."""
+    torch.set_num_threads(config.runtime.threads)
+    trainer = build_trainer(config, data)
+    for _ in range(3):
+        trainer.play()
+    times: list[float] = []
+    begun = time.perf_counter()
+
+    def goes_on() -> bool:
+        passed = time.perf_counter() - begun
+        if len(times) >= 2 and passed > 10 * TRIAL_SECONDS:
+            return False
+        return len(times) < TRIAL_STEPS or (passed < TRIAL_SECONDS and len(times) < 1000)
+
+    # Many processes time the step that they play together: the first one's clock counts.
+    while trainer.group.broadcast_object(goes_on()):
+        times.append(timed_step(trainer))
+    return trainer.group.broadcast_object(statistics.median(times))
+
+
+def timed_step(trainer: Trainer) -> float:
+    """Seconds that one step takes, to the end of its work on the device."""
+    started = time.perf_counter()
+    report = trainer.play()
+    float(report.generator_loss)  # waits for the device
+    return time.perf_counter() - started
+
+
+def _seed(asked: dict[str, Any]) -> int:
+    seed = asked.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise ConfigError("seed", f"{seed!r} is not a seed.", "Expected a whole number of 0 or more.", "Correct it.")
+    return seed
+
+
+def _require_section(asked: dict[str, Any], name: str, *, where: str) -> None:
+    if not isinstance(asked.get(name, {}), dict):
+        raise ConfigError(
+            f"{where}, {name}",
+            f"{asked[name]!r} is no section.",
+            f"Expected settings below '{name}'.",
+            f"'equipoise train DATA --dry-run' prints them; set one of them, such as --set {name}.KEY=VALUE.",
+        )
+
+
+def _data_section(asked: dict[str, Any], source: Any, where: str) -> DataConfig:
+    section = asked.get("data") or {}
+    if not isinstance(section, dict):
+        raise ConfigError(
+            f"{where}, data",
+            f"{section!r} is no section.",
+            "Expected settings such as data.source.",
+            "Write 'data:' and below it 'source: PATH'.",
+        )
+    if source is not None:
+        name = source if isinstance(source, (str, Path)) else f"a {type(source).__name__} given from Python"
+        section = {**section, "source": str(name)}
+    if "source" not in section:
+        raise ConfigError(
+            "DATA",
+            "no data are named.",
+            "Expected a path or a built-in name such as digits.",
+            "Give it on the command line or as data.source in the configuration.",
+        )
+    skeleton = {
+        "preset": "points",
+        "data": section,
+        "networks": {"family": "mlp", "latents": 1},
+        "objective": "relativistic",
+        "training": {"batch_size": 1, "steps": 1},
+        "outputs": {"measure_every": 1, "checkpoint_every": 1},
+        "optimizers": {"generator": {"learning_rate": 1}, "discriminator": {"learning_rate": 1}},
+        "runtime": {"threads": 1},
+    }
+    return validated(skeleton, where=where).data
+
+
+def resolve(
+    source: str | Path | None,
+    *,
+    config_file: Path | None = None,
+    settings: Sequence[str] = (),
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    preset: str | None = None,
+) -> RunConfig:
+    """The complete configuration of a run on `source`; see `plan_run`."""
+    return plan_run(
+        source,
+        config_file=config_file,
+        settings=settings,
+        steps=steps,
+        minutes=minutes,
+        seed=seed,
+        device=device,
+        preset_wanted=preset,
+    ).config

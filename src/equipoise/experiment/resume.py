@@ -1,0 +1,241 @@
+"""A run continued from its newest whole checkpoint, as if it had never stopped."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from equipoise.data import PreparedData
+from equipoise.distributed import process_group, restarts
+from equipoise.errors import ConfigError, NewerFormat, RunFolderError
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.changed import changed_environment, changed_settings, environment, refuse
+from equipoise.experiment.config.files import read_run_config
+from equipoise.experiment.config.schema import RunConfig
+from equipoise.experiment.generator import Gan
+from equipoise.experiment.judge.during_training import EvaluationState
+from equipoise.experiment.out_of_memory import explaining_memory
+from equipoise.experiment.prepare import Planned, prepare_data, require_path, seconds_per_step
+from equipoise.experiment.train import follow, train_and_judge
+from equipoise.locking import locked
+from equipoise.runfolder import RunFolder, open_run_folder
+from equipoise.training import Trainer
+from equipoise.training.checkpoints import (
+    SET_ASIDE,
+    checkpoint_files,
+    is_half_written,
+    later_than,
+    load_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+    set_aside,
+    step_of,
+    thin_out,
+)
+from equipoise.training.recorder import Progress, SampleGrids
+
+
+def resume(
+    folder: Path | str,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    trust_code: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Gan:
+    """Continue a run from its newest whole checkpoint.
+
+    Args:
+        folder: the run folder.
+        steps: a new, larger number of steps in all; the schedules end where they were planned to, and the added
+            steps run at their final values.
+        minutes: the same as a time from now on.
+        trust_code: whether an import path in the configuration may be run.
+        force: go on although settings, data, torch or the device have changed since the run began; it is recorded.
+
+    Raises:
+        RunFolderError: no whole checkpoint; another process writes to the folder; or what decides the result has
+            changed since the run began, and `force` is not given.
+        OutOfMemory: the message says what to lower.
+    """
+    run = open_run_folder(folder)
+    config = read_run_config(run)
+    require_path(config, where=str(run.path))
+    if steps is not None and minutes is not None:
+        raise ConfigError("--steps, --minutes", "both are given.", "Expected one budget.", "Leave one of them out.")
+    if minutes is not None and not minutes > 0:
+        raise ConfigError("--minutes", f"{minutes:g} is not a time.", "Expected a number above 0.", "Give minutes.")
+    group = process_group()
+    with explaining_memory(config), locked(run.path) if group.is_main else nullcontext():
+        torch.set_num_threads(config.runtime.threads)
+        data = prepare_data(config.data.source, config.data, config.seed)
+        said = _require_unchanged(run, config, data, force=force, records=group.is_main)
+        trainer = build_trainer(config, data, trusted=trust_code)
+        broken = _take_up(run, trainer)
+        step = trainer.step
+        if restarts() and max(config.training.steps, int(run.read_status().get("steps") or 0)) > step:
+            steps = minutes = None  # torchrun began anew what this command had begun: the plan is in the folder
+        if minutes is not None:
+            steps = step + max(1, int(minutes * 60 / seconds_per_step(config, data)))
+        total, goes_on = _length(run, config, step, steps), steps is not None
+        trainer.plan = replace(
+            trainer.plan,
+            steps=total,
+            schedule_steps=config.training.steps,
+            sample_steps=trainer.plan.sample_steps | added_sample_steps(config, total),
+        )
+        trainer.group.wait()  # until all have read what is about to change
+        if not group.is_main:
+            return follow(run, Planned(config, data), trainer)
+        if total > config.training.steps:
+            run.write_status(extended={"planned_steps": config.training.steps, "steps": total})
+        run.write_status(state="training", step=step, steps=total, message="", flags=[], ended_because="")
+        broken += _set_aside(run, step)
+        thin_out(run.checkpoints, trainer.plan.checkpoint_every, step=step)  # a kill may have come before it was done
+        run.cut_after(step)
+        run.note("resumed", step=step, steps=total, **({"broken": broken} if broken else {}))
+        if progress is not None:
+            for text in (*broken, *said):
+                progress.message(text)
+        grids = SampleGrids(run, data, seed=config.seed, conditional=config.networks.conditional)
+        if not (run.samples / "real.png").is_file():
+            grids.write_real()
+        evaluations = EvaluationState.read(run).extended_to(total)
+        return train_and_judge(
+            run, Planned(config, data), trainer, grids, progress, evaluations=evaluations, goes_on=goes_on
+        )
+
+
+def _require_unchanged(
+    run: RunFolder, config: RunConfig, data: PreparedData, *, force: bool, records: bool
+) -> list[str]:
+    """Compare what the run goes on with to what it began with; sentences about what has changed and may.
+
+    Raises:
+        RunFolderError: what decides the result has changed, and nobody insists.
+    """
+    metadata = run.read_json(run.metadata)
+    differences: list[str] = []
+    said: list[str] = []
+    if isinstance(metadata.get("config"), dict):  # the first version stored none, nor all of the environment
+        differences += changed_settings(metadata["config"], config.to_dict())
+        deciding, said = changed_environment(metadata.get("environment") or {}, environment(config))
+        differences += deciding
+    stored = run.read_json(run.data).get("fingerprint")
+    if stored != data.fingerprint:
+        differences.append(
+            f"the data at {config.data.source} have changed since the run began: fingerprint {str(stored)[:12]} then, "
+            f"{data.fingerprint[:12]} now; the held-out part would no longer be held out"
+        )
+    if not differences:
+        return said
+    if not force:
+        refuse(differences, where=str(run.path))
+    if records:
+        _accept(run, metadata, config, data, differences)
+    return [*said, *(f"changed by --force: {text}" for text in differences)]
+
+
+def _accept(
+    run: RunFolder, metadata: dict[str, Any], config: RunConfig, data: PreparedData, differences: list[str]
+) -> None:
+    """Make what has changed the state of the run, and write down that it was."""
+    run.note("forced", changes=differences)
+    run.write_status(forced_changes=[*(run.read_status().get("forced_changes") or []), *differences])
+    run.write_json(run.data, data.describe())
+    run.write_json(run.metadata, {**metadata, "config": config.to_dict(), "environment": environment(config)})
+
+
+def _take_up(run: RunFolder, trainer: Trainer) -> list[str]:
+    """Put the newest whole checkpoint into the trainer; sentences about broken ones that were passed over."""
+    said: list[str] = []
+    if trainer.group.is_main:
+        run.sweep_up()
+        said = _begun_anew(run, trainer)
+    trainer.group.wait()
+    return [*said, *load_checkpoint(run.checkpoints, trainer)[1]]
+
+
+def _begun_anew(run: RunFolder, trainer: Trainer) -> list[str]:
+    """Store the state at step 0, which configuration and seed determine, for a run that has no whole checkpoint and
+    none of a later step (it was killed before its first one was whole, or lost that one); a sentence if one was broken.
+
+    A run that was put back to step 0 is another one than its configuration describes, and is left as it is.
+    """
+    files = checkpoint_files(run.checkpoints)
+    if any(step_of(path) > 0 for path in files) or (files and run.read_status().get("rollbacks")):
+        return []
+    try:
+        read_checkpoint(run.checkpoints)
+        return []
+    except NewerFormat:
+        raise
+    except RunFolderError:
+        save_checkpoint(run.checkpoints, trainer)
+    return [f"{path.name} was broken; the configuration determines it, and it was written anew." for path in files]
+
+
+def _set_aside(run: RunFolder, step: int) -> list[str]:
+    """Put checkpoints of later steps out of the way, all of them broken or half-written; sentences about them."""
+    files = later_than(run.checkpoints, step)
+    half = [path.name for path in files if is_half_written(path)]
+    broken = [path.name for path in files if path.name not in half]
+    said = []
+    # Noted before it is done: a kill in between does both again.
+    if half:
+        run.note("deleted half-written", files=half)
+        said.append(f"Deleted what a kill left half-written: {', '.join(half)}.")
+    if broken:
+        run.note("set aside", files=broken)
+        said.append(f"Set aside as {SET_ASIDE}...: {', '.join(broken)}.")
+    set_aside(run.checkpoints, after=step)
+    return said
+
+
+def _length(run: RunFolder, config: RunConfig, step: int, steps: int | None) -> int:
+    """Steps in all, given those played and those asked for.
+
+    Raises:
+        ConfigError: there is nothing to do, or the number is too small.
+    """
+    status = run.read_status()
+    planned = max(config.training.steps, int(status.get("steps") or 0))  # an extended run stays extended
+    if steps is not None and steps <= step < planned:
+        raise ConfigError(
+            "--steps",
+            f"{steps} steps in all, and {step} are played.",
+            "Expected a larger number.",
+            f"Give more than {step}, or leave --steps out to finish the planned {planned}.",
+        )
+    is_whole = status.get("state") == "finished" and run.report.is_file()  # the report is written last
+    ended = str(status.get("ended_because") or "")
+    if ended and is_whole and steps is None:
+        raise ConfigError(
+            "--steps",
+            f"the run ended at step {step}. {ended}",
+            "Expected a number of steps to go on to.",
+            f"Go on to its planned end with: equipoise resume {run.path} --steps {planned}",
+        )
+    total = planned if steps is None else steps
+    if total < step or (total == step and (is_whole or steps is not None)):
+        raise ConfigError(
+            "--steps" if steps is not None else str(run.path),
+            f"the run has played its {step} steps.",
+            "Expected a number of steps above that.",
+            f"Make it longer, e.g. equipoise resume {run.path} --steps {2 * step}",
+        )
+    return total
+
+
+def added_sample_steps(config: RunConfig, total: int) -> frozenset[int]:
+    """Steps after the planned end at which samples are drawn: as many as before, evenly spaced."""
+    count = config.outputs.samples
+    added = total - config.training.steps
+    return frozenset(
+        config.training.steps + max(1, added * index // count) for index in range(1, count + 1) if added > 0
+    )

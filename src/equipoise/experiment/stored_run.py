@@ -1,0 +1,125 @@
+"""What a run folder says of itself, checked before it is believed: the encoding, the classes, the size of the networks.
+
+A run folder may come from a stranger, or have been edited by hand. Whatever it says, opening it takes no more memory
+than its files explain, and ends with a generator or with an error that names the file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equipoise.data import Encoder, encoder_from_state
+from equipoise.data.dataset import LARGEST_SIDE
+from equipoise.data.encoders import PointEncoder
+from equipoise.errors import RunFolderError
+from equipoise.experiment.build.trainer import build_networks
+from equipoise.experiment.config.schema import RunConfig
+from equipoise.spaces import ImageSpace, Space, sample_size
+
+ROWS_TO_TRY = 3
+LAYER_COUNTS = ("depth", "blocks")
+
+
+def stored_encoder(description: Mapping[str, Any], *, where: str) -> Encoder:
+    """The encoding in `data.json`, after it has decoded a few rows.
+
+    Raises:
+        RunFolderError: it is incomplete, contradicts itself or decodes nothing.
+    """
+    try:
+        encoder = encoder_from_state(description["encoder"])
+        space = encoder.space
+        size = sample_size(space)
+        if size < 1 or not isinstance(size, int):
+            raise ValueError(f"a sample of {size} numbers")
+        if isinstance(encoder, PointEncoder) and not (
+            encoder.mean.ndim == 1 and encoder.mean.shape == encoder.spread.shape
+        ):
+            raise ValueError(f"{encoder.mean.size} means and {encoder.spread.size} spreads")
+        if isinstance(space, ImageSpace):
+            _check_image(space, getattr(encoder, "levels", ()))
+        # Encoded rows of standard size and far outside; what decodes them decodes all that a generator makes.
+        tried = np.multiply.outer([0.0, 1.0, -9.0][:ROWS_TO_TRY], np.ones(space.shape)).astype(np.float32)
+        encoder.decode(tried)
+        return encoder
+    except Exception as error:  # the codecs were written for what they wrote themselves: anything may go wrong here
+        raise _incomplete(where, error) from error
+
+
+def stored_classes(description: Mapping[str, Any], *, where: str) -> tuple[tuple[str, ...], Tensor | None]:
+    """Names and shares of the classes in `data.json`; none and `None` without labels.
+
+    Raises:
+        RunFolderError: names and shares do not fit together.
+    """
+    try:
+        labels = description.get("labels") or {}
+        names = tuple(str(name) for name in labels.get("names", ()))
+        if not names:
+            return (), None
+        shares = torch.tensor(labels["shares"], dtype=torch.float64)
+        if shares.shape != (len(names),) or not bool((shares >= 0).all()) or not 0 < float(shares.sum()) < math.inf:
+            raise ValueError(f"{len(names)} classes with the shares {labels['shares']!s:.80}")
+        return names, shares
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+        raise _incomplete(where, error) from error
+
+
+def refuse_unexplained_size(
+    config: RunConfig, space: Space, classes: int, tensors: Mapping[str, Tensor], *, where: str, trusted: bool
+) -> None:
+    """Refuse a configuration whose networks are larger than what the checkpoint holds, before they are made.
+
+    Raises:
+        RunFolderError: they would be.
+        ConfigError: no networks can be made of it at all.
+    """
+    sections = {role: dict(getattr(config.networks, role)) for role in ("generator", "discriminator")}
+    for role, options in sections.items():
+        options.pop("spectral", None)  # it computes with the weights, which have no values here
+        layers = max(
+            (value for key, value in options.items() if key in LAYER_COUNTS and isinstance(value, int)), default=0
+        )
+        if layers > len(tensors):
+            raise _unfit(where, f"{layers:,} layers in the {role}, and the checkpoint holds {len(tensors)} tensors")
+    if ":" in config.networks.family:  # the person's own code, which they trust or which is refused
+        return
+    plain = config.model_copy(update={"networks": config.networks.model_copy(update=sections)})
+    held = sum(tensor.numel() for tensor in tensors.values())
+    with torch.device("meta"):  # shapes without memory
+        networks = build_networks(plain, space, classes, trusted=trusted)
+    needed = sum(weight.numel() for network in networks for weight in network.parameters())
+    if needed > held:
+        raise _unfit(where, f"{needed:,} weights in the networks, and the checkpoint holds {held:,} numbers")
+
+
+def _check_image(space: ImageSpace, levels: tuple[Any, ...]) -> None:
+    sides = (space.height, space.width)
+    if space.channels not in (1, 3, 4) or any(type(side) is not int or not 1 <= side <= LARGEST_SIDE for side in sides):
+        raise ValueError(f"images of {space.channels} channels and {space.height}x{space.width} pixels")
+    if any(type(level) is not int or not 0 <= level <= 255 for level in levels) or len(levels) > 256:
+        raise ValueError(f"brightness levels {levels!s:.80}")
+
+
+def _unfit(where: str, found: str) -> RunFolderError:
+    return RunFolderError(
+        where,
+        f"config.yaml asks for {found}: the checkpoint does not fit the networks.",
+        "Expected the configuration that the run began with.",
+        "Restore config.yaml.",
+    )
+
+
+def _incomplete(where: str, error: Exception) -> RunFolderError:
+    return RunFolderError(
+        where,
+        f"the description of the data is incomplete or wrong ({str(error)[:200] or type(error).__name__}).",
+        "Expected a data.json that equipoise wrote.",
+        "Restore it from a copy.",
+    )

@@ -1,0 +1,42 @@
+"""Quantities that change over a run as a pure function of the step: learning rates and penalty weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Shape = Literal["constant", "linear", "cosine", "geometric"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A factor that goes from 1 to `final` over a run, after a linear warm-up from 0.
+
+    Attributes:
+        shape: `constant` stays at 1; `linear` and `cosine` fall in value; `geometric` falls in logarithm.
+        final: the factor at the end of the run; above 0 for `geometric`.
+        warmup_steps: steps over which the factor first rises to its course.
+    """
+
+    shape: Shape = "constant"
+    final: float = 1.0
+    warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        if self.shape == "geometric" and self.final <= 0:
+            raise ValueError(f"a geometric ramp needs a final factor above 0, not {self.final}")
+
+    def at(self, step: int, total: int) -> float:
+        """The factor in effect during step `step` (counted from 0) of `total`; constant after the end."""
+        progress = min(1.0, step / max(1, total - 1))
+        if self.shape == "constant":
+            factor = 1.0
+        elif self.shape == "linear":
+            factor = 1.0 + (self.final - 1.0) * progress
+        elif self.shape == "cosine":
+            factor = self.final + (1.0 - self.final) * (1.0 + math.cos(math.pi * progress)) / 2.0
+        else:
+            factor = self.final**progress
+        warmup = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        return factor * warmup

@@ -1,0 +1,134 @@
+"""The names of version 0.1.0 beside those of today: for files of format 1, and for people who still type the old ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SECTIONS = {"play": "training", "optimisers": "optimizers", "averaging": "ema", "looks": "evaluations"}
+"""Sections of a configuration."""
+SETTINGS = {
+    "training": {
+        "order": "update_rule",
+        "discriminator_turns": "n_critic",
+        "generator_turns": "generator_updates",
+    },
+    "optimizers": {"course": "lr_schedule"},
+    "ema": {"share": "relative_length"},
+    "evaluations": {"members": "classifiers", "resolution": "sensitivity", "gap_steps": "duality_gap_steps"},
+    "augmentation.instance_noise": {"share": "decay_fraction"},
+}
+"""Settings, by the section that holds them today."""
+VALUES = {
+    "training.update_rule": {"consensus_in_turns": "alternating_consensus"},
+    "evaluations.sensitivity": {"floor": "theoretical", "screen": "quick"},
+}
+"""Values of settings."""
+VERDICT_KEYS = {
+    "member": "classifier",
+    "member_values": "classifier_values",
+    "resolution_method": "sensitivity_method",
+    "resolution_floor_nats": "sensitivity_theoretical_nats",
+    "resolution_power": "sensitivity_power",
+    "resolution_nats": "sensitivity_nats",
+    "resolution_per_side": "sensitivity_per_side",
+    "resolution_intervals_nats": "sensitivity_intervals_nats",
+    "resolution_absent": "sensitivity_absent",
+    "resolution_trials": "sensitivity_trials",
+}
+SENSITIVITY_METHODS = {"floor": "theoretical", "planted": "injected"}
+PARTS = {"fit": "train", "choice": "validation", "score": "test"}
+"""Parts of the samples that a verdict rests on."""
+
+
+def standard_configuration(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A configuration, whole or in part, with today's names; and what was renamed, old path to new path.
+
+    A name that is there under both forms is left alone: the schema then refuses the old one.
+    """
+    renamed: dict[str, str] = {}
+    result: dict[str, Any] = {}
+    for key, value in content.items():
+        name = SECTIONS.get(key, key)
+        if name != key and name in content:
+            name = key
+        if isinstance(value, Mapping):
+            value = _standard_section(name, key, value, renamed)
+        if name != key and not any(path.startswith(f"{key}.") for path in renamed):
+            renamed[key] = name
+        result[name] = value
+    return result, renamed
+
+
+def _standard_section(
+    section: str, written: str, content: Mapping[str, Any], renamed: dict[str, str]
+) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in content.items():
+        name = SETTINGS.get(section, {}).get(key, key)
+        if name != key and name in content:
+            name = key
+        path, old = f"{section}.{name}", f"{written}.{key}"
+        if isinstance(value, Mapping):
+            value = _standard_section(path, old, value, renamed)
+        elif isinstance(value, str) and value in VALUES.get(path, {}):
+            value = VALUES[path][value]
+            renamed[f"{old}={content[key]}"] = f"{path}={value}"
+        if old != path:
+            renamed[old] = path
+        result[name] = value
+    return result
+
+
+def standard_setting(setting: str) -> tuple[str, dict[str, str]]:
+    """A `key.path=value` text with today's names; and what was renamed, old path to new path."""
+    path, equals, value = setting.partition("=")
+    nested: Any = value
+    for key in reversed(path.strip().split(".")):
+        nested = {key: nested}
+    content, renamed = standard_configuration(nested)
+    if not renamed:
+        return setting, {}
+    keys = []
+    while isinstance(content, dict):
+        (key, content), *_ = content.items()
+        keys.append(key)
+    return f"{'.'.join(keys)}{equals}{content}", renamed
+
+
+def to_standard_words(document: str, content: dict[str, Any]) -> dict[str, Any]:
+    """A document of format 1 in format 2: the same content under today's names."""
+    if document in ("config", "sweep"):
+        return standard_configuration(content)[0]
+    if document == "run" and isinstance(content.get("config"), Mapping):
+        config = {**standard_configuration(content["config"])[0], "format": 2}
+        return {**content, "config": config}
+    if document == "data" and "codec" in content:
+        return {("encoder" if key == "codec" else key): value for key, value in content.items()}
+    if document == "verdict":
+        return _standard_verdict(content)
+    if document in ("looks", "evaluations") and isinstance(content.get("resolution"), Mapping):
+        return {**content, "resolution": standard_sensitivity(content["resolution"])}
+    return content
+
+
+def standard_sensitivity(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What was stored of a verdict's sensitivity, under today's names."""
+    found = {("theoretical_nats" if key == "floor_nats" else key): value for key, value in state.items()}
+    found["method"] = SENSITIVITY_METHODS.get(str(found.get("method")), found.get("method"))
+    return found
+
+
+def _standard_verdict(content: Mapping[str, Any]) -> dict[str, Any]:
+    found = {VERDICT_KEYS.get(key, key): value for key, value in content.items()}
+    method = found.get("sensitivity_method")
+    if isinstance(method, str):
+        found["sensitivity_method"] = SENSITIVITY_METHODS.get(method, method)
+    if isinstance(found.get("counts"), Mapping):
+        found["counts"] = {_standard_count(str(key)): count for key, count in found["counts"].items()}
+    return found
+
+
+def _standard_count(key: str) -> str:
+    side, _, part = key.partition("_")
+    return f"{side}_{PARTS.get(part, part)}"

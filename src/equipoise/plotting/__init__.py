@@ -1,0 +1,1 @@
+"""Figures of samples and curves, in one style."""

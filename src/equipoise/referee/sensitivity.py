@@ -1,0 +1,329 @@
+"""Measures the referee's resolution: it is sent to find defects planted into one of two disjoint real parts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from equipoise.errors import StorageError
+from equipoise.files import write_json
+from equipoise.metrics.divergence import jsd_of_contamination
+from equipoise.randomness import derived_seed, numpy_stream
+from equipoise.referee.base import Classifier, Tell, Values, take
+from equipoise.referee.bound import log_e_value, value_estimate
+from equipoise.referee.detectable_effect import POWER, Sensitivity, theoretical_nats
+from equipoise.referee.fit_and_score import TEST_SHARE, play, split
+from equipoise.referee.injection import CAN_BE_ABSENT, OF_ONE_COLUMN, Defect, defects_for, independent
+from equipoise.referee.inputs import row_keys
+from equipoise.referee.verdict import Counts
+from equipoise.spaces import SpaceKind
+
+SHARES = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
+"""Shares of rows that a defect is planted into; each is twice the last."""
+_FIRST = 5
+_ASSUMED_SPREAD = 1.0
+"""How much the score varies from fit to fit and from region to region, in units of its own sampling error, where one
+trial per share cannot tell; with more trials the spread that they show is used when it is larger. Measured on points
+(`spread` in benchmarks/rows/resolution.jsonl, power near 95 %): between 0 and 1.6, about 1 on average."""
+_FEWEST_COLUMNS = 3
+"""Trials per share, at least, of a defect of one column of a table: another column may be far easier to see (on Adult
+the spread is between 1.8 and 6), and a screen of a single one claimed a size at which 7 of 10 others were seen."""
+_LEAST_ERROR_NATS = 1.0
+"""Of a log e-value. A blind discriminator has none at all, and -log(1 / alpha) over next to nothing would make margins
+look as if they varied by thousands: then nothing would count as seen."""
+_SURE = 10.0
+"""Standard errors above the threshold, beyond which a verdict is certain: by how much it is beyond says nothing."""
+_CACHE_VERSION = 6
+"""Part of the cache's key: raised when planting or measuring changes, so that old results are measured again."""
+
+SEEN = "what would be seen: planting '{}'"
+"""What a person is told is measured, with the name of the defect."""
+Player = Callable[[Values, Values, int], tuple[np.ndarray, np.ndarray]]
+"""Splits, fits, chooses and scores: from two sides and a seed to the logits of both scored parts."""
+
+
+def sensitivity_of(
+    pool: Values,
+    counts: Counts,
+    *,
+    kind: SpaceKind,
+    classifiers: Sequence[Classifier],
+    confidence: float,
+    repeats: int,
+    seed: int = 0,
+    cache: Path | None = None,
+    tell: Tell | None = None,
+) -> Sensitivity:
+    """The planted resolution of a verdict whose parts have these counts.
+
+    A trial has both sides from the real pool, so it needs twice the samples. Its parts never exceed the verdict's, part
+    by part, and keep their proportions when the pool is too small: the resolution is that of a referee with at most as
+    much to fit on, to choose on and to score as the verdict had. It is coarser than the verdict's own, never finer.
+
+    Args:
+        pool: all real samples there are: held-out ones and, for a run, training ones.
+        counts: of the verdict's parts.
+        kind: of the data.
+        members: the verdict's discriminators.
+        confidence: of the verdict.
+        repeats: trials per share and defect; 1 is a quick screen.
+        seed: of the draws.
+        cache: as in `measure_sensitivity`.
+        tell: as in `measure_sensitivity`.
+    """
+    test_share, per_side = _trial_sizes(counts)
+
+    def scored_logits(first: Values, second: Values, place: int) -> tuple[np.ndarray, np.ndarray]:
+        parts = split(first, second, seed=place, test_share=test_share)
+        found = play(parts, kind=kind, seed=place, classifiers=classifiers)
+        return found.real_logits, found.fake_logits
+
+    found = measure_sensitivity(
+        pool,
+        kind=kind,
+        play=scored_logits,
+        classifiers=classifiers,
+        per_side=per_side,
+        confidence=confidence,
+        repeats=repeats,
+        seed=seed,
+        cache=cache,
+        test_share=test_share,
+        tell=tell,
+    )
+    return replace(found, theoretical_nats=theoretical_nats(counts.real_test, counts.fake_test, confidence=confidence))
+
+
+def is_kept(
+    pool: Values,
+    counts: Counts,
+    repeats: int,
+    *,
+    kind: SpaceKind,
+    classifiers: Sequence[Classifier],
+    confidence: float,
+    cache: Path | None,
+    seed: int = 0,
+) -> bool:
+    """Whether `sensitivity_of` with these arguments would find its answer in the cache."""
+    if cache is None or not cache.is_dir():
+        return False
+    test_share, per_side = _trial_sizes(counts)
+    count = min(per_side, len(pool) // 2)
+    kept = _kept_at(cache, pool, kind, classifiers, count, confidence, repeats, seed, test_share)
+    return kept is not None and _read(kept) is not None
+
+
+def _trial_sizes(counts: Counts) -> tuple[float, int]:
+    """Share of a trial's samples that are scored, and how many samples it has on each side."""
+    common = [min(sides) for sides in zip(counts.real, counts.fake, strict=True)]
+    test_share = common[2] / sum(common)
+    # `split` fits on three quarters of what is not scored; where one side has less to fit on, so has the trial.
+    least = min(common[0] / 0.75, common[1] / 0.25) / (1 - test_share)
+    return test_share, min(sum(common), math.ceil(least))
+
+
+def measure_sensitivity(
+    real: Values,
+    *,
+    kind: SpaceKind,
+    play: Player,
+    classifiers: Sequence[Classifier],
+    per_side: int,
+    confidence: float,
+    seed: int = 0,
+    repeats: int = 1,
+    cache: Path | None = None,
+    test_share: float = TEST_SHARE,
+    tell: Tell | None = None,
+) -> Sensitivity:
+    """The smallest JSD, per planted kind of defect, that the referee finds 95 % of the time.
+
+    Args:
+        real: all real samples there are; two disjoint parts are drawn anew for every trial.
+        kind: of the data.
+        play: how the referee scores two sides.
+        members: its discriminators; part of the key of the cache.
+        per_side: samples on each side of the verdict; at most half of `real` can be used, and then the resolution is
+            that of so many samples, which is coarser than the verdict's own.
+        confidence: of the verdict.
+        seed: of the draws.
+        repeats: trials per share, each with parts and an aim of its own; 1 is a quick screen, in which defects of one
+            column still try three columns.
+        cache: a folder in which results are kept by the data's fingerprint, counts and settings. A file there that
+            cannot be read is measured again, and a folder that cannot be written to is done without. Nothing is kept
+            for members that are not the package's own and have no identity.
+        test_share: share of `per_side` that `play` scores.
+        tell: is told the kind of defect and the number of trials before each of them.
+    """
+    count = min(per_side, len(real) // 2)
+    kept = _kept_at(cache, real, kind, classifiers, count, confidence, repeats, seed, test_share)
+    known = None if kept is None else _read(kept)
+    if known is not None:
+        return known
+    found, intervals, absent, trials = {}, {}, [], 0
+    for name, defect in defects_for(kind, real).items():
+        told = None if tell is None else lambda more, what=SEEN.format(name), before=trials: tell(what, before + more)
+        trial = _Trials(real, kind, name, defect, play, count, confidence, seed, repeats, told)
+        trial.climb()
+        estimate, interval = trial.crossing()
+        if name in CAN_BE_ABSENT and math.isinf(estimate) and not trial.sees_independence():
+            absent.append(name)
+        else:
+            found[name], intervals[name] = estimate, interval
+        trials += trial.count
+    scored = max(1, round(test_share * count))
+    sensitivity = Sensitivity(
+        method="injected",
+        theoretical_nats=theoretical_nats(scored, scored, confidence=confidence),
+        by_defect_nats=found,
+        intervals_nats=intervals,
+        absent=tuple(absent),
+        trials=trials,
+        per_side=count,
+    )
+    if kept is not None:
+        try:
+            write_json(kept, sensitivity.to_json())
+        except StorageError:
+            pass  # a verdict does not fail because the next one will have to measure again
+    return sensitivity
+
+
+class _Trials:
+    """One defect, planted at one share after the other until it is seen at one and not at the next."""
+
+    def __init__(
+        self, real, kind, name: str, defect: Defect, play: Player, count, confidence, seed, repeats, told
+    ) -> None:
+        self.real, self.kind, self.name, self.defect, self.play = real, kind, name, defect, play
+        self.half, self.confidence, self.seed = count, confidence, seed
+        self.repeats = max(repeats, _FEWEST_COLUMNS) if kind == "table" and name in OF_ONE_COLUMN else repeats
+        self.scores: dict[int, list[float]] = {}
+        self.count, self.told = 0, told
+
+    def climb(self) -> None:
+        """Down the ladder while the defect is seen, up while it is not."""
+        severity = _FIRST
+        step = -1 if self._excess(severity) > 0 else 1
+        while 0 <= severity + step < len(SHARES) and (self._excess(severity) > 0) == (step < 0):
+            severity += step
+        self._excess(severity)
+
+    def crossing(self) -> tuple[float, tuple[float, float]]:
+        """JSD at which the margin crosses what is needed, by interpolation in log share, with a 90 % interval."""
+        severities = sorted(self.scores)
+        needed = self._needed()
+        excess = [float(np.mean(self.scores[severity])) - needed for severity in severities]
+        error = 1.645 * self._deviation() / math.sqrt(self.repeats)
+        ends = (0.0, error, -error)
+        estimate, low, high = (_first_zero(severities, [value + shift for value in excess]) for shift in ends)
+        return estimate, (low, high)
+
+    def sees_independence(self) -> bool:
+        """Whether data whose columns were drawn independently of each other are told from the data as they are."""
+        margin = self._margin(0, lambda part, stream, target: independent(self.kind, part, stream))
+        return margin > self._needed()
+
+    def _excess(self, severity: int) -> float:
+        if severity not in self.scores:
+            corrupt = lambda part, stream, target: self.defect(part, SHARES[severity], stream, target)  # noqa: E731
+            self.scores[severity] = [self._margin(repeat, corrupt) for repeat in range(self.repeats)]
+        return float(np.mean(self.scores[severity])) - self._needed()
+
+    def _margin(self, repeat: int, corrupt) -> float:
+        """How far above the threshold the evidence lies, in its own standard errors.
+
+        Parts, aim and seeds depend on the repeat and not on the share: rungs differ by what was planted alone.
+        """
+        if self.told is not None:
+            self.told(self.count)
+        self.count += 1
+        stream, target = (numpy_stream(self.seed, f"{word} {self.name}", repeat) for word in ("planting", "aim"))
+        order = stream.permutation(len(self.real))
+        contaminated = corrupt(take(self.real, order[self.half : 2 * self.half]), stream, target)
+        place = derived_seed(self.seed, f"referee eyesight {self.name}", repeat)
+        logits = self.play(take(self.real, order[: self.half]), contaminated, place)
+        return evidence_margin(*logits, confidence=self.confidence)
+
+    def _deviation(self) -> float:
+        """Standard deviation of one margin: its sampling error, which is 1, and what varies from fit to fit."""
+        assumed = math.hypot(1.0, _ASSUMED_SPREAD)
+        if self.repeats < 3 or not self.scores:
+            return assumed
+        pooled = math.sqrt(float(np.mean([np.var(scores, ddof=1) for scores in self.scores.values()])))
+        return max(assumed, pooled)
+
+    def _needed(self) -> float:
+        """Margin at which the chance of detection is 95 %, when margins vary as much as here."""
+        from scipy.special import ndtri
+
+        return float(ndtri(POWER)) * self._deviation()
+
+
+def evidence_margin(real_logits: np.ndarray, fake_logits: np.ndarray, *, confidence: float) -> float:
+    """(log E - log(1 / alpha)) over the standard error of log E; above 0 the verdict is "distinguished"; 10 at most."""
+    pairs = min(len(real_logits), len(fake_logits))
+    error = max(value_estimate(real_logits, fake_logits).standard_error * pairs, _LEAST_ERROR_NATS)
+    return min(_SURE, (log_e_value(real_logits, fake_logits) + math.log(1 - confidence)) / error)
+
+
+def _first_zero(severities: list[int], excess: list[float]) -> float:
+    """The JSD from which on `excess` is positive, past the last share along the last slope; infinite if it never is."""
+    last_bad = max((place for place, value in enumerate(excess) if value <= 0), default=-1)
+    if last_bad == -1:
+        return jsd_of_contamination(SHARES[severities[0]])
+    if last_bad == len(severities) - 1:
+        if severities[-1] == len(SHARES) - 1:
+            return math.inf
+        # The next rung was not tried; one rung up is the least that the ladder can promise.
+        slope = excess[-1] - excess[-2] if len(excess) > 1 else 0.0
+        ahead = -excess[-1] / slope if slope > 0 else math.inf
+        return jsd_of_contamination(min(0.999, SHARES[severities[-1]] * 2**ahead)) if ahead < 12 else math.inf
+    before, after = excess[last_bad], excess[last_bad + 1]
+    share = -before / (after - before)
+    logs = [math.log(SHARES[severities[place]]) for place in (last_bad, last_bad + 1)]
+    return jsd_of_contamination(math.exp(logs[0] + share * (logs[1] - logs[0])))
+
+
+def _kept_at(cache, real, kind, classifiers, *settings) -> Path | None:
+    """The file of the cache; `None` where nothing can be kept."""
+    if cache is None or None in _identities(classifiers).values():
+        return None
+    return cache / f"resolution-{_key(real, kind, classifiers, *settings)}.json"
+
+
+def _key(real, kind, classifiers, count, confidence, repeats, seed, test_share) -> str:
+    digest = hashlib.blake2b(np.sort(row_keys(real)).tobytes(), digest_size=12)
+    who = sorted(_identities(classifiers).items())
+    digest.update(repr((_CACHE_VERSION, kind, who, count, confidence, repeats, seed, round(test_share, 9))).encode())
+    return digest.hexdigest()
+
+
+def _identities(classifiers: Sequence[Classifier]) -> dict[str, str | None]:
+    """What tells each member from others of its name; the package's own are told by their name."""
+    from equipoise.referee.classifiers import available
+
+    known = available()
+    return {
+        classifier.name: "" if known.get(classifier.name) == classifier else classifier.identity
+        for classifier in classifiers
+    }
+
+
+def _read(path: Path) -> Sensitivity | None:
+    """A resolution measured before, or `None` when the file is missing, cut short or not one of ours."""
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        known = Sensitivity.from_json(state)
+        sizes = [*known.by_defect_nats.values(), *(end for ends in known.intervals_nats.values() for end in ends)]
+        is_whole = known.method == "injected" and set(known.by_defect_nats) == set(known.intervals_nats)
+        return known if is_whole and all(float(size) > 0 for size in sizes) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return None
