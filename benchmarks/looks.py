@@ -21,8 +21,9 @@ from typing import Any
 
 from overhead import commit
 
+from equipoise.entries import entry_at
 from equipoise.experiment.train import fit
-from equipoise.reports.reading import entry_at, read_run
+from equipoise.reports.reading import read_run
 
 ROWS = Path(__file__).parent / "rows" / "looks.jsonl"
 

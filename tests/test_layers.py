@@ -14,7 +14,7 @@ LONGEST_FILE = 400
 # From the bottom up. A module imports from layers before its own, and from its own part.
 LAYERS = (
     ("errors", "old_names"),
-    ("shapes", "files", "randomness", "parts", "limits", "migrations", "locking"),
+    ("shapes", "files", "randomness", "parts", "limits", "migrations", "locking", "entries"),
     ("documents",),
     ("spaces", "runfolder", "distributed"),
     ("objectives", "penalties", "networks", "augmentation", "data"),

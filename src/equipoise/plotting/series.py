@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.reports.reading import number_at
+from equipoise.entries import number_at
 
 MOST_BINS = 400
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equipoise.plotting.number_text import encodable, number
 from equipoise.plotting.series import Series
 from equipoise.plotting.svg import STYLE
-from equipoise.plotting.wording import encodable, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

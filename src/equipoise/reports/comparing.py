@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equipoise.entries import number_at
 from equipoise.errors import InputError
 from equipoise.files import plain, write_text
-from equipoise.plotting.wording import encodable, moment, number, progress, state_phrase
+from equipoise.plotting.number_text import encodable, number
 from equipoise.reports import known_density
-from equipoise.reports.reading import RunRecord, flatten, number_at, read_run
+from equipoise.reports.reading import RunRecord, flatten, read_run
 from equipoise.reports.verdict_words import conclusion_of
+from equipoise.reports.wording import moment, progress, state_phrase
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equipoise.entries import number_at
+from equipoise.plotting.number_text import encodable
 from equipoise.plotting.samples import INK
 from equipoise.plotting.series import MOST_BINS, Series, binned, column
 from equipoise.plotting.style import draw_legend, legend_key, log_if_positive, new_figure, steps_axis
 from equipoise.plotting.svg import LINE_COLOURS
-from equipoise.plotting.wording import encodable
 from equipoise.reports.comparing import Comparison, Group, spread_limits
-from equipoise.reports.reading import RunRecord, number_at
+from equipoise.reports.reading import RunRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.entries import entry_at, finite, number_at
+from equipoise.plotting.number_text import duration, number, percent
 from equipoise.plotting.samples import INK
 from equipoise.plotting.style import TABLE_ROWS, draw_legend, legend_key, new_axes, steps_axis
 from equipoise.plotting.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR
-from equipoise.plotting.wording import duration, number, percent
 from equipoise.reports.figures import Plot
-from equipoise.reports.reading import RunRecord, entry_at, finite, number_at
+from equipoise.reports.reading import RunRecord
 
 MOST_ROWS, MOST_COLUMNS, CELL_LENGTH = 24, 14, 40
 _95_PERCENT = 1.96

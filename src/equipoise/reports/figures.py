@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equipoise.entries import entry_at, finite, number_at
+from equipoise.plotting.number_text import number
 from equipoise.plotting.samples import FAKE_COLOUR, INK, REAL_COLOUR
 from equipoise.plotting.series import error_of_bin_means, names_under, series
 from equipoise.plotting.style import (
@@ -26,8 +28,7 @@ from equipoise.plotting.style import (
     zoom,
 )
 from equipoise.plotting.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR, LINE_COLOURS
-from equipoise.plotting.wording import number
-from equipoise.reports.reading import RunRecord, entry_at, finite, number_at
+from equipoise.reports.reading import RunRecord
 from equipoise.reports.verdict_words import LOG_2, NO_VERDICT, conclusion_of
 
 if TYPE_CHECKING:

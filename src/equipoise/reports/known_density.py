@@ -14,7 +14,7 @@ import numpy as np
 from equipoise.documents import read_json
 from equipoise.errors import RunFolderError
 from equipoise.migrations import upgraded
-from equipoise.plotting.wording import number
+from equipoise.plotting.number_text import number
 
 FILE_NAME = "known_density.json"
 TITLE = "Distance from the true density"

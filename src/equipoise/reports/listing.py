@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from equipoise.entries import finite, number_at
 from equipoise.errors import EquipoiseError, RunFolderError
-from equipoise.plotting.wording import number, state_phrase
-from equipoise.reports.reading import RunRecord, finite, number_at, read_run
+from equipoise.plotting.number_text import number
+from equipoise.reports.reading import RunRecord, read_run
 from equipoise.reports.verdict_words import conclusion_of
+from equipoise.reports.wording import state_phrase
 
 DEEPEST = 4  # levels below the root that are searched
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.entries import entry_at, finite, number_at
 from equipoise.files import write_text
+from equipoise.plotting.number_text import duration, encodable, number, percent
 from equipoise.plotting.svg import to_svg
-from equipoise.plotting.wording import duration, encodable, moment, number, percent, state_sentence
 from equipoise.reports.evidence import (
     checkpoint_sentence,
     duality_gap_plot,
@@ -21,7 +22,7 @@ from equipoise.reports.evidence import (
 )
 from equipoise.reports.figures import PLOTS, Plot, referee_plot
 from equipoise.reports.incidents import incident_sentences
-from equipoise.reports.reading import RunRecord, entry_at, finite, flatten, number_at, read_run
+from equipoise.reports.reading import RunRecord, flatten, read_run
 from equipoise.reports.sample_grids import MOST_FRAMES, picture_at, sample_grids, sample_rows
 from equipoise.reports.saturation import flag_sentences, saturation_plots
 from equipoise.reports.verdict_words import (
@@ -34,6 +35,7 @@ from equipoise.reports.verdict_words import (
     verdict_evidence,
     verdict_sentence,
 )
+from equipoise.reports.wording import moment, state_sentence
 
 if TYPE_CHECKING:
     import jinja2

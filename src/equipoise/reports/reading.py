@@ -6,13 +6,13 @@ written, was killed, or has a broken file still gives a record.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from equipoise.documents import parse_yaml, read_text
+from equipoise.entries import entry_at
 from equipoise.errors import NewerFormat, RunFolderError
 from equipoise.migrations import upgraded
 from equipoise.runfolder import RunFolder, open_run_folder, refuse_links
@@ -161,28 +161,6 @@ def read_run(path: Path | str) -> RunRecord:
         evaluations=tried(lambda: folder.read_json(folder.evaluations), {}),
         troubles=tuple(troubles),
     )
-
-
-def entry_at(mapping: Mapping[str, Any], *keys: str) -> Any:
-    """The entry under nested `keys`, or None where the path ends early."""
-    value: Any = mapping
-    for key in keys:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(key)
-    return value
-
-
-def number_at(mapping: Mapping[str, Any], *keys: str) -> float | None:
-    """The finite number under nested `keys`, or None."""
-    return finite(entry_at(mapping, *keys))
-
-
-def finite(value: Any) -> float | None:
-    """`value` as a float when it is a finite number, else None. A boolean is no number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if math.isfinite(value) else None
 
 
 def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

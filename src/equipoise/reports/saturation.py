@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.entries import entry_at
+from equipoise.plotting.number_text import number
 from equipoise.plotting.samples import FAKE_COLOUR, INK, REAL_COLOUR
 from equipoise.plotting.series import error_of_bin_means, series
 from equipoise.plotting.style import (
@@ -23,9 +25,8 @@ from equipoise.plotting.style import (
     zoom,
 )
 from equipoise.plotting.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR, LINE_COLOURS
-from equipoise.plotting.wording import number
 from equipoise.reports.figures import NO_PROBABILITY, NOISY_BINS, NOT_EVIDENCE, Plot
-from equipoise.reports.reading import RunRecord, entry_at
+from equipoise.reports.reading import RunRecord
 
 LOG_4 = math.log(4)
 MOST_FLAGS = 10

@@ -11,8 +11,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from equipoise.plotting.wording import number, percent
-from equipoise.reports.reading import entry_at, finite, number_at
+from equipoise.entries import entry_at, finite, number_at
+from equipoise.plotting.number_text import number, percent
 
 LOG_2 = math.log(2.0)
 NO_VERDICT = "No referee has looked yet"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from equipoise.plotting.number_text import duration, number, percent
 from equipoise.plotting.series import binned, error_of_bin_means, series
-from equipoise.plotting.wording import duration, moment, number, percent, silence, state_phrase
+from equipoise.reports.wording import moment, silence, state_phrase
 
 
 def rows_of(values):
