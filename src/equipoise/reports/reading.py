@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.documents import parse_yaml, read_text
-from equipoise.entries import entry_at
+from equipoise.entries import entry_at, finite, number_at
 from equipoise.errors import NewerFormat, RunFolderError
 from equipoise.migrations import upgraded
 from equipoise.runfolder import RunFolder, open_run_folder, refuse_links
