@@ -29,3 +29,45 @@ def torch_stream(seed: int, purpose: str, *position: int, device: torch.device |
 def numpy_stream(seed: int, purpose: str, *position: int) -> np.random.Generator:
     """A numpy random stream for one purpose at one position."""
     return np.random.default_rng(derived_seed(seed, purpose, *position))
+
+
+class Stream:
+    """The labels of all random streams outside the labs.
+
+    They are frozen: a stream is derived from its label, so that a better word would be another number in every stored
+    run. Some are older than the words that the code uses today. `{}` stands for a name or a part that is filled in, and
+    those names (of classifiers, defects, network roles and parts of the data) are frozen for the same reason.
+    """
+
+    # Data
+    SPLIT = "split"
+    EPOCH = "rows of an epoch"
+    WEIGHTED_ROWS = "weighted rows"
+    GAMMA_ROWS = "rows that gamma is chosen from"
+    THINNED_ROWS = "rows of the {} part that stay"
+    # Training
+    WEIGHTS = "weights of the {}"
+    LATENTS = "latents"
+    PENALTIES = "penalties"
+    NOISE_ON_REAL = "noise on real samples"
+    NOISE_ON_FAKE = "noise on generated samples"
+    DUALITY_GAP_NOISE = "duality gap, noise"
+    DUALITY_GAP_TRAINING = "duality gap, training"
+    DUALITY_GAP_LATENTS = "latents for the duality gap"
+    # Samples of a generator
+    SAMPLES = "samples"
+    SAMPLE_GRID = "sample sheet"
+    KNOWN_DENSITY_SAMPLES = "samples for the known density"
+    VERDICT_SAMPLES = "samples for the verdict"
+    VERDICT_ROWS = "rows for the verdict"
+    # Referee
+    EVALUATION = "look"
+    REFEREE_SPLIT = "referee split {}"
+    REFEREE_TEST_ORDER = "referee order real"
+    REFEREE_CLASSIFIER = "referee member {}"
+    REFEREE_FOLD = "referee fold"
+    REFEREE_FOLD_SPLIT = "referee fold {}"
+    REFEREE_CHECKS = "referee checks"
+    INJECTION = "planting {}"
+    INJECTION_TARGET = "aim {}"
+    INJECTION_TRIAL = "referee eyesight {}"

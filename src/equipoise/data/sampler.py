@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from equipoise.errors import DataError
-from equipoise.randomness import numpy_stream
+from equipoise.randomness import Stream, numpy_stream
 
 
 def batch_indices(
@@ -84,7 +84,7 @@ class WeightedDraws:
 
     def indices(self, *, draw: int, batch_size: int, rank: int = 0, processes: int = 1) -> np.ndarray:
         """As `batch_indices`."""
-        uniform = numpy_stream(self._seed, "weighted rows", draw).random(batch_size)[rank::processes]
+        uniform = numpy_stream(self._seed, Stream.WEIGHTED_ROWS, draw).random(batch_size)[rank::processes]
         found = np.searchsorted(self._cumulative, uniform * self._cumulative[-1], side="right")
         return np.minimum(found, self._last)  # rounding of the product may reach the very end
 
@@ -101,4 +101,4 @@ def balancing_weights(labels: np.ndarray, weights: np.ndarray | None = None) -> 
 
 @lru_cache(maxsize=2)
 def _permutation(seed: int, epoch: int, rows: int) -> np.ndarray:
-    return numpy_stream(seed, "rows of an epoch", epoch).permutation(rows)
+    return numpy_stream(seed, Stream.EPOCH, epoch).permutation(rows)

@@ -12,7 +12,7 @@ import numpy as np
 
 from equipoise.data.duplicates import Groups
 from equipoise.errors import DataError
-from equipoise.randomness import numpy_stream
+from equipoise.randomness import Stream, numpy_stream
 
 Part = Literal["train", "selection", "final"]
 PARTS: tuple[Part, ...] = ("train", "selection", "final")
@@ -62,7 +62,7 @@ def split_groups(groups: Groups, *, seed: int, source: str) -> Split:
             f"Expected {FEWEST_SAMPLES} samples or more, so that some can be kept from training.",
             "Give more data; a generator learns little from fewer than some hundreds.",
         )
-    order = numpy_stream(seed, "split").permutation(groups.count)
+    order = numpy_stream(seed, Stream.SPLIT).permutation(groups.count)
     sizes = groups.sizes[order]
     middles = np.cumsum(sizes) - sizes / 2
     part_in_order = np.searchsorted(np.array(CUTS) * rows, middles, side="right")

@@ -9,7 +9,7 @@ from equipoise.experiment.generator import Gan
 from equipoise.metrics.histogram import histogram_jsd
 from equipoise.metrics.known import KNOWN
 from equipoise.metrics.modes import mode_scores
-from equipoise.randomness import derived_seed
+from equipoise.randomness import Stream, derived_seed
 from equipoise.runfolder import RunFolder
 
 SCORED_SAMPLES = 200_000
@@ -34,7 +34,7 @@ def score_known_density(gan: Gan, *, samples: int = SCORED_SAMPLES, seed: int = 
         The scores are defined in `equipoise.metrics.histogram` and `equipoise.metrics.modes`.
     """
     mixture = KNOWN[gan.config.data.source]()
-    points = gan.sample_raw(samples, seed=derived_seed(seed, "samples for the known density", gan.step)).values
+    points = gan.sample_raw(samples, seed=derived_seed(seed, Stream.KNOWN_DENSITY_SAMPLES, gan.step)).values
     histogram = histogram_jsd(points, mixture)
     scores = {
         "density": mixture.name,

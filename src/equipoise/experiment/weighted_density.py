@@ -13,7 +13,7 @@ from equipoise.data import PreparedData
 from equipoise.data.dataset import Dataset
 from equipoise.data.splits import Part
 from equipoise.experiment.config.schema import RunConfig
-from equipoise.randomness import numpy_stream
+from equipoise.randomness import Stream, numpy_stream
 
 
 def sampled_weights(config: RunConfig, data: PreparedData) -> np.ndarray | None:
@@ -53,5 +53,5 @@ def thinned_rows(config: RunConfig, data: PreparedData, name: Part) -> np.ndarra
     rows = data.split.part(name)
     if weights is None:
         return rows
-    uniform = numpy_stream(config.seed, f"rows of the {name} part that stay").random(len(rows))
+    uniform = numpy_stream(config.seed, Stream.THINNED_ROWS.format(name)).random(len(rows))
     return rows[uniform * weights.max() < weights[rows]]

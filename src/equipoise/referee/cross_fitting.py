@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equipoise.randomness import derived_seed, numpy_stream
+from equipoise.randomness import Stream, derived_seed, numpy_stream
 from equipoise.referee.base import Classifier, Tell, Values
 from equipoise.referee.bound import ValueEstimate, jsd_lower_bound_nats, value_estimate, with_abstained
 from equipoise.referee.fit_and_score import Duplicates, Outcome, Parts, cut, places, play, without_met
@@ -123,7 +123,7 @@ def cross_fitted(
             abstained = np.zeros(len(parts.real_test)), np.zeros(len(parts.fake_test))
             found.append(Measured(*abstained, (0.0, 0.0), 1))
             continue
-        fold_seed = derived_seed(seed, "referee fold", len(found))
+        fold_seed = derived_seed(seed, Stream.REFEREE_FOLD, len(found))
         fold = play(asked.taken_from(real, fake), kind=kind, seed=fold_seed, classifiers=classifiers)
         found.append(measured_once(fold, left_out=left_out))
     return Measured(
@@ -151,7 +151,7 @@ def _folds(whole: Parts, pieces: int, *, seed: int) -> list[Parts]:
         cuts = []
         for name, (seen, scored) in zip(("real", "fake"), sides, strict=True):
             is_here = np.arange(len(seen)) % pieces == piece
-            rest = numpy_stream(seed, f"referee fold {name}", piece).permutation(np.append(seen[~is_here], scored))
+            rest = numpy_stream(seed, Stream.REFEREE_FOLD_SPLIT.format(name), piece).permutation(np.append(seen[~is_here], scored))
             fit, choice, _ = cut(rest, 0.0)
             cuts.append([fit, choice, seen[is_here]])
         found.append(_joined(*cuts))

@@ -188,7 +188,7 @@ def evaluate(
     Raises:
         ConfigError: no look is planned at this step.
     """
-    from equipoise.randomness import derived_seed
+    from equipoise.randomness import Stream, derived_seed
     from equipoise.referee.judge import judge
 
     return judge(
@@ -197,7 +197,7 @@ def evaluate(
         kind=kind,
         confidence=plan.confidence_at(step),
         margin=margin,
-        seed=derived_seed(seed, "look", step),
+        seed=derived_seed(seed, Stream.EVALUATION, step),
         real_train=real_train,
         classifiers=classifiers_of(kind, classifiers),
         checks=checks,

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from equipoise.randomness import derived_seed, numpy_stream
+from equipoise.randomness import Stream, derived_seed, numpy_stream
 from equipoise.referee.base import Classifier, Rows, Values, take
 from equipoise.referee.classifiers import available
 from equipoise.referee.model_selection import SelectedClassifier, choose
@@ -115,12 +115,12 @@ def places(
     times. What is left out depends on the other parts alone: the scored part of either side is a sample of its law
     within the values that remain, and the e-value is as exact as it is without twins.
     """
-    streams = [numpy_stream(seed, f"referee split {side}") for side in ("real", "fake")]
+    streams = [numpy_stream(seed, Stream.REFEREE_SPLIT.format(side)) for side in ("real", "fake")]
     if real_train_count is None:
         real_parts = cut(streams[0].permutation(real_count), test_share)
     else:
         fit, choice, _ = cut(streams[0].permutation(real_train_count), 0.0)
-        real_parts = [fit, choice, numpy_stream(seed, "referee order real").permutation(real_count)]
+        real_parts = [fit, choice, numpy_stream(seed, Stream.REFEREE_TEST_ORDER).permutation(real_count)]
         test_share = min(_MOST_SCORED_FAKE, max(TEST_SHARE, real_count / fake_count))
     fake_parts = cut(streams[1].permutation(fake_count), test_share)
     if duplicates is not None:
@@ -158,7 +158,7 @@ def play(parts: Parts, *, kind: SpaceKind, seed: int, classifiers: Sequence[Clas
     ]
 
     def scored_by(classifier: Classifier) -> list[np.ndarray]:
-        scorer = classifier.fit(fit[0], fit[1], derived_seed(seed, f"referee member {classifier.name}"))
+        scorer = classifier.fit(fit[0], fit[1], derived_seed(seed, Stream.REFEREE_CLASSIFIER.format(classifier.name)))
         return [scorer(rows) for rows in others]
 
     # What a caller brought, such as an extractor, may not be made for threads.

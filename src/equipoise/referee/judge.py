@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from equipoise.errors import ConfigError, unknown_name
-from equipoise.randomness import derived_seed
+from equipoise.randomness import Stream, derived_seed
 from equipoise.referee.base import Check, Classifier, Evidence, Finding, Tell, Values, joined
 from equipoise.referee.bound import is_distinguished, log_e_value
 from equipoise.referee.checks import available as available_checks
@@ -172,7 +172,7 @@ def judge(
         is_training_part=real_train is not None,
         # The checks together make a handful of statements; a tenth of the level each keeps false ones rare.
         confidence=1 - (1 - confidence) / 10,
-        seed=derived_seed(seed, "referee checks"),
+        seed=derived_seed(seed, Stream.REFEREE_CHECKS),
         real_labels=np.asarray(real_labels)[where.real_test] if has_labels else None,
         fake_labels=np.asarray(fake_labels)[where.fake_test] if has_labels else None,
         label_names=tuple(label_names),

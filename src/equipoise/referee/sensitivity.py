@@ -14,7 +14,7 @@ import numpy as np
 from equipoise.errors import StorageError
 from equipoise.files import write_json
 from equipoise.metrics.divergence import jsd_of_contamination
-from equipoise.randomness import derived_seed, numpy_stream
+from equipoise.randomness import Stream, derived_seed, numpy_stream
 from equipoise.referee.base import Classifier, Tell, Values, take
 from equipoise.referee.bound import log_e_value, value_estimate
 from equipoise.referee.detectable_effect import POWER, Sensitivity, theoretical_nats
@@ -245,10 +245,13 @@ class _Trials:
         if self.told is not None:
             self.told(self.count)
         self.count += 1
-        stream, target = (numpy_stream(self.seed, f"{word} {self.name}", repeat) for word in ("planting", "aim"))
+        stream, target = (
+            numpy_stream(self.seed, label.format(self.name), repeat)
+            for label in (Stream.INJECTION, Stream.INJECTION_TARGET)
+        )
         order = stream.permutation(len(self.real))
         contaminated = corrupt(take(self.real, order[self.half : 2 * self.half]), stream, target)
-        place = derived_seed(self.seed, f"referee eyesight {self.name}", repeat)
+        place = derived_seed(self.seed, Stream.INJECTION_TRIAL.format(self.name), repeat)
         logits = self.play(take(self.real, order[: self.half]), contaminated, place)
         return evidence_margin(*logits, confidence=self.confidence)
 

@@ -12,7 +12,7 @@ from equipoise.data.sampler import WeightedDraws, batch_indices
 from equipoise.data.store.training_rows import TrainingRows
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.game.step import Batch
-from equipoise.randomness import torch_stream
+from equipoise.randomness import Stream, torch_stream
 
 
 class BatchSource:
@@ -75,7 +75,7 @@ class BatchSource:
             torch.randn(
                 self.batch_size,
                 self.latent_dimensions,
-                generator=torch_stream(self.seed, "latents", draw, device=device),
+                generator=torch_stream(self.seed, Stream.LATENTS, draw, device=device),
                 device=device,
             )
         )
@@ -83,7 +83,7 @@ class BatchSource:
             real=real if self.to_float is None else self.to_float(real),
             latents=latents,
             labels=None if self.labels is None else self.labels[rows],
-            randomness=torch_stream(self.seed, "penalties", draw, device=device) if self.needs_randomness else None,
+            randomness=torch_stream(self.seed, Stream.PENALTIES, draw, device=device) if self.needs_randomness else None,
         )
 
     def rows(self, draw: int) -> np.ndarray:

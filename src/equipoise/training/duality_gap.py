@@ -36,7 +36,7 @@ from torch import Tensor
 from equipoise.game.player import Player
 from equipoise.game.step import Batch, discriminator_loss, generator_loss
 from equipoise.objectives.value_change import Influences, change_of_value, influences, standard_error
-from equipoise.randomness import derived_seed, torch_stream
+from equipoise.randomness import Stream, derived_seed, torch_stream
 from equipoise.training.clipping import clip_gradients
 from equipoise.training.instance_noise import InstanceNoiseStream
 from equipoise.training.loop import Trainer
@@ -106,7 +106,7 @@ def _copies(trainer: Trainer, seed: int) -> tuple[Player, Player]:
     if trainer.fog is not None:
         # A fog of their own: the game's has a stream that a draw would move on.
         generator.fog = InstanceNoiseStream(
-            trainer.fog.noise, seed=derived_seed(seed, "duality gap, noise", trainer.step)
+            trainer.fog.noise, seed=derived_seed(seed, Stream.DUALITY_GAP_NOISE, trainer.step)
         )
     return discriminator, generator
 
@@ -139,7 +139,7 @@ def _on_training(trainer: Trainer, players: tuple[Player, Player], steps: int, s
     batches = [_apart(trainer, steps, steps + place) for place in range(CHECKED_BATCHES)]
     real = torch.cat([batch.real for batch in batches])
     labels = None if batches[0].labels is None else torch.cat([batch.labels for batch in batches])
-    return _positions(trainer, players, real, labels, seed=derived_seed(seed, "duality gap, training")).value
+    return _positions(trainer, players, real, labels, seed=derived_seed(seed, Stream.DUALITY_GAP_TRAINING)).value
 
 
 def _fogged(trainer: Trainer, generator: Player, batch: Batch) -> Batch:
@@ -167,7 +167,7 @@ def _positions(
     discriminator, generator = players
     for network in (discriminator.network, generator.network):
         network.eval()
-    stream = torch_stream(seed, "latents for the duality gap", trainer.step)
+    stream = torch_stream(seed, Stream.DUALITY_GAP_LATENTS, trainer.step)
     latents = torch.randn(len(real), trainer.batches.latent_dimensions, generator=stream).to(real.device)
     whole = _fogged(trainer, generator, Batch(real, latents, labels))
     logits: tuple[list[Tensor], list[Tensor]] = ([], [])

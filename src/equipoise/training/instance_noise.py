@@ -16,7 +16,7 @@ from equipoise.augmentation.instance_noise import InstanceNoise, add_instance_no
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.game.player import Player
 from equipoise.game.step import Batch
-from equipoise.randomness import torch_stream
+from equipoise.randomness import Stream, torch_stream
 
 
 class InstanceNoiseStream:
@@ -46,8 +46,8 @@ class InstanceNoiseStream:
         device = batches[0].real.device
         self.group = group
         self.level = self.noise.level_at(step, total)
-        self.stream = torch_stream(self.seed, "noise on generated samples", step, device=device)
-        stream = torch_stream(self.seed, "noise on real samples", step, device=device)
+        self.stream = torch_stream(self.seed, Stream.NOISE_ON_FAKE, step, device=device)
+        stream = torch_stream(self.seed, Stream.NOISE_ON_REAL, step, device=device)
         return [
             replace(batch, real=add_instance_noise(batch.real, self.level, randomness=stream, group=group))
             for batch in batches

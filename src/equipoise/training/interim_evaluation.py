@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from equipoise.data.dataset import Dataset
-from equipoise.randomness import derived_seed
+from equipoise.randomness import Stream, derived_seed
 from equipoise.referee import EvaluationPlan, Sensitivity, Verdict, evaluate
 from equipoise.referee.evaluation_plan import EVALUATION_CHECKS, ClassifierSet
 from equipoise.runfolder import RunFolder
@@ -179,7 +179,7 @@ class InterimEvaluations:
 def one_evaluation(trainer: Trainer, material: EvaluationData) -> tuple[Verdict, dict[str, Any] | None]:
     """The verdict on the averaged generator as it is now, and the gains of both players' copies."""
     step, seed = trainer.step, material.seed
-    fake = material.draw(trainer, material.fake_count, derived_seed(seed, "look", step))
+    fake = material.draw(trainer, material.fake_count, derived_seed(seed, Stream.EVALUATION, step))
     verdict = evaluate(
         material.plan,
         step,

@@ -15,6 +15,7 @@ from equipoise.data import PreparedData, image_grid, save_picture, write_samples
 from equipoise.errors import StorageError
 from equipoise.files import replacing
 from equipoise.plotting.samples import plot_points, plot_table, save_figure
+from equipoise.randomness import Stream
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
 from equipoise.training.checkpoints import save_checkpoint
@@ -77,7 +78,7 @@ class SampleGrids:
         common = {
             "latent_dimensions": trainer.batches.latent_dimensions,
             "seed": self.seed,
-            "purpose": "sample sheet",
+            "purpose": Stream.SAMPLE_GRID,
             "sample_numbers": sample_size(self.data.space),
             "device": trainer.batches.real.device,
         }

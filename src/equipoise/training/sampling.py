@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from equipoise.randomness import torch_stream
+from equipoise.randomness import Stream, torch_stream
 
 PIECE = 1024
 """Latents drawn at once. Part of the definition: sample i does not depend on how many are asked for."""
@@ -22,7 +22,7 @@ def draw_samples(
     *,
     latent_dimensions: int,
     seed: int,
-    purpose: str = "samples",
+    purpose: str = Stream.SAMPLES,
     class_shares: Tensor | None = None,
     label: int | None = None,
     device: torch.device | str = "cpu",

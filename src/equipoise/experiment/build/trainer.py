@@ -28,7 +28,7 @@ from equipoise.game import Player, Schedule, UpdateRule, AveragedWeights
 from equipoise.networks.spectral import has_normal_spectra
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
-from equipoise.randomness import derived_seed
+from equipoise.randomness import Stream, derived_seed
 from equipoise.spaces import Space
 from equipoise.training import BatchSource, Handler, Plan, Trainer
 from equipoise.training.clipping import clip_gradients
@@ -181,7 +181,7 @@ def build_networks(
         options["classes"] = classes
         _check_options(factory, options, where, given=("space",))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derived_seed(config.seed, f"weights of the {role}"))
+            torch.manual_seed(derived_seed(config.seed, Stream.WEIGHTS.format(role)))
             try:
                 made.append(factory(space, **options))
             except (TypeError, ValueError, RuntimeError, ZeroDivisionError, IndexError) as error:

@@ -12,7 +12,7 @@ from equipoise.errors import ConfigError
 from equipoise.experiment.build.trainer import build_penalty
 from equipoise.experiment.config.schema import PartConfig
 from equipoise.penalties import automatic_gamma
-from equipoise.randomness import numpy_stream
+from equipoise.randomness import Stream, numpy_stream
 
 AUTOMATIC = "auto"
 ROWS_LOOKED_AT = 4096
@@ -47,7 +47,7 @@ def with_default_change(part: str | Mapping[str, Any], data: PreparedData) -> st
 def with_automatic_gamma(content: Mapping[str, Any], data: PreparedData) -> dict[str, Any]:
     """The configuration with the weights of r1 and r2, and their decay, from the spread of the training data."""
     rows = len(data.split.train)
-    chosen = numpy_stream(0, "rows that gamma is chosen from", rows).permutation(rows)[:ROWS_LOOKED_AT]
+    chosen = numpy_stream(0, Stream.GAMMA_ROWS, rows).permutation(rows)[:ROWS_LOOKED_AT]
     samples = data.encoder.to_float(data.encoded_train()[torch.from_numpy(chosen)])
     found = automatic_gamma(samples)
     parts, is_used = [], False

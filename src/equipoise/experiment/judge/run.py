@@ -16,7 +16,7 @@ from equipoise.experiment.judge.datasets import SensitivityPlan, traced
 from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
 from equipoise.experiment.prepare import prepare_data, require_path
 from equipoise.experiment.weighted_density import thinned_rows
-from equipoise.randomness import derived_seed, numpy_stream
+from equipoise.randomness import Stream, derived_seed, numpy_stream
 from equipoise.referee import Verdict, judge
 from equipoise.referee.base import Finding, Tell
 from equipoise.referee.fit_and_score import TEST_SHARE
@@ -100,7 +100,7 @@ def judge_gan(
         most = most_samples(sample_size(data.space))
         final, train = (data.raw.rows(drawn(rows, most, seed=seed)) for rows in wanted.values())
         count = min(most, max(round(len(final) / TEST_SHARE), len(train)))
-        fake = gan.sample_raw(count, seed=derived_seed(seed, "samples for the verdict", gan.step))
+        fake = gan.sample_raw(count, seed=derived_seed(seed, Stream.VERDICT_SAMPLES, gan.step))
         verdict = judge(
             final.values,
             fake.values,
@@ -170,7 +170,7 @@ def drawn(rows: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     """The numbers of rows, or `count` of them drawn without repetition, in their order."""
     if len(rows) <= count:
         return rows
-    return rows[np.sort(numpy_stream(seed, "rows for the verdict").choice(len(rows), size=count, replace=False))]
+    return rows[np.sort(numpy_stream(seed, Stream.VERDICT_ROWS).choice(len(rows), size=count, replace=False))]
 
 
 def _classes(final: Dataset, fake: Dataset) -> dict[str, Any]:
