@@ -8,7 +8,7 @@ from equipoise.data.prepare import PreparedData, prepare
 from equipoise.data.sampler import WeightedDraws, balancing_weights, batch_indices
 from equipoise.data.source import load
 from equipoise.data.splits import PARTS, Part, Split
-from equipoise.data.writing import image_grid, save_picture, write_samples
+from equipoise.data.writing import write_samples
 
 __all__ = [
     "BUILTIN",
@@ -28,9 +28,7 @@ __all__ = [
     "balancing_weights",
     "batch_indices",
     "encoder_from_state",
-    "image_grid",
     "load",
     "prepare",
-    "save_picture",
     "write_samples",
 ]

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from equipoise.data.dataset import Dataset
 from equipoise.data.encoders import names_or_default
 from equipoise.data.format import available_formats, format_for_suffix
-from equipoise.data.images.files import GRID_NAME, picture_names, to_picture
+from equipoise.data.images.files import GRID_NAME, picture_names
 from equipoise.errors import ConfigError
-from equipoise.files import replacing
+from equipoise.plotting.samples import image_grid
+from equipoise.plotting.style import save_figure
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LEGIBLE_SIDE = 32
-GAP = 2
-BACKGROUND = 255
 LARGEST_GRID = 256
 DEFAULT_FILE = {"table": "samples.csv", "points": "samples.npy"}
 
@@ -76,35 +72,5 @@ def write_samples(
 def _write_folder(data: Dataset, folder: Path) -> list[Path]:
     available_formats()["image-folder"].write(folder, data)
     sheet = folder / GRID_NAME
-    save_picture(image_grid(data.values[:LARGEST_GRID]), sheet)
+    save_figure(image_grid(data.values[:LARGEST_GRID]), sheet)
     return [*(folder / name for name in picture_names(data)), sheet]
-
-
-def save_picture(picture: Image.Image, path: Path | str) -> None:
-    """Write a PNG, whole or not at all."""
-    with replacing(path) as temporary:
-        picture.save(temporary, format="PNG")
-
-
-def image_grid(images: np.ndarray, *, columns: int | None = None) -> Image.Image:
-    """Images side by side on white, with a thin gap; small ones enlarged by whole factors to 32 pixels or more.
-
-    Args:
-        images: uint8 `(n, channels, height, width)`.
-        columns: images in a row; `None` makes the sheet about square.
-    """
-    count, channels, height, width = images.shape
-    columns = max(1, min(count, columns or math.ceil(math.sqrt(count))))
-    rows = max(1, math.ceil(count / columns))
-    factor = max(1, math.ceil(LEGIBLE_SIDE / min(height, width)))
-    tile_height, tile_width = height * factor, width * factor
-    sheet = np.full(
-        (channels, rows * (tile_height + GAP) + GAP, columns * (tile_width + GAP) + GAP), BACKGROUND, dtype=np.uint8
-    )
-    for position, image in enumerate(images):
-        top = GAP + (position // columns) * (tile_height + GAP)
-        left = GAP + (position % columns) * (tile_width + GAP)
-        sheet[:, top : top + tile_height, left : left + tile_width] = image.repeat(factor, axis=1).repeat(
-            factor, axis=2
-        )
-    return to_picture(sheet)

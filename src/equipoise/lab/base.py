@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_type_hints
@@ -12,15 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_type_hints
 from equipoise.errors import unknown_name
 from equipoise.files import write_json, write_text
 from equipoise.parts import discover
-from equipoise.plotting.samples import HOUSE_STYLE, save_figure
+from equipoise.plotting.style import save_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444a52", "#a6761d")
-"""Colours of lines that are neither real nor generated; distinct under the common forms of colour blindness."""
-REFERENCE_LINE: dict[str, Any] = {"color": "#8a9099", "linewidth": 0.9, "linestyle": "--", "zorder": 1}
 
 
 class Result(Protocol):
@@ -82,26 +76,6 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         for line in lines
     ]
     return "\n".join([written[0], "-" * sum(widths, 2 * (len(widths) - 1)), *written[1:]])
-
-
-@contextmanager
-def drawing(width: float, height: float, *, title: str) -> Any:
-    """An empty figure in the house style, which holds while its axes are made and filled."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    with rc_context(HOUSE_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        figure.suptitle(title, fontsize=11, x=0.01, ha="left", fontweight="bold")
-        yield figure
-
-
-def label(axes: Axes, title: str, *, x: str, y: str) -> None:
-    """Title to the left, names with units on both axes, a faint grid."""
-    axes.set_title(title, loc="left")
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.grid(True)
 
 
 @cache

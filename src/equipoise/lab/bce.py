@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from equipoise import objectives
-from equipoise.lab.base import PALETTE, REFERENCE_LINE, drawing, label, text_table
+from equipoise.lab.base import text_table
 from equipoise.networks.mlp import MLPDiscriminator
-from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
+from equipoise.plotting.style import FAKE_COLOUR, PALETTE, REAL_COLOUR, REFERENCE_LINE, label_axes, new_figure
 from equipoise.randomness import torch_stream
 from equipoise.spaces import PointSpace
 
@@ -107,7 +107,7 @@ class BceResult:
     def figure(self) -> Figure:
         """The two branches of the cross-entropy with samples on them, and the identity as bars."""
         logits = torch.linspace(-4, 4, 161, dtype=torch.float64)
-        with drawing(8.6, 3.7, title="Cross-entropy with labels: real 1, generated 0") as figure:
+        with new_figure(8.6, 3.7, title="Cross-entropy with labels: real 1, generated 0") as figure:
             left, right = figure.subplots(1, 2, width_ratios=[1.6, 1])
             for side, number, colour in (("real", 1.0, REAL_COLOUR), ("generated", 0.0, FAKE_COLOUR)):
                 target = torch.full_like(logits, number)
@@ -117,7 +117,9 @@ class BceResult:
                 own = [sample for sample in self.samples if sample.side == side]
                 left.plot([s.logit for s in own], [s.cross_entropy for s in own], "o", color=colour, markersize=5)
             left.legend(loc="upper center")
-            label(left, "One sample's part of J (dots: samples of the batch)", x="logit l = log D/(1 - D)", y="nats")
+            label_axes(
+                left, "One sample's part of J (dots: samples of the batch)", x="logit l = log D/(1 - D)", y="nats"
+            )
             heights = (-self.value / 2, self.one_batch, self.two_batches)
             right.bar(range(3), heights, color=(PALETTE[6], PALETTE[2], PALETTE[4]), width=0.6)
             right.axhline(math.log(2), **REFERENCE_LINE)
@@ -128,7 +130,7 @@ class BceResult:
             right.set_xticks(range(3))
             right.set_xticklabels(["-V/2", "J, one\nbatch", "J, two\nbatches"])
             right.set_ylim(0, 1.15 * max(*heights, math.log(2)))
-            label(right, "The same number", x="", y="nats")
+            label_axes(right, "The same number", x="", y="nats")
         return figure
 
 

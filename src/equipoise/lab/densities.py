@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from equipoise import objectives
-from equipoise.lab.base import drawing, label, text_table
+from equipoise.lab.base import text_table
 from equipoise.metrics.known import Mixture, gaussian
-from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
+from equipoise.plotting.style import FAKE_COLOUR, REAL_COLOUR, label_axes, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +103,7 @@ class DensitiesResult:
 
     def figure(self) -> Figure:
         """Densities above, the best discriminator below, for each pair."""
-        with drawing(11.0, 5.6, title="The best discriminator D* = p/(p + q)") as figure:
+        with new_figure(11.0, 5.6, title="The best discriminator D* = p/(p + q)") as figure:
             panels = figure.subplots(2, len(PAIRS))
             for column, (pair, row) in enumerate(zip(PAIRS, self.pairs, strict=True)):
                 draw = _draw_line if pair.p.dimensions == 1 else _draw_plane
@@ -261,11 +261,11 @@ def _draw_line(above: Axes, below: Axes, pair: Pair, row: PairRow) -> None:
         above.plot(x[:, 0], density, color=colour, label=name)
     above.set_ylim(0, 1.35 * max(p.max(), q.max()))
     above.legend(loc="upper right", fontsize=7.5)
-    label(above, f"{row.name}: JSD = {row.jsd:.4f} nats", x="x", y="density")
+    label_axes(above, f"{row.name}: JSD = {row.jsd:.4f} nats", x="x", y="density")
     below.plot(x[:, 0], p / (p + q), color="#22262b")
     below.axhline(0.5, color="#8a9099", linewidth=0.9, linestyle="--")
     below.set_ylim(-0.03, 1.03)
-    label(below, f"V = -log 4 + 2 JSD = {-math.log(4) + 2 * row.jsd:.4f}", x="x", y="D*(x), probability of real")
+    label_axes(below, f"V = -log 4 + 2 JSD = {-math.log(4) + 2 * row.jsd:.4f}", x="x", y="D*(x), probability of real")
 
 
 def _draw_plane(above: Axes, below: Axes, pair: Pair, row: PairRow) -> None:
@@ -277,11 +277,11 @@ def _draw_plane(above: Axes, below: Axes, pair: Pair, row: PairRow) -> None:
     for density, colour in ((p, REAL_COLOUR), (q, FAKE_COLOUR)):
         levels = density.max() * np.array([0.05, 0.3, 0.7])
         above.contour(axis, axis, density, levels=levels, colors=colour, linewidths=1)
-    label(above, f"{row.name}: JSD = {row.jsd:.4f} nats", x="first coordinate", y="second coordinate")
+    label_axes(above, f"{row.name}: JSD = {row.jsd:.4f} nats", x="first coordinate", y="second coordinate")
     scale = LinearSegmentedColormap.from_list("sides", [FAKE_COLOUR, "#ffffff", REAL_COLOUR])
     mesh = below.pcolormesh(axis, axis, p / (p + q), cmap=scale, vmin=0, vmax=1, shading="gouraud", rasterized=True)
     below.figure.colorbar(mesh, ax=below, label="D*(x)")
-    label(below, "D*: blue where p is larger", x="first coordinate", y="second coordinate")
+    label_axes(below, "D*: blue where p is larger", x="first coordinate", y="second coordinate")
     for axes in (above, below):
         axes.set_aspect("equal")
         axes.grid(False)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise import objectives
-from equipoise.lab.base import PALETTE, REFERENCE_LINE, drawing, label
 from equipoise.lab.dirac_theory import closed_form, slopes_of
+from equipoise.plotting.style import PALETTE, REFERENCE_LINE, label_axes, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ _COLOURS = dict(zip(_RULES, PALETTE, strict=False))
 
 def draw(result: DiracResult) -> Figure:
     """Six panels."""
-    with drawing(11.0, 7.4, title="Dirac-GAN: does play converge?") as figure:
+    with new_figure(11.0, 7.4, title="Dirac-GAN: does play converge?") as figure:
         panels = figure.subplots(2, 3)
         _draw_paths(panels[0, 0], result, "none", "Without penalty (non-saturating)")
         _draw_paths(panels[0, 1], result, "r1", f"With R1, gamma = {result.gamma:g}")
@@ -64,13 +64,13 @@ def _draw_stabilisers(axes: Axes, result: DiracResult) -> None:
     axes.set_yscale("log")
     axes.set_ylim(1e-6, 20)
     axes.legend(loc="lower left", fontsize=7.5)
-    label(axes, "Minimax in turns, by stabiliser", x="step", y="distance to the equilibrium")
+    label_axes(axes, "Minimax in turns, by stabiliser", x="step", y="distance to the equilibrium")
 
 
 def _finish_plane(axes: Axes, title: str) -> None:
     axes.plot([1.0], [0.0], marker="o", markersize=4, color="#22262b", zorder=3)
     axes.plot([0.0], [0.0], marker="+", markersize=8, color="#22262b", zorder=3)
-    label(axes, title, x="generator theta (start: dot, equilibrium: cross)", y="discriminator slope psi")
+    label_axes(axes, title, x="generator theta (start: dot, equilibrium: cross)", y="discriminator slope psi")
     axes.set_xlim(-1.7, 1.7)
     axes.set_ylim(-1.9, 1.3)
     axes.set_aspect("equal", adjustable="box")
@@ -89,7 +89,7 @@ def _draw_rates(axes: Axes) -> None:
         measured = [game_of("wasserstein", rule, "none", step_size=h).growth() for h in played]
         axes.plot(played, measured, linestyle="", marker="o", markersize=3.5, color=_COLOURS[rule])
     axes.set_ylim(0.6, 1.6)
-    label(axes, "Wasserstein: theory (lines), play (dots)", x="step size h", y="growth per step")
+    label_axes(axes, "Wasserstein: theory (lines), play (dots)", x="step size h", y="growth per step")
 
 
 def _draw_condition(axes: Axes, result: DiracResult) -> None:
@@ -108,7 +108,7 @@ def _draw_condition(axes: Axes, result: DiracResult) -> None:
         measured = [game_of("minimax", rule, "r1", step_size=s * limit).growth() for s in played]
         axes.plot(played, measured, linestyle="", marker="o", markersize=3.5, color=_COLOURS[rule])
     axes.legend(loc="lower left")
-    label(axes, f"Minimax with R1, gamma = {result.gamma:g}", x="step size / (gamma / c²)", y="growth per step")
+    label_axes(axes, f"Minimax with R1, gamma = {result.gamma:g}", x="step size / (gamma / c²)", y="growth per step")
 
 
 def _draw_agreement(axes: Axes, result: DiracResult) -> None:
@@ -120,7 +120,7 @@ def _draw_agreement(axes: Axes, result: DiracResult) -> None:
     axes.text(on_paper.min(), 1.4e-5, "what the tests allow", fontsize=8, color="#5b626b")
     axes.set_yscale("log")
     axes.set_ylim(1e-17, 1e-3)
-    label(
+    label_axes(
         axes,
         f"All {len(cases)} cases: play against theory",
         x="largest |eigenvalue|, closed form",

@@ -15,10 +15,10 @@ import torch
 
 from equipoise import objectives
 from equipoise.game import train_step
-from equipoise.lab.base import PALETTE, drawing, label, text_table
+from equipoise.lab.base import text_table
 from equipoise.lab.toy import LATENTS, discriminator_network, draw_batch, generator_network, player, two_modes
 from equipoise.penalties.r1_r2 import r1, r2
-from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
+from equipoise.plotting.style import FAKE_COLOUR, PALETTE, REAL_COLOUR, label_axes, new_figure
 from equipoise.randomness import torch_stream
 
 if TYPE_CHECKING:
@@ -93,13 +93,13 @@ class MseResult:
         """Three histograms on one axis each."""
         colours = (REAL_COLOUR, PALETTE[3], FAKE_COLOUR)
         titles = ("Data", "Squared error to paired noise", "Adversarial")
-        with drawing(9.6, 3.3, title="One generator, two losses") as figure:
+        with new_figure(9.6, 3.3, title="One generator, two losses") as figure:
             for axes, row, heights, colour, title in zip(
                 figure.subplots(1, 3), self.rows, self.densities, colours, titles, strict=True
             ):
                 axes.stairs(heights, EDGES, fill=True, color=colour, alpha=0.3)
                 axes.stairs(heights, EDGES, color=colour)
-                label(axes, f"{title}: sd {row.standard_deviation:.2f}", x="x", y="density")
+                label_axes(axes, f"{title}: sd {row.standard_deviation:.2f}", x="x", y="density")
         return figure
 
 

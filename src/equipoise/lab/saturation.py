@@ -16,8 +16,9 @@ from torch import Tensor
 
 from equipoise import objectives
 from equipoise.game import discriminator_loss, generator_loss, total_norm
-from equipoise.lab.base import PALETTE, drawing, label, text_table
+from equipoise.lab.base import text_table
 from equipoise.lab.toy import discriminator_network, draw_batch, generator_network, player, two_modes
+from equipoise.plotting.style import PALETTE, label_axes, new_figure
 from equipoise.randomness import torch_stream
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class SaturationResult:
             ("saturating", "saturating, log(1 - D)", PALETTE[1]),
             ("nonsaturating", "non-saturating, -log D", PALETTE[0]),
         )
-        with drawing(9.6, 3.8, title="What reaches the generator when the discriminator wins") as figure:
+        with new_figure(9.6, 3.8, title="What reaches the generator when the discriminator wins") as figure:
             left, right = figure.subplots(1, 2)
             logits = [row.logit for row in self.curves]
             for key, words, colour in sides:
@@ -154,8 +155,8 @@ class SaturationResult:
             right.set_xscale("log")
             right.set_yscale("log")
             right.invert_xaxis()
-            label(left, "One generated sample", x="logit of the sample", y="size of the loss's slope in the logit")
-            label(
+            label_axes(left, "One generated sample", x="logit of the sample", y="size of the loss's slope in the logit")
+            label_axes(
                 right,
                 f"A run: {self.live[-1].step} turns against a fixed generator",
                 x="mean D(G(z)): the discriminator grows surer to the right",

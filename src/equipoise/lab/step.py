@@ -14,12 +14,12 @@ from torch import Tensor
 
 from equipoise import objectives
 from equipoise.game import Player, UpdateRule, train_step
-from equipoise.lab.base import drawing, text_table
+from equipoise.lab.base import text_table
 from equipoise.lab.toy import discriminator_network, draw_batch, generator_network, player, two_modes
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty, Position
 from equipoise.penalties.r1_r2 import r1, r2
-from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
+from equipoise.plotting.style import FAKE_COLOUR, REAL_COLOUR, new_figure
 from equipoise.randomness import torch_stream
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class StepResult:
 
     def figure(self) -> Figure:
         """The walk as boxes and arrows, with the numbers of this walk."""
-        with drawing(10.4, 5.0, title="One step of train_step: RpGAN + R1 + R2, alternating") as figure:
+        with new_figure(10.4, 5.0, title="One step of train_step: RpGAN + R1 + R2, alternating") as figure:
             axes = figure.add_subplot()
             axes.set_xlim(0, 10.4)
             axes.set_ylim(0, 5.0)

@@ -17,7 +17,7 @@ import torch
 
 from equipoise import objectives
 from equipoise.game import AveragedWeights, Batch, train_step
-from equipoise.lab.base import PALETTE, REFERENCE_LINE, drawing, label, text_table
+from equipoise.lab.base import text_table
 from equipoise.lab.toy import fresh, player
 from equipoise.metrics.histogram import histogram_jsd
 from equipoise.metrics.known import ring8
@@ -25,7 +25,7 @@ from equipoise.metrics.modes import mode_scores
 from equipoise.networks.mlp import MLPDiscriminator, MLPGenerator
 from equipoise.objectives.value import value_function
 from equipoise.penalties.r1_r2 import r1, r2
-from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
+from equipoise.plotting.style import FAKE_COLOUR, PALETTE, REAL_COLOUR, REFERENCE_LINE, label_axes, new_figure
 from equipoise.randomness import derived_seed, numpy_stream, torch_stream
 from equipoise.referee import judge
 from equipoise.spaces import PointSpace
@@ -131,11 +131,11 @@ class StoppingResult:
     def figure(self) -> Figure:
         """The game's value, the three distances over the steps, and the last samples."""
         steps = [look.step for look in self.evaluations]
-        with drawing(10.4, 3.9, title="What the training discriminator says, and what is true") as figure:
+        with new_figure(10.4, 3.9, title="What the training discriminator says, and what is true") as figure:
             left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1.25, 1])
             left.axhline(-math.log(2), **REFERENCE_LINE)
             left.plot(steps, [look.own_value for look in self.evaluations], "o-", color=PALETTE[6], markersize=3.5)
-            label(left, "V of the game (dashed: -log 2)", x="step", y="nats")
+            label_axes(left, "V of the game (dashed: -log 2)", x="step", y="nats")
             for key, colour, name in (
                 ("true_jsd", "#22262b", "true JSD"),
                 ("referee_bound", PALETTE[2], "fresh referee: at least"),
@@ -146,11 +146,11 @@ class StoppingResult:
             middle.axhline(0.0, **REFERENCE_LINE)
             middle.set_ylim(top=0.75)
             middle.legend(loc="upper right", fontsize=7.5)
-            label(middle, "Distance from the data", x="step", y="JSD, nats")
+            label_axes(middle, "Distance from the data", x="step", y="JSD, nats")
             for points, colour, size in ((self.real, REAL_COLOUR, 5), (self.generated, FAKE_COLOUR, 3)):
                 right.scatter(*np.array(points).T, s=size, color=colour, alpha=0.5, linewidths=0)
             right.set_aspect("equal", adjustable="datalim")
-            label(right, "Real (blue), generated at the end", x="x0", y="x1")
+            label_axes(right, "Real (blue), generated at the end", x="x0", y="x1")
         return figure
 
 

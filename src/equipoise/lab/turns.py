@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from equipoise import objectives
 from equipoise.game import Player, UpdateRule, discriminator_loss, generator_loss, train_step
-from equipoise.lab.base import PALETTE, drawing, label, text_table
+from equipoise.lab.base import text_table
 from equipoise.lab.toy import draw_batch
 from equipoise.metrics.divergence import jsd_by_quadrature
 from equipoise.metrics.known import gaussian
+from equipoise.plotting.style import PALETTE, label_axes, new_figure
 from equipoise.randomness import torch_stream
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class TurnsResult:
         """JSD over the run for chosen arrangements; final JSD against the number of updates."""
         shown = ("simultaneous", "k = 1", "k = 5", "k = 10", "k = 1, D 5x faster", "D to its end, then G")
         colours = dict(zip(shown, PALETTE, strict=False))
-        with drawing(10.2, 4.0, title="Turns: a generator needs a discriminator that keeps up") as figure:
+        with new_figure(10.2, 4.0, title="Turns: a generator needs a discriminator that keeps up") as figure:
             left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
             for row in self.rows:
                 if row.name in shown:
@@ -147,7 +148,7 @@ class TurnsResult:
             left.set_yscale("log")
             left.set_ylim(1e-6, 2)
             left.legend(loc="lower left", fontsize=7.5)
-            label(left, "Distance to the data over the run", x="updates of both players", y="JSD, nats")
+            label_axes(left, "Distance to the data over the run", x="updates of both players", y="JSD, nats")
             places = np.arange(len(self.rows))
             means = np.array([np.mean(row.jsd) for row in self.rows])
             low, high = (np.array([of(row.jsd) for row in self.rows]) for of in (min, max))
@@ -158,7 +159,7 @@ class TurnsResult:
             right.set_yticklabels([f"{row.name} ({row.turns:,} updates)" for row in self.rows])
             right.invert_yaxis()
             right.set_xscale("log")
-            label(right, f"Last quarter, {SEEDS} seeds (bar: range)", x="JSD, nats", y="")
+            label_axes(right, f"Last quarter, {SEEDS} seeds (bar: range)", x="JSD, nats", y="")
         return figure
 
 

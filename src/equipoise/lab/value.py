@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from equipoise import objectives
-from equipoise.lab.base import REFERENCE_LINE, drawing, label, text_table
+from equipoise.lab.base import text_table
 from equipoise.objectives.value import Weighting, value_function
-from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
+from equipoise.plotting.style import FAKE_COLOUR, REAL_COLOUR, REFERENCE_LINE, label_axes, new_figure
 from equipoise.randomness import torch_stream
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class ValueResult:
 
     def figure(self) -> Figure:
         """Mean and spread of the estimate; spread against the law; bias."""
-        with drawing(10.6, 3.7, title="The value function from a batch of m draws a side") as figure:
+        with new_figure(10.6, 3.7, title="The value function from a batch of m draws a side") as figure:
             left, middle, right = figure.subplots(1, 3)
             left.axhline(self.exact, **REFERENCE_LINE)
             for shift, (way, _) in zip((0.86, 1.0, 1.16), WAYS, strict=True):
@@ -139,9 +139,9 @@ class ValueResult:
                 )
             right.axhline(0.0, **REFERENCE_LINE)
             left.legend(loc="lower right", fontsize=7.5)
-            label(left, "Mean ± one standard deviation", x="batch size m", y="estimate of V, nats")
-            label(middle, "Spread (dots) falls like 1/√m (lines)", x="batch size m", y="standard deviation, nats")
-            label(right, "Bias, with its 95 % interval", x="batch size m", y="mean estimate - V, nats")
+            label_axes(left, "Mean ± one standard deviation", x="batch size m", y="estimate of V, nats")
+            label_axes(middle, "Spread (dots) falls like 1/√m (lines)", x="batch size m", y="standard deviation, nats")
+            label_axes(right, "Bias, with its 95 % interval", x="batch size m", y="mean estimate - V, nats")
             middle.set_yscale("log")
             middle.set_yticks((0.02, 0.05, 0.1, 0.2, 0.5))
             middle.set_yticklabels(("0.02", "0.05", "0.1", "0.2", "0.5"))

@@ -16,9 +16,9 @@ import torch
 
 from equipoise import objectives
 from equipoise.data.sampler import WeightedDraws, balancing_weights
-from equipoise.lab.base import PALETTE, REFERENCE_LINE, drawing, label, text_table
+from equipoise.lab.base import text_table
 from equipoise.objectives.value import value_function
-from equipoise.plotting.samples import FAKE_COLOUR, REAL_COLOUR
+from equipoise.plotting.style import FAKE_COLOUR, PALETTE, REAL_COLOUR, REFERENCE_LINE, label_axes, new_figure
 from equipoise.randomness import numpy_stream
 
 if TYPE_CHECKING:
@@ -128,12 +128,12 @@ class WeightsResult:
     def figure(self) -> Figure:
         """The densities drawn from; V and its estimates."""
         x = np.linspace(-4, 4, 401)
-        with drawing(10.4, 3.9, title="Class balancing and sample weights: V under which density?") as figure:
+        with new_figure(10.4, 3.9, title="Class balancing and sample weights: V under which density?") as figure:
             left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
             for way, colour in zip(WAYS, (REAL_COLOUR, PALETTE[2], PALETTE[3]), strict=True):
                 left.plot(x, np.exp(drawn_density(way).log_density(x)), color=colour, label=way)
             left.legend(loc="upper right", fontsize=7.5)
-            label(left, "Density that real rows are drawn from", x="x", y="density")
+            label_axes(left, "Density that real rows are drawn from", x="x", y="density")
             places = np.arange(len(self.rows))
             right.axvline(-math.log(4), **REFERENCE_LINE)
             right.text(-math.log(4), -0.62, " -log 4", fontsize=8, color="#5b626b", va="center")
@@ -164,7 +164,7 @@ class WeightsResult:
             right.set_yticklabels([f"{row.way};\ngenerator: {row.generator}" for row in self.rows], fontsize=7.5)
             right.set_ylim(len(self.rows) - 0.5, -0.9)
             right.legend(loc="upper right", fontsize=7.5)
-            label(right, "V of the best discriminator for what is drawn", x="V, nats (bars: 95 % intervals)", y="")
+            label_axes(right, "V of the best discriminator for what is drawn", x="V, nats (bars: 95 % intervals)", y="")
         return figure
 
 

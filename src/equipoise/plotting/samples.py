@@ -1,82 +1,70 @@
-"""Pictures of points and of table rows, generated beside real, for people to look at.
+"""Samples for people to look at: images in a grid, points and table rows generated beside real.
 
-Both functions take natural values (what a person would read in the file) and return a matplotlib figure;
-`save_figure` puts one on disk. Blue is real and orange is generated, in these pictures and in every report:
-the pair stays distinct under the common forms of colour blindness and in grey.
+All functions take natural values (what a person would read in the file).
 """
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from equipoise.errors import InputError
-from equipoise.files import replacing
+from equipoise.plotting.curves import draw_histogram
+from equipoise.plotting.style import FAKE_COLOUR, REAL_COLOUR, new_figure, sides_legend, write_in_middle
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-REAL_COLOUR = "#0072b2"
-FAKE_COLOUR = "#d55e00"
-INK, FAINT = "#22262b", "#d8dce1"
-MOST_POINTS = 5_000  # drawn per side; more only darken a picture of this size
+MOST_POINTS = 5_000  # drawn per side; more only darken a plot of this size
 MOST_COLUMNS = 12
 MOST_LEVELS = 8  # categories drawn by name; the rest are summed as "others"
 MARGIN = 0.12  # of the real range, left free around it
-HOUSE_STYLE: dict[str, Any] = {
-    "font.family": "sans-serif",
-    "font.size": 9.0,
-    "axes.titlesize": 9.5,
-    "axes.labelsize": 9.0,
-    "axes.edgecolor": "#8a9099",
-    "axes.linewidth": 0.7,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.facecolor": "white",
-    "text.color": INK,
-    "xtick.color": "#5b626b",
-    "ytick.color": "#5b626b",
-    "xtick.labelsize": 8.0,
-    "ytick.labelsize": 8.0,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "xtick.major.size": 3.0,
-    "ytick.major.size": 3.0,
-    "grid.color": FAINT,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "lines.linewidth": 1.5,
-    "axes.formatter.useoffset": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "equipoise",
-    "text.usetex": False,
-    "path.simplify": True,
-    "figure.constrained_layout.use": True,
-}
+LEGIBLE_SIDE = 32  # pixels to which small images are enlarged
+GAP, BACKGROUND = 2, 255
+
+
+def image_grid(images: np.ndarray, *, columns: int | None = None) -> Image.Image:
+    """Images side by side on white, with a thin gap; small ones enlarged by whole factors to 32 pixels or more.
+
+    Args:
+        images: uint8 `(n, channels, height, width)`.
+        columns: images in a row; `None` makes the grid about square.
+    """
+    count, channels, height, width = images.shape
+    columns = max(1, min(count, columns or math.ceil(math.sqrt(count))))
+    rows = max(1, math.ceil(count / columns))
+    factor = max(1, math.ceil(LEGIBLE_SIDE / min(height, width)))
+    tile_height, tile_width = height * factor, width * factor
+    shape = (channels, rows * (tile_height + GAP) + GAP, columns * (tile_width + GAP) + GAP)
+    grid = np.full(shape, BACKGROUND, dtype=np.uint8)
+    for position, image in enumerate(images):
+        top = GAP + (position // columns) * (tile_height + GAP)
+        left = GAP + (position % columns) * (tile_width + GAP)
+        grid[:, top : top + tile_height, left : left + tile_width] = image.repeat(factor, axis=1).repeat(factor, axis=2)
+    return to_image(grid)
+
+
+def to_image(image: np.ndarray) -> Image.Image:
+    """A PIL image of uint8 `(channels, height, width)`."""
+    return Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(np.moveaxis(image, 0, -1)))
 
 
 def plot_points(values: np.ndarray, real: np.ndarray | None = None, *, values_are_real: bool = False) -> Figure:
     """Generated points over real ones.
 
-    One coordinate is drawn as a histogram, two as a scatter picture, more as a scatter picture of the first two
+    One coordinate is drawn as a histogram, two as a scatter plot, more as a scatter plot of the first two
     principal components of the real data (of the values themselves when no real data are given). The frame is that
-    of the real data, so that pictures of one run can be compared; what falls outside is counted below the picture.
+    of the real data, so that plots of one run can be compared; what falls outside is counted below the plot.
 
     Args:
         values: points to show, shape `(n, d)`.
         real: real points to show them over, shape `(m, d)`.
-        values_are_real: `values` are themselves real, and drawn in that colour (the picture of the data alone).
+        values_are_real: `values` are themselves real, and drawn in that colour (the plot of the data alone).
 
     Returns:
         A figure 4.8 inches wide. At most 5,000 points of each side are drawn, evenly spaced through the rows.
@@ -90,8 +78,7 @@ def plot_points(values: np.ndarray, real: np.ndarray | None = None, *, values_ar
             "Expected the same number on both sides.",
         )
     colours = _side_colours(values_are_real)
-    figure = _figure(4.8, 4.8 if fake.shape[1] > 1 else 3.2)
-    with _house_style():
+    with new_figure(4.8, 4.8 if fake.shape[1] > 1 else 3.2) as figure:
         axes = figure.add_subplot()
         axes.grid(True)
         if fake.shape[1] == 1:
@@ -101,7 +88,7 @@ def plot_points(values: np.ndarray, real: np.ndarray | None = None, *, values_ar
         else:
             outside = _draw_scatter(axes, reference, fake, colours, has_real=real is not None)
         if real is not None:
-            _legend(figure)
+            sides_legend(figure)
         notes = [f"outside the frame: {outside:,} of {len(fake):,}"] if outside else []
         notes += [f"not finite and not drawn: {fake_dropped:,}"] if fake_dropped else []
         if notes:
@@ -110,7 +97,7 @@ def plot_points(values: np.ndarray, real: np.ndarray | None = None, *, values_ar
 
 
 def plot_table(frame: pd.DataFrame, real: pd.DataFrame | None = None, *, values_are_real: bool = False) -> Figure:
-    """Each column's distribution, generated beside real: the first 12 columns, one small picture each.
+    """Each column's distribution, generated beside real: the first 12 columns, one small plot each.
 
     Numbers are histograms over the middle 99 % of the real values (the outermost bars take in all that lies beyond);
     whole numbers of few values, booleans and categories are bars of shares. Shares of missing values stand in the
@@ -119,58 +106,24 @@ def plot_table(frame: pd.DataFrame, real: pd.DataFrame | None = None, *, values_
     Args:
         frame: rows to show, with the table's own columns and dtypes.
         real: real rows with the same columns, to show them beside.
-        values_are_real: `frame` is itself real, and drawn in that colour (the picture of the data alone).
+        values_are_real: `frame` is itself real, and drawn in that colour (the plot of the data alone).
     """
     columns = list(frame.columns)[:MOST_COLUMNS]
     if not columns:
         raise InputError("plot_table", "the table has no columns.", "Expected at least one.")
     across = min(2, len(columns))  # more would make letters too small to read on a phone
     down = -(-len(columns) // across)
-    figure = _figure(2.7 * across, 1.65 * down + 0.5)
-    with _house_style():
+    with new_figure(2.7 * across, 1.65 * down + 0.5) as figure:
         for place, column in enumerate(columns, start=1):
             axes = figure.add_subplot(down, across, place)
             reference = None if real is None or column not in real else real[column]
             _draw_column(axes, frame[column], reference, _side_colours(values_are_real))
             axes.set_title(_short(str(column), 26) + _missing(frame, real, column), parse_math=False, loc="left")
         if real is not None:
-            _legend(figure)
+            sides_legend(figure)
         if len(columns) < frame.shape[1]:
             figure.supxlabel(f"the first {len(columns)} of {frame.shape[1]} columns", fontsize=8)
     return figure
-
-
-def save_figure(figure: Figure, path: Path | str, *, dots_per_inch: int = 120) -> Path:
-    """Write `figure` to `path` (PNG or SVG, by its suffix), atomically."""
-    import warnings
-
-    target = Path(path)
-    with replacing(target) as temporary, warnings.catch_warnings():
-        # Names in a script that the font lacks are drawn as boxes; the numbers beside the picture keep them.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        with _house_style():
-            figure.savefig(temporary, dpi=dots_per_inch, format=target.suffix.lstrip(".") or "png")
-    return target
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    with _house_style():
-        return Figure(figsize=(width, height), layout="constrained")
-
-
-def _house_style() -> Any:
-    from matplotlib import rc_context
-
-    return rc_context(HOUSE_STYLE)
-
-
-def _legend(figure: Figure) -> None:
-    from matplotlib.patches import Patch
-
-    handles = [Patch(color=REAL_COLOUR, label="real"), Patch(color=FAKE_COLOUR, label="generated")]
-    figure.legend(handles=handles, loc="outside upper right", ncols=2, handlelength=1.0, handleheight=0.8)
 
 
 def _finite_rows(values: np.ndarray) -> tuple[np.ndarray, int]:
@@ -248,7 +201,7 @@ def _draw_cloud(axes: Axes, rows: np.ndarray, frame: list[tuple[float, float]], 
 def _principal_directions(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two directions of largest variance as columns `(d, 2)`, the mean, and the shares of variance.
 
-    The sign of a direction is arbitrary; its largest entry is made positive, so that pictures of one run agree.
+    The sign of a direction is arbitrary; its largest entry is made positive, so that plots of one run agree.
     """
     if len(rows) < 2:
         return np.eye(rows.shape[1], 2), np.zeros(rows.shape[1]), np.zeros(2)
@@ -267,14 +220,9 @@ def _draw_density(axes: Axes, real: np.ndarray | None, fake: np.ndarray, colours
     for values, colour in zip((real, fake), colours, strict=True):
         if values is not None and len(values):
             heights = np.histogram(values, edges)[0] / (len(values) * np.diff(edges))
-            _draw_steps(axes, heights, edges, colour)
+            draw_histogram(axes, heights, edges, colour)
     axes.set_xlim(low, high)
     return int(((fake < low) | (fake > high)).sum())
-
-
-def _draw_steps(axes: Axes, heights: np.ndarray, edges: np.ndarray, colour: str) -> None:
-    axes.stairs(heights, edges, fill=True, color=colour, alpha=0.28, linewidth=0)
-    axes.stairs(heights, edges, color=colour, linewidth=1.2)
 
 
 def _side_colours(values_are_real: bool) -> tuple[str, str]:
@@ -292,7 +240,7 @@ def _draw_column(axes: Axes, fake: pd.Series, real: pd.Series | None, colours: t
         _draw_levels(axes, fake, real, colours)
     else:
         axes.set_xticks([])
-        axes.text(0.5, 0.5, "no values", ha="center", va="center", transform=axes.transAxes)
+        write_in_middle(axes, "no values")
 
 
 def _is_continuous(column: pd.Series, *, least_distinct: int = MOST_LEVELS + 1) -> bool:
@@ -323,7 +271,7 @@ def _draw_numbers(axes: Axes, real: np.ndarray | None, fake: np.ndarray, colours
     for values, colour in zip((real, fake), colours, strict=True):
         if values is not None and len(values):
             heights = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / len(values)
-            _draw_steps(axes, heights, edges, colour)
+            draw_histogram(axes, heights, edges, colour)
     axes.locator_params(axis="x", nbins=4)
 
 

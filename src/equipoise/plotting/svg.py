@@ -13,34 +13,32 @@ import warnings
 from html import escape
 from typing import TYPE_CHECKING
 
-from equipoise.plotting.samples import FAINT, FAKE_COLOUR, HOUSE_STYLE, INK, REAL_COLOUR
+from equipoise.plotting.style import (
+    AXIS,
+    DISCRIMINATOR_COLOUR,
+    FAINT,
+    FAKE_COLOUR,
+    GENERATOR_COLOUR,
+    INK,
+    LINE_COLOURS,
+    MUTED,
+    PAGE_STYLE,
+    REAL_COLOUR,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DISCRIMINATOR_COLOUR = "#8a5a9e"
-GENERATOR_COLOUR = "#00856a"
-# For what is neither real nor generated nor a player: penalties, configurations.
-LINE_COLOURS = ("#4b3f9e", "#c2477f", "#2d7d46", "#9a7b0a", "#2f8f9d", "#7a4b2a", "#d0788b", "#6b7280")
 PAGE_COLOURS = {
     INK: "ink",
-    "#5b626b": "muted",
-    "#8a9099": "axis",
+    MUTED: "muted",
+    AXIS: "axis",
     FAINT: "rule",
     REAL_COLOUR: "real",
     FAKE_COLOUR: "fake",
     DISCRIMINATOR_COLOUR: "discriminator",
     GENERATOR_COLOUR: "generator",
     **{colour: f"line-{place}" for place, colour in enumerate(LINE_COLOURS, start=1)},
-}
-STYLE = {
-    **HOUSE_STYLE,
-    "font.size": 10.0,
-    "axes.labelsize": 10.0,
-    "xtick.labelsize": 9.0,
-    "ytick.labelsize": 9.0,
-    "axes.titlesize": 10.0,
-    "legend.fontsize": 9.5,
 }
 NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
@@ -55,7 +53,7 @@ def to_svg(figure: Figure, *, name: str, label: str) -> str:
     from matplotlib import rc_context
 
     stream = io.StringIO()
-    with rc_context(STYLE), warnings.catch_warnings():
+    with rc_context(PAGE_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(stream, format="svg", transparent=True, metadata=NO_METADATA)
     return _for_page(stream.getvalue(), name, label)

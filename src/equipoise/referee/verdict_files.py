@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from equipoise.files import replacing, write_json, write_text
-from equipoise.plotting.samples import save_figure
+from equipoise.plotting.style import save_figure
 
 if TYPE_CHECKING:
     from equipoise.referee.verdict import Verdict

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equipoise.entries import number_at
+from equipoise.plotting.curves import MOST_BINS, NOISY_BINS, Series, binned, column, log_if_positive, steps_axis
 from equipoise.plotting.number_text import encodable
-from equipoise.plotting.samples import INK
-from equipoise.plotting.series import MOST_BINS, Series, binned, column
-from equipoise.plotting.style import draw_legend, legend_key, log_if_positive, new_figure, steps_axis
-from equipoise.plotting.svg import LINE_COLOURS
+from equipoise.plotting.style import INK, LINE_COLOURS, legend_key, page_figure, page_legend
 from equipoise.reports.comparing import Comparison, Group, spread_limits
 from equipoise.reports.reading import RunRecord
 
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NOISY_BINS = 120
 STYLES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 
 
@@ -32,7 +29,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
     """
     objectives = list(dict.fromkeys(group.objective for group in comparison.groups))
     panels = 1 + len(objectives) + 2
-    with new_figure(0.45 + 0.22 * len(comparison.groups) + 2.1 * panels) as figure:
+    with page_figure(0.45 + 0.22 * len(comparison.groups) + 2.1 * panels) as figure:
         axes = list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
         evaluations = {group.letter: _evaluations(group) for group in comparison.groups}
         _panel(
@@ -54,7 +51,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
         keys = [legend_key(group.label, _colour(comparison, group)) for group in comparison.groups]
         for key, group in zip(keys, comparison.groups, strict=True):
             key.set_linestyle(_style(comparison, group))
-        draw_legend(figure, keys, across=1)
+        page_legend(figure, keys, across=1)
     return figure
 
 

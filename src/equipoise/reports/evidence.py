@@ -10,10 +10,16 @@ from typing import Any
 import numpy as np
 
 from equipoise.entries import entry_at, finite, number_at
+from equipoise.plotting.curves import TABLE_ROWS, steps_axis
 from equipoise.plotting.number_text import duration, number, percent
-from equipoise.plotting.samples import INK
-from equipoise.plotting.style import TABLE_ROWS, draw_legend, legend_key, new_axes, steps_axis
-from equipoise.plotting.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR
+from equipoise.plotting.style import (
+    DISCRIMINATOR_COLOUR,
+    GENERATOR_COLOUR,
+    INK,
+    legend_key,
+    page_axes,
+    page_legend,
+)
 from equipoise.reports.figures import Plot
 from equipoise.reports.reading import RunRecord
 
@@ -179,7 +185,7 @@ def duality_gap_plot(run: RunRecord) -> Plot:
         ("discriminator_gain", DISCRIMINATOR_COLOUR, (0, (5, 1.5))),
         ("generator_gain", GENERATOR_COLOUR, (0, (2, 1.5))),
     )
-    with new_axes() as (figure, axes):
+    with page_axes() as (figure, axes):
         axes.axhline(0.0, color="#8a9099", linewidth=1.1, linestyle=(0, (5, 3)))
         handles = []
         for key, colour, style in lines:
@@ -194,10 +200,10 @@ def duality_gap_plot(run: RunRecord) -> Plot:
                     linewidth=0,
                 )
             axes.plot(steps, values, color=colour, linestyle=style, marker="o" if key == "gap" else None, markersize=4)
-            handles.append(legend_key(key.replace("_", "'s "), colour, dashed=key != "gap"))
+            handles.append(legend_key(key.replace("_", "'s "), colour, style=(0, (4, 2)) if key != "gap" else "-"))
         axes.set_ylabel("the objective's own units")
         steps_axis(axes, last=float(max(steps.max(), run.step)))
-        draw_legend(figure, handles)
+        page_legend(figure, handles)
     notes = ("The band is 95 %, from paired differences on held-out rows.", "The dashed line marks equilibrium.")
     table = tuple(
         (

@@ -10,24 +10,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.entries import entry_at, finite, number_at
-from equipoise.plotting.number_text import number
-from equipoise.plotting.samples import FAKE_COLOUR, INK, REAL_COLOUR
-from equipoise.plotting.series import error_of_bin_means, names_under, series
-from equipoise.plotting.style import (
+from equipoise.plotting.curves import (
+    NOISY_BINS,
     TABLE_ROWS,
-    draw_legend,
     draw_line,
-    legend_key,
+    error_of_bin_means,
     log_if_positive,
-    new_axes,
-    new_figure,
+    names_under,
     note_on_bins,
     note_on_missing,
     picked_bins,
+    series,
     steps_axis,
     zoom,
 )
-from equipoise.plotting.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR, LINE_COLOURS
+from equipoise.plotting.number_text import number
+from equipoise.plotting.style import (
+    DISCRIMINATOR_COLOUR,
+    FAKE_COLOUR,
+    GENERATOR_COLOUR,
+    INK,
+    LINE_COLOURS,
+    REAL_COLOUR,
+    legend_key,
+    page_axes,
+    page_figure,
+    page_legend,
+)
 from equipoise.reports.reading import RunRecord
 from equipoise.reports.verdict_words import LOG_2, NO_VERDICT, conclusion_of
 
@@ -47,7 +56,6 @@ NO_PROBABILITY = {
     "unknown": "No probability is shown: the run does not say what the outputs of its discriminator mean.",
 }
 
-NOISY_BINS = 120  # for quantities that jump from step to step: fewer means and a band read better
 PLAYERS = (("discriminator", DISCRIMINATOR_COLOUR), ("generator", GENERATOR_COLOUR))
 
 
@@ -88,7 +96,7 @@ def value_plot(run: RunRecord) -> Plot:
     if value.is_empty:
         return _nothing("value", title, reading, label=NOT_EVIDENCE)
     notes = [*note_on_density(run), *note_on_bins(value), *note_on_missing(value)]
-    with new_axes() as (figure, axes):
+    with page_axes() as (figure, axes):
         if np.isfinite(errors).any():
             axes.fill_between(
                 value.steps,
@@ -104,12 +112,12 @@ def value_plot(run: RunRecord) -> Plot:
         handles = [legend_key("value", DISCRIMINATOR_COLOUR)]
         if line is not None:
             axes.axhline(line, color=INK, linestyle=(0, (5, 3)), linewidth=1.1)
-            handles.append(legend_key(f"at equilibrium: {line:.4g}", INK, dashed=True))
+            handles.append(legend_key(f"at equilibrium: {line:.4g}", INK, style=(0, (4, 2))))
         else:
             notes.append("The run does not say what the value is at equilibrium.")
         notes += zoom(axes, value, extra=() if line is None else (line,))
         steps_axis(axes)
-        draw_legend(figure, handles)
+        page_legend(figure, handles)
     steps = value.steps
     table = tuple(
         (number(steps[i], 6), number(float(value.mean[i])), number(float(errors[i]), 2), number(line))
@@ -149,7 +157,7 @@ def referee_plot(run: RunRecord) -> Plot:
     steps, bounds = np.array([entry[0] for entry in evaluations]), np.array([entry[1] for entry in evaluations])
     is_final = np.array([entry[2].get("part") == "final" for entry in evaluations])
     estimates = [finite(entry[2].get("jsd_estimate_nats")) for entry in evaluations]
-    with new_axes() as (figure, axes):
+    with page_axes() as (figure, axes):
         handles = []
         high = np.array([np.nan if (top := _top_of_band(entry[2])) is None else top for entry in evaluations])
         for mask in (~is_final, is_final):
@@ -161,18 +169,18 @@ def referee_plot(run: RunRecord) -> Plot:
         for mask, marker, label in ((~is_final, "o", "look during training"), (is_final, "D", "final verdict")):
             if mask.any():
                 axes.plot(steps[mask], bounds[mask], marker=marker, color=INK, linestyle="none", markersize=5)
-                handles.append(legend_key(label, INK, marker=marker, line=False))
+                handles.append(legend_key(label, INK, marker=marker, style="none"))
         shown = [(step, estimate) for step, estimate in zip(steps, estimates, strict=True) if estimate is not None]
         if shown:
             axes.plot(*np.transpose(shown), marker="_", color="#5b626b", linestyle="none", markersize=9)
-            handles.append(legend_key("estimate of that limit", "#5b626b", marker="_", line=False))
+            handles.append(legend_key("estimate of that limit", "#5b626b", marker="_", style="none"))
         top = max([float(bounds.max()), *high[np.isfinite(high)].tolist(), *(estimate for _, estimate in shown), 0.02])
         bottom = min([0.0, *(estimate for _, estimate in shown)])
         axes.set_ylim(bottom - 0.05 * top, min(1.15 * top, LOG_2 * 1.05))
         axes.axhline(0.0, color="#8a9099", linewidth=0.8)
         axes.set_ylabel("nats")
         steps_axis(axes, last=float(max(steps.max(), run.step)))
-        draw_legend(figure, handles)
+        page_legend(figure, handles)
     notes = ("A distance of 0 is equality; log 2 = 0.693 nats is the largest there is.",)
     if np.isfinite(high).any():
         notes += ("The band reaches from the bound to as far above the estimate; the true distance may be larger.",)
@@ -214,7 +222,7 @@ def histogram_plot(run: RunRecord) -> Plot:
     if not usable:
         return _logits_over_time(run, title, reading, reasons)
     shown = [usable[i] for i in sorted({0, len(usable) // 2, len(usable) - 1})]
-    with new_figure(1.0 + 1.25 * len(shown)) as figure:
+    with page_figure(1.0 + 1.25 * len(shown)) as figure:
         panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (step, histogram) in zip(panels, shown, strict=True):
             for side, colour in (("real", REAL_COLOUR), ("fake", FAKE_COLOUR)):
@@ -227,7 +235,7 @@ def histogram_plot(run: RunRecord) -> Plot:
             if probable:
                 axes.axvline(0.5 if is_probability else 0.0, color=INK, linestyle=(0, (5, 3)), linewidth=1.0)
         panels[-1].set_xlabel("D" if is_probability else "output (logit)")
-        draw_legend(figure, [legend_key("real", REAL_COLOUR), legend_key("generated", FAKE_COLOUR)])
+        page_legend(figure, [legend_key("real", REAL_COLOUR), legend_key("generated", FAKE_COLOUR)])
     table = tuple(_histogram_row(step, histogram) for step, histogram in shown)
     notes = (*reasons, "Heights are shares of the samples of each side.")
     if probable:
@@ -303,7 +311,7 @@ def penalty_plot(run: RunRecord) -> Plot:
         return _nothing("penalties", title, reading, why="This run uses no penalty, or none was measured yet.")
     if all(entry.is_empty for entry in (*means.values(), *weights.values())):
         return _nothing("penalties", title, reading)
-    with new_figure(4.1) as figure:
+    with page_figure(4.1) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True)
         handles = []
         for index, name in enumerate(names):
@@ -311,13 +319,13 @@ def penalty_plot(run: RunRecord) -> Plot:
             style = "-" if index % 2 == 0 else (0, (5, 2))  # equal weights lie on top of each other
             draw_line(upper, means[name], colour)
             draw_line(lower, weights[name], colour, band=False, style=style)
-            handles.append(legend_key(name, colour, dashed=index % 2 == 1))
+            handles.append(legend_key(name, colour, style=(0, (4, 2)) if index % 2 == 1 else "-"))
         for axes, text, shown in ((upper, "penalty", means), (lower, "weight", weights)):
             axes.grid(True)
             axes.set_ylabel(text)
             log_if_positive(axes, list(shown.values()))
         steps_axis(lower)
-        draw_legend(figure, handles)
+        page_legend(figure, handles)
     notes = note_on_bins(next(iter(means.values())))
     last = [(name, number(means[name].last), number(weights[name].last)) for name in names]
     return Plot("penalties", title, reading, figure, notes, "", ("penalty", "last mean", "last weight"), tuple(last))
@@ -352,7 +360,7 @@ def _lines_plot(
     if not present:
         return _nothing(name, title, reading, label=label)
     notes = [*note_on_bins(present[0][2], band=True), *note_on_missing(present[0][2])]
-    with new_axes() as (figure, axes):
+    with page_axes() as (figure, axes):
         for index, (_, colour, values) in enumerate(present):
             draw_line(axes, values, colour, style="-" if index == 0 else (0, (5, 1.5)))
         if log:
@@ -362,9 +370,12 @@ def _lines_plot(
         else:
             notes += zoom(axes, *(values for _, _, values in present))
         steps_axis(axes)
-        keys = [legend_key(text, colour, dashed=index > 0) for index, (text, colour, _) in enumerate(present)]
+        keys = [
+            legend_key(text, colour, style=(0, (4, 2)) if index > 0 else "-")
+            for index, (text, colour, _) in enumerate(present)
+        ]
         if len(keys) > 1:
-            draw_legend(figure, keys)
+            page_legend(figure, keys)
         else:
             axes.set_ylabel(present[0][0])
     notes += [f"Not measured: {text}." for text, _, values in found if values.is_empty]
@@ -381,7 +392,7 @@ def _logits_over_time(run: RunRecord, title: str, reading: str, notes: tuple[str
     means = [series(run.metrics, "logits", side, "mean") for _, side, _ in sides]
     if all(values.is_empty for values in means):
         return Plot("outputs", title, reading, None, (*notes, "No histogram was measured yet."), NOT_EVIDENCE)
-    with new_axes() as (figure, axes):
+    with page_axes() as (figure, axes):
         for (_, side, colour), values in zip(sides, means, strict=True):
             spread = series(run.metrics, "logits", side, "std").mean
             axes.fill_between(
@@ -390,7 +401,7 @@ def _logits_over_time(run: RunRecord, title: str, reading: str, notes: tuple[str
             draw_line(axes, values, colour, band=False)
         axes.set_ylabel("output (logit)")
         steps_axis(axes)
-        draw_legend(figure, [legend_key(text, colour) for text, _, colour in sides])
+        page_legend(figure, [legend_key(text, colour) for text, _, colour in sides])
     notes = (*notes, "No histogram was measured yet; the lines are means and the bands one standard deviation.")
     rows = tuple(
         (number(means[0].steps[i], 6), *(number(float(values.mean[i])) for values in means))

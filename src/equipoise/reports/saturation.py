@@ -9,23 +9,31 @@ from typing import Any
 import numpy as np
 
 from equipoise.entries import entry_at
-from equipoise.plotting.number_text import number
-from equipoise.plotting.samples import FAKE_COLOUR, INK, REAL_COLOUR
-from equipoise.plotting.series import error_of_bin_means, series
-from equipoise.plotting.style import (
-    draw_legend,
+from equipoise.plotting.curves import (
+    NOISY_BINS,
     draw_line,
-    legend_key,
+    error_of_bin_means,
     log_if_positive,
-    new_axes,
-    new_figure,
     note_on_bins,
     picked_bins,
+    series,
     steps_axis,
     zoom,
 )
-from equipoise.plotting.svg import DISCRIMINATOR_COLOUR, GENERATOR_COLOUR, LINE_COLOURS
-from equipoise.reports.figures import NO_PROBABILITY, NOISY_BINS, NOT_EVIDENCE, Plot
+from equipoise.plotting.number_text import number
+from equipoise.plotting.style import (
+    DISCRIMINATOR_COLOUR,
+    FAKE_COLOUR,
+    GENERATOR_COLOUR,
+    INK,
+    LINE_COLOURS,
+    REAL_COLOUR,
+    legend_key,
+    page_axes,
+    page_figure,
+    page_legend,
+)
+from equipoise.reports.figures import NO_PROBABILITY, NOT_EVIDENCE, Plot
 from equipoise.reports.reading import RunRecord
 
 LOG_4 = math.log(4)
@@ -86,7 +94,7 @@ def saturation_plot(run: RunRecord) -> Plot:
         ("share with D < 0.01", "share_below_001", INK),
     ]
     columns = [(text, series(monitored(run), key, most=NOISY_BINS), colour) for text, key, colour in sides]
-    with new_figure(6.0 if has_probabilities else 2.6) as figure:
+    with page_figure(6.0 if has_probabilities else 2.6) as figure:
         panels = figure.subplots(3 if has_probabilities else 1, 1, sharex=True, squeeze=False)[:, 0]
         handles = []
         if has_probabilities:
@@ -98,7 +106,7 @@ def saturation_plot(run: RunRecord) -> Plot:
             panels[0].set_ylabel("gradient norm")
             for text, values, colour in columns:
                 draw_line(panels[1], values, colour, band=False, style=(0, (5, 2)) if colour == INK else "-")
-                handles.append(legend_key(text, colour, dashed=colour == INK))
+                handles.append(legend_key(text, colour, style=(0, (4, 2)) if colour == INK else "-"))
             panels[1].set_ylim(-0.03, 1.03)
             panels[1].set_ylabel("D")
         draw_line(panels[-1], slope, DISCRIMINATOR_COLOUR, band=False)
@@ -108,7 +116,7 @@ def saturation_plot(run: RunRecord) -> Plot:
         for axes in panels:
             axes.grid(True)
         steps_axis(panels[-1])
-        draw_legend(figure, handles, across=2)
+        page_legend(figure, handles, across=2)
     shown = [("saturating", low), ("non-saturating", high), *((text, values) for text, values, _ in columns)]
     shown = [*(shown if has_probabilities else []), ("slope", slope)]
     basis = slope if not slope.is_empty else low
@@ -133,7 +141,7 @@ def minimax_plot(run: RunRecord) -> Plot:
         return Plot("minimax", title, reading, None, ("The offset was not fitted yet.",), NOT_EVIDENCE)
     errors = error_of_bin_means(monitored(run), "minimax_value_standard_error", most=NOISY_BINS)
     notes = list(note_on_bins(value))
-    with new_axes() as (figure, axes):
+    with page_axes() as (figure, axes):
         if np.isfinite(errors).any():
             axes.fill_between(
                 value.steps,
@@ -148,11 +156,11 @@ def minimax_plot(run: RunRecord) -> Plot:
         axes.axhline(-LOG_4, color=INK, linestyle=(0, (5, 3)), linewidth=1.1)
         notes += zoom(axes, value, extra=(-LOG_4,))
         steps_axis(axes)
-        draw_legend(
+        page_legend(
             figure,
             [
                 legend_key("V of l - c", DISCRIMINATOR_COLOUR),
-                legend_key("at equilibrium: -log 4 = -1.386", INK, dashed=True),
+                legend_key("at equilibrium: -log 4 = -1.386", INK, style=(0, (4, 2))),
             ],
         )
     offsets = series(monitored(run), "offset", most=NOISY_BINS)

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from equipoise.data import PreparedData, image_grid, save_picture, write_samples
+from equipoise.data import PreparedData, write_samples
 from equipoise.errors import StorageError
 from equipoise.files import replacing
-from equipoise.plotting.samples import plot_points, plot_table, save_figure
+from equipoise.plotting.samples import image_grid, plot_points, plot_table
+from equipoise.plotting.style import save_figure
 from equipoise.randomness import Stream
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
@@ -109,7 +110,7 @@ class SampleGrids:
         return range(min(GRID_CLASSES, self.data.n_classes))
 
     def _write_grid(self, images: np.ndarray, path: Any) -> None:
-        save_picture(image_grid(images, columns=GRID_COLUMNS), path)
+        save_figure(image_grid(images, columns=GRID_COLUMNS), path)
 
 
 class Recorder:

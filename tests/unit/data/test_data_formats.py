@@ -11,8 +11,8 @@ import pytest
 from data_builders import mixed_frame, picture
 
 from equipoise.data import DataOptions, Dataset, available_formats, load
-from equipoise.data.images.files import to_picture
 from equipoise.errors import DataError, StorageError
+from equipoise.plotting.samples import to_image
 
 FORMATS = sorted(available_formats())
 CASES = [(name, kind) for name in FORMATS for kind in available_formats()[name].kinds]
@@ -135,6 +135,6 @@ def test_parquet_keeps_whole_numbers_with_gaps(tmp_path):
 
 def test_sample_sheets_beside_samples_are_no_data(tmp_path):
     for position in range(3):
-        to_picture(np.asarray(picture(position)).transpose(2, 0, 1)).save(tmp_path / f"00000{position}.png")
+        to_image(np.asarray(picture(position)).transpose(2, 0, 1)).save(tmp_path / f"00000{position}.png")
     picture(9).save(tmp_path / "sheet.png")
     assert len(load(tmp_path)) == 3

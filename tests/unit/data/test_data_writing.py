@@ -6,8 +6,9 @@ import pytest
 from data_builders import mixed_frame
 from PIL import Image
 
-from equipoise.data import image_grid, load, write_samples
+from equipoise.data import load, write_samples
 from equipoise.errors import ConfigError
+from equipoise.plotting.samples import image_grid
 
 
 def images(count=5, channels=1, side=8):

@@ -20,6 +20,7 @@ from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.images.decode import FILE_FORMATS, IMAGE_SUFFIXES, ImageItem, assemble
 from equipoise.data.labels import check_classes, without_empty_classes
 from equipoise.errors import DataError
+from equipoise.plotting.samples import to_image
 
 GRID_NAME = "sheet.png"
 LONGEST_FOLDER = 120
@@ -90,13 +91,8 @@ def open_bytes(content: io.BufferedIOBase | str) -> Image.Image:
 def picture_bytes(image: np.ndarray) -> bytes:
     """A PNG file of one image, uint8 `(channels, height, width)`."""
     buffer = io.BytesIO()
-    to_picture(image).save(buffer, format="PNG")
+    to_image(image).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def to_picture(image: np.ndarray) -> Image.Image:
-    """A PIL image of uint8 `(channels, height, width)`."""
-    return Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(np.moveaxis(image, 0, -1)))
 
 
 def picture_names(data: Dataset) -> list[str]:

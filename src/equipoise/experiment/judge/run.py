@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from equipoise.data import PreparedData, image_grid, save_picture
+from equipoise.data import PreparedData
 from equipoise.data.dataset import Dataset
 from equipoise.errors import RunFolderError
 from equipoise.experiment.generator import Gan, load
@@ -16,6 +16,8 @@ from equipoise.experiment.judge.datasets import SensitivityPlan, traced
 from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
 from equipoise.experiment.prepare import prepare_data, require_path
 from equipoise.experiment.weighted_density import thinned_rows
+from equipoise.plotting.samples import image_grid
+from equipoise.plotting.style import save_figure
 from equipoise.randomness import Stream, derived_seed, numpy_stream
 from equipoise.referee import Verdict, judge
 from equipoise.referee.base import Finding, Tell
@@ -127,7 +129,7 @@ def judge_gan(
         row = {"step": gan.step, "part": "final", "thinned": thinned, **verdict.to_json()}
         run.append(run.verdicts, row)
         if final.kind == "images" and len(verdict.scored[0]):
-            save_picture(most_discriminative_grid(verdict), run.most_discriminative)
+            save_figure(most_discriminative_grid(verdict), run.most_discriminative)
         run.write_status(last_verdict=summary(row))
         return verdict
 

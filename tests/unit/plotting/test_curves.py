@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from equipoise.plotting.curves import binned, error_of_bin_means, series
 from equipoise.plotting.number_text import duration, number, percent
-from equipoise.plotting.series import binned, error_of_bin_means, series
 from equipoise.reports.wording import moment, silence, state_phrase
 
 

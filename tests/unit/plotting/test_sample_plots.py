@@ -9,14 +9,8 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from equipoise.errors import InputError
-from equipoise.plotting.samples import (
-    FAKE_COLOUR,
-    MOST_POINTS,
-    REAL_COLOUR,
-    plot_points,
-    plot_table,
-    save_figure,
-)
+from equipoise.plotting.samples import MOST_POINTS, plot_points, plot_table
+from equipoise.plotting.style import FAKE_COLOUR, REAL_COLOUR, save_figure
 
 STREAM = np.random.default_rng(0)
 
