@@ -18,6 +18,7 @@ from types import ModuleType
 import pandas as pd
 import pytest
 import typer
+import yaml
 
 from equipoise import lab, objectives, penalties
 from equipoise.cli.main import app
@@ -224,3 +225,30 @@ def test_every_setting_that_a_guide_names_can_be_built(setting, tmp_path):
         frame.to_csv(source, index=False)
     # A sweep over nothing is one run, whose players are built and not played.
     assert plan_sweep(source, axes=(), seeds=1, jobs=1, settings=[setting], steps=10)
+
+
+def test_the_reference_lists_every_command_with_every_option():
+    page = hooks().beside("generated").page("commands")
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        section = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
+        options = [option for parameter in command.params for option in parameter.opts if option.startswith("-")]
+        assert [option for option in options if option not in section] == [], name
+        assert section.count("```sh\nequipoise ") >= 1, f"{name} shows no command that works"
+
+
+def test_the_reference_lists_every_setting():
+    page = hooks().beside("generated").page("settings")
+    (run,) = plan_sweep("digits", axes=(), seeds=1, jobs=1, steps=10)
+    listed = set(re.findall(r"^\| `([\w.]+)` \|", page, flags=re.MULTILINE)) | {"augmentation.instance_noise"}
+    config = yaml.safe_load(run.config.to_yaml())
+    assert [name for name in dotted(config) if not listed & {name, name.rpartition(".")[0]}] == []
+
+
+def dotted(content: object, name: str = "") -> Iterator[str]:
+    """The dotted names of all settings; those inside a part's options belong to the part."""
+    if isinstance(content, dict) and content and not name.endswith("options"):
+        for key, value in content.items():
+            yield from dotted(value, f"{name}.{key}" if name else key)
+    else:
+        yield name

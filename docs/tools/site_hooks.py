@@ -3,7 +3,8 @@ r"""What the pages need beyond Markdown: figures and numbers of the lab, and for
 In a page, `{{ figure lab/value }}` is the picture that `equipoise lab value` writes, with that command below it;
 `{{ output lab/value }}` is what it prints, `{{ output lab/value 2 }}` the second of its tables; and
 `{{ number lab/value exact .4f }}` is one number of its JSON, by the path to it. So no number of the lab is typed.
-A sweep's output stands beside the lab's, in `sweeps/`.
+A sweep's output stands beside the lab's, in `sweeps/`. `{{ reference commands }}` and `{{ reference settings }}` are
+made from the code (generated.py).
 
 Formulas are turned into MathML here: readers' browsers draw it themselves, without a script or a network.
 """
@@ -11,13 +12,14 @@ Formulas are turned into MathML here: readers' browsers draw it themselves, with
 from __future__ import annotations
 
 import html
+import importlib.util
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).parent.parent
-MACRO = re.compile(r"\{\{ (?P<kind>figure|output|number) (?P<name>[\w/-]+)(?: (?P<rest>[^}]*?))? \}\}")
+MACRO = re.compile(r"\{\{ (?P<kind>figure|output|number|reference) (?P<name>[\w/-]+)(?: (?P<rest>[^}]*?))? \}\}")
 STEP = re.compile(r"([^.\[\]]+)(?:\[([^\]]*)\])?\.?")
 LETTERS = re.compile(r'(?:<mi mathvariant="normal">[A-Za-z]</mi>){2,}')
 # A name of several letters needs air before what follows it, unless that is a bracket: 'log D', but 'log(1 - D)'.
@@ -49,7 +51,18 @@ def filled(found: re.Match[str], *, up: str) -> str:
     name, rest = found["name"], (found["rest"] or "").strip()
     if found["kind"] == "figure":
         return figure(name, up=up, words=rest)
+    if found["kind"] == "reference":
+        return beside("generated").page(name)
     return output(name, rest) if found["kind"] == "output" else number(name, rest)
+
+
+def beside(name: str) -> Any:
+    """A module of this folder, which is in no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def figure(name: str, *, up: str, words: str) -> str:
