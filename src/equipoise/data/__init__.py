@@ -2,12 +2,16 @@
 
 from equipoise.data.builtin import BUILTIN
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.encoders import Encoder, ImageEncoder, PointEncoder, TableEncoder, encoder_from_state
+from equipoise.data.domain import Domain, aligned_values, domain_of, encoder_from_state
+from equipoise.data.encoder import Encoder
 from equipoise.data.format import DataFormat, available_formats
+from equipoise.data.images.encoder import ImageEncoder
+from equipoise.data.points.encoder import PointEncoder
 from equipoise.data.prepare import PreparedData, prepare
 from equipoise.data.sampler import WeightedDraws, balancing_weights, batch_indices
 from equipoise.data.source import load
 from equipoise.data.splits import PARTS, Part, Split
+from equipoise.data.tables.encoder import TableEncoder
 from equipoise.data.writing import write_samples
 
 __all__ = [
@@ -16,6 +20,7 @@ __all__ = [
     "DataFormat",
     "DataOptions",
     "Dataset",
+    "Domain",
     "Encoder",
     "ImageEncoder",
     "Part",
@@ -24,9 +29,11 @@ __all__ = [
     "Split",
     "TableEncoder",
     "WeightedDraws",
+    "aligned_values",
     "available_formats",
     "balancing_weights",
     "batch_indices",
+    "domain_of",
     "encoder_from_state",
     "load",
     "prepare",

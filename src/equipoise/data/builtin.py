@@ -11,7 +11,7 @@ import numpy as np
 
 from equipoise.data.arrays import from_array
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.encoders import coordinate_names
+from equipoise.data.points.encoder import coordinate_names
 from equipoise.data.tables.frames import exact_numbers, from_frame
 from equipoise.errors import DataError, MissingExtra
 from equipoise.randomness import numpy_stream

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equipoise.errors import ConfigError
+from equipoise.errors import ConfigError, DataError
 from equipoise.spaces import SpaceKind
 
 if TYPE_CHECKING:
@@ -57,16 +57,12 @@ class Dataset:
 
     def rows(self, indices: np.ndarray) -> Dataset:
         """The same data with only the rows at `indices`, in that order."""
-        if self.kind == "table" and hasattr(self.values, "iloc"):
-            values = self.values.iloc[indices].reset_index(drop=True)
-        elif self.kind == "table":
-            values = self.values.rows(indices)
-        else:
-            values = self.values[indices]
+        values = self.values
+        chosen_values = values.iloc[indices].reset_index(drop=True) if hasattr(values, "iloc") else values[indices]
         each = {"labels": self.labels, "weights": self.weights, "files": self.files}
         places = np.arange(len(self)) if self.places is None else self.places
         chosen = {name: None if entry is None else entry[indices] for name, entry in each.items()}
-        return replace(self, values=values, places=places[indices], **chosen)
+        return replace(self, values=chosen_values, places=places[indices], **chosen)
 
     def with_notes(self, *notes: str) -> Dataset:
         """The same data with more sentences for the person."""
@@ -78,6 +74,16 @@ class Dataset:
         shape = " x ".join(str(size) for size in self.values.shape)
         lines = [f"<b>{escape(self.source)}</b>: {self.kind}, {shape}", *map(escape, self.notes)]
         return "<br>".join(lines)
+
+
+def unlike(real: Dataset, fake: Dataset, found: str) -> DataError:
+    """The refusal of a second data set that cannot be brought to the form of the first."""
+    return DataError(
+        fake.source,
+        f"{found}.",
+        f"Expected samples of the same kind as those in {real.source}.",
+        "Bring both sides to one form; what only one side has would tell them apart by itself.",
+    )
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ contain; such rows stay single.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from equipoise.data.dataset import Dataset
 from equipoise.data.store.arrays import chunks_of
 
 MOST_REPEATED_SHARE = 0.10
@@ -51,11 +52,9 @@ class Groups:
         return np.bincount(self.of_row)
 
 
-def find_groups(raw: Dataset) -> Groups:
-    """Groups of samples that are the same, by the rule in the head of this module."""
-    if raw.kind == "images":
-        return image_groups(raw.values)
-    keys = row_keys(raw)
+def row_groups(parts: Iterable[pd.DataFrame]) -> Groups:
+    """Groups of equal rows of a table, given part by part."""
+    keys = row_keys(parts)
     of_row = _numbered(keys)
     sizes = np.bincount(of_row)
     repeated = int(sizes[sizes > 1].sum())
@@ -67,18 +66,9 @@ def find_groups(raw: Dataset) -> Groups:
     return Groups(of_row, "equal rows fall on one side")
 
 
-def row_keys(raw: Dataset) -> np.ndarray:
+def row_keys(parts: Iterable[pd.DataFrame]) -> np.ndarray:
     """A 64-bit hash of each row; equal rows have equal hashes."""
-    import pandas as pd
-
-    if hasattr(raw.values, "chunks"):  # it stays on disk
-        keys = np.empty(len(raw), dtype=np.uint64)
-        for start, part in raw.values.chunks():
-            keys[start : start + len(part)] = row_keys(replace(raw, values=part))
-        return keys
-    # Adding zero turns -0.0, which equals 0.0, into it.
-    frame = raw.values if raw.kind == "table" else pd.DataFrame(raw.values + 0.0)
-    return pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    return np.concatenate([pd.util.hash_pandas_object(part, index=False).to_numpy() for part in parts])
 
 
 def image_groups(images: np.ndarray) -> Groups:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from equipoise.data.dataset import Dataset
-from equipoise.data.duplicates import find_groups
-from equipoise.data.encoders import Encoder, fit_encoder
+from equipoise.data.domain import Domain, domain_of
+from equipoise.data.encoder import Encoder
 from equipoise.data.fingerprint import fingerprint
 from equipoise.data.splits import PARTS, Part, Split, split_groups
 from equipoise.data.store.prepare_on_disk import is_large, prepared_parts
@@ -28,7 +28,7 @@ class PreparedData:
 
     Attributes:
         raw: everything that was read.
-        codec: between natural values and samples, fitted on the training part.
+        encoder: between natural values and samples, fitted on the training part.
         split: which rows are for training, for looks, and for the final verdict.
         fingerprint: the data's own name; see `fingerprint`.
         samples: the training part of data on disk, whose rows are read when they are drawn; `None` in memory.
@@ -39,6 +39,11 @@ class PreparedData:
     split: Split
     fingerprint: str
     samples: TrainingRows | None = None
+
+    @property
+    def domain(self) -> Domain:
+        """What is done differently with data of this kind."""
+        return domain_of(self.raw.kind)
 
     @property
     def space(self) -> Space:
@@ -71,7 +76,7 @@ class PreparedData:
         return self.raw.rows(rows[:: -(-len(rows) // most)])
 
     def encoded_train(self) -> torch.Tensor | TrainingRows:
-        """The training part for the players, to be turned into numbers by `codec.to_float`.
+        """The training part for the players, to be turned into numbers by `encoder.to_float`.
 
         Returns:
             Images: uint8 `(n, channels, height, width)`. Points and tables: float32 `(n, width)`. Of data on disk, rows
@@ -79,8 +84,7 @@ class PreparedData:
         """
         if self.samples is not None:
             return self.samples
-        part = self.part("train")
-        return torch.from_numpy(part.values if part.kind == "images" else self.encoder.encode(part.values))
+        return self.domain.stored(self.encoder, self.part("train").values)
 
     def train_labels(self) -> torch.Tensor | None:
         """Class of each training row, int64 `(n,)`."""
@@ -135,6 +139,7 @@ def prepare(raw: Dataset, *, seed: int) -> PreparedData:
     if is_large(raw):
         split, encoder, name, samples = prepared_parts(raw, seed=seed)
         return PreparedData(raw, encoder, split, name, samples)
-    split = split_groups(find_groups(raw), seed=seed, source=raw.source)
-    encoder = fit_encoder(raw.rows(split.train))
+    domain = domain_of(raw.kind)
+    split = split_groups(domain.groups(raw.values), seed=seed, source=raw.source)
+    encoder = domain.fit(raw, split.train)
     return PreparedData(raw, encoder, split, fingerprint(raw))

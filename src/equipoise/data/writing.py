@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equipoise.data.dataset import Dataset
-from equipoise.data.encoders import names_or_default
+from equipoise.data.domain import domain_of
 from equipoise.data.format import available_formats, format_for_suffix
 from equipoise.data.images.files import GRID_NAME, picture_names
+from equipoise.data.points.encoder import names_or_default
 from equipoise.errors import ConfigError
 from equipoise.plotting.samples import image_grid
 from equipoise.plotting.style import save_figure
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST_GRID = 256
-DEFAULT_FILE = {"table": "samples.csv", "points": "samples.npy"}
 
 
 def write_samples(
@@ -53,15 +53,16 @@ def write_samples(
     data = Dataset(kind, values, labels=labels, label_names=tuple(label_names), names=names)
     target = Path(path)
     if target.is_dir() or not target.suffix:
-        if kind == "images":
+        file_name = domain_of(kind).file_name
+        if not file_name:
             return _write_folder(data, target)
-        target = target / DEFAULT_FILE[kind]
+        target = target / file_name
     found = format_for_suffix(target.name)
     if found is None or kind not in found.kinds:
         endings = [ending for entry in available_formats().values() if kind in entry.kinds for ending in entry.suffixes]
         raise ConfigError(
             str(target),
-            f"{'images' if kind == 'images' else kind} cannot be written with the ending '{target.suffix}'.",
+            f"{kind} cannot be written with the ending '{target.suffix}'.",
             f"Expected one of: {', '.join(endings)}; or a folder.",
             "Choose another name.",
         )

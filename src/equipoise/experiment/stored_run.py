@@ -14,13 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.data import Encoder, encoder_from_state
-from equipoise.data.dataset import LARGEST_SIDE
-from equipoise.data.encoders import PointEncoder
+from equipoise.data import Encoder, domain_of, encoder_from_state
 from equipoise.errors import RunFolderError
 from equipoise.experiment.build.trainer import build_networks
 from equipoise.experiment.config.schema import RunConfig
-from equipoise.spaces import ImageSpace, Space, sample_size
+from equipoise.spaces import Space, sample_size
 
 ROWS_TO_TRY = 3
 LAYER_COUNTS = ("depth", "blocks")
@@ -38,17 +36,12 @@ def stored_encoder(description: Mapping[str, Any], *, where: str) -> Encoder:
         size = sample_size(space)
         if size < 1 or not isinstance(size, int):
             raise ValueError(f"a sample of {size} numbers")
-        if isinstance(encoder, PointEncoder) and not (
-            encoder.mean.ndim == 1 and encoder.mean.shape == encoder.spread.shape
-        ):
-            raise ValueError(f"{encoder.mean.size} means and {encoder.spread.size} spreads")
-        if isinstance(space, ImageSpace):
-            _check_image(space, getattr(encoder, "levels", ()))
+        domain_of(space.kind).check_encoder(encoder)
         # Encoded rows of standard size and far outside; what decodes them decodes all that a generator makes.
         tried = np.multiply.outer([0.0, 1.0, -9.0][:ROWS_TO_TRY], np.ones(space.shape)).astype(np.float32)
         encoder.decode(tried)
         return encoder
-    except Exception as error:  # the codecs were written for what they wrote themselves: anything may go wrong here
+    except Exception as error:  # the encoders were written for what they wrote themselves: anything may go wrong here
         raise _incomplete(where, error) from error
 
 
@@ -97,14 +90,6 @@ def refuse_unexplained_size(
     needed = sum(weight.numel() for network in networks for weight in network.parameters())
     if needed > held:
         raise _unfit(where, f"{needed:,} weights in the networks, and the checkpoint holds {held:,} numbers")
-
-
-def _check_image(space: ImageSpace, levels: tuple[Any, ...]) -> None:
-    sides = (space.height, space.width)
-    if space.channels not in (1, 3, 4) or any(type(side) is not int or not 1 <= side <= LARGEST_SIDE for side in sides):
-        raise ValueError(f"images of {space.channels} channels and {space.height}x{space.width} pixels")
-    if any(type(level) is not int or not 0 <= level <= 255 for level in levels) or len(levels) > 256:
-        raise ValueError(f"brightness levels {levels!s:.80}")
 
 
 def _unfit(where: str, found: str) -> RunFolderError:

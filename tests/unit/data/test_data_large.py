@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -357,7 +358,7 @@ def test_what_a_killed_process_left_is_cleared(
 def test_pictures_are_made_from_some_rows_of_large_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "images.npy"
     np.save(path, noisy_images(500, side=8))
-    monkeypatch.setattr("equipoise.data.prepare.MOST_NUMBERS_SHOWN", 100 * 8 * 8 * 3)
+    monkeypatch.setattr(sys.modules["equipoise.data.prepare"], "MOST_NUMBERS_SHOWN", 100 * 8 * 8 * 3)
     in_memory, on_disk = both(path, monkeypatch)
     assert len(in_memory.shown_part("train")) == 400
     shown = on_disk.shown_part("train")

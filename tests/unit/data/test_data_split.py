@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from data_builders import mixed_frame, picture, picture_folder
 
-from equipoise.data import PARTS, Dataset, encoder_from_state, load, prepare
-from equipoise.data.duplicates import Groups, difference_hashes, find_groups, image_groups
+from equipoise.data import PARTS, Dataset, domain_of, encoder_from_state, load, prepare
+from equipoise.data.duplicates import Groups, difference_hashes, image_groups
 from equipoise.data.fingerprint import fingerprint
 from equipoise.data.splits import split_groups
 from equipoise.errors import DataError
@@ -47,7 +47,7 @@ def test_equal_rows_fall_on_one_side():
 
 def test_equal_rows_of_a_table_fall_on_one_side_whatever_their_types():
     frame = pd.concat([mixed_frame(300), mixed_frame(300).head(10)], ignore_index=True)
-    groups = find_groups(load(frame))
+    groups = domain_of("table").groups(load(frame).values)
     assert groups.count == 300 and (groups.of_row[300:] == groups.of_row[:10]).all()
 
 

@@ -18,8 +18,8 @@ import pandas as pd
 from pandas.api import types
 
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.encoders import coordinate_names
 from equipoise.data.format import DataFormat, has_suffix
+from equipoise.data.points.encoder import coordinate_names
 from equipoise.data.tables.frames import check_names, exact_numbers, from_columns, too_many_columns
 from equipoise.errors import DataError
 from equipoise.files import replacing

@@ -8,8 +8,8 @@ import numpy as np
 
 from equipoise.data.arrays import axes_in_order, pixel_rule, points_from_array, refuse_non_finite
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.encoders import coordinate_names
 from equipoise.data.images.decode import resize_array
+from equipoise.data.points.encoder import coordinate_names
 from equipoise.data.store.arrays import OnDiskArray, OnDiskWriter
 from equipoise.data.store.cache import Entry, building, built, cache_key, file_facts, map_above_bytes, open_entry
 

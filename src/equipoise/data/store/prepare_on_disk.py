@@ -13,17 +13,11 @@ import numpy as np
 import pandas as pd
 
 from equipoise.data.dataset import Dataset
-from equipoise.data.duplicates import find_groups
-from equipoise.data.encoders import (
-    Encoder,
-    ImageEncoder,
-    PointEncoder,
-    TableEncoder,
-    encoder_from_state,
-    levels_of,
-    nothing_varies,
-)
+from equipoise.data.domain import domain_of, encoder_from_state
+from equipoise.data.encoder import Encoder, nothing_varies
 from equipoise.data.fingerprint import fingerprint
+from equipoise.data.images.encoder import ImageEncoder, levels_of
+from equipoise.data.points.encoder import PointEncoder
 from equipoise.data.splits import PARTS, Split, split_groups
 from equipoise.data.store.arrays import is_on_disk, save_array
 from equipoise.data.store.cache import Entry, building, built, cache_key, open_entry
@@ -37,6 +31,7 @@ from equipoise.data.store.training_rows import (
     write_compact,
 )
 from equipoise.data.tables.column_encoder import ColumnEncoder, fit_plain
+from equipoise.data.tables.encoder import TableEncoder
 from equipoise.data.tables.schema import ColumnType, infer_type
 from equipoise.spaces import ImageSpace
 
@@ -58,7 +53,7 @@ def prepared_parts(raw: Dataset, *, seed: int) -> tuple[Split, Encoder, str, Tra
     entry = open_entry(key)
     if entry is None:
         with building(key, needs_bytes=_room(raw)) as (folder, facts):
-            split = split_groups(find_groups(raw), seed=seed, source=raw.source)
+            split = split_groups(domain_of(raw.kind).groups(raw.values), seed=seed, source=raw.source)
             encoder = fit_mapped(raw, split.train)
             facts["fingerprint"] = fingerprint(raw)
             facts["split"] = {"rule": split.rule, "groups": split.groups, "largest_group": split.largest_group}

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from equipoise.data.digest import Digest
 from equipoise.data.store.arrays import OnDiskArray, OnDiskWriter, StackedColumns
 from equipoise.data.store.cache import Entry
 from equipoise.data.store.errors import storing
@@ -116,6 +117,9 @@ class OnDiskTable:
         """The names, in the table's order."""
         return pd.Index([column.name for column in self.stored])
 
+    def __getitem__(self, indices: Any) -> pd.DataFrame:
+        return self.rows(indices)
+
     def rows(self, indices: Any, *, is_light: bool = False) -> pd.DataFrame:
         """Some rows as a frame of the columns' own types."""
         frame = pd.concat([column.series(indices, is_light=is_light) for column in self.stored], axis=1)
@@ -126,6 +130,14 @@ class OnDiskTable:
         """All rows, part by part, with text as categories; each with the number of its first row."""
         for start in range(0, len(self), rows):
             yield start, self.rows(slice(start, start + rows), is_light=True)
+
+    def add_to(self, digest: Digest) -> None:
+        """Put the columns into the data's fingerprint: the same bytes as for the columns in memory."""
+        for column in self.stored:
+            if column.form == "text":
+                digest.add_levels("text", column.levels, column.values[:])
+            else:
+                digest.add_column(column.series())
 
     def without(self, names: Iterable[Any]) -> OnDiskTable:
         """The table less the columns with these names."""

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from equipoise.data.encoders import Encoder, TableEncoder
+from equipoise.data.encoder import Encoder
 from equipoise.data.store.arrays import OnDiskWriter
+from equipoise.data.tables.encoder import TableEncoder
 from equipoise.spaces import Block, TableSpace
 
 CHUNK_ROWS = 100_000

@@ -1,0 +1,110 @@
+"""Images: what is done differently with bytes of shape `(channels, height, width)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from equipoise.data.dataset import LARGEST_SIDE, Dataset, unlike
+from equipoise.data.digest import Digest
+from equipoise.data.duplicates import Groups, image_groups
+from equipoise.data.encoder import Encoder
+from equipoise.data.images.encoder import ImageEncoder, levels_of
+from equipoise.plotting.samples import image_grid
+from equipoise.plotting.style import save_figure
+from equipoise.spaces import ImageSpace, space_from_json
+
+GREY, RGB = 1, 3
+GRID_CLASSES, GRID_COLUMNS = 10, 12
+CHUNK = 1024
+
+
+class ImageDomain:
+    """See `equipoise.data.domain.Domain`."""
+
+    kind = "images"
+    phrase = "images"
+    bytes_per_number = 1
+    file_name = ""
+
+    def fit(self, raw: Dataset, rows: np.ndarray) -> ImageEncoder:
+        _, channels, height, width = raw.values.shape
+        parts = (raw.values[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
+        return ImageEncoder(ImageSpace(channels, height, width), levels_of(parts))
+
+    def encoder_from_state(self, state: dict[str, Any]) -> ImageEncoder:
+        return ImageEncoder(space_from_json(state["space"]), tuple(state.get("levels", ())))
+
+    def check_encoder(self, encoder: ImageEncoder) -> None:
+        space, levels = encoder.space, encoder.levels
+        sides = (space.height, space.width)
+        if space.channels not in (1, 3, 4) or any(
+            type(side) is not int or not 1 <= side <= LARGEST_SIDE for side in sides
+        ):
+            raise ValueError(f"images of {space.channels} channels and {space.height}x{space.width} pixels")
+        if any(type(level) is not int or not 0 <= level <= 255 for level in levels) or len(levels) > 256:
+            raise ValueError(f"brightness levels {levels!s:.80}")
+
+    def stored(self, encoder: Encoder, values: np.ndarray) -> torch.Tensor:
+        del encoder
+        return torch.from_numpy(values)
+
+    def groups(self, values: Any) -> Groups:
+        return image_groups(values)
+
+    def add_to(self, digest: Digest, values: Any) -> None:
+        digest.add_array(values)
+
+    def aligned(self, real: Dataset, fake: Dataset) -> tuple[np.ndarray, np.ndarray]:
+        channels = (real.values.shape[1], fake.values.shape[1])
+        if channels in ((GREY, RGB), (RGB, GREY)):
+            # Grey as red = green = blue: no information is lost, and colour that should not be there is seen.
+            return _in_colour(real.values), _in_colour(fake.values)
+        if channels[0] != channels[1]:
+            raise unlike(real, fake, f"has images of {channels[1]} channels, {real.source} of {channels[0]}")
+        return real.values, fake.values
+
+    def size_of(self, values: Any) -> tuple[int, int]:
+        height, width = values.shape[2:]
+        return int(height), int(width)
+
+    def remarks(self, real: np.ndarray, fake: np.ndarray) -> Sequence[str]:
+        if real.shape[1] == fake.shape[1]:
+            return ()
+        grey = "real" if real.shape[1] == GREY else "generated"
+        return (f"The {grey} images are grey; they were read as colour, like the others.",)
+
+    def presented(self, values: np.ndarray) -> np.ndarray:
+        """Uint8 `(n, height, width)`, or `(n, height, width, channels)`."""
+        images = values.transpose(0, 2, 3, 1)
+        return images[..., 0] if images.shape[-1] == 1 else images
+
+    def with_classes(self, values: np.ndarray, column: str | None, classes: Sequence[str]) -> np.ndarray:
+        del column, classes
+        return values
+
+    def shown(self, part: Dataset, *, by_class: bool) -> np.ndarray:
+        if not by_class:
+            return part.values[: GRID_COLUMNS * GRID_CLASSES]
+        shown = range(min(GRID_CLASSES, len(part.label_names)))
+        return part.values[np.concatenate([np.flatnonzero(part.labels == c)[:GRID_COLUMNS] for c in shown])]
+
+    def shown_draws(self, classes: int, *, by_class: bool) -> Sequence[tuple[int, int | None]]:
+        if not by_class:
+            return ((GRID_COLUMNS * GRID_CLASSES, None),)
+        return tuple((GRID_COLUMNS, label) for label in range(min(GRID_CLASSES, classes)))
+
+    def save_shown(self, values: np.ndarray, path: Path, *, real: Any = None, values_are_real: bool = False) -> None:
+        del real, values_are_real
+        save_figure(image_grid(values, columns=GRID_COLUMNS), path)
+
+
+def _in_colour(images: np.ndarray) -> np.ndarray:
+    return np.repeat(images, RGB, axis=1) if images.shape[1] == GREY else images
+
+
+IMAGES = ImageDomain()

@@ -1,0 +1,1 @@
+"""Points: arrays of real numbers, one row each."""

@@ -1,0 +1,122 @@
+"""Tables: what is done differently with rows of columns that each have a type of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from equipoise.data.dataset import Dataset, unlike
+from equipoise.data.digest import Digest
+from equipoise.data.duplicates import Groups, row_groups
+from equipoise.data.encoder import Encoder, nothing_varies
+from equipoise.data.tables.column_encoder import ColumnEncoder, fit_column
+from equipoise.data.tables.encoder import TableEncoder
+from equipoise.files import replacing
+from equipoise.plotting.samples import plot_table
+from equipoise.plotting.style import save_figure
+
+SHOWN_SAMPLES = 2000
+STORED_ROWS = 100
+"""Rows stored beside each plot."""
+
+
+class TableDomain:
+    """See `equipoise.data.domain.Domain`."""
+
+    kind = "table"
+    phrase = "a table"
+    bytes_per_number = 4
+    file_name = "samples.csv"
+
+    def fit(self, raw: Dataset, rows: np.ndarray) -> TableEncoder:
+        frame = raw.rows(rows).values
+        encoder = TableEncoder(
+            tuple(
+                fit_column(frame.iloc[:, position], name=name, source=raw.source)
+                for position, name in enumerate(frame.columns.tolist())
+            )
+        )
+        if encoder.space.shape == (0,):
+            raise nothing_varies(raw.source)
+        return encoder
+
+    def encoder_from_state(self, state: dict[str, Any]) -> TableEncoder:
+        return TableEncoder(tuple(ColumnEncoder.from_state(column) for column in state["columns"]))
+
+    def check_encoder(self, encoder: TableEncoder) -> None:
+        del encoder
+
+    def stored(self, encoder: Encoder, values: pd.DataFrame) -> torch.Tensor:
+        return torch.from_numpy(encoder.encode(values))
+
+    def groups(self, values: Any) -> Groups:
+        return row_groups([values] if isinstance(values, pd.DataFrame) else (part for _, part in values.chunks()))
+
+    def add_to(self, digest: Digest, values: Any) -> None:
+        digest.add_facts([str(name) for name in values.columns], len(values))
+        if not isinstance(values, pd.DataFrame):
+            values.add_to(digest)
+            return
+        for position in range(values.shape[1]):
+            digest.add_column(values.iloc[:, position])
+
+    def aligned(self, real: Dataset, fake: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
+        missing = [str(name) for name in real.values.columns if name not in fake.values.columns]
+        added = [str(name) for name in fake.values.columns if name not in real.values.columns]
+        if missing or added:
+            differences = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(added)} besides"] * bool(added)
+            raise unlike(real, fake, " and ".join(differences))
+        return real.values, fake.values[list(real.values.columns)]
+
+    def size_of(self, values: Any) -> None:
+        del values
+
+    def remarks(self, real: Any, fake: Any) -> Sequence[str]:
+        del real, fake
+        return ()
+
+    def presented(self, values: pd.DataFrame) -> pd.DataFrame:
+        return values
+
+    def with_classes(self, values: pd.DataFrame, column: str | None, classes: Sequence[str]) -> pd.DataFrame:
+        if column in values.columns:
+            values[column] = _typed(list(classes), like=values[column])
+        return values
+
+    def shown(self, part: Dataset, *, by_class: bool) -> pd.DataFrame:
+        del by_class
+        return part.values
+
+    def shown_draws(self, classes: int, *, by_class: bool) -> Sequence[tuple[int, int | None]]:
+        del classes, by_class
+        return ((SHOWN_SAMPLES, None),)
+
+    def save_shown(
+        self, values: pd.DataFrame, path: Path, *, real: pd.DataFrame | None = None, values_are_real: bool = False
+    ) -> None:
+        save_figure(plot_table(values, real, values_are_real=values_are_real), path)
+        with replacing(path.with_suffix(".csv")) as temporary:
+            values.head(STORED_ROWS).to_csv(temporary, index=False, encoding="utf-8")
+
+
+def _typed(names: list[str], *, like: pd.Series) -> pd.Series:
+    """Class names as values of the column that the classes were read from."""
+    if isinstance(like.dtype, pd.CategoricalDtype):
+        known = {str(level): level for level in like.dtype.categories}
+        return pd.Series([known[name] for name in names], index=like.index, dtype=like.dtype)
+    if pd.api.types.is_bool_dtype(like.dtype):
+        return pd.Series([name == "True" for name in names], index=like.index, dtype=like.dtype)
+    return pd.Series(names, index=like.index).astype(like.dtype)
+
+
+def _some(names: list[str]) -> str:
+    listed = ", ".join(f"'{name}'" for name in names)
+    return f"the column{'s' if len(names) > 1 else ''} {listed}"
+
+
+TABLE = TableDomain()
