@@ -141,7 +141,7 @@ def configured(content: bytes, scratch: Path) -> None:
 
 
 def settings(content: bytes, scratch: Path) -> None:
-    from equipoise.experiment.config.files import read_settings
+    from equipoise.experiment.config.overrides import read_settings
     from equipoise.experiment.sweep.grid import read_axes
 
     del scratch

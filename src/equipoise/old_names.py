@@ -80,6 +80,11 @@ def _standard_section(
     return result
 
 
+def in_words(renamed: Mapping[str, str]) -> str:
+    """What was renamed, old path to new path, as a sentence."""
+    return "; ".join(f"'{old}' is now '{new}'" for old, new in renamed.items()) + "."
+
+
 def standard_setting(setting: str) -> tuple[str, dict[str, str]]:
     """A `key.path=value` text with today's names; and what was renamed, old path to new path."""
     path, equals, value = setting.partition("=")

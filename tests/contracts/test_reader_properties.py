@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from equipoise.data import load
 from equipoise.documents import parse_json, parse_yaml
 from equipoise.errors import EXIT_BAD_INPUT, UNSEEN, EquipoiseError, visible
-from equipoise.experiment.config.files import read_config, read_settings, validated
+from equipoise.experiment.config.files import read_config, validated
+from equipoise.experiment.config.overrides import read_settings
 from equipoise.migrations import upgraded
 from equipoise.runfolder import RunFolder
 

@@ -10,7 +10,7 @@ import torch
 from equipoise.data import PreparedData
 from equipoise.data.store.arrays import RELEASE_BYTES
 from equipoise.errors import ConfigError, OutOfMemory
-from equipoise.experiment.build.trainer import build_networks
+from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.judge.during_training import with_evaluations
 from equipoise.experiment.out_of_memory import explaining_memory

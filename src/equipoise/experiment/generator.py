@@ -15,7 +15,7 @@ from torch import nn
 from equipoise.data import Encoder, PreparedData
 from equipoise.data.dataset import Dataset
 from equipoise.errors import InputError, RunFolderError, nearest
-from equipoise.experiment.build.trainer import build_networks
+from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.config.files import read_config, validated
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.stored_run import refuse_unexplained_size, stored_classes, stored_encoder

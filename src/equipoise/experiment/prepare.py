@@ -18,7 +18,8 @@ from equipoise.distributed import process_group
 from equipoise.errors import ConfigError, Interrupted, RunFolderError
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.auto import resolved
-from equipoise.experiment.config.files import merged, read_config, read_settings, validated
+from equipoise.experiment.config.files import read_config, validated
+from equipoise.experiment.config.overrides import merged, read_settings
 from equipoise.experiment.config.presets import cadence, preset, preset_name
 from equipoise.experiment.config.schema import DataConfig, RunConfig
 from equipoise.experiment.out_of_memory import explaining_memory, explaining_memory_of_data

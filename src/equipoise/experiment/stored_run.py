@@ -16,7 +16,7 @@ from torch import Tensor
 
 from equipoise.data import Encoder, domain_of, encoder_from_state
 from equipoise.errors import RunFolderError
-from equipoise.experiment.build.trainer import build_networks
+from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.spaces import Space, sample_size
 

@@ -24,8 +24,10 @@ class Schedule:
     warmup_steps: int = 0
 
     def __post_init__(self) -> None:
-        if self.shape == "geometric" and self.final <= 0:
-            raise ValueError(f"a geometric ramp needs a final factor above 0, not {self.final}")
+        if not self.final >= 0 or (self.shape == "geometric" and self.final == 0):
+            raise ValueError(f"a final factor is above 0 (0 only if linear, cosine or constant), not {self.final}")
+        if self.warmup_steps < 0:
+            raise ValueError(f"a warm-up takes 0 steps or more, not {self.warmup_steps}")
 
     def at(self, step: int, total: int) -> float:
         """The factor in effect during step `step` (counted from 0) of `total`; constant after the end."""

@@ -6,7 +6,8 @@ import yaml
 
 from equipoise.errors import ConfigError, DataError
 from equipoise.experiment.build.trainer import build_trainer
-from equipoise.experiment.config.files import merged, read_config, read_settings, validated
+from equipoise.experiment.config.files import read_config, validated
+from equipoise.experiment.config.overrides import merged, read_settings
 from equipoise.experiment.config.presets import preset, preset_name
 from equipoise.experiment.prepare import plan_run
 from equipoise.spaces import ImageSpace, PointSpace, TableSpace
@@ -29,12 +30,12 @@ def test_settings_are_read_as_yaml_into_sections():
     ) == {
         "training": {"batch_size": 256},
         "objective": "hinge",
-        "ema": {"share": 0.01},
+        "ema": {"relative_length": 0.01},
         "data": {"drop": ["a", "b"]},
     }
 
 
-@pytest.mark.parametrize("text", ["training.batch_size", "=3", "play={"])
+@pytest.mark.parametrize("text", ["training.batch_size", "=3", "training={"])
 def test_a_setting_that_is_no_key_and_value_is_refused_with_an_example(text):
     with pytest.raises(ConfigError) as caught:
         read_settings([text])
@@ -74,18 +75,20 @@ def test_a_complete_configuration_survives_writing_and_reading(points, tmp_path)
         (["objective=hing"], "objective", "Did you mean 'hinge'?"),
         (["penalties=[{name: r3}]"], "penalties", "Did you mean 'r"),
         (["training.batchsize=3"], "training.batchsize", "Did you mean 'batch_size'?"),
-        (["plya.batch_size=3"], "plya", "Did you mean 'play'?"),
+        (["trianing.batch_size=3"], "trianing", "Did you mean 'training'?"),
         (["training.batch_size=0"], "training.batch_size", "0 does not fit"),
         (["training.batch_size=many"], "training.batch_size", "'many' does not fit"),
         (["networks.generator.widht=3"], "networks.generator.widht", "Did you mean 'width'?"),
         (["networks.family=mpl"], "networks.family", "Did you mean 'mlp'?"),
         (["optimizers.generator.name=Adan"], "optimizers.generator.name", "Did you mean 'Adam'?"),
         (["optimizers.generator.options={beta: 1}"], "optimizers.generator.options.beta", "Did you mean 'betas'?"),
-        (["training.update_rule=simultaneous", "training.n_critic=2"], "play", "does not fit"),
+        (["training.update_rule=simultaneous", "training.n_critic=2"], "", "both players move once"),
         (["objective=wasserstein", "penalties=[]"], "objective", "without any control of the discriminator's slope"),
         (["networks.conditional=true"], "networks.conditional", "no class labels"),
         (["seed=-1"], "seed", "-1 is not a seed"),
         (["gamma.shape=geometrical"], "gamma.shape", "does not fit"),
+        (["gamma.finl=0.1"], "gamma.finl", "Did you mean 'final'?"),
+        (["gamma.final=-1"], "gamma", "not -1"),
         (["data.source=[1]"], "data", ""),
     ],
 )
@@ -100,14 +103,14 @@ def test_a_wrong_setting_is_named_with_what_was_found(points, settings, where, f
 
 def test_a_wrong_key_in_a_file_is_named_with_its_line(points, tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text("play:\n  batch_size: 8\n  stebs: 5\n")
-    with pytest.raises(ConfigError, match=r"mine.yaml, line 3, play.stebs: no setting is called 'stebs'"):
+    path.write_text("training:\n  batch_size: 8\n  stebs: 5\n")
+    with pytest.raises(ConfigError, match=r"mine.yaml, line 3, training.stebs: no setting is called 'stebs'"):
         plan_run(points, config_file=path)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["play: [", "- a\n- b\n", "a: &x [1]\nb: *x\n", "\x00"],
+    ["training: [", "- a\n- b\n", "a: &x [1]\nb: *x\n", "\x00"],
     ids=["cut short", "a list", "aliases, which can explode", "not text"],
 )
 def test_a_file_that_is_no_configuration_is_refused(points, tmp_path, text):

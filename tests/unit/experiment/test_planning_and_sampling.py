@@ -92,7 +92,7 @@ def test_an_optimiser_that_cannot_play_is_not_offered(points, name):
 
 
 def test_a_quoted_number_stays_text():
-    from equipoise.experiment.config.files import read_settings
+    from equipoise.experiment.config.overrides import read_settings
 
     assert read_settings(["data.sample_weight='1'", "x=1e-3", "y='1e-3'"]) == {
         "data": {"sample_weight": "1"},

@@ -9,7 +9,7 @@ import torch
 
 from equipoise.data import PreparedData
 from equipoise.errors import ConfigError
-from equipoise.experiment.build.trainer import build_penalty
+from equipoise.experiment.build.named import build_penalty
 from equipoise.experiment.config.schema import PartConfig
 from equipoise.penalties import automatic_gamma
 from equipoise.randomness import Stream, numpy_stream

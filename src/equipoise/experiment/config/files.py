@@ -1,21 +1,21 @@
-"""Configuration files and `--set` settings to nested dictionaries, with errors that name file, line and key."""
+"""Configuration files to nested dictionaries and to a checked whole, with errors that name file, line and key."""
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from equipoise.documents import parse_yaml, read_text
 from equipoise.errors import ConfigError, OldName, nearest
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.migrations import upgraded
-from equipoise.old_names import standard_configuration, standard_setting
+from equipoise.old_names import in_words, standard_configuration
 from equipoise.runfolder import RunFolder
 
 
@@ -48,87 +48,17 @@ def read_config(path: Path, *, document: str = "config") -> tuple[dict[str, Any]
         raise ConfigError(str(path), f"the key {str(strange)[:60]!r} is no text.", expected, "Correct the key.")
     content, renamed = standard_configuration(content) if "format" not in content else (content, {})
     if renamed:
-        warnings.warn(OldName(f"{path}: {old_names(renamed)}"), stacklevel=2)
+        warnings.warn(OldName(f"{path}: {in_words(renamed)}"), stacklevel=2)
     for old, new in renamed.items():
         if old in lines:
             lines[new] = lines[old]
     return upgraded(document, content, where=str(path)), lines
 
 
-def old_names(renamed: Mapping[str, str]) -> str:
-    """What was renamed, old path to new path, in words."""
-    return "; ".join(f"'{old}' is now '{new}'" for old, new in renamed.items()) + "."
-
-
 def read_run_config(run: RunFolder) -> RunConfig:
     """The configuration stored in a run folder."""
     content, lines = read_config(run.config)
     return validated(content, where=str(run.config), lines=lines)
-
-
-def read_settings(settings: Iterable[str]) -> dict[str, Any]:
-    """`key.path=value` texts as nested dictionaries; values are read as YAML.
-
-    Raises:
-        ConfigError: a text without `=`, or a value that is not YAML.
-    """
-    result: dict[str, Any] = {}
-    for written in settings:
-        setting, renamed = standard_setting(written)
-        if renamed:
-            warnings.warn(OldName(f"--set {written}: {old_names(renamed)}"), stacklevel=2)
-        key, equals, text = setting.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(
-                f"--set {setting}",
-                "no 'key=value'.",
-                "Expected, for example, --set training.batch_size=256.",
-                "Write the key, an equals sign and the value without spaces.",
-            )
-        try:
-            value = parse_yaml(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(
-                f"--set {setting}",
-                "the value is not readable as YAML.",
-                "Expected a number, a word, or a list such as [0.0, 0.99].",
-                "Quote it if it holds special characters.",
-            ) from error
-        if isinstance(value, str) and value == text.strip():  # a quoted value stays text
-            value = _number(value)
-        branch = result
-        *parents, last = key.strip().split(".")
-        for parent in parents:
-            branch = branch.setdefault(parent, {})
-            if not isinstance(branch, dict):
-                raise ConfigError(
-                    f"--set {setting}",
-                    f"'{parent}' was set to a value before.",
-                    "Expected one setting for each key.",
-                    "Remove one of the two settings.",
-                )
-        branch[last] = value
-    return result
-
-
-def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the entries of `change` put in, section by section.
-
-    Lists are replaced whole. Where a part's `name` or the networks' `family` changes, the options of the old one
-    go: those of one factory mean nothing to another.
-    """
-    result = dict(base)
-    if "family" in change and change["family"] != base.get("family"):
-        result.update(generator={}, discriminator={})
-    if "name" in change and "options" in base and change["name"] != base.get("name"):
-        result["options"] = {}
-    for key, value in change.items():
-        before = result.get(key)
-        if isinstance(value, Mapping) and isinstance(before, Mapping):
-            result[key] = merged(before, value)
-        else:
-            result[key] = value
-    return result
 
 
 def validated(content: Mapping[str, Any], *, where: str, lines: Mapping[str, int] | None = None) -> RunConfig:
@@ -149,7 +79,7 @@ def _explained(error: ValidationError, where: str, lines: Mapping[str, int]) -> 
     key = ".".join(path)
     line = lines.get(key)
     place = f"{where}, line {line}, {key}" if line else f"{where}, {key}" if key else where
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = _fields_at(path[:-1])
         return ConfigError(
             place,
@@ -169,17 +99,13 @@ def _explained(error: ValidationError, where: str, lines: Mapping[str, int]) -> 
 
 
 def _fields_at(path: list[str]) -> list[str]:
+    """Names of the settings in the section at `path`; none where there is no section."""
     model: Any = RunConfig
     for part in path:
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        field = getattr(model, "model_fields", {}).get(part)
         if field is None:
             return []
         # A section that may be null is a union of the section and None.
         choices = [field.annotation, *get_args(field.annotation)]
-        model = next((kind for kind in choices if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-
-
-def _number(text: str) -> Any:
-    """YAML 1.1 reads `1e-3` as text, because it wants a point; people mean the number."""
-    return float(text) if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text) else text
+        model = next((kind for kind in choices if is_dataclass(kind) or hasattr(kind, "model_fields")), None)
+    return [field.name for field in fields(model)] if is_dataclass(model) else list(getattr(model, "model_fields", ()))

@@ -21,6 +21,9 @@ from pydantic import (
     model_validator,
 )
 
+from equipoise.game import Schedule, UpdateRule
+from equipoise.game.step import UpdateRuleName
+
 
 class Section(BaseModel):
     """Base of every section: frozen, and strict about keys."""
@@ -74,29 +77,28 @@ class NetworksConfig(Section):
 
 
 class TrainingConfig(Section):
-    """How the two players take turns."""
+    """How the two players are updated."""
 
-    update_rule: Literal[
-        "alternating", "simultaneous", "extragradient", "optimistic", "consensus", "alternating_consensus"
-    ] = "alternating"
+    update_rule: UpdateRuleName = "alternating"
     n_critic: PositiveInt = Field(1, description="Discriminator updates per step.")
     generator_updates: PositiveInt = Field(1, description="Generator updates per step.")
-    consensus_weight: PositiveFloat = Field(1.0, description="Weight of the consensus term, for the two such orders.")
-    batch_size: PositiveInt = Field(description="Samples of each side in one turn.")
+    consensus_weight: PositiveFloat = Field(1.0, description="Weight of the consensus term, for the two such rules.")
+    batch_size: PositiveInt = Field(description="Samples of each side in one update.")
     steps: PositiveInt = Field(description="Steps in the whole run.")
 
+    @property
+    def rule(self) -> UpdateRule:
+        """The update rule that these settings describe."""
+        return UpdateRule(self.update_rule, self.n_critic, self.generator_updates, self.consensus_weight)
+
     @model_validator(mode="after")
-    def _simultaneous_play_has_one_turn_each(self) -> TrainingConfig:
-        if self.update_rule == "simultaneous" and (self.n_critic, self.generator_updates) != (1, 1):
-            raise ValueError(
-                "simultaneous play means that both players move once from the same position: set "
-                "training.n_critic and training.generator_updates to 1, or training.update_rule to alternating"
-            )
+    def _rule_exists(self) -> TrainingConfig:
+        assert self.rule  # whose own checks name what is wrong
         return self
 
 
 class OptimizerConfig(Section):
-    """One player's optimiser: a class of torch.optim and its arguments."""
+    """One player's optimizer: a class of torch.optim and its arguments."""
 
     name: str = "Adam"
     learning_rate: PositiveFloat
@@ -104,20 +106,12 @@ class OptimizerConfig(Section):
     clip_norm: PositiveFloat | None = Field(None, description="Longest gradient a step is made with; null: any.")
 
 
-class ScheduleConfig(Section):
-    """A factor over the run, from 1 to `final`."""
-
-    shape: Literal["constant", "linear", "cosine", "geometric"] = "constant"
-    final: PositiveFloat = 1.0
-    warmup_steps: NonNegativeInt = 0
-
-
 class OptimizersConfig(Section):
-    """Both players' optimisers, and the factor on their learning rates over the run."""
+    """Both players' optimizers, and the factor on their learning rates over the run."""
 
     generator: OptimizerConfig
     discriminator: OptimizerConfig
-    lr_schedule: ScheduleConfig = ScheduleConfig()
+    lr_schedule: Schedule = Schedule()
 
 
 class InstanceNoiseConfig(Section):
@@ -143,43 +137,47 @@ class EmaConfig(Section):
 
 
 class RecoveryConfig(Section):
-    """What happens when play leaves the finite numbers, or when the referee's looks say that it has collapsed."""
+    """What happens when training leaves the finite numbers, or when an interim evaluation says that it has collapsed."""
 
     rollbacks: NonNegativeInt = Field(
-        3, description="How often, in the whole run, play may go back to a checkpoint; 0: it ends at once."
+        3, description="How often, in the whole run, training may go back to a checkpoint; 0: it ends at once."
     )
     learning_rate_factor: float = Field(
         0.5, gt=0, le=1, description="Factor on both learning rates from a rollback on, on top of earlier ones."
     )
     on_collapse: Literal["rollback", "stop", "continue"] = Field(
-        "continue", description="What to do when a look's trend is 'collapsed' or 'diverged'."
+        "continue", description="What to do when an evaluation's trend is 'collapsed' or 'diverged'."
     )
 
 
 CHOSEN_AT_START = ("count", "samples", "classifiers", "sensitivity", "duality_gap_steps")
-"""Settings of `looks` that a run chooses by timing and stores, where they are left out."""
+"""Settings of `evaluations` that a run chooses by timing and stores, where they are left out."""
 
 
 class EvaluationsConfig(Section):
-    """The referee's looks during training. What is left out is chosen when the run starts, from timed looks, and
-    stored; it never changes the play itself, unless `until` ends it."""
+    """The referee's interim evaluations. What is left out is chosen when the run starts, from timed evaluations, and
+    stored; it never changes the training itself, unless `until` ends it."""
 
     count: NonNegativeInt | None = Field(
         None,
-        description="How many times the referee looks; 0: never. Left out: as many as fit in 7 % of the time of the "
-        "run, by a timed step and a timed look, at most 20.",
+        description="How many interim evaluations there are; 0: none. Left out: as many as fit in 7 % of the time of "
+        "the run, by a timed step and a timed evaluation, at most 20.",
     )
-    confidence: float = Field(0.95, ge=0.5, lt=1, description="Of all looks together, those of a longer run included.")
-    samples: PositiveInt | None = Field(None, description="Most rows of the selection part that a look scores.")
-    classifiers: Literal["quick", "all"] | None = Field(None, description="Which discriminators a look fits.")
+    confidence: float = Field(
+        0.95, ge=0.5, lt=1, description="Of all evaluations together, those of a longer run included."
+    )
+    samples: PositiveInt | None = Field(None, description="Most rows of the selection part that an evaluation scores.")
+    classifiers: Literal["quick", "all"] | None = Field(None, description="Which classifiers an evaluation fits.")
     sensitivity: Literal["theoretical", "quick"] | None = Field(
-        None, description="What a look says of its eyesight: computed, or planted once before the first step."
+        None,
+        description="What an evaluation says of its minimum detectable effect: computed, or measured by injection "
+        "once before the first step.",
     )
     duality_gap_steps: NonNegativeInt | None = Field(
         None, description="Steps that each player's copy goes on alone to measure the duality gap; 0: not measured."
     )
     until: Literal["not-distinguished"] | None = Field(
-        None, description="End at the first look that says so ('equivalent', where a margin is given)."
+        None, description="End at the first evaluation that says so ('equivalent', where a margin is given)."
     )
     margin: PositiveFloat | None = Field(None, lt=0.6931, description="The JSD in nats that is small enough.")
     keep_best: bool = Field(
@@ -199,7 +197,7 @@ class EvaluationsConfig(Section):
             )
         if self.count == 0 and (self.until is not None or self.keep_best):
             raise ValueError(
-                "without looks nothing is found and no checkpoint is the best: leave evaluations.count out"
+                "without evaluations nothing is found and no checkpoint is the best: leave evaluations.count out"
             )
         return self
 
@@ -214,7 +212,7 @@ class OutputsConfig(Section):
 
 
 class RuntimeConfig(Section):
-    """Where the run is played."""
+    """Where the run is computed."""
 
     device: Literal["cpu", "cuda", "mps"] = "cpu"
     threads: PositiveInt = Field(description="CPU threads; bit-identity is promised at the same number.")
@@ -231,8 +229,8 @@ class RunConfig(Section):
     networks: NetworksConfig
     objective: Part
     penalties: tuple[Part, ...] = ()
-    gamma: ScheduleConfig = Field(
-        ScheduleConfig(),
+    gamma: Schedule = Field(
+        Schedule(),
         description="Factor on the weight of r1 and r2 over the run. 'gamma: auto' asks for weights and decay from the "
         "spread of the training data; the numbers that it finds are stored.",
     )

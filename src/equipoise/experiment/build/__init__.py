@@ -1,0 +1,1 @@
+"""From a configuration to objects; only this package knows every part."""
