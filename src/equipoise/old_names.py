@@ -54,7 +54,7 @@ def standard_configuration(content: Mapping[str, Any]) -> tuple[dict[str, Any], 
             name = key
         if isinstance(value, Mapping):
             value = _standard_section(name, key, value, renamed)
-        if name != key and not any(path.startswith(f"{key}.") for path in renamed):
+        if name != key:
             renamed[key] = name
         result[name] = value
     return result, renamed
@@ -69,36 +69,25 @@ def _standard_section(
         if name != key and name in content:
             name = key
         path, old = f"{section}.{name}", f"{written}.{key}"
+        if old != path:
+            renamed[old] = path
         if isinstance(value, Mapping):
             value = _standard_section(path, old, value, renamed)
         elif isinstance(value, str) and value in VALUES.get(path, {}):
             value = VALUES[path][value]
-            renamed[f"{old}={content[key]}"] = f"{path}={value}"
-        if old != path:
-            renamed[old] = path
+            renamed[f"{old}: {content[key]}"] = f"{path}: {value}"
         result[name] = value
     return result
 
 
 def in_words(renamed: Mapping[str, str]) -> str:
-    """What was renamed, old path to new path, as a sentence."""
-    return "; ".join(f"'{old}' is now '{new}'" for old, new in renamed.items()) + "."
+    """What was renamed, old path to new path, in a sentence; what follows from the name of a section goes without."""
 
+    def follows(old: str, new: str) -> bool:
+        section, _, key = old.rpartition(".")
+        return section in renamed and new == f"{renamed[section]}.{key}"
 
-def standard_setting(setting: str) -> tuple[str, dict[str, str]]:
-    """A `key.path=value` text with today's names; and what was renamed, old path to new path."""
-    path, equals, value = setting.partition("=")
-    nested: Any = value
-    for key in reversed(path.strip().split(".")):
-        nested = {key: nested}
-    content, renamed = standard_configuration(nested)
-    if not renamed:
-        return setting, {}
-    keys = []
-    while isinstance(content, dict):
-        (key, content), *_ = content.items()
-        keys.append(key)
-    return f"{'.'.join(keys)}{equals}{content}", renamed
+    return "; ".join(f"'{old}' is now '{new}'" for old, new in renamed.items() if not follows(old, new)) + "."
 
 
 def to_standard_words(document: str, content: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ gets a folder of its own beside them.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -130,7 +131,7 @@ def test_a_newer_format_is_refused_wherever_it_stands(folder, document):
     path = folder / "points" / document
     newer = FORMAT_VERSION + 1
     if path.suffix == ".yaml":
-        path.write_text(path.read_text().replace(f"format: {FORMAT_VERSION}", f"format: {newer}"))
+        path.write_text(re.sub(r"(?m)^format: \d+$", f"format: {newer}", path.read_text()))
     else:
         row = json.loads(path.read_text())
         path.write_text(json.dumps({**row, "format": newer}) + "\n")

@@ -11,7 +11,7 @@ import yaml
 
 from equipoise.documents import parse_yaml
 from equipoise.errors import ConfigError, OldName
-from equipoise.old_names import in_words, standard_setting
+from equipoise.old_names import in_words, standard_configuration
 
 
 def read_settings(settings: Iterable[str]) -> dict[str, Any]:
@@ -21,10 +21,7 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
         ConfigError: a text without `=`, or a value that is not YAML.
     """
     result: dict[str, Any] = {}
-    for written in settings:
-        setting, renamed = standard_setting(written)
-        if renamed:
-            warnings.warn(OldName(f"--set {written}: {in_words(renamed)}"), stacklevel=2)
+    for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip():
             raise ConfigError(
@@ -44,9 +41,9 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
             ) from error
         if isinstance(value, str) and value == text.strip():  # a quoted value stays text
             value = _number(value)
+        path, value = _standard(setting, key.strip().split("."), value)
         branch = result
-        *parents, last = key.strip().split(".")
-        for parent in parents:
+        for parent in path[:-1]:
             branch = branch.setdefault(parent, {})
             if not isinstance(branch, dict):
                 raise ConfigError(
@@ -55,8 +52,22 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
                     "Expected one setting for each key.",
                     "Remove one of the two settings.",
                 )
-        branch[last] = value
+        branch[path[-1]] = value
     return result
+
+
+def _standard(setting: str, path: list[str], value: Any) -> tuple[list[str], Any]:
+    """The path and the value of a setting under today's names."""
+    for key in reversed(path):
+        value = {key: value}
+    value, renamed = standard_configuration(value)
+    if renamed:
+        warnings.warn(OldName(f"--set {setting}: {in_words(renamed)}"), stacklevel=3)
+    names = []
+    for _ in path:
+        ((name, value),) = value.items()
+        names.append(name)
+    return names, value
 
 
 def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
