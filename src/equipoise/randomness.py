@@ -60,6 +60,9 @@ class Stream:
     KNOWN_DENSITY_SAMPLES = "samples for the known density"
     VERDICT_SAMPLES = "samples for the verdict"
     VERDICT_ROWS = "rows for the verdict"
+    # Metrics
+    METRIC_ROWS = "rows for metrics"
+    METRIC_SAMPLES = "samples for metrics"
     # Referee
     EVALUATION = "look"
     REFEREE_SPLIT = "referee split {}"

@@ -14,11 +14,11 @@ import numpy as np
 _SMALLEST = 1e-300
 """Probabilities below it count as 0: half of the smallest float64 underflows, and its logarithm would be infinite."""
 MAXIMAL_JSD_NATS = math.log(2)
-"""JSD of two laws that share no outcome."""
+"""JSD of two distributions that share no outcome."""
 
 
 def jsd_of_probabilities(p: np.ndarray, q: np.ndarray) -> float:
-    """JSD of two discrete laws over the same outcomes, in nats: 0 when equal, log 2 when they share no outcome.
+    """JSD of two discrete distributions over the same outcomes, in nats: 0 when equal, log 2 when they share no outcome.
 
     Args:
         p: probabilities. Shape `(outcomes,)`, sums to 1.
@@ -41,7 +41,7 @@ def jsd_by_quadrature(
 
     Args:
         log_p: log density; maps `(n, dimensions)` to `(n,)`.
-        log_q: the same for the other law.
+        log_q: the same for the other distribution.
         low: lower edge of the cube along every axis; mass outside it is ignored.
         high: upper edge.
         cells: cells along one axis. The rule is exact to about `exp(-2 (pi s / cell)^2)` for modes of width `s`.
@@ -62,13 +62,13 @@ def jsd_by_quadrature(
 
 
 def jsd_of_contamination(share: float) -> float:
-    r"""JSD between p and `(1 - share) p + share s`, where s lives where p does not: the most a spoilt share can cost.
+    r"""JSD between p and `(1 - share) p + share s`, where s lives where p does not: the most a contamination can cost.
 
     .. math::
         h(f) = \tfrac12 \left[ \log\frac{2}{2-f} + (1-f) \log\frac{2(1-f)}{2-f} + f \log 2 \right]
 
-    For any law s at all, the JSD of p and `(1 - f) p + f s` is at most h(f): h(f) is what remains to be told apart when
-    every spoilt row carries a mark, and marks can only help. By symmetry it is also the JSD of p and of p without a
+    For any distribution s at all, the JSD of p and `(1 - f) p + f s` is at most h(f): h(f) is what remains to be distinguished when
+    every contaminated row carries a mark, and marks can only help. By symmetry it is also the JSD of p and of p without a
     region of probability f; one missing mode of 25, f = 1/25, gives 0.01407 nats.
 
     Args:

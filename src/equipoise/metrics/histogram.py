@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from equipoise.metrics.base import Metric
 from equipoise.metrics.divergence import jsd_of_probabilities
 from equipoise.metrics.known import Mixture
 
@@ -87,4 +89,19 @@ def _bin_counts(samples: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
     return np.append(inside.ravel(), len(samples) - inside.sum())
 
 
-METRICS = {"histogram_jsd": histogram_jsd}
+def _values(mixture: Mixture, samples: np.ndarray) -> Mapping[str, float]:
+    return {"histogram_jsd_nats": histogram_jsd(samples, mixture).jsd_nats}
+
+
+METRICS = {
+    "histogram_jsd": Metric(
+        "histogram_jsd",
+        "JSD in bins",
+        _values,
+        "Lower is better, in nats from 0 to 0.693; a perfect sampler scores above 0, the more the fewer samples.",
+        "equipoise.metrics.histogram",
+        kinds=("points",),
+        needs_density=True,
+        most=200_000,
+    )
+}

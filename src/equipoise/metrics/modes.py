@@ -7,10 +7,12 @@ generator whose modes are much too narrow has both of them perfect. The width ra
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from equipoise.metrics.base import Metric
 from equipoise.metrics.known import Mixture
 
 HIGH_QUALITY_RADIUS = 3.0
@@ -48,7 +50,7 @@ def mode_scores(samples: np.ndarray, mixture: Mixture) -> ModeScores:
 
     Args:
         samples: points. Shape `(n, dimensions)`; points that are not finite count as of low quality.
-        mixture: the law that they should follow.
+        mixture: the distribution that they should follow.
 
     Reference:
         Srivastava et al. 2017, arXiv:1705.07761, section 5.1 (modes, high quality); Lin et al. 2018, arXiv:1712.04086.
@@ -61,13 +63,13 @@ def mode_scores(samples: np.ndarray, mixture: Mixture) -> ModeScores:
     nearest = squares.argmin(axis=1)
     distances = np.sqrt(squares.min(axis=1)) / mixture.standard_deviation
     is_good = distances <= HIGH_QUALITY_RADIUS
-    law = chi(mixture.dimensions)
+    distribution = chi(mixture.dimensions)
     return ModeScores(
         modes_found=len(np.unique(nearest[is_good])),
         modes=mixture.modes,
         high_quality_share=float(is_good.sum() / count),
-        perfect_high_quality_share=float(law.cdf(HIGH_QUALITY_RADIUS)),
-        width_ratio=float(np.median(distances) / law.median()) if len(finite) else math.nan,
+        perfect_high_quality_share=float(distribution.cdf(HIGH_QUALITY_RADIUS)),
+        width_ratio=float(np.median(distances) / distribution.median()) if len(finite) else math.nan,
         reverse_kl_nats=kl_to_shares(np.bincount(nearest, minlength=mixture.modes), mixture.weights),
         perfect_reverse_kl_nats=(mixture.modes - 1) / (2 * count),
         samples=count,
@@ -89,4 +91,22 @@ def kl_to_shares(counts: np.ndarray, shares: np.ndarray) -> float:
     return float(np.sum(observed[present] * np.log(observed[present] / shares[present])))
 
 
-METRICS = {"modes": mode_scores}
+def _values(mixture: Mixture, samples: np.ndarray) -> Mapping[str, float]:
+    scores = mode_scores(samples, mixture)
+    names = ("modes_found", "high_quality_share", "width_ratio", "reverse_kl_nats")
+    return {name: float(getattr(scores, name)) for name in names}
+
+
+METRICS = {
+    "modes": Metric(
+        "modes",
+        "Modes",
+        _values,
+        "Modes found and the share of high quality are better when higher; the width ratio is 1 when modes are as wide "
+        "as they should be; the KL over modes, in nats, is better when lower.",
+        "Srivastava et al. 2017, arXiv:1705.07761; Lin et al. 2018, arXiv:1712.04086",
+        kinds=("points",),
+        needs_density=True,
+        most=200_000,
+    )
+}

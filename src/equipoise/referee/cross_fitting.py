@@ -151,7 +151,9 @@ def _folds(whole: Parts, pieces: int, *, seed: int) -> list[Parts]:
         cuts = []
         for name, (seen, scored) in zip(("real", "fake"), sides, strict=True):
             is_here = np.arange(len(seen)) % pieces == piece
-            rest = numpy_stream(seed, Stream.REFEREE_FOLD_SPLIT.format(name), piece).permutation(np.append(seen[~is_here], scored))
+            rest = numpy_stream(seed, Stream.REFEREE_FOLD_SPLIT.format(name), piece).permutation(
+                np.append(seen[~is_here], scored)
+            )
             fit, choice, _ = cut(rest, 0.0)
             cuts.append([fit, choice, seen[is_here]])
         found.append(_joined(*cuts))

@@ -83,7 +83,9 @@ class BatchSource:
             real=real if self.to_float is None else self.to_float(real),
             latents=latents,
             labels=None if self.labels is None else self.labels[rows],
-            randomness=torch_stream(self.seed, Stream.PENALTIES, draw, device=device) if self.needs_randomness else None,
+            randomness=torch_stream(self.seed, Stream.PENALTIES, draw, device=device)
+            if self.needs_randomness
+            else None,
         )
 
     def rows(self, draw: int) -> np.ndarray:
