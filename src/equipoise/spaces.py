@@ -1,14 +1,14 @@
 """What one sample is, as the two players see it: a point, an image or an encoded table row.
 
-The game, the trainer and the referee work on any space; only data readers, network heads and
-pictures look at which one it is.
+The game, the trainer and the referee work on any space. What a network's last layer has to know of it is in the
+attributes that all spaces have: `blocks` and `is_bounded`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from equipoise.errors import InputError
 
@@ -16,7 +16,31 @@ SpaceKind = Literal["points", "images", "table"]
 
 
 @dataclass(frozen=True)
-class PointSpace:
+class Block:
+    """Neighbouring entries of an encoded row that belong together.
+
+    A continuous block holds standardised real numbers. A one-hot block has exactly one entry that is 1 and others that
+    are 0, in real rows and in generated rows alike. The words of `kind` are frozen: they are in stored files.
+    """
+
+    kind: Literal["number", "choice"]
+    width: int
+    column: str
+
+    @property
+    def is_one_hot(self) -> bool:
+        return self.kind == "choice"
+
+
+class WithoutBlocks:
+    """Samples that are not made of blocks; numbers of any size, unless a space says otherwise."""
+
+    blocks: ClassVar[tuple[Block, ...]] = ()
+    is_bounded: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class PointSpace(WithoutBlocks):
     """Points with `dimensions` coordinates, standardised per coordinate on the training part."""
 
     dimensions: int
@@ -29,31 +53,19 @@ class PointSpace:
 
 
 @dataclass(frozen=True)
-class ImageSpace:
+class ImageSpace(WithoutBlocks):
     """Images with values in [-1, 1], laid out channels first."""
 
     channels: int
     height: int
     width: int
     kind: SpaceKind = "images"
+    is_bounded: ClassVar[bool] = True
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one sample as a network sees it."""
         return (self.channels, self.height, self.width)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Neighbouring entries of an encoded row that belong together.
-
-    A `number` block holds standardised real numbers. A `choice` block is one-hot: exactly one entry
-    is 1 and the others are 0, in real rows and in generated rows alike.
-    """
-
-    kind: Literal["number", "choice"]
-    width: int
-    column: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,7 @@ class TableSpace:
     columns: tuple[str, ...]
     blocks: tuple[Block, ...]
     kind: SpaceKind = "table"
+    is_bounded: ClassVar[bool] = False
 
     @property
     def shape(self) -> tuple[int, ...]:

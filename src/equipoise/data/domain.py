@@ -6,7 +6,7 @@ A domain is in `images/domain.py`, `tables/domain.py` or `points/domain.py`, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -89,13 +89,20 @@ class Domain(Protocol):
     def shown_draws(self, classes: int, *, by_class: bool) -> Sequence[tuple[int, int | None]]:
         """How many samples are drawn for a sample grid or plot, and of which class; `None` is any."""
 
-    def save_shown(self, values: Any, path: Path, *, real: Any = None, values_are_real: bool = False) -> None:
+    def save_shown(
+        self,
+        values: Any,
+        path: Path,
+        *,
+        read_real: Callable[[], Any] | None = None,
+        values_are_real: bool = False,
+    ) -> None:
         """Write a sample grid or plot, a PNG, and the numbers behind it beside it.
 
         Args:
             values: what to show.
             path: of the PNG.
-            real: values of the training part to show beside it.
+            read_real: gives values of the training part to show beside them; images are shown alone.
             values_are_real: whether `values` are themselves real.
         """
 

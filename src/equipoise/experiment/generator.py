@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from equipoise.data import Encoder, PreparedData
+from equipoise.data import Encoder, PreparedData, domain_of
 from equipoise.data.dataset import Dataset
 from equipoise.errors import InputError, RunFolderError, nearest
 from equipoise.experiment.build.networks import build_networks
@@ -26,8 +26,6 @@ from equipoise.training.checkpoints import checkpoint_files, read_checkpoint
 from equipoise.training.sampling import draw_samples
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from equipoise.experiment.judge.datasets import SensitivityPlan
     from equipoise.referee import Verdict
 
@@ -76,11 +74,7 @@ class Gan:
         Raises:
             InputError: `n` is below 1, or there is no such class.
         """
-        raw = self.sample_raw(n, seed=seed, label=label)
-        if raw.kind != "images":
-            return raw.values
-        images = raw.values.transpose(0, 2, 3, 1)
-        return images[..., 0] if images.shape[-1] == 1 else images
+        return domain_of(self.space.kind).presented(self.sample_raw(n, seed=seed, label=label).values)
 
     def sample_raw(self, n: int, *, seed: int | None = None, label: str | int | None = None) -> Dataset:
         """As `sample`, with labels and names: images `(n, channels, height, width)`."""
@@ -111,10 +105,10 @@ class Gan:
     def _values(self, samples: torch.Tensor, labels: torch.Tensor | None) -> Any:
         """Natural values; a table's label column holds the class that each row was asked for."""
         values = self.encoder.decode(samples.numpy())
-        column = self.config.data.labels
-        if self.space.kind == "table" and labels is not None and column in values.columns:
-            values[column] = _typed([self.label_names[label] for label in labels.tolist()], like=values[column])
-        return values
+        if labels is None:
+            return values
+        classes = [self.label_names[label] for label in labels.tolist()]
+        return domain_of(self.space.kind).with_classes(values, self.config.data.labels, classes)
 
     def judge(
         self,
@@ -198,18 +192,6 @@ def checkpoints_wanted(run: RunFolder, config: RunConfig, wanted: str | None) ->
         )
     uses_best = wanted == "best" or (wanted is None and config.evaluations.keep_best and has_best)
     return run.best if uses_best else run.checkpoints
-
-
-def _typed(names: list[str], *, like: pd.Series) -> pd.Series:
-    """Class names as values of the column that the classes were read from."""
-    import pandas as pd
-
-    if isinstance(like.dtype, pd.CategoricalDtype):
-        known = {str(level): level for level in like.dtype.categories}
-        return pd.Series([known[name] for name in names], index=like.index, dtype=like.dtype)
-    if pd.api.types.is_bool_dtype(like.dtype):
-        return pd.Series([name == "True" for name in names], index=like.index, dtype=like.dtype)
-    return pd.Series(names, index=like.index).astype(like.dtype)
 
 
 def _links(folder: str, names: list[str]) -> set[str]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.shapes import Samples
-from equipoise.spaces import ImageSpace, Space, TableSpace
+from equipoise.spaces import Space
 
 TEMPERATURE = 0.5
 """Of the relaxed draw whose gradient stands in for that of the hard draw: lower is less biased and noisier."""
@@ -17,9 +17,7 @@ OVERSHOOT = 0.1
 
 def choice_entries(space: Space) -> int:
     """Latents that a generator sets aside for drawing the choices of a row, one per one-hot entry."""
-    if not isinstance(space, TableSpace):
-        return 0
-    return sum(block.width for block in space.blocks if block.kind == "choice")
+    return sum(block.width for block in space.blocks if block.is_one_hot)
 
 
 class SampleHead(nn.Module):
@@ -41,19 +39,18 @@ class SampleHead(nn.Module):
     def __init__(self, space: Space) -> None:
         super().__init__()
         self.space = space
-        self.is_image = isinstance(space, ImageSpace)
-        self.blocks = space.blocks if isinstance(space, TableSpace) else ()
+        self.blocks = space.blocks
 
     def forward(self, raw: Tensor, noise: Tensor | None) -> Samples:
         """Samples of shape `(batch, *space.shape)` from `raw` of as many numbers; `noise` are standard normal."""
         if not self.blocks:
-            samples = leaky_clip(raw) if self.is_image else raw
+            samples = leaky_clip(raw) if self.space.is_bounded else raw
             return samples.reshape(len(raw), *self.space.shape)
         parts: list[Tensor] = []
         start = drawn = 0
         for block in self.blocks:
             part = raw[:, start : start + block.width]
-            if block.kind == "choice":
+            if block.is_one_hot:
                 assert noise is not None
                 part = draw_choice(part, noise[:, drawn : drawn + block.width])
                 drawn += block.width

@@ -11,11 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from equipoise.data import PreparedData, write_samples
+from equipoise.data import PreparedData
 from equipoise.errors import StorageError
-from equipoise.files import replacing
-from equipoise.plotting.samples import image_grid, plot_points, plot_table
-from equipoise.plotting.style import save_figure
 from equipoise.randomness import Stream
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
@@ -23,13 +20,6 @@ from equipoise.training.checkpoints import save_checkpoint
 from equipoise.training.events import CheckpointDue, Ended, Event, Measured, RolledBack, SamplesDue
 from equipoise.training.loop import Trainer
 from equipoise.training.sampling import draw_samples
-
-GRID_CLASSES = 10
-GRID_COLUMNS = 12
-DRAWN_SAMPLES = 2000
-"""Points and rows that each picture shows; the points are stored beside it."""
-TABLE_ROWS = 100
-"""Rows of a table stored beside each picture, and of the real table beside `real.png`."""
 
 
 class Progress(Protocol):
@@ -55,62 +45,32 @@ class SampleGrids:
 
     def write_real(self) -> None:
         """`real.png`: training samples laid out like the generated ones."""
-        part = self.data.shown_part("train")
-        path = self.folder.samples / "real.png"
-        if part.kind == "images":
-            rows = (
-                np.concatenate([np.flatnonzero(part.labels == c)[:GRID_COLUMNS] for c in self._classes()])
-                if self.conditional
-                else np.arange(min(len(part), GRID_COLUMNS * GRID_CLASSES))
-            )
-            self._write_grid(part.values[rows], path)
-        elif part.kind == "points":
-            save_figure(plot_points(part.values, values_are_real=True), path)
-        else:
-            save_figure(plot_table(part.values, values_are_real=True), path)
-            write_samples(part.values.head(TABLE_ROWS), self.folder.samples / "real.csv")
+        domain = self.data.domain
+        values = domain.shown(self.data.shown_part("train"), by_class=self.conditional)
+        domain.save_shown(values, self.folder.samples / "real.png", values_are_real=True)
 
     def write(self, trainer: Trainer, step: int) -> None:
-        """The picture of `step`, and the numbers behind it for points and tables."""
+        """The sample grid or plot of `step`, and the numbers behind it for points and tables."""
         average = trainer.generator.average
         network = trainer.generator.network if average is None else average.network
-        kind = self.data.space.kind
-        shares = torch.from_numpy(self.data.class_shares) if self.conditional else None
-        common = {
-            "latent_dimensions": trainer.batches.latent_dimensions,
-            "seed": self.seed,
-            "purpose": Stream.SAMPLE_GRID,
-            "sample_numbers": sample_size(self.data.space),
-            "device": trainer.batches.real.device,
-        }
-        if kind == "images":
-            if shares is None:
-                samples = draw_samples(network, GRID_COLUMNS * GRID_CLASSES, **common)[0].numpy()
-            else:
-                samples = np.concatenate(
-                    [
-                        draw_samples(network, GRID_COLUMNS, class_shares=shares, label=c, **common)[0].numpy()
-                        for c in self._classes()
-                    ]
-                )
-            self._write_grid(self.data.encoder.decode(samples), self.folder.sample_file(step, ".png"))
-            return
-        samples = draw_samples(network, DRAWN_SAMPLES, class_shares=shares, **common)[0].numpy()
-        values = self.data.encoder.decode(samples)
-        real = self.data.shown_part("train").values
-        if kind == "points":
-            save_figure(plot_points(values, real), self.folder.sample_file(step, ".png"))
-            with replacing(self.folder.sample_file(step, ".npy")) as temporary:
-                np.save(temporary, values, allow_pickle=False)
-        else:
-            save_figure(plot_table(values, real), self.folder.sample_file(step, ".png"))
-            write_samples(values.head(TABLE_ROWS), self.folder.sample_file(step, ".csv"))
-
-    def _classes(self) -> range:
-        return range(min(GRID_CLASSES, self.data.n_classes))
-
-    def _write_grid(self, images: np.ndarray, path: Any) -> None:
-        save_figure(image_grid(images, columns=GRID_COLUMNS), path)
+        domain = self.data.domain
+        drawn = [
+            draw_samples(
+                network,
+                count,
+                latent_dimensions=trainer.batches.latent_dimensions,
+                seed=self.seed,
+                purpose=Stream.SAMPLE_GRID,
+                sample_numbers=sample_size(self.data.space),
+                class_shares=torch.from_numpy(self.data.class_shares) if self.conditional else None,
+                label=label,
+                device=trainer.batches.real.device,
+            )[0].numpy()
+            for count, label in domain.shown_draws(self.data.n_classes, by_class=self.conditional)
+        ]
+        values = self.data.encoder.decode(np.concatenate(drawn))
+        path = self.folder.sample_file(step, ".png")
+        domain.save_shown(values, path, read_real=lambda: self.data.shown_part("train").values)
 
 
 class Recorder:

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from equipoise.data import Dataset, load, write_samples
+from equipoise.data import Dataset, aligned_values, load, write_samples
 from equipoise.errors import DataError, StorageError
-from equipoise.experiment.judge.datasets import aligned_values, judge_sources, options_like, traced
+from equipoise.experiment.judge.datasets import judge_sources, options_like, traced
 from equipoise.referee import Verdict, judge
 
 ROWS = 400

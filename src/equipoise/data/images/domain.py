@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,15 @@ class ImageDomain:
             return ((GRID_COLUMNS * GRID_CLASSES, None),)
         return tuple((GRID_COLUMNS, label) for label in range(min(GRID_CLASSES, classes)))
 
-    def save_shown(self, values: np.ndarray, path: Path, *, real: Any = None, values_are_real: bool = False) -> None:
-        del real, values_are_real
+    def save_shown(
+        self,
+        values: np.ndarray,
+        path: Path,
+        *,
+        read_real: Callable[[], np.ndarray] | None = None,
+        values_are_real: bool = False,
+    ) -> None:
+        del read_real, values_are_real
         save_figure(image_grid(values, columns=GRID_COLUMNS), path)
 
 

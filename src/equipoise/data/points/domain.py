@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,14 @@ class PointDomain:
         return ((SHOWN_SAMPLES, None),)
 
     def save_shown(
-        self, values: np.ndarray, path: Path, *, real: np.ndarray | None = None, values_are_real: bool = False
+        self,
+        values: np.ndarray,
+        path: Path,
+        *,
+        read_real: Callable[[], np.ndarray] | None = None,
+        values_are_real: bool = False,
     ) -> None:
+        real = None if read_real is None else read_real()
         save_figure(plot_points(values, real, values_are_real=values_are_real), path)
         if not values_are_real:
             with replacing(path.with_suffix(".npy")) as temporary:

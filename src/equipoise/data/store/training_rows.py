@@ -112,7 +112,7 @@ def layout(blocks: tuple[Block, ...]) -> tuple[np.ndarray, np.ndarray]:
     """First entry of each choice block, and the entry of each number block, in an encoded row."""
     ends = np.cumsum([block.width for block in blocks], dtype=np.int64)
     firsts = ends - np.array([block.width for block in blocks], dtype=np.int64)
-    is_choice = np.array([block.kind == "choice" for block in blocks], dtype=bool)
+    is_choice = np.array([block.is_one_hot for block in blocks], dtype=bool)
     return firsts[is_choice], firsts[~is_choice]
 
 
@@ -153,4 +153,4 @@ def encoded_parts(table: Any, index: np.ndarray, encoder: TableEncoder) -> Itera
 
 
 def _choice_widths(space: TableSpace) -> list[int]:
-    return [block.width for block in space.blocks if block.kind == "choice"]
+    return [block.width for block in space.blocks if block.is_one_hot]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,14 @@ class TableDomain:
         return ((SHOWN_SAMPLES, None),)
 
     def save_shown(
-        self, values: pd.DataFrame, path: Path, *, real: pd.DataFrame | None = None, values_are_real: bool = False
+        self,
+        values: pd.DataFrame,
+        path: Path,
+        *,
+        read_real: Callable[[], pd.DataFrame] | None = None,
+        values_are_real: bool = False,
     ) -> None:
+        real = None if read_real is None else read_real()
         save_figure(plot_table(values, real, values_are_real=values_are_real), path)
         with replacing(path.with_suffix(".csv")) as temporary:
             values.head(STORED_ROWS).to_csv(temporary, index=False, encoding="utf-8")

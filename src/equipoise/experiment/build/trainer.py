@@ -75,7 +75,7 @@ def build_trainer(
         turns=update_rule.updates_per_step,
         seed=config.seed,
         labels=None if labels is None else labels.to(device),
-        to_float=data.encoder.to_float if data.space.kind == "images" else None,
+        to_float=data.encoder.to_float,
         weights=draw_weights(config, data),
         needs_randomness=any(penalty.draws for penalty in terms),
         group=group,

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from equipoise.referee import Verdict
     from equipoise.referee.base import Finding
 
-GREY, RGB = 1, 3
 SensitivityPlan = Literal["auto", "theoretical", "quick", "full"]
 
 
@@ -64,7 +63,7 @@ def judge_sources(
         MissingExtra: the extractor needs a package that is not installed.
         OutOfMemory: there is no room for the data, or for the discriminators.
     """
-    from equipoise.data import DataOptions, load
+    from equipoise.data import DataOptions, aligned_values, load
     from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
     from equipoise.referee import judge
     from equipoise.referee.cross_fitting import FOLDS
@@ -95,15 +94,14 @@ def judge_sources(
 
 def _remarks(real: Dataset, fake: Dataset) -> Iterator[Finding]:
     """What a person should know of how both sides were read: files that were skipped, images that were scaled."""
+    from equipoise.data import domain_of
     from equipoise.data.store.cache import ABOUT_ROOM
     from equipoise.referee.base import Finding
 
     for name, side in (("Real", real), ("Generated", fake)):
         for note in (note for note in side.notes if not note.startswith(ABOUT_ROOM)):
             yield Finding("inputs", f"{name} side: {note}")
-    if real.kind == "images" and real.values.shape[1] != fake.values.shape[1]:
-        grey = "real" if real.values.shape[1] == GREY else "generated"
-        yield Finding("inputs", f"The {grey} images are grey; they were read as colour, like the others.")
+    yield from (Finding("inputs", text) for text in domain_of(real.kind).remarks(real.values, fake.values))
 
 
 def traced(verdict: Verdict, real: Dataset, fake: Dataset) -> Verdict:
@@ -167,6 +165,7 @@ def some_of(data: Dataset, *, seed: int) -> Dataset:
 def _loaded_like(fake: Any, real: Dataset, *, drop: tuple[str, ...]) -> Dataset:
     """The other side read as the same kind of data; a source of another kind is told as such."""
     from equipoise.data import load
+    from equipoise.data.domain import refuse_other_kind
 
     try:
         return load(fake, options=options_like(real, drop=drop))
@@ -175,80 +174,15 @@ def _loaded_like(fake: Any, real: Dataset, *, drop: tuple[str, ...]) -> Dataset:
             other = load(fake)
         except EquipoiseError:
             other = None
-        if other is None or other.kind == real.kind:
+        if other is None:
             raise
-        raise _of_other_kind(real, other) from None
+        refuse_other_kind(real, other)
+        raise
 
 
 def options_like(real: Dataset, *, drop: tuple[str, ...] = ()) -> Any:
     """Options that read another source as the same kind of data, images at the same size."""
-    from equipoise.data import DataOptions
+    from equipoise.data import DataOptions, domain_of
 
-    size = tuple(int(side) for side in real.values.shape[2:]) if real.kind == "images" else None
+    size = domain_of(real.kind).size_of(real.values)
     return replace(DataOptions(), kind=real.kind, image_size=size, keep_gaps=True, drop=drop)
-
-
-def aligned_values(real: Dataset, fake: Dataset) -> tuple[Any, Any]:
-    """Both sides' values with the same axes, channels and columns.
-
-    Raises:
-        DataError: they differ in kind, in number of coordinates, in columns or in transparency.
-    """
-    if real.kind != fake.kind:
-        raise _of_other_kind(real, fake)
-    if real.kind == "table":
-        return real.values, _columns_like(real, fake)
-    if real.kind == "points":
-        return real.values, _coordinates_like(real, fake)
-    return _same_channels(real, fake)
-
-
-def _columns_like(real: Dataset, fake: Dataset) -> Any:
-    missing = [str(name) for name in real.values.columns if name not in fake.values.columns]
-    added = [str(name) for name in fake.values.columns if name not in real.values.columns]
-    if missing or added:
-        differences = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(added)} besides"] * bool(added)
-        raise _unlike(real, fake, " and ".join(differences))
-    return fake.values[list(real.values.columns)]
-
-
-def _coordinates_like(real: Dataset, fake: Dataset) -> np.ndarray:
-    if real.values.shape[1] != fake.values.shape[1]:
-        found = f"has points of {fake.values.shape[1]} coordinates, {real.source} of {real.values.shape[1]}"
-        raise _unlike(real, fake, found)
-    if real.names and fake.names and set(real.names) == set(fake.names):
-        return fake.values[:, [fake.names.index(name) for name in real.names]]
-    return fake.values
-
-
-def _same_channels(real: Dataset, fake: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    channels = (real.values.shape[1], fake.values.shape[1])
-    if channels in ((GREY, RGB), (RGB, GREY)):
-        # Grey as red = green = blue: no information is lost, and colour that should not be there is seen.
-        return _in_colour(real.values), _in_colour(fake.values)
-    if channels[0] != channels[1]:
-        raise _unlike(real, fake, f"has images of {channels[1]} channels, {real.source} of {channels[0]}")
-    return real.values, fake.values
-
-
-def _in_colour(images: np.ndarray) -> np.ndarray:
-    return np.repeat(images, RGB, axis=1) if images.shape[1] == GREY else images
-
-
-def _of_other_kind(real: Dataset, fake: Dataset) -> DataError:
-    words = {"table": "a table", "points": "points", "images": "images"}
-    return _unlike(real, fake, f"holds {words[fake.kind]}, while {real.source} holds {words[real.kind]}")
-
-
-def _unlike(real: Dataset, fake: Dataset, found: str) -> DataError:
-    return DataError(
-        fake.source,
-        f"{found}.",
-        f"Expected samples of the same kind as those in {real.source}.",
-        "Bring both sides to one form; what only one side has would tell them apart by itself.",
-    )
-
-
-def _some(names: list[str]) -> str:
-    listed = ", ".join(f"'{name}'" for name in names)
-    return f"the column{'s' if len(names) > 1 else ''} {listed}"

@@ -201,7 +201,7 @@ def evaluation_data(planned: Planned, state: EvaluationState, device: torch.devi
         for name, most in (("selection", count), ("train", 2 * count))
     )
     rows = at_most(real, MOST_GAP_ROWS, seed=seed)
-    encoded = torch.from_numpy(rows.values if rows.kind == "images" else data.encoder.encode(rows.values))
+    encoded = data.encoder.to_float(data.domain.stored(data.encoder, rows.values))
     labels = rows.labels if config.networks.conditional else None
     assert state.plan is not None, "a run without looks has no material for them"
     return EvaluationData(
@@ -213,7 +213,7 @@ def evaluation_data(planned: Planned, state: EvaluationState, device: torch.devi
         seed=seed,
         classifiers=section.classifiers,
         sensitivity=state.sensitivity,
-        gap_rows=(data.encoder.to_float(encoded) if rows.kind == "images" else encoded).to(device),
+        gap_rows=encoded.to(device),
         gap_labels=None if labels is None else torch.from_numpy(labels).to(device),
         duality_gap_steps=section.duality_gap_steps,
         margin=section.margin,
