@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from equipoise.augmentation import Augmentation, StepAugmentation
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.game.lr_schedule import Schedule
 from equipoise.game.player import Player
-from equipoise.game.step import Batch, StepReport, UpdateRule, train_step
+from equipoise.game.step import StepReport, UpdateRule
+from equipoise.game.stepper import EagerStepper, Stepper
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
 from equipoise.training.agreement import require_same_weights
@@ -18,7 +20,6 @@ from equipoise.training.batches import BatchSource
 from equipoise.training.events import CheckpointDue, Ended, EvaluationDue, Event, Handler, Measured, SamplesDue
 from equipoise.training.guards import FinitePlay
 from equipoise.training.histograms import logit_histogram
-from equipoise.training.instance_noise import InstanceNoiseStream
 from equipoise.training.saturation import SPACING_STEPS, measure_saturation
 from equipoise.training.state import require_finite
 from equipoise.training.weighting import value_played, value_under_data
@@ -69,7 +70,8 @@ class Trainer:
     Attributes:
         learning_rate: factor on both players' learning rates over the run.
         gamma: factor on the weight of the zero-centred penalties over the run.
-        fog: instance noise that both players see samples through; the generator is then a `NoisyGenerator` with it.
+        augmentation: what is done to real and generated samples alike before the discriminator sees them.
+        stepper: computes the steps; by default one operation after the other.
         step: steps played so far.
         seconds: play time so far, without what handlers do.
         group: the processes that play together; the first one measures, and its handlers hear of everything.
@@ -90,7 +92,8 @@ class Trainer:
     update_rule: UpdateRule = UpdateRule()
     learning_rate: Schedule = Schedule()
     gamma: Schedule = Schedule()
-    fog: InstanceNoiseStream | None = None
+    augmentation: Augmentation | None = None
+    stepper: Stepper | None = None
     handlers: Sequence[Handler] = ()
     group: ProcessGroup = SINGLE_PROCESS
     step: int = 0
@@ -104,6 +107,10 @@ class Trainer:
     guard: FinitePlay = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.stepper is None:
+            self.stepper = EagerStepper(
+                self.discriminator, self.generator, self.objective, self.penalties, self.update_rule, self.group
+            )
         self.guard = FinitePlay(
             self.discriminator,
             self.generator,
@@ -173,31 +180,30 @@ class Trainer:
         self.guard.begin(self.step + 1)
         self.discriminator.scale_learning_rate(rate)
         self.generator.scale_learning_rate(rate)
-        report = train_step(
-            self.discriminator,
-            self.generator,
-            objective=self.objective,
-            batches=self.batches_at(self.step),
-            penalties=self.penalties,
+        report = self.stepper.step(
+            self.batches.at(self.step),
             penalty_factor=self.gamma.at(self.step, self.plan.course),
-            update_rule=self.update_rule,
+            augmentation=self.augmentation_at(self.step, group=self.group),
             measure=measure,
-            group=self.group,
         )
         self.step += 1
         self.guard.watch(report)
         return report
 
-    def batches_at(self, step: int, *, joined: bool = False) -> list[Batch]:
-        """The batches of `step` (counted from 0), one per turn, as both players see them.
-
-        Of several processes each gets its part, or the whole of them, `joined`.
-        """
-        batches = self.batches.at(step, joined=joined)
-        if self.fog is None:
-            return batches
-        group = SINGLE_PROCESS if joined else self.group
-        return self.fog.over(batches, step=step, total=self.plan.course, group=group)
+    def augmentation_at(
+        self, step: int, *, seed: int | None = None, group: ProcessGroup = SINGLE_PROCESS
+    ) -> StepAugmentation | None:
+        """The augmentation during `step` (counted from 0), by the run's seed or another; `None` without one."""
+        if self.augmentation is None:
+            return None
+        return StepAugmentation(
+            self.augmentation,
+            seed=self.batches.seed if seed is None else seed,
+            step=step,
+            total=self.plan.course,
+            device=self.batches.real.device,
+            group=group,
+        )
 
     def _has_events(self, step: int) -> bool:
         """Whether handlers are told something after this step that may take them long, or make them end play."""
@@ -217,7 +223,7 @@ class Trainer:
         """
         if report is not None:
             self.guard.check(self.step, report)
-        require_finite(self.players, self.penalties, step=self.step)
+        require_finite(self.players, self.remembering, step=self.step)
 
     def _ends(self, *, has_events: bool) -> bool:
         """Whether play ends now, after the same step in all processes, whichever of them was asked to end it.
@@ -264,15 +270,20 @@ class Trainer:
             },
         }
         row |= self._under_data(report)
-        if self.fog is not None:
-            row["instance_noise"] = self.fog.level
+        if self.augmentation is not None:
+            row[self.augmentation.name] = self.augmentation.strength(self.step - 1, self.plan.course)
         if self.step in self.plan.sample_steps or self.step == self.plan.steps:
             row["histogram"] = logit_histogram(real, fake, as_probability=self.objective.logit_meaning == "log_odds")
         if self.plan.is_monitored(self.step):
             # The batches of the next step: what the discriminator is asked about has not moved it yet.
-            batch, other = self.batches_at(self.step, joined=True)[:2]
+            batch, other = self.batches.at(self.step, joined=True)[:2]
             row["saturation"] = measure_saturation(
-                self.discriminator, self.generator, objective=self.objective, batch=batch, other=other
+                self.discriminator,
+                self.generator,
+                objective=self.objective,
+                batch=batch,
+                other=other,
+                augmentation=self.augmentation_at(self.step),
             )
         return row
 
