@@ -24,6 +24,8 @@ VALUES = {
     "evaluations.sensitivity": {"floor": "theoretical", "screen": "quick"},
 }
 """Values of settings."""
+PENALTY_OPTIONS = {"consistency": {"change": "augmentation"}}
+"""Options of penalties, by the penalty's name."""
 VERDICT_KEYS = {
     "member": "classifier",
     "member_values": "classifier_values",
@@ -54,6 +56,8 @@ def standard_configuration(content: Mapping[str, Any]) -> tuple[dict[str, Any], 
             name = key
         if isinstance(value, Mapping):
             value = _standard_section(name, key, value, renamed)
+        elif name == "penalties" and isinstance(value, list):
+            value = [_standard_penalty(part, f"penalties.{index}", renamed) for index, part in enumerate(value)]
         if name != key:
             renamed[key] = name
         result[name] = value
@@ -78,6 +82,16 @@ def _standard_section(
             renamed[f"{old}: {content[key]}"] = f"{path}: {value}"
         result[name] = value
     return result
+
+
+def _standard_penalty(part: Any, path: str, renamed: dict[str, str]) -> Any:
+    options = part.get("options") if isinstance(part, Mapping) else None
+    if not isinstance(options, Mapping):
+        return part
+    names = PENALTY_OPTIONS.get(str(part.get("name")), {})
+    names = {old: new for old, new in names.items() if old in options and new not in options}
+    renamed |= {f"{path}.options.{old}": f"{path}.options.{new}" for old, new in names.items()}
+    return {**part, "options": {names.get(key, key): value for key, value in options.items()}}
 
 
 def in_words(renamed: Mapping[str, str]) -> str:

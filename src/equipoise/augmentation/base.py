@@ -15,15 +15,14 @@ import torch
 from torch import Tensor
 
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
-from equipoise.randomness import torch_stream
+from equipoise.randomness import Stream, torch_stream
 from equipoise.shapes import Labels, Latents, Logits, Samples
 
 Side = Literal["real", "generated"]
 Transform = Callable[[Samples, torch.Generator | None], Samples]
 """A random transformation: samples and a stream to samples of the same shape, each treated independently."""
 
-# These words make the streams of every run since version 0.1.0: they are frozen.
-STREAMS: dict[Side, str] = {"real": "noise on real samples", "generated": "noise on generated samples"}
+STREAMS: dict[Side, str] = {"real": Stream.NOISE_ON_REAL, "generated": Stream.NOISE_ON_FAKE}
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,11 @@ class Augmentation:
     strength: Callable[[int, int], float] = lambda step, total: 1.0
     state: dict[str, Tensor] = field(default_factory=dict)
     observe: Callable[[Logits, Logits], None] | None = None
+
+    def place_state(self, device: torch.device | str) -> None:
+        """Put the remembered tensors on the device where the training happens."""
+        for name, tensor in self.state.items():
+            self.state[name] = tensor.to(device)
 
     def __call__(self, samples: Samples, randomness: torch.Generator | None) -> Samples:
         """Samples transformed at the strength of the first step: the augmentation as a `Transform`."""

@@ -9,20 +9,19 @@ discriminator, whose weights stay as they are, into the generator. The rules bey
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from equipoise.augmentation import StepAugmentation
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
-from equipoise.errors import ConfigError, unknown_name
 from equipoise.game.player import Player
 from equipoise.game.update_rules import (
+    ALTERNATING_RULES,
     LivePosition,
+    UpdateRule,
     consensus_gradients,
     extrapolate,
     go_back,
@@ -32,64 +31,6 @@ from equipoise.game.update_rules import (
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty, Position, Side
 from equipoise.shapes import Labels, Latents, Logits, Samples, Scalar
-
-UpdateRuleName = Literal[
-    "alternating", "simultaneous", "extragradient", "optimistic", "consensus", "alternating_consensus"
-]
-
-
-@dataclass(frozen=True)
-class UpdateRule:
-    """The training rule: the order of turns within a step, and what a player does with its gradient.
-
-    Attributes:
-        name: `alternating` lets the generator answer the updated discriminator; in `alternating_consensus` it does so
-            too, and both also descend their disagreement. In the others both move once from the same position:
-            `simultaneous` by plain updates, `extragradient`, `optimistic` and `consensus` as in `game.rules`.
-        n_critic: updates of the discriminator per step.
-        generator_updates: updates of the generator per step.
-        consensus_weight: kappa, the weight of the disagreement; read by the two consensus rules only.
-    """
-
-    name: UpdateRuleName = "alternating"
-    n_critic: int = 1
-    generator_updates: int = 1
-    consensus_weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.name not in UPDATE_RULES:
-            raise unknown_name("training.update_rule", "training rule", self.name, UPDATE_RULES)
-        if min(self.n_critic, self.generator_updates) < 1:
-            raise ConfigError(
-                "play",
-                "a player has no turn.",
-                "Expected at least 1 turn of each player in a step.",
-                "Set n_critic and generator_updates to 1 or more.",
-            )
-        if self.name not in ALTERNATING_RULES and self.updates_per_step != 2:
-            raise ConfigError(
-                "play",
-                f"{self.name} play with {self.n_critic} discriminator and {self.generator_updates} generator turns.",
-                f"{self.name.capitalize()} play means that both players move once, from the same position.",
-                "Set both numbers of turns to 1, or 'order: alternating'.",
-            )
-        if not 0 <= self.consensus_weight < math.inf:
-            raise ConfigError(
-                "training.consensus_weight",
-                f"{self.consensus_weight} is not a weight.",
-                "Expected a finite number of 0 or more.",
-                "A negative weight would seek disagreement.",
-            )
-
-    @property
-    def updates_per_step(self) -> int:
-        """Batches that one step needs: one for each turn."""
-        return self.n_critic + self.generator_updates
-
-
-UPDATE_RULES: tuple[str, ...] = get_args(UpdateRuleName)
-ALTERNATING_RULES = frozenset({"alternating", "alternating_consensus"})
-
 
 Generate = Callable[[Latents, Labels | None], Samples]
 """The generator as a function of latents and labels (`None` in an unconditional game); a `Player` is one."""
@@ -186,7 +127,9 @@ def augmented(
     """Batches and generator as the discriminator sees them: real and generated samples are augmented alike."""
     if augmentation is None:
         return batches, generator
-    return [replace(batch, real=augmentation(batch.real, "real")) for batch in batches], augmentation.generator(generator)
+    return [replace(batch, real=augmentation(batch.real, "real")) for batch in batches], augmentation.generator(
+        generator
+    )
 
 
 _Outcome = tuple[Position, Scalar, dict[str, Scalar], Scalar, dict[str, Scalar]]

@@ -39,7 +39,7 @@ def save_checkpoint(folder: Path, trainer: Trainer, *, thin: bool = True) -> Pat
     from safetensors.torch import save
 
     # The trainer has seen to this before it announced the checkpoint, in all processes; others call here, too.
-    require_finite(trainer.players, trainer.penalties, step=trainer.step)
+    require_finite(trainer.players, trainer.memories, step=trainer.step)
     tensors, numbers = trainer_state(trainer)
     path = tensor_file(folder, trainer.step)
     # As bytes first: safetensors' own writer hides what the file system said when it refuses.
@@ -207,8 +207,8 @@ def trainer_state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors.update(prefixed(name, tensors_of(player)))
         if player.average is not None:
             groups[f"{name}_average_updates"] = player.average.updates
-    for index, penalty in enumerate(trainer.penalties):
-        tensors.update(prefixed(f"penalties.{index}", penalty.state))
+    for owner, memory in trainer.memories.items():
+        tensors.update(prefixed(owner, memory))
     contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     numbers = {"step": trainer.step, "seconds": trainer.seconds, "caution": trainer.lr_backoff}
     return contiguous, {**numbers, "rollbacks": list(trainer.rollbacks), **groups}
@@ -237,9 +237,9 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
             _check_memory(state, list(player.parameters))
             groups = player.optimizer.state_dict()["param_groups"]
             player.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        for index, penalty in enumerate(trainer.penalties):
-            for key, tensor in penalty.state.items():
-                tensor.copy_(tensors[f"penalties.{index}.{key}"])
+        for owner, memory in trainer.memories.items():
+            for key, tensor in memory.items():
+                tensor.copy_(tensors[f"{owner}.{key}"])
         trainer.step = int(numbers["step"])
         trainer.seconds = float(numbers["seconds"])
         trainer.lr_backoff = float(numbers.get("caution", 1.0))

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
+
 from equipoise.augmentation import Augmentation, StepAugmentation
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.game.lr_schedule import Schedule
 from equipoise.game.player import Player
-from equipoise.game.step import StepReport, UpdateRule
+from equipoise.game.step import StepReport
 from equipoise.game.stepper import EagerStepper, Stepper
+from equipoise.game.update_rules import UpdateRule
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
 from equipoise.training.agreement import require_same_weights
@@ -125,6 +128,12 @@ class Trainer:
         return {"discriminator": self.discriminator, "generator": self.generator}
 
     @property
+    def memories(self) -> dict[str, dict[str, Tensor]]:
+        """What the penalties and the augmentation remember from step to step, by their names in a checkpoint."""
+        found = {f"penalties.{index}": penalty.state for index, penalty in enumerate(self.penalties)}
+        return found if self.augmentation is None else {**found, "augmentation": self.augmentation.state}
+
+    @property
     def is_asked_to_stop(self) -> bool:
         """Whether a handler or a signal has asked for the end of play."""
         return self.should_stop or self.stop_asked
@@ -223,7 +232,7 @@ class Trainer:
         """
         if report is not None:
             self.guard.check(self.step, report)
-        require_finite(self.players, self.remembering, step=self.step)
+        require_finite(self.players, self.memories, step=self.step)
 
     def _ends(self, *, has_events: bool) -> bool:
         """Whether play ends now, after the same step in all processes, whichever of them was asked to end it.

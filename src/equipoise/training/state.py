@@ -6,14 +6,13 @@ and weights are not. Such a state is never stored, because whoever resumes from 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from equipoise.errors import PlayDiverged
 from equipoise.game.player import Player
-from equipoise.penalties.base import Penalty
 
 
 def tensors_of(player: Player) -> dict[str, Tensor]:
@@ -27,21 +26,21 @@ def tensors_of(player: Player) -> dict[str, Tensor]:
     return tensors
 
 
-def require_finite(players: Mapping[str, Player], penalties: Sequence[Penalty], *, step: int) -> None:
+def require_finite(players: Mapping[str, Player], memories: Mapping[str, Mapping[str, Tensor]], *, step: int) -> None:
     """Make sure that a state may be stored; waits for the device, once.
 
     Many processes hold the same state and call this alike: all of them raise, or none.
 
     Args:
         players: by their names.
-        penalties: whose states are looked at, too.
+        memories: what penalties and the augmentation remember, by their names in a checkpoint.
         step: that was played last.
 
     Raises:
         PlayDiverged: a tensor is infinite or NaN; names the player and the parameter it belongs to.
     """
     states = {name: tensors_of(player) for name, player in players.items()}
-    states |= {f"penalty {penalty.name}": dict(penalty.state) for penalty in penalties}
+    states |= {owner: dict(memory) for owner, memory in memories.items()}
     # In order of the names, so that the weights themselves come before what is computed from them.
     marks = [(owner, name, _is_finite(tensor)) for owner, state in states.items() for name, tensor in state.items()]
     if not marks or bool(torch.stack([mark.to(marks[0][2].device) for *_, mark in marks]).all()):

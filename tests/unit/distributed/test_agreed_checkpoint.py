@@ -64,7 +64,7 @@ def test_a_signal_to_one_process_is_remembered_over_a_rollback_of_all(plan, tmp_
     def play(group):
         trainer = built(plan, group)
         trainer.handlers = [recording(trainer, run)] if group.is_main else []
-        batches_at = trainer.batches_at
+        batches_at = trainer.batches.at
 
         def broken(step, *, joined=False):
             if step == 9 and not joined and group.rank == 1:
@@ -73,7 +73,7 @@ def test_a_signal_to_one_process_is_remembered_over_a_rollback_of_all(plan, tmp_
                     trainer.batches.real = trainer.batches.real * torch.nan
             return batches_at(step, joined=joined)
 
-        trainer.batches_at = broken
+        trainer.batches.at = broken
         Recovery(run, most=1, learning_rate_factor=0.5).play(trainer)
         return trainer.step, len(trainer.rollbacks)
 

@@ -10,7 +10,7 @@ import torch
 from threads import in_threads
 
 import equipoise.penalties as penalties
-from equipoise.augmentation.transforms import shift_and_flip
+from equipoise import augmentation
 from equipoise.distributed import SINGLE_PROCESS
 from equipoise.errors import ConfigError, PlayDiverged
 from equipoise.experiment.build.trainer import build_trainer
@@ -193,7 +193,7 @@ def test_the_losses_of_the_processes_differ_and_their_gradients_add_up(objective
             trainer.discriminator,
             trainer.generator,
             objective=trainer.objective,
-            batch=trainer.batches_at(0)[0],
+            batch=trainer.batches.at(0)[0],
             penalties=trainer.penalties,
             group=group,
         )
@@ -252,15 +252,16 @@ def test_every_penalty_draws_for_the_joined_batch(name):
         torch.testing.assert_close(found, alone[rank::4])
 
 
-def test_a_change_of_pictures_is_drawn_for_the_joined_batch():
-    pictures = torch.rand(8, 1, 9, 9)
+@pytest.mark.parametrize("name", augmentation.available())
+def test_an_augmentation_draws_for_the_joined_batch(name):
+    images = torch.rand(8, 1, 9, 9)
 
-    def change(group):
-        stream = torch.Generator().manual_seed(5)
-        return group.applied(lambda samples: shift_and_flip(samples, stream), group.shard_rows(pictures))
+    def augmented(group):
+        step = augmentation.StepAugmentation(augmentation.find(name)(), seed=5, step=0, total=10, group=group)
+        return step(group.shard_rows(images), "real")
 
-    alone = change(SINGLE_PROCESS)
-    for rank, found in enumerate(in_threads(2, change)):
+    alone = augmented(SINGLE_PROCESS)
+    for rank, found in enumerate(in_threads(2, augmented)):
         assert torch.equal(found, alone[rank::2])
 
 
@@ -270,7 +271,7 @@ def test_one_process_is_sent_no_message_and_given_its_own_tensors():
     assert SINGLE_PROCESS.shard_rows(logits) is logits
     assert SINGLE_PROCESS.mean_shard(logits) is logits
     assert SINGLE_PROCESS.all_reduce([], [logits])[0] is logits
-    assert SINGLE_PROCESS.decision("yes") == "yes" and SINGLE_PROCESS.all_gather_object(3) == [3]
+    assert SINGLE_PROCESS.broadcast_object("yes") == "yes" and SINGLE_PROCESS.all_gather_object(3) == [3]
     assert not SINGLE_PROCESS.any_noticed()
 
 
@@ -367,7 +368,7 @@ def test_all_processes_go_back_to_the_same_checkpoint(points, tmp_path):
             if group.is_main
             else []
         )
-        batches_at = trainer.batches_at
+        batches_at = trainer.batches.at
         contaminated = [] if group.rank == 1 else [10]
 
         def broken_once(step, *, joined=False):
@@ -377,7 +378,7 @@ def test_all_processes_go_back_to_the_same_checkpoint(points, tmp_path):
                 return [dataclasses.replace(batch, real=batch.real * torch.nan) for batch in batches]
             return batches
 
-        trainer.batches_at = broken_once
+        trainer.batches.at = broken_once
         Recovery(run, most=1, learning_rate_factor=0.5).play(trainer)
         return trainer.step, trainer.lr_backoff, [record["to_step"] for record in trainer.rollbacks], weights(trainer)
 

@@ -92,7 +92,7 @@ def test_a_copy_that_does_worse_on_other_training_batches_stays():
 
 GAMES = {
     "points": ("ring8", []),
-    "spectral normalisation, clipping, fog, classes": (
+    "spectral normalisation, clipping, instance noise, classes": (
         "digits",
         [
             "networks.discriminator.spectral=true",
@@ -121,7 +121,7 @@ def test_play_is_bit_identical_with_and_without_measuring(game):
         for step in range(6):
             trainer.play()
             if measures and step in (2, 4):
-                batch = trainer.batches_at(step)[0]
+                batch = trainer.batches.at(step)[0]
                 found = duality_gap(trainer, steps=2, real=batch.real, labels=batch.labels, seed=0)
                 assert found["gap"] is not None
         states.append(trainer_state(trainer))
@@ -134,7 +134,7 @@ def test_the_same_state_gives_the_same_gap():
     planned = plan_run("ring8", steps=6, settings=["networks.generator.width=8", "data.points=400"])
     trainer = build_trainer(planned.config, planned.data)
     trainer.play()
-    real = trainer.batches_at(0)[0].real
+    real = trainer.batches.at(0)[0].real
     assert duality_gap(trainer, steps=2, real=real, seed=3) == duality_gap(trainer, steps=2, real=real, seed=3)
 
 

@@ -9,12 +9,11 @@ import torch
 from torch import nn
 
 import equipoise.penalties as penalties
-from equipoise.augmentation.instance_noise import InstanceNoise
 from equipoise.data import PreparedData
 from equipoise.data.sampler import balancing_weights
 from equipoise.distributed import ProcessGroup, process_group
 from equipoise.errors import ConfigError
-from equipoise.experiment.build.named import build_objective, build_penalty
+from equipoise.experiment.build.named import build_augmentation, build_objective, build_penalty
 from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.build.optimizers import build_optimizer
 from equipoise.experiment.config.schema import RunConfig
@@ -24,7 +23,6 @@ from equipoise.networks.spectral import has_normal_spectra
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
 from equipoise.training import BatchSource, Handler, Plan, Trainer
-from equipoise.training.instance_noise import InstanceNoiseStream, NoisyGenerator
 
 AUTOCAST = {"float32": None, "bf16": torch.bfloat16}
 
@@ -64,8 +62,9 @@ def build_trainer(
         penalties=terms,
         networks=[("generator", generator), ("discriminator", discriminator)],
     )
-    for penalty in terms:
-        penalty.place_state(device)
+    augmentation = build_augmentation(config.augmentation)
+    for part in terms if augmentation is None else (*terms, augmentation):
+        part.place_state(device)
     labels = data.train_labels() if classes else None
     update_rule = config.training.rule
     batches = BatchSource(
@@ -82,22 +81,19 @@ def build_trainer(
     )
     autocast = AUTOCAST[config.runtime.precision]
     generator, discriminator = generator.to(device), discriminator.to(device)
-    fog = build_instance_noise(config)
-    kind, seen = (Player, {}) if fog is None else (NoisyGenerator, {"fog": fog})
     return Trainer(
         discriminator=Player(
             discriminator,
             build_optimizer(config.optimizers.discriminator, discriminator, where="optimizers.discriminator"),
             autocast=autocast,
         ),
-        generator=kind(
+        generator=Player(
             generator,
             build_optimizer(config.optimizers.generator, generator, where="optimizers.generator"),
             average=AveragedWeights(generator, share=config.ema.relative_length),
             autocast=autocast,
-            **seen,
         ),
-        fog=fog,
+        augmentation=augmentation,
         objective=objective,
         penalties=terms,
         batches=batches,
@@ -118,14 +114,6 @@ def draw_weights(config: RunConfig, data: PreparedData) -> np.ndarray | None:
     labels = data.train_labels()
     assert labels is not None, "a plan with balanced classes has labels"
     return balancing_weights(labels.numpy(), weights)
-
-
-def build_instance_noise(config: RunConfig) -> InstanceNoiseStream | None:
-    """The instance noise that a configuration asks for."""
-    noise = config.augmentation.instance_noise
-    if noise is None:
-        return None
-    return InstanceNoiseStream(InstanceNoise(noise.level, noise.final, noise.decay_fraction), seed=config.seed)
 
 
 def plan_of(config: RunConfig) -> Plan:

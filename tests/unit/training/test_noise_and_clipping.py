@@ -1,62 +1,70 @@
-"""Instance noise and gradient clipping as they act in a game."""
+"""Instance noise and gradient clipping as they act in training."""
 
 import pytest
 import torch
 from torch import nn
 
-from equipoise.augmentation.instance_noise import InstanceNoise
+from equipoise.augmentation.instance_noise import instance_noise
 from equipoise.game import Player
+from equipoise.game.step import augmented
 from equipoise.objectives import find
 from equipoise.training import BatchSource, Plan, Trainer
 from equipoise.training.clipping import clip_gradients
-from equipoise.training.instance_noise import InstanceNoiseStream, NoisyGenerator
 
 
-def foggy(noise, *, steps=11):
+def noisy(noise, *, steps=11):
     torch.manual_seed(0)
     generator, discriminator = nn.Linear(3, 2), nn.Sequential(nn.Linear(2, 1), nn.Flatten(0))
-    fog = InstanceNoiseStream(noise, seed=5)
     return Trainer(
         discriminator=Player(discriminator, torch.optim.SGD(discriminator.parameters(), lr=0.1)),
-        generator=NoisyGenerator(generator, torch.optim.SGD(generator.parameters(), lr=0.1), fog=fog),
+        generator=Player(generator, torch.optim.SGD(generator.parameters(), lr=0.1)),
         objective=find("nonsaturating")(),
         batches=BatchSource(torch.zeros(64, 2), latent_dimensions=3, batch_size=4000, turns=2, seed=0),
         plan=Plan(steps=steps, measure_every=1),
-        fog=fog,
+        augmentation=noise,
     )
 
 
-def test_both_sides_are_seen_through_the_level_that_the_plan_says():
-    game = foggy(InstanceNoise(level=0.5, final=0.1, share=1.0))
+def seen(game, step):
+    """Real batches and the generator of a step as the discriminator sees them."""
+    return augmented(game.batches.at(step), game.generator, game.augmentation_at(step))
+
+
+def test_both_sides_get_noise_of_the_level_that_is_due():
+    game = noisy(instance_noise(level=0.5, final=0.1, decay_fraction=1.0))
     for step, level in ((0, 0.5), (5, 0.3), (10, 0.1)):
-        batches = game.batches_at(step)
-        seen = game.generator(batches[0].latents) - game.generator.network(batches[0].latents)
+        batches, generate = seen(game, step)
+        noise = generate(batches[0].latents) - game.generator.network(batches[0].latents)
         # 8,000 draws: a standard deviation is known to 1/sqrt(16,000) = 0.8 %; five of these are 4 %.
         assert float(batches[0].real.std()) == pytest.approx(level, rel=0.04)
-        assert float(seen.detach().std()) == pytest.approx(level, rel=0.04)
+        assert float(noise.detach().std()) == pytest.approx(level, rel=0.04)
         assert not torch.equal(batches[0].real, batches[1].real)
-        assert not torch.allclose(seen, batches[0].real)
+        assert not torch.allclose(noise, batches[0].real)
 
 
 def test_the_noise_of_a_step_depends_on_seed_and_step_alone():
-    first, second = (foggy(InstanceNoise(level=0.5)) for _ in range(2))
+    first, second = (noisy(instance_noise(level=0.5)) for _ in range(2))
     first.play()
-    ahead, again = first.batches_at(7), second.batches_at(7)
+    (ahead, of_first), (again, of_second) = seen(first, 7), seen(second, 7)
     assert torch.equal(ahead[1].real, again[1].real)
     latents = ahead[0].latents
-    noise = [game.generator(latents) - game.generator.network(latents) for game in (first, second)]
+    noise = [
+        generate(latents) - game.generator.network(latents)
+        for game, generate in ((first, of_first), (second, of_second))
+    ]
     # The two generators differ by now, and with them the rounding of their sums of order 1.
     assert torch.allclose(*noise, atol=1e-6)
-    assert not torch.equal(ahead[1].real, second.batches_at(8)[1].real)
-    # The fog of the later step, asked for just above, is another one on generated samples too: 8,000 independent
-    # pairs of draws have a correlation of 0 +- 0.011, and five of these are 0.056.
-    later = second.generator(latents) - second.generator.network(latents)
+    batches, generate = seen(second, 8)
+    assert not torch.equal(ahead[1].real, batches[1].real)
+    # The noise of the later step is another one on generated samples too: 8,000 independent pairs of draws have a
+    # correlation of 0 +- 0.011, and five of these are 0.056.
+    later = generate(latents) - second.generator.network(latents)
     assert abs(torch.corrcoef(torch.stack([later.flatten(), noise[1].flatten()]).detach())[0, 1]) < 0.056
 
 
 def test_the_generator_learns_through_the_noise_and_the_row_says_its_level():
     rows = []
-    game = foggy(InstanceNoise(level=0.4, final=0.0, share=0.5))
+    game = noisy(instance_noise(level=0.4, final=0.0, decay_fraction=0.5))
     game.handlers = [lambda event: rows.append(event.row) if hasattr(event, "row") else None]
     before = game.generator.network.weight.clone()
     game.run()
