@@ -20,7 +20,7 @@ ROWS_LOOKED_AT = 4096
 
 
 def resolved(content: Mapping[str, Any], data: PreparedData) -> dict[str, Any]:
-    """The nested dictionaries of a configuration with `gamma: auto` and the default augmentation of consistency written out.
+    """A configuration with `gamma: auto` and the default augmentation of the consistency penalty written out.
 
     Raises:
         ConfigError: gamma is to be automatic, and no penalty has one.
