@@ -129,7 +129,7 @@ def train(
     one_length(steps, minutes)
     positive("--margin", margin)
     from equipoise.distributed import process_group
-    from equipoise.experiment.forecast import dry_run
+    from equipoise.experiment.forecast import forecast_config
     from equipoise.experiment.judge.during_training import evaluation_settings
     from equipoise.experiment.prepare import resolve
     from equipoise.experiment.train import train as train_configuration
@@ -155,7 +155,7 @@ def train(
         preset=preset,
     )
     if dry_run:
-        chosen, forecast = dry_run(chosen)
+        chosen, forecast = forecast_config(chosen)
         if not group.is_main:
             return
         show_plan(chosen, forecast, as_json=as_json)

@@ -110,7 +110,7 @@ def data_bytes(data: PreparedData) -> int:
     return 2 * stored if data.samples is None else min(2 * stored, RELEASE_BYTES)
 
 
-def dry_run(config: RunConfig) -> tuple[RunConfig, Forecast]:
+def forecast_config(config: RunConfig) -> tuple[RunConfig, Forecast]:
     """The configuration as a run would store it, and what the run would take.
 
     Where a step finds no room in memory, the looks stay as they were asked for.
