@@ -14,6 +14,7 @@
     checkpoints/       step-00001000.safetensors and .json beside it; broken-step-... were set aside by resume
     best/              the same, of the look with the smallest estimate, for a run with --keep-best
     samples/           real.png, step-00001000.png, and the numbers behind them (.csv, .npy)
+    scores.json        what metrics said of the generator, once 'equipoise metrics' was asked
     give-away.png      pictures that gave each side away most in the last verdict, for image runs
     report.html        made from the files above and nothing else
 """
@@ -44,6 +45,7 @@ OWN_PLACES = (
     "verdicts.jsonl",
     "report.html",
     "known_density.json",
+    "scores.json",
     "checkpoints",
     "samples",
     "tensorboard",
