@@ -39,7 +39,7 @@ from equipoise.game.step import Batch, Generate, augmented, discriminator_loss, 
 from equipoise.objectives.value_change import Influences, change_of_value, influences, standard_error
 from equipoise.randomness import Stream, derived_seed, torch_stream
 from equipoise.training.clipping import clip_gradients
-from equipoise.training.loop import Trainer
+from equipoise.training.state import TrainingState
 
 CHUNK = 256
 """Validation rows that are evaluated at once; it bounds the memory."""
@@ -50,12 +50,12 @@ FIRST_DRAW = 1 << 36
 
 
 def duality_gap(
-    trainer: Trainer, *, steps: int, real: Tensor, labels: Tensor | None = None, seed: int
+    state: TrainingState, *, steps: int, real: Tensor, labels: Tensor | None = None, seed: int
 ) -> dict[str, Any]:
     """Gains of both players' copies after `steps` steps alone; the game itself is not touched.
 
     Args:
-        trainer: the game as it is.
+        state: of training.
         steps: how many steps each copy makes, 1 or more.
         real: validation rows as the players see them. Shape `(rows, *sample_shape)`.
         labels: class of each, in a conditional game. Shape `(rows,)`.
@@ -65,8 +65,10 @@ def duality_gap(
         Plain values: `steps`, `rows`, the objective's `value` there, and `discriminator_gain`, `generator_gain` and
         `gap` with their standard errors; `None` for what is not finite (a copy that left the finite numbers).
     """
-    responses = _Responses(trainer, steps, seed)
-    discriminator, generator = _copies(trainer)
+    device = state.batches.real.device
+    real, labels = real.to(device), None if labels is None else labels.to(device)
+    responses = _Responses(state, steps, seed)
+    discriminator, generator = _copies(state)
 
     def measured(players: tuple[Player, Player]) -> Influences:
         return responses.value(players, real, labels, seed=seed)
@@ -91,33 +93,33 @@ def duality_gap(
 
 @dataclass(frozen=True)
 class _Responses:
-    """Trains copies of a trainer's players alone, and measures V with them."""
+    """Trains copies of both players alone, and measures V with them."""
 
-    trainer: Trainer
+    state: TrainingState
     steps: int
     seed: int
 
     def discriminator(self) -> Player:
         """A copy of the discriminator, trained against the generator as it is."""
-        trainer = self.trainer
-        discriminator, generator = _copies(trainer)
+        state = self.state
+        discriminator, generator = _copies(state)
         for rate, batch, generate in self._batches(generator):
             _, loss, _ = discriminator_loss(
                 discriminator,
                 generate,
-                objective=trainer.objective,
+                objective=state.objective,
                 batch=batch,
-                penalties=trainer.penalties,
-                penalty_factor=trainer.gamma.at(self._last_step, trainer.plan.course),
+                penalties=state.penalties,
+                penalty_factor=state.gamma,
             )
             _update(discriminator, loss, rate)
         return discriminator
 
     def generator(self) -> Player:
         """A copy of the generator, trained against the discriminator as it is."""
-        discriminator, generator = _copies(self.trainer)
+        discriminator, generator = _copies(self.state)
         for rate, batch, generate in self._batches(generator):
-            loss = generator_loss(discriminator, generate, objective=self.trainer.objective, batch=batch)
+            loss = generator_loss(discriminator, generate, objective=self.state.objective, batch=batch)
             _update(generator, loss, rate)
         return generator
 
@@ -134,8 +136,8 @@ class _Responses:
         discriminator, generator = players
         for network in (discriminator.network, generator.network):
             network.eval()
-        stream = torch_stream(seed, Stream.DUALITY_GAP_LATENTS, self.trainer.step)
-        latents = torch.randn(len(real), self.trainer.batches.latent_dimensions, generator=stream).to(real.device)
+        stream = torch_stream(seed, Stream.DUALITY_GAP_LATENTS, self.state.step)
+        latents = torch.randn(len(real), self.state.batches.latent_dimensions, generator=stream).to(real.device)
         whole, generate = self._augmented(generator, Batch(real, latents, labels))
         real_logits, fake_logits = [], []
         for start in range(0, len(real), CHUNK):
@@ -144,32 +146,27 @@ class _Responses:
             real_logits.append(discriminator(whole.real[chunk], classes))
             fake_logits.append(discriminator(generate(latents[chunk], classes), classes))
         sides = torch.cat(real_logits), torch.cat(fake_logits)
-        return influences(self.trainer.objective, *sides, in_pairs=labels is not None)
+        return influences(self.state.objective, *sides, in_pairs=labels is not None)
 
     def _batches(self, generator: Player) -> Iterator[tuple[float, Batch, Generate]]:
         """Factors on the base learning rate, batches that the game never uses, and the generator to use with each."""
-        rate = self.trainer.learning_rate.at(self._last_step, self.trainer.plan.course)
-        start = math.sqrt(self.trainer.lr_backoff * rate)
+        start = math.sqrt(self.state.learning_rate)
         for place in range(self.steps):
             yield start * (1 - place / self.steps), *self._augmented(generator, self._batch(place))
 
     def _batch(self, place: int) -> Batch:
-        return self.trainer.batches.batch(FIRST_DRAW + self.trainer.step * (self.steps + CHECKED_BATCHES) + place)
+        return self.state.batches.batch(FIRST_DRAW + self.state.step * (self.steps + CHECKED_BATCHES) + place)
 
     def _augmented(self, generator: Player, batch: Batch) -> tuple[Batch, Generate]:
         """As the discriminator sees them; the randomness is not that of the game."""
-        seed = derived_seed(self.seed, Stream.DUALITY_GAP_NOISE, self.trainer.step)
-        (batch,), generate = augmented([batch], generator, self.trainer.augmentation_at(self._last_step, seed=seed))
+        seed = derived_seed(self.seed, Stream.DUALITY_GAP_NOISE, self.state.step)
+        (batch,), generate = augmented([batch], generator, self.state.augmentation_with(seed))
         return batch, generate
 
-    @property
-    def _last_step(self) -> int:
-        return max(self.trainer.step - 1, 0)
 
-
-def _copies(trainer: Trainer) -> tuple[Player, Player]:
+def _copies(state: TrainingState) -> tuple[Player, Player]:
     """Copies of both players with optimizers of their own, so that training them leaves the game as it is."""
-    return _copied(trainer.discriminator), _copied(trainer.generator)
+    return _copied(state.discriminator), _copied(state.generator)
 
 
 def _copied(player: Player) -> Player:

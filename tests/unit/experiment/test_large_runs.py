@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from equipoise.data import load, prepare
-from equipoise.experiment import prepare as preparing
 from equipoise.experiment.judge.datasets import judge_sources
 from equipoise.experiment.judge.run import drawn, judge_run, most_samples
 from equipoise.experiment.resume import resume
@@ -32,7 +31,6 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def hold(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on, data are held on disk or in memory."""
     monkeypatch.setenv("EQUIPOISE_MAP_ABOVE_MB", ALWAYS if where == "disk" else NEVER)
-    preparing._prepared.clear()
 
 
 def frame(rows: int) -> pd.DataFrame:

@@ -43,7 +43,7 @@ def test_a_clip_norm_shortens_the_steps_of_its_player_only(points):
         "optimizers.lr_schedule.warmup_steps=0",
     )
     before = [parameter.detach().clone() for parameter in trainer.generator.parameters]
-    report = trainer.play(measure=True)
+    report = trainer.train_step(measure=True)
     moved = torch.cat([(a - b).flatten() for a, b in zip(before, trainer.generator.parameters, strict=True)])
     # A move of 1e-4 in weights of order 1 keeps three of float32's digits.
     assert float(moved.detach().norm()) == pytest.approx(1e-4, rel=5e-3)
@@ -53,7 +53,7 @@ def test_a_clip_norm_shortens_the_steps_of_its_player_only(points):
 def test_spectral_normalisation_is_control_enough_for_wasserstein_play(points):
     _, trainer = built(points, "objective=wasserstein", "penalties=[]", "networks.discriminator.spectral=true")
     for _ in range(3):
-        report = trainer.play()
+        report = trainer.train_step()
     assert torch.isfinite(report.discriminator_loss)
     with pytest.raises(ConfigError, match="spectral"):
         built(points, "objective=wasserstein", "penalties=[]")
@@ -124,7 +124,7 @@ def test_a_wrong_stabiliser_is_named(points, setting, where):
 
 def test_play_under_bf16_keeps_weights_losses_and_penalties_in_float32(points):
     _, trainer = built(points, "runtime.precision=bf16")
-    report = trainer.play(measure=True)
+    report = trainer.train_step(measure=True)
     assert report.real_logits.dtype == torch.bfloat16
     assert report.discriminator_loss.dtype == report.penalties["r1"].dtype == torch.float32
     assert all(p.dtype == torch.float32 for p in (*trainer.generator.parameters, *trainer.discriminator.parameters))

@@ -44,7 +44,7 @@ def test_both_sides_get_noise_of_the_level_that_is_due():
 
 def test_the_noise_of_a_step_depends_on_seed_and_step_alone():
     first, second = (noisy(instance_noise(level=0.5)) for _ in range(2))
-    first.play()
+    first.train_step()
     (ahead, of_first), (again, of_second) = seen(first, 7), seen(second, 7)
     assert torch.equal(ahead[1].real, again[1].real)
     latents = ahead[0].latents
@@ -65,9 +65,8 @@ def test_the_noise_of_a_step_depends_on_seed_and_step_alone():
 def test_the_generator_learns_through_the_noise_and_the_row_says_its_level():
     rows = []
     game = noisy(instance_noise(level=0.4, final=0.0, decay_fraction=0.5))
-    game.handlers = [lambda event: rows.append(event.row) if hasattr(event, "row") else None]
     before = game.generator.network.weight.clone()
-    game.run()
+    game.run([lambda event: rows.append(event.row) if hasattr(event, "row") else None])
     assert not torch.equal(before, game.generator.network.weight)
     assert rows[0]["instance_noise"] == 0.4 and rows[-1]["instance_noise"] == 0.0
 

@@ -8,7 +8,17 @@ from equipoise.errors import PlayDiverged
 from equipoise.game import AveragedWeights, Player, UpdateRule
 from equipoise.objectives import find
 from equipoise.penalties import find as find_penalty
-from equipoise.training import BatchSource, CheckpointDue, Ended, EvaluationDue, Measured, Plan, SamplesDue, Trainer
+from equipoise.training import (
+    BatchSource,
+    CheckpointDue,
+    Ended,
+    EvaluationDue,
+    Measured,
+    Plan,
+    SamplesDue,
+    Stop,
+    Trainer,
+)
 from equipoise.training.histograms import BINS, logit_histogram
 from equipoise.training.sampling import PIECE, draw_samples
 
@@ -90,16 +100,28 @@ def test_a_batch_of_one_has_a_value_but_no_standard_error():
 def test_a_request_to_stop_ends_play_after_the_step_with_a_checkpoint():
     seen = []
     game = trainer(steps=1000, handlers=[seen.append], measure_every=4)
-
-    def stop(event):
-        if isinstance(event, Measured) and event.step == 8:
-            game.should_stop = True
-
-    game.handlers = [seen.append, stop]
-    game.run()
+    game.run([lambda event: Stop() if isinstance(event, Measured) and event.step == 8 else None])
     assert game.step == 8
     assert [type(event) for event in seen[-2:]] == [CheckpointDue, Ended]
     assert not seen[-1].is_complete
+
+
+def test_a_handler_that_says_the_goal_is_reached_makes_the_run_complete_whatever_others_answer_after_it():
+    seen = []
+    game = trainer(steps=1000, measure_every=4)
+    answers = [Stop(goal="enough"), Stop()]
+    game.run([lambda event, answer=answer: answer if isinstance(event, Measured) else None for answer in answers])
+    game.run([seen.append])
+    assert game.goal_reached == "enough" and seen[-1] == Ended(1, is_complete=True)
+
+
+def test_an_event_that_asks_for_work_carries_the_state_after_its_step():
+    seen = []
+    game = trainer(handlers=[seen.append], sample_steps=frozenset({3}))
+    game.run()
+    states = [event.state for event in seen if isinstance(event, (SamplesDue, CheckpointDue))]
+    assert [state.step for state in states] == [3, 12, 12]
+    assert states[0].players == game.players and states[0].sampled_generator is game.generator.average.network
 
 
 def test_play_that_leaves_the_finite_numbers_is_named_before_anything_is_stored():
@@ -154,7 +176,7 @@ def test_batches_depend_on_seed_and_step_alone():
 
 def test_every_turn_of_a_step_has_a_batch_of_its_own():
     source = BatchSource(
-        torch.randn(50, 2), latent_dimensions=3, batch_size=4, turns=UpdateRule(n_critic=3).turns, seed=0
+        torch.randn(50, 2), latent_dimensions=3, batch_size=4, turns=UpdateRule(n_critic=3).updates_per_step, seed=0
     )
     batches = source.at(0)
     assert len(batches) == 4

@@ -22,7 +22,7 @@ from equipoise.game import AveragedWeights, Player
 from equipoise.networks.spectral import has_normal_spectra
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
-from equipoise.training import BatchSource, Handler, Plan, Trainer
+from equipoise.training import BatchSource, Plan, Trainer
 
 AUTOCAST = {"float32": None, "bf16": torch.bfloat16}
 
@@ -31,7 +31,7 @@ def build_trainer(
     config: RunConfig,
     data: PreparedData,
     *,
-    handlers: Sequence[Handler] = (),
+    plan: Plan | None = None,
     trusted: bool = True,
     group: ProcessGroup | None = None,
 ) -> Trainer:
@@ -40,7 +40,7 @@ def build_trainer(
     Args:
         config: the complete configuration.
         data: the prepared data; only the training part is looked at.
-        handlers: who is told what happens.
+        plan: when things happen; by default as the configuration says, without interim evaluations.
         trusted: whether an import path in the configuration may be imported.
         group: the processes that train together; by default those that were started together.
 
@@ -97,11 +97,10 @@ def build_trainer(
         objective=objective,
         penalties=terms,
         batches=batches,
-        plan=plan_of(config),
+        plan=plan_of(config) if plan is None else plan,
         update_rule=update_rule,
         learning_rate=config.optimizers.lr_schedule,
         gamma=config.gamma,
-        handlers=handlers,
         group=group,
     )
 
@@ -116,15 +115,26 @@ def draw_weights(config: RunConfig, data: PreparedData) -> np.ndarray | None:
     return balancing_weights(labels.numpy(), weights)
 
 
-def plan_of(config: RunConfig) -> Plan:
-    """When things happen; samples come densely at first, when they change most."""
-    steps, count = config.training.steps, config.outputs.samples
+def plan_of(config: RunConfig, *, evaluation_steps: frozenset[int] = frozenset(), total: int | None = None) -> Plan:
+    """When things happen; samples come densely at first, when they change most.
+
+    Args:
+        config: the complete configuration.
+        evaluation_steps: steps after which the referee evaluates.
+        total: steps of a run that was made longer or shorter than its configuration says.
+    """
+    planned, count = config.training.steps, config.outputs.samples
+    total = planned if total is None else total
     # Evenly spaced in the square root of the step: 12 sample grids of 20,000 steps begin at step 139.
-    sample_steps = frozenset(max(1, round(steps * (index / count) ** 2)) for index in range(1, count + 1))
+    sample_steps = {max(1, round(planned * (index / count) ** 2)) for index in range(1, count + 1)}
+    if total > planned:  # as many again, evenly spaced over the added steps
+        sample_steps |= {planned + max(1, (total - planned) * index // count) for index in range(1, count + 1)}
     return Plan(
-        steps=steps,
+        steps=total,
+        schedule_steps=planned,
         measure_every=config.outputs.measure_every,
-        sample_steps=sample_steps,
+        sample_steps=frozenset(sample_steps),
+        evaluation_steps=evaluation_steps,
         checkpoint_every=config.outputs.checkpoint_every,
     )
 
