@@ -223,7 +223,7 @@ def test_the_stored_configuration_leaves_nothing_about_looks_open_and_trains_the
     second = train_planned(again, tmp_path / "second")
     assert looks_of(second.folder) == looks_of(first.folder)
     stored = json.loads((first.folder / "evaluations.json").read_text())["resolution"]
-    assert stored["method"] == "planted" and looks_of(first.folder)[0]["sensitivity_method"] == "planted"
+    assert stored["method"] == "injected" and looks_of(first.folder)[0]["sensitivity_method"] == "injected"
 
 
 def test_a_broken_best_checkpoint_gives_way_to_the_one_before(tmp_path):
