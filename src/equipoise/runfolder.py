@@ -120,6 +120,10 @@ class RunFolder:
         return self.path / "give-away.png"
 
     @property
+    def scores(self) -> Path:
+        return self.path / "scores.json"
+
+    @property
     def samples(self) -> Path:
         return self.path / "samples"
 

@@ -24,7 +24,6 @@ from equipoise.spaces import sample_size
 
 Features = Callable[[np.ndarray], np.ndarray] | Path | str
 LEAST_DEMANDING = "frechet_distance"  # where it has too few samples, every metric has
-FILE_NAME = "scores.json"
 NO_CONFIDENCE = "A metric carries no confidence; 'equipoise judge' says whether the two can be distinguished."
 
 
@@ -155,7 +154,7 @@ def measure_gan(
     found = _scores(real, fake, (real.values, fake.values), density, metrics, features, seed=seed, floor=floor)
     of_run = f"the selection part of {data.raw.source}", f"the generator after step {gan.step:,}"
     found = replace(found, real=of_run[0], fake=of_run[1], step=gan.step)
-    run.write_json(gan.folder / FILE_NAME, found.to_json())
+    run.write_json(run.scores, found.to_json())
     return found
 
 

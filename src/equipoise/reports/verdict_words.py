@@ -15,7 +15,11 @@ from equipoise.entries import entry_at, finite, number_at
 from equipoise.plotting.number_text import number, percent
 
 LOG_2 = math.log(2.0)
-NO_VERDICT = "No referee has looked yet"
+NO_VERDICT = "There is no verdict yet"
+METHOD = (
+    "The referee is a classifier two-sample test: classifiers are trained for this verdict alone, and scored once on "
+    "samples that they have not seen."
+)
 LONGEST_SENTENCE, MOST_STATEMENTS = 600, 12
 CONCLUSIONS = {
     "distinguished": "Distinguished",

@@ -98,30 +98,30 @@ def test_a_relativistic_run_shows_the_minimax_value_less_an_offset_with_its_own_
     assert "mean D on generated" in page
 
 
-def test_no_minimax_value_and_no_d_are_shown_for_wasserstein_play(tmp_path):
+def test_no_minimax_value_and_no_d_are_shown_for_a_wasserstein_game(tmp_path):
     page = page_of(build_run(tmp_path / "run", objective="wasserstein", steps=100))
     assert "Minimax value" not in page and "mean D on" not in page
-    assert "slope of the output" in page
+    assert "input gradient of the output" in page
 
 
 def test_flags_of_the_monitor_stand_above_the_samples_with_the_steps_they_held(run_folder):
     rows = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
     measured = [row for row in rows if "saturation" in row]
     for row in measured[1:3]:
-        row["saturation"]["flags"] = ["The slope has <b>exploded</b>."]
+        row["saturation"]["flags"] = ["The gradient has <b>exploded</b>."]
     write_lines(run_folder / "metrics.jsonl", rows)
     text = text_of(page_of(run_folder))
     said = (
-        f"The slope has <b>exploded</b>. (Found 2 of {len(measured)} times that it was looked at, "
+        f"The gradient has <b>exploded</b>. (Found 2 of {len(measured)} times that this was measured, "
         f"from step {measured[1]['step']:,} until step {measured[2]['step']:,}.)"
     )
     assert text.index(said) < text.index("Samples over time")
     assert "What the monitor saw" not in text_of(page_of(build_run(run_folder.parent / "other", steps=100)))
 
 
-def test_a_run_without_a_look_says_so_and_names_the_command(tmp_path):
+def test_a_run_without_a_verdict_says_so_and_names_the_command(tmp_path):
     text = text_of(page_of(build_run(tmp_path / "run", evaluations=0, steps=100)))
-    assert f"No referee has looked yet; run 'equipoise judge {tmp_path / 'run'}'." in text
+    assert f"There is no verdict yet; run 'equipoise judge {tmp_path / 'run'}'." in text
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_verdict_older_than_the_run_is_marked_as_such(run_folder):
 
 def test_a_failed_run_shows_its_message(run_folder):
     change(run_folder / "status.json", state="failed", message="the generator's loss became NaN")
-    said = "Failed at step 400 of 400 after 26 s of play: the generator's loss became NaN"
+    said = "Failed at step 400 of 400 after 26 s of training: the generator's loss became NaN"
     assert said in text_of(page_of(run_folder))
 
 

@@ -1,4 +1,4 @@
-"""A report shows what a verdict rests on, and what the looks during training were, cost and led to."""
+"""A report shows what a verdict rests on, and what the interim evaluations were, cost and led to."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from PIL import Image
 from synthetic_runs import build_run, write, write_lines
 
 from equipoise.reports import write_report
-from equipoise.reports.evidence import duality_gap_plot, evaluation_facts, evidence_tables
-from equipoise.reports.figures import referee_plot
+from equipoise.reports.evidence import evaluation_facts, evidence_tables
 from equipoise.reports.reading import read_run
+from equipoise.reports.referee_plots import duality_gap_plot, referee_plot
 
 
 def gap_of(value):
@@ -64,8 +64,8 @@ FINDINGS = [
 
 
 @pytest.fixture
-def looked_at(tmp_path):
-    """A finished run of three looks and a final verdict, which keeps its best checkpoint."""
+def evaluated(tmp_path):
+    """A finished run of three interim evaluations and a final verdict, which keeps its best checkpoint."""
     folder = build_run(tmp_path / "run", steps=400, evaluations=4)
     rows = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text().splitlines()]
     for place, row in enumerate(rows[:3]):
@@ -96,14 +96,14 @@ def looked_at(tmp_path):
     return folder
 
 
-def test_the_page_has_the_evidence_in_tables_below_the_verdict(looked_at):
-    text = text_of(write_report(looked_at).read_text(encoding="utf-8"))
+def test_the_page_has_the_evidence_in_tables_below_the_verdict(evaluated):
+    text = text_of(write_report(evaluated).read_text(encoding="utf-8"))
     places = [
         text.index(words)
         for words in (
             "A fresh discriminator still tells",
             "The evidence",
-            "What would have been seen",
+            "Minimum detectable effects",
             "Coverage",
             "Memorisation",
             "Samples over time",
@@ -114,41 +114,41 @@ def test_the_page_has_the_evidence_in_tables_below_the_verdict(looked_at):
     assert "not at any size" in text
 
 
-def test_the_pictures_that_give_each_side_away_have_a_text(looked_at):
-    page = write_report(looked_at).read_text(encoding="utf-8")
-    assert "The pictures that give each side away most" in page and checked(page).pictures_without_text == 0
+def test_the_most_discriminative_images_have_a_text(evaluated):
+    page = write_report(evaluated).read_text(encoding="utf-8")
+    assert "The most discriminative images" in page and checked(page).pictures_without_text == 0
 
 
-def test_what_a_column_is_called_is_text_and_never_markup(looked_at):
-    assert "<b>price</b>" not in write_report(looked_at).read_text(encoding="utf-8")
+def test_what_a_column_is_called_is_text_and_never_markup(evaluated):
+    assert "<b>price</b>" not in write_report(evaluated).read_text(encoding="utf-8")
 
 
-def test_floors_stand_beside_what_was_found(looked_at):
-    tables = {table.title: table for table in evidence_tables(read_run(looked_at).verdict)}
+def test_floors_stand_beside_what_was_found(evaluated):
+    tables = {table.title: table for table in evidence_tables(read_run(evaluated).verdict)}
     (coverage,) = [table for title, table in tables.items() if title.startswith("Coverage")]
     assert coverage.rows == (("coverage", "61.0 %", "97.0 %"),)
-    assert tables["The samples that give each side away most"].rows == (("real", "3", "12.5"),)
+    assert tables["The most discriminative samples"].rows == (("real", "3", "12.5"),)
 
 
-def test_the_cost_of_looks_and_the_checkpoint_in_use_are_said(looked_at):
-    metadata = dict(evaluation_facts(read_run(looked_at)))
-    assert metadata["looks made"] == "3 of 3 planned"
-    assert metadata["share of the time that the looks took"].startswith("6.2")  # 6 / 96
+def test_the_cost_of_evaluations_and_the_checkpoint_in_use_are_said(evaluated):
+    metadata = dict(evaluation_facts(read_run(evaluated)))
+    assert metadata["made"] == "3 of 3 planned"
+    assert metadata["share of the time that they took"].startswith("6.2")  # 6 / 96
     assert metadata["ended because"] == "The referee's look said so."
-    text = text_of(write_report(looked_at).read_text(encoding="utf-8"))
+    text = text_of(write_report(evaluated).read_text(encoding="utf-8"))
     assert "Samples come from step 300" in text and "the last step is 400" in text
     assert "This verdict is about it." in text
 
 
-def test_the_gap_is_drawn_with_its_equilibrium_at_zero(looked_at):
-    plot = duality_gap_plot(read_run(looked_at))
+def test_the_gap_is_drawn_with_its_equilibrium_at_zero(evaluated):
+    plot = duality_gap_plot(read_run(evaluated))
     (axes,) = plot.figure.axes
     flat = [line for line in axes.lines if np.allclose(line.get_ydata(), 0.0)]
     assert flat and "20 steps" in plot.reading and len(plot.rows) == 3
 
 
-def test_the_bands_of_looks_reach_as_far_above_the_estimate_as_the_bound_lies_below_it(looked_at):
-    run = read_run(looked_at)
+def test_the_bands_of_evaluations_reach_as_far_above_the_estimate_as_the_bound_lies_below_it(evaluated):
+    run = read_run(evaluated)
     plot = referee_plot(run)
     (axes,) = plot.figure.axes
     ends = {
@@ -157,15 +157,15 @@ def test_the_bands_of_looks_reach_as_far_above_the_estimate_as_the_bound_lies_be
         for segment in getattr(drawn, "get_segments", list)()
     }
     for row in run.verdicts[:3]:
-        # Half the standard error of V, 0.02, times the normal quantile of the look's confidence.
+        # Half the standard error of V, 0.02, times the normal quantile of the evaluation's confidence.
         top = row["jsd_estimate_nats"] + NormalDist().inv_cdf(row["confidence"]) * 0.01
         assert (round(row["jsd_lower_bound_nats"], 6), round(top, 6)) in ends
     assert any("band" in note for note in plot.notes)
 
 
-def test_a_run_without_looks_has_no_panel_for_them(tmp_path):
+def test_a_run_without_evaluations_has_no_panel_for_them(tmp_path):
     page = write_report(build_run(tmp_path / "run", steps=400, evaluations=0)).read_text(encoding="utf-8")
-    assert "duality gap" not in page and "looks during training" not in page
+    assert "duality gap" not in page and "Interim evaluations" not in page
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_a_run_without_looks_has_no_panel_for_them(tmp_path):
         {"confidence": 7},
     ],
 )
-def test_a_look_with_broken_fields_breaks_no_report(looked_at, fields):
-    rows = [json.loads(line) for line in (looked_at / "verdicts.jsonl").read_text().splitlines()]
-    write_lines(looked_at / "verdicts.jsonl", [{**row, **fields} for row in rows])
-    write(looked_at / "looks.json", {"plan": [1, 2]})
-    assert write_report(looked_at).is_file()
+def test_an_evaluation_with_broken_fields_breaks_no_report(evaluated, fields):
+    rows = [json.loads(line) for line in (evaluated / "verdicts.jsonl").read_text().splitlines()]
+    write_lines(evaluated / "verdicts.jsonl", [{**row, **fields} for row in rows])
+    write(evaluated / "looks.json", {"plan": [1, 2]})
+    assert write_report(evaluated).is_file()
