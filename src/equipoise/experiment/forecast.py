@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from equipoise.data import PreparedData
-from equipoise.data.store.arrays import RELEASE_BYTES
+from equipoise.data.store.arrow import RELEASE_BYTES
 from equipoise.errors import ConfigError, OutOfMemory
 from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.config.schema import RunConfig

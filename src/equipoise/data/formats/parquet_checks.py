@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from equipoise.data.dataset import DataOptions
-from equipoise.data.tables.frames import check_names, too_many_columns
+from equipoise.data.tables.checks import check_names, too_many_columns
 from equipoise.errors import DataError
 from equipoise.limits import HARMLESS_BYTES, limit, refuse_expansion
 
