@@ -17,7 +17,7 @@ from equipoise.experiment.judge.run import drawn, most_samples, run_data
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.metrics import Metric, Score, available, find, score
 from equipoise.metrics.known import KNOWN
-from equipoise.plotting.number_text import number
+from equipoise.plotting.number_text import number, text_table
 from equipoise.randomness import Stream, derived_seed
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
@@ -64,14 +64,10 @@ class Scores:
 
     def to_text(self) -> str:
         """A table for a terminal, and how to read it."""
-        lines = [("", "value", "between real sets", "samples a side"), *self.rows()]
-        widths = [max(len(line[place]) for line in lines) for place in range(4)]
-        table = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-        ]
+        table = text_table(("metric", "value", "between real sets", "samples a side"), self.rows())
         readings = [f"{name}: {reading}" for name, reading in self.readings.items()]
         head = f"{self.fake} against {self.real}, compared as {self.compared}"
-        return "\n".join([head, "", *table, "", *readings, *self.notes, NO_CONFIDENCE])
+        return "\n".join([head, "", table, "", *readings, *self.notes, NO_CONFIDENCE])
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""

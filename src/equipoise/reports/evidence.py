@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from equipoise.entries import entry_at, finite, number_at
-from equipoise.plotting.number_text import duration, number, percent
+from equipoise.plotting.number_text import duration, number, percent, shortened
 from equipoise.reports.reading import RunRecord
 
 MOST_ROWS, MOST_COLUMNS, CELL_LENGTH = 24, 14, 40
@@ -173,7 +173,7 @@ def _findings(verdict: Mapping[str, Any], check: str) -> list[Mapping[str, Any]]
 
 
 def _numbers(numbers: Any) -> dict[str, tuple[str, ...]]:
-    """Each number by name, with its floor beside it."""
+    """Each number by name, with what two real sets reach beside it."""
     if not isinstance(numbers, Mapping):
         return {}
     rows = {}
@@ -194,5 +194,4 @@ def _numbers(numbers: Any) -> dict[str, tuple[str, ...]]:
 def _cell(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no"}.get(value, "")
-    text = number(value, 4) if finite(value) is not None else str(value)
-    return text if len(text) <= CELL_LENGTH else text[: CELL_LENGTH - 1] + "…"
+    return shortened(number(value, 4) if finite(value) is not None else str(value), CELL_LENGTH)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.entries import entry_at, finite, number_at
 from equipoise.files import write_text
-from equipoise.plotting.number_text import duration, encodable, number, percent
+from equipoise.plotting.number_text import duration, encodable, number, percent, shortened
 from equipoise.plotting.svg import to_svg
 from equipoise.reports.evidence import checkpoint_sentence, evaluation_facts, evidence_tables, scores_table
 from equipoise.reports.incidents import incident_sentences
 from equipoise.reports.plots import Plot
 from equipoise.reports.reading import RunRecord, flatten, read_run
 from equipoise.reports.referee_plots import duality_gap_plot, referee_plot
-from equipoise.reports.sample_grids import MOST_FRAMES, picture_at, sample_grids, sample_rows
+from equipoise.reports.sample_grids import MOST_FRAMES, grid_at, sample_grids, sample_rows
 from equipoise.reports.saturation import flag_sentences, saturation_plots
 from equipoise.reports.training_plots import PLOTS
 from equipoise.reports.verdict_words import (
@@ -54,7 +54,7 @@ def write_report(folder: Path | str) -> Path:
     """Write `report.html` into the run folder `folder`, from its files and nothing else.
 
     Works for a run in any state: training, stopped, failed, with broken or missing files. The page is one file
-    without any request to elsewhere, at most 5 MB (fewer sample pictures are embedded, and more strongly
+    without any request to elsewhere, at most 5 MB (fewer sample grids are embedded, and more strongly
     compressed, until it fits).
 
     Returns:
@@ -140,7 +140,7 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "checkpoint_sentence": checkpoint_sentence(run, verdict),
         "evidence_tables": evidence_tables(verdict),
         "scores": scores_table(run),
-        "most_discriminative": picture_at(run.folder.most_discriminative),
+        "most_discriminative": grid_at(run.folder.most_discriminative),
         "evaluation_facts": evaluation_facts(run),
         "flags": flag_sentences(run),
         "incidents": incident_sentences(run),
@@ -255,5 +255,4 @@ def _brief(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         shown = ", ".join(_brief(entry) for entry in value[:12])
         return shown[:FACT_LENGTH] + (f", and {len(value) - 12} more" if len(value) > 12 else "")
-    text = str(value)
-    return text if len(text) <= FACT_LENGTH else text[: FACT_LENGTH - 1] + "…"
+    return shortened(str(value), FACT_LENGTH)

@@ -85,7 +85,7 @@ def evaluated(tmp_path):
         {
             **status,
             "best": {"step": 300, "jsd_estimate_nats": 0.05},
-            "ended_because": "The referee's look said so.",
+            "ended_because": "The referee's evaluation said so.",
             "look_time": {"play_seconds": 90.0, "look_seconds": 6.0, "share": 0.0625},
         },
     )
@@ -116,7 +116,7 @@ def test_the_page_has_the_evidence_in_tables_below_the_verdict(evaluated):
 
 def test_the_most_discriminative_images_have_a_text(evaluated):
     page = write_report(evaluated).read_text(encoding="utf-8")
-    assert "The most discriminative images" in page and checked(page).pictures_without_text == 0
+    assert "The most discriminative images" in page and checked(page).images_without_text == 0
 
 
 def test_what_a_column_is_called_is_text_and_never_markup(evaluated):
@@ -134,7 +134,7 @@ def test_the_cost_of_evaluations_and_the_checkpoint_in_use_are_said(evaluated):
     metadata = dict(evaluation_facts(read_run(evaluated)))
     assert metadata["made"] == "3 of 3 planned"
     assert metadata["share of the time that they took"].startswith("6.2")  # 6 / 96
-    assert metadata["ended because"] == "The referee's look said so."
+    assert metadata["ended because"] == "The referee's evaluation said so."
     text = text_of(write_report(evaluated).read_text(encoding="utf-8"))
     assert "Samples come from step 300" in text and "the last step is 400" in text
     assert "This verdict is about it." in text

@@ -40,8 +40,8 @@ def test_a_report_is_one_file_that_asks_for_nothing_else(run_folder):
     assert len(set(found.identifiers)) == len(found.identifiers)
 
 
-def test_every_picture_in_a_report_has_a_text_for_those_who_do_not_see_it(run_folder):
-    assert checked(page_of(run_folder)).pictures_without_text == 0
+def test_every_image_in_a_report_has_a_text_for_those_who_do_not_see_it(run_folder):
+    assert checked(page_of(run_folder)).images_without_text == 0
 
 
 def test_the_verdict_stands_above_the_samples_and_they_above_the_curves(run_folder):
@@ -256,7 +256,7 @@ def test_rows_without_any_usable_value_are_survived(run_folder):
 
 
 @pytest.mark.slow
-def test_a_report_stays_below_five_megabytes_however_large_its_pictures_and_texts_are(tmp_path):
+def test_a_report_stays_below_five_megabytes_however_large_its_grids_and_texts_are(tmp_path):
     folder = build_run(tmp_path / "run", steps=20_000, every=10)
     stream = np.random.default_rng(0)
     for name in ["real", *(f"step-{step:08d}" for step in (0, 5_000, 20_000))]:
@@ -270,18 +270,18 @@ def test_a_report_stays_below_five_megabytes_however_large_its_pictures_and_text
     assert "data:image/webp" in path.read_text(encoding="utf-8")
 
 
-def test_pictures_are_spread_over_the_run_from_first_to_last():
+def test_grids_are_spread_over_the_run_from_first_to_last():
     assert spread_steps(list(range(0, 1_001, 10)), 5) == [0, 250, 500, 750, 1_000]
     assert spread_steps([3, 7], 12) == [3, 7]
     assert spread_steps([3, 7, 9], 1) == [9]
     assert spread_steps([], 4) == spread_steps([1, 2], 0) == []
 
 
-def test_a_picture_that_is_half_written_is_left_out_and_counted(run_folder):
-    picture = run_folder / "samples" / "step-00000400.png"
-    picture.write_bytes(picture.read_bytes()[:60])
+def test_a_grid_that_is_half_written_is_left_out_and_counted(run_folder):
+    grid = run_folder / "samples" / "step-00000400.png"
+    grid.write_bytes(grid.read_bytes()[:60])
     text = text_of(page_of(run_folder))
-    assert "1 of the sample pictures could not be read." in text
+    assert "1 of the sample grids could not be read." in text
 
 
 def test_rows_of_tables_are_shown_generated_beside_real(run_folder):
