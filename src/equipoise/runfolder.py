@@ -32,7 +32,7 @@ from typing import Any, Literal
 from equipoise.documents import read_json, read_json_lines
 from equipoise.errors import RunFolderError, StorageError
 from equipoise.files import TEMPORARY_NAME, plain, remove, remove_temporaries, write_json, write_text
-from equipoise.locking import in_turn
+from equipoise.locking import held
 from equipoise.migrations import FORMAT_VERSION, upgraded
 
 State = Literal["training", "finished", "stopped", "failed"]
@@ -181,7 +181,7 @@ class RunFolder:
 
     def write_status(self, **fields: Any) -> None:
         """Merge `fields` into `status.json`, atomically; a verdict may be written beside a run that goes on."""
-        with in_turn(self.path):
+        with held(self.path, waits=True):
             self.write_json(self.status, {**self.read_status(), **fields, "updated": time.time()})
 
     def read_metrics(self) -> list[dict[str, Any]]:
@@ -215,7 +215,7 @@ class RunFolder:
             row = {"format": FORMAT_VERSION, **row}
         line = (json.dumps(plain(row), allow_nan=False) + "\n").encode()
         try:
-            with in_turn(self.path), open(path, "ab+") as stream:
+            with held(self.path, waits=True), open(path, "ab+") as stream:
                 if stream.tell() > 0:
                     stream.seek(-1, os.SEEK_END)
                     if stream.read(1) != b"\n":
@@ -227,7 +227,7 @@ class RunFolder:
     def cut_after(self, step: int) -> None:
         """Drop measured steps and looks later than `step`: what a resumed run plays again is written again."""
         for path in (self.metrics, self.verdicts):
-            with in_turn(self.path):
+            with held(self.path, waits=True):
                 if path.exists():
                     kept = [row for row in read_json_lines(path) if _step_of(row) <= step]
                     write_text(path, "".join(json.dumps(row) + "\n" for row in kept))

@@ -20,7 +20,7 @@ from equipoise.training import (
     Trainer,
 )
 from equipoise.training.histograms import BINS, logit_histogram
-from equipoise.training.sampling import PIECE, draw_samples
+from equipoise.training.sampling import CHUNK, SUB_BATCH, draw_samples, sample_batches
 
 
 class Logit(nn.Module):
@@ -186,9 +186,21 @@ def test_every_turn_of_a_step_has_a_batch_of_its_own():
 def test_more_samples_begin_with_the_same_ones():
     generator = nn.Linear(3, 2)
     few, _ = draw_samples(generator, 10, latent_dimensions=3, seed=5)
-    many, _ = draw_samples(generator, PIECE + 10, latent_dimensions=3, seed=5)
+    many, _ = draw_samples(generator, CHUNK + 10, latent_dimensions=3, seed=5)
     assert torch.equal(few, many[:10])
-    assert not torch.equal(many[:10], many[PIECE:])
+    assert not torch.equal(many[:10], many[CHUNK:])
+
+
+@pytest.mark.parametrize("sample_numbers", [2, 2000])
+def test_batches_of_samples_are_the_samples_bit_for_bit(sample_numbers):
+    generator = nn.Linear(3, 2)
+    options = {"latent_dimensions": 3, "seed": 5, "sample_numbers": sample_numbers}
+    whole, _ = draw_samples(generator, CHUNK + 100, **options)
+    batches = [samples for samples, _ in sample_batches(generator, CHUNK + 100, **options)]
+    assert torch.equal(torch.cat(batches), whole) and not whole.requires_grad
+    assert len(batches[0]) == (CHUNK if sample_numbers == 2 else SUB_BATCH)
+    endless = sample_batches(generator, None, **options)
+    assert all(torch.equal(next(endless)[0], batch) for batch in batches[:-1])
 
 
 def test_classes_come_with_their_shares_or_as_asked():
