@@ -20,7 +20,8 @@ from equipoise.experiment.signals import (
 )
 from equipoise.runfolder import RunFolder
 from equipoise.training import Handler, Trainer
-from equipoise.training.recorder import Progress, Recorder, SampleGrids, TensorBoardEvents
+from equipoise.training.progress import Progress
+from equipoise.training.recorder import Recorder, SampleGrids, TensorBoardEvents
 from equipoise.training.rollback import BAD_TRENDS, CollapseWatch, Recovery
 
 
@@ -54,11 +55,11 @@ class LiveRun:
     ) -> None:
         config = planned.config
         self.folder, self.planned, self.trainer = folder, planned, trainer
-        self.progress = progress if trainer.group.is_main else None
+        self.progress = progress if progress is not None and trainer.group.is_main else Progress()
         self.grids = SampleGrids(folder, planned.data, seed=config.seed, conditional=config.networks.conditional)
         self.evaluator = None
         if trainer.group.is_main:
-            self.evaluator = evaluations_handler(folder, planned, evaluations, progress=progress)
+            self.evaluator = evaluations_handler(folder, planned, evaluations, progress=self.progress)
         reached = None if self.evaluator is None else self.evaluator.taken_up(trainer.step, goes_on=goes_on)
         if reached is not None:
             trainer.end(reached)
@@ -96,10 +97,9 @@ class LiveRun:
             learning_rate_factor=wanted.learning_rate_factor,
             handlers=self._handlers(watch),
             watch=watch,
-            tell=None if self.progress is None else self.progress.message,
+            tell=self.progress.message,
         )
-        if self.progress is not None:
-            self._begin(self.progress)
+        self._begin()
         try:
             # Within: the folder's status says what to lower too.
             with explaining_memory(self.planned.config), stopping_after_the_step(trainer) as stopped_by:
@@ -110,8 +110,7 @@ class LiveRun:
             self._write_failure(error)
             raise
         finally:
-            if self.progress is not None:
-                self.progress.close()
+            self.progress.close()
         self._conclude(watch, stopped_by)
 
     def _handlers(self, watch: CollapseWatch | None) -> list[Handler]:
@@ -125,8 +124,8 @@ class LiveRun:
             handlers.append(TensorBoardEvents(self.folder))
         return handlers if watch is None else [*handlers, watch]
 
-    def _begin(self, progress: Progress) -> None:
-        trainer = self.trainer
+    def _begin(self) -> None:
+        trainer, progress = self.trainer, self.progress
         progress.start(trainer.plan.steps, trainer.step, f"training {self.folder.path}")
         if trainer.step == 0:
             progress.message(f"preset '{self.planned.config.preset}'; every setting is in {self.folder.config}")
@@ -187,5 +186,4 @@ class LiveRun:
             gan.judge()
         except (InputError, OutOfMemory) as error:
             self.folder.write_status(message=f"No verdict: {error}")
-            if self.progress is not None:
-                self.progress.message(f"No verdict: {error}")
+            self.progress.message(f"No verdict: {error}")

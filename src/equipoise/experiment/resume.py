@@ -37,7 +37,7 @@ from equipoise.training.checkpoints import (
     step_of,
     thin_out,
 )
-from equipoise.training.recorder import Progress
+from equipoise.training.progress import Progress
 
 
 def resume(
@@ -97,10 +97,9 @@ def resume(
             thin_out(run.checkpoints, plan.checkpoint_every, step=step)  # a kill may have come before it was done
             run.cut_after(step)
             run.note("resumed", step=step, steps=total, **({"broken": broken} if broken else {}))
-            if progress is not None:
-                for text in (*broken, *said):
-                    progress.message(text)
         live = LiveRun(run, planned, trainer, evaluations=evaluations, progress=progress, goes_on=goes_on)
+        for text in (*broken, *said):
+            live.progress.message(text)
         if group.is_main and not (run.samples / "real.png").is_file():
             live.grids.write_real()
         return live.finish()

@@ -35,7 +35,7 @@ from equipoise.locking import locked
 from equipoise.runfolder import RunFolder, create_run_folder
 from equipoise.training import Trainer
 from equipoise.training.checkpoints import save_checkpoint
-from equipoise.training.recorder import Progress
+from equipoise.training.progress import Progress
 from equipoise.training.weighting import WEIGHTED, density_under_data
 
 

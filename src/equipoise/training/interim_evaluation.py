@@ -22,7 +22,7 @@ from equipoise.runfolder import RunFolder
 from equipoise.training.best_checkpoint import best_evaluation, keep_if_best
 from equipoise.training.duality_gap import duality_gap
 from equipoise.training.events import EvaluationDue, Event, RolledBack, Stop
-from equipoise.training.recorder import Progress
+from equipoise.training.progress import Progress
 from equipoise.training.state import TrainingState
 from equipoise.training.trend import Trend, trend_of
 from equipoise.training.until import Goal, goal_sentence, is_reached
@@ -75,7 +75,7 @@ class InterimEvaluations:
     Args:
         folder: of the run; evaluations that it holds already count as this run's own.
         material: what an evaluation is made of.
-        progress: who is told, or `None`.
+        progress: who is told.
         quick_seconds: that measuring the sensitivity took before the first step; it counts as time of evaluations.
 
     Attributes:
@@ -87,7 +87,7 @@ class InterimEvaluations:
         folder: RunFolder,
         material: EvaluationData,
         *,
-        progress: Progress | None = None,
+        progress: Progress,
         quick_seconds: float = 0.0,
     ) -> None:
         self.folder = folder
@@ -136,7 +136,8 @@ class InterimEvaluations:
         self.folder.write_status(
             trend=self.trend, last_verdict=summary(row), look_time=self.cost(state.seconds), **self._best()
         )
-        self._tell(row)
+        trend = f"; {self.trend}" if self.trend else ""
+        self.progress.message(f"interim evaluation at step {state.step:,}: {brief(row)}{trend}")
         if self.is_over or not is_reached(self.material.goal, row):
             return None
         return self._end(len(self.rows) - 1)
@@ -159,11 +160,6 @@ class InterimEvaluations:
     def _best(self) -> dict[str, Any]:
         best = best_evaluation(self.rows) if self.material.keep_best else None
         return {} if best is None else {"best": {key: best[key] for key in ("step", "jsd_estimate_nats")}}
-
-    def _tell(self, row: dict[str, Any]) -> None:
-        if self.progress is not None:
-            trend = f"; {row['trend']}" if row["trend"] else ""
-            self.progress.message(f"interim evaluation at step {row['step']:,}: {brief(row)}{trend}")
 
 
 def one_evaluation(state: TrainingState, material: EvaluationData) -> tuple[Verdict, dict[str, Any] | None]:

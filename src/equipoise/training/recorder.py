@@ -6,7 +6,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,20 +18,9 @@ from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
 from equipoise.training.checkpoints import save_checkpoint
 from equipoise.training.events import CheckpointDue, Ended, Event, Measured, RolledBack, SamplesDue
+from equipoise.training.progress import Progress
 from equipoise.training.sampling import draw_samples
 from equipoise.training.state import TrainingState
-
-
-class Progress(Protocol):
-    """Who is told how far a run has come; the command line shows a bar."""
-
-    def start(self, total_steps: int, start_step: int, description: str) -> None: ...
-
-    def update(self, step: int, fields: dict[str, Any]) -> None: ...
-
-    def message(self, text: str) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class SampleGrids:
@@ -75,7 +63,7 @@ class Recorder:
     Args:
         folder: where to write.
         grids: who draws the samples.
-        progress: who is told, or `None`.
+        progress: who is told.
         live: what else a progress display shows.
     """
 
@@ -84,7 +72,7 @@ class Recorder:
         folder: RunFolder,
         grids: SampleGrids,
         *,
-        progress: Progress | None = None,
+        progress: Progress,
         live: Callable[[], dict[str, str]] = dict,
     ) -> None:
         self.folder = folder
@@ -119,13 +107,11 @@ class Recorder:
             self.folder.write_status(flags=flags, message=" ".join(flags))
             self._flags = flags
         for text in flags:
-            if text not in self._said and self.progress is not None:
+            if text not in self._said:
                 self.progress.message(text)
             self._said.add(text)
 
     def _tell(self, event: Measured) -> None:
-        if self.progress is None:
-            return
         self._values.append(event.row["value"])
         self.progress.update(
             event.step,

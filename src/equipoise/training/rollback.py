@@ -68,7 +68,7 @@ class Recovery:
         learning_rate_factor: float,
         handlers: Sequence[Handler] = (),
         watch: CollapseWatch | None = None,
-        tell: Callable[[str], None] | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.run, self.most, self.factor, self.tell = run, most, learning_rate_factor, tell
         self.handlers, self.watch = handlers, watch
@@ -140,8 +140,7 @@ class Recovery:
         trainer.group.wait()
         restore(trainer, tensors, {**numbers, **changes}, where=str(self.run.checkpoints))
         self.record(trainer)
-        if self.tell is not None:
-            self.tell(sentence(record))
+        self.tell(sentence(record))
         for handler in (*trainer.handlers, *self.handlers):
             handler(RolledBack(to_step, record))
 

@@ -31,7 +31,7 @@ from equipoise.referee.judge import samples_needed
 from equipoise.runfolder import RunFolder
 from equipoise.training import Trainer, TrainingState
 from equipoise.training.interim_evaluation import MOST_GAP_ROWS, EvaluationData, InterimEvaluations, one_evaluation
-from equipoise.training.recorder import Progress
+from equipoise.training.progress import Progress
 
 LADDER = (("quick", 1_000), ("quick", 2_000), ("quick", 5_000), ("all", 5_000), ("all", 20_000))
 """Classifiers of an evaluation and most rows that it scores, from the cheapest."""
@@ -217,7 +217,7 @@ def evaluation_data(planned: Planned, state: EvaluationState) -> EvaluationData:
 
 
 def evaluations_handler(
-    run: RunFolder, planned: Planned, state: EvaluationState, *, progress: Progress | None
+    run: RunFolder, planned: Planned, state: EvaluationState, *, progress: Progress
 ) -> InterimEvaluations | None:
     """The handler that evaluates; `None` for a run without interim evaluations."""
     if state.plan is None:
