@@ -17,8 +17,8 @@ from equipoise.training.checkpoints import (
     read_checkpoint,
     save_checkpoint,
     sealed,
-    stored_state,
     thin_out,
+    trainer_state,
 )
 
 STEPS = 24
@@ -113,39 +113,35 @@ def plan(game, folder):
     )
 
 
-def storing(folder):
-    """A handler that writes checkpoints."""
+def played(planned, folder, *, until=STEPS):
+    """A trainer that has played to `until`, with its last state stored in `folder`."""
+    trainer = build_trainer(planned.config, planned.data)
 
     def handler(event):
         if isinstance(event, CheckpointDue):
-            save_checkpoint(folder, event.state)
+            save_checkpoint(folder, trainer)
 
-    return handler
-
-
-def played(planned, folder, *, until=STEPS):
-    """A trainer that has trained to `until`, with its last state stored in `folder`."""
-    trainer = build_trainer(planned.config, planned.data)
-    continue_to(trainer, until, [storing(folder)])
+    trainer.handlers = [handler]
+    continue_to(trainer, until)
     return trainer
 
 
-def continue_to(trainer, until, handlers=()):
+def continue_to(trainer, until):
     """Play up to step `until` and stop there, as a signal would make it."""
-    play = trainer.train_step
+    play = trainer.play
 
     def counted(*, measure=False):
         report = play(measure=measure)
         trainer.should_stop = trainer.step >= until
         return report
 
-    trainer.train_step = counted
-    trainer.run(handlers)
+    trainer.play = counted
+    trainer.run()
     trainer.should_stop = False
 
 
 def state_of(trainer):
-    tensors, numbers = stored_state(trainer.state)
+    tensors, numbers = trainer_state(trainer)
     return tensors, {key: value for key, value in numbers.items() if key != "seconds"}
 
 
@@ -306,7 +302,7 @@ def test_numbers_that_the_disk_has_no_room_for_leave_no_tensors_behind(tmp_path,
 
     monkeypatch.setattr(checkpoints, "write_json", full)
     with pytest.raises(StorageError):
-        continue_to(trainer, 3, [storing(folder)])
+        continue_to(trainer, 3)
     assert sorted(path.name for path in folder.iterdir()) == before
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from equipoise.cli.options import AsJson
-from equipoise.cli.terminal import note, print_json
-from equipoise.plotting.number_text import text_table
+from equipoise.cli.terminal import aligned, note, print_json
 
 if TYPE_CHECKING:
     from equipoise.reports import RunSummary
@@ -36,7 +35,7 @@ def runs(
     if as_json:
         print_json({"folder": str(folder), "runs": [run.to_json() for run in found]})
     elif found:
-        print(text_table(HEADER, [cells(run) for run in found]))
+        print(aligned([cells(run) for run in found], HEADER))
         for run in found:
             if run.trouble:
                 note(f"{run.folder}: {run.trouble}")

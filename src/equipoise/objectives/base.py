@@ -15,11 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
-from equipoise.shapes import Logits, PerSample, Scalar, precise
+from equipoise.shapes import Logits, PerSample, Scalar
 
-Form = Literal["separable", "pairing", "averaging"]
+Form = Literal["separable", "pairing", "ema"]
 LogitMeaning = Literal["log_odds", "log_odds_up_to_a_constant", "other"]
 Term = Callable[[Tensor], Tensor]
 
@@ -89,7 +90,7 @@ class Objective:
         real, fake = precise(real_logits), precise(fake_logits)
         if self.form == "pairing":
             return real - fake, fake - real
-        if self.form == "averaging":
+        if self.form == "ema":
             return real - fake.mean(), fake - real.mean()
         return real, fake
 
@@ -105,3 +106,8 @@ class Objective:
         A pair is a real and a fake sample at the same place of the batch, which one process holds.
         """
         return self.form == "averaging"
+
+
+def precise(logits: Tensor) -> Tensor:
+    """Logits in float32 at least: sums of bf16 numbers lose digits that gradients need."""
+    return logits if logits.dtype == torch.float64 else logits.float()

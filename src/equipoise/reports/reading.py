@@ -26,12 +26,11 @@ class RunRecord:
         folder: where it is.
         config: `config.yaml` as nested dictionaries; empty when unreadable.
         config_text: the same file as text.
-        data, metadata, status: `data.json`, `run.json`, `status.json`.
+        data, facts, status: `data.json`, `run.json`, `status.json`.
         metrics: measured steps in order, each with a whole-number `step`.
-        verdicts: interim evaluations and final verdicts of the referee, in order.
+        verdicts: looks of the referee in order.
         troubles: a sentence for each file that could not be read.
-        evaluations: the plan of the interim evaluations; empty for a run without.
-        scores: `scores.json`, what metrics said of the generator; empty for a run where nobody asked.
+        looks: `looks.json`, the plan of the referee's looks; empty for a run without.
     """
 
     folder: RunFolder
@@ -44,7 +43,6 @@ class RunRecord:
     verdicts: tuple[Mapping[str, Any], ...]
     troubles: tuple[str, ...]
     evaluations: Mapping[str, Any] = field(default_factory=dict)
-    scores: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -80,7 +78,7 @@ class RunRecord:
 
     @property
     def step(self) -> int:
-        """The last step known to have been made."""
+        """The last step known to have been played."""
         return _whole(self.status.get("step")) or (self.metrics[-1]["step"] if self.metrics else 0)
 
     @property
@@ -92,7 +90,7 @@ class RunRecord:
                 for source in (
                     self.status.get("steps"),
                     self.metadata.get("steps"),
-                    entry_at(self.config, "training", "steps"),
+                    entry_at(self.config, "play", "steps"),
                 )
                 if (steps := _whole(source)) is not None
             ),
@@ -116,13 +114,8 @@ class RunRecord:
         return self.config.get("seed")
 
     @property
-    def interim_evaluations(self) -> list[Mapping[str, Any]]:
-        """What the referee said during training, in order."""
-        return [row for row in self.verdicts if row.get("part") == "selection" and number_at(row, "step") is not None]
-
-    @property
     def verdict(self) -> Mapping[str, Any] | None:
-        """The latest verdict or interim evaluation; the summary in `status.json` when `verdicts.jsonl` is gone."""
+        """The referee's latest look; the summary in `status.json` when `verdicts.jsonl` is gone."""
         if self.verdicts:
             return self.verdicts[-1]
         summary = self.status.get("last_verdict")
@@ -166,7 +159,6 @@ def read_run(path: Path | str) -> RunRecord:
         metrics=_stepped(tried(folder.read_metrics, [])),
         verdicts=tuple(row for row in tried(folder.read_verdicts, []) if row.get("conclusion")),
         evaluations=tried(lambda: folder.read_json(folder.evaluations), {}),
-        scores=tried(lambda: folder.read_json(folder.scores), {}),
         troubles=tuple(troubles),
     )
 

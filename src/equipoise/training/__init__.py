@@ -1,10 +1,8 @@
 """The training loop, what it announces, and what it stores."""
 
 from equipoise.training.batches import BatchSource
-from equipoise.training.events import CheckpointDue, Ended, EvaluationDue, Event, Handler, Measured, SamplesDue, Stop
-from equipoise.training.loop import Trainer
-from equipoise.training.plan import Plan
-from equipoise.training.state import TrainingState
+from equipoise.training.events import CheckpointDue, Ended, EvaluationDue, Event, Handler, Measured, SamplesDue
+from equipoise.training.loop import Plan, Trainer
 
 __all__ = [
     "BatchSource",
@@ -16,7 +14,5 @@ __all__ = [
     "Measured",
     "Plan",
     "SamplesDue",
-    "Stop",
     "Trainer",
-    "TrainingState",
 ]
