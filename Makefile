@@ -20,11 +20,14 @@ help:
 demo: $(VENV)/core.installed
 	$(BIN)/equipoise train digits --minutes $(DEMO_MINUTES)
 
+# Each file of tests runs in one of the processes, as a whole; 0 runs everything in one.
+TEST_PROCESSES ?= 2
 test: $(VENV)/test.installed
-	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGUMENTS)
 
 lint: $(VENV)/lint.installed
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs/tools
+	$(BIN)/ruff format --check src tests benchmarks docs/tools
 
 # The figures take some minutes, and are in the repository: 'make docs FIGURES=' builds the site with those.
 FIGURES ?= figures

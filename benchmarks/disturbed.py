@@ -152,7 +152,7 @@ def is_whole(run: Path) -> bool:
 
 def spoil_twice(at: int, sign: Path) -> None:
     """Make one gradient of the generator NaN in step `at` of play that was put back once or never; `sign` says when."""
-    step = Trainer.play
+    step = Trainer.train_step
 
     def contaminated(trainer: Trainer, *, measure: bool = False) -> Any:
         if trainer.step + 1 != at or len(trainer.rollbacks) >= 2:
@@ -164,7 +164,7 @@ def spoil_twice(at: int, sign: Path) -> None:
             hook.remove()
             sign.touch()
 
-    Trainer.play = contaminated
+    Trainer.train_step = contaminated
 
 
 # Moments.

@@ -54,7 +54,7 @@ def ours(seed: int, gamma: float, rate: float) -> Callable[[], None]:
         ],
     )
     trainer = build_trainer(planned.config, planned.data)
-    return lambda: _discard(trainer.play())
+    return lambda: _discard(trainer.train_step())
 
 
 def by_hand(seed: int, gamma: float, rate: float) -> Callable[[], None]:

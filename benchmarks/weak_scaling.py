@@ -99,7 +99,7 @@ def work(data: Path) -> None:
         name, steps = line.split()
         ends = [time.perf_counter()]
         for _ in range(int(steps)):
-            float(trainers[name].play().generator_loss)
+            float(trainers[name].train_step().generator_loss)
             ends.append(time.perf_counter())
         print(json.dumps(np.diff(ends).tolist()), flush=True)
 

@@ -1,4 +1,4 @@
-"""What holds for every test: few threads, no window, no network, and tensors of the shape their names promise."""
+"""What holds for every test: few threads, no window, no network, a cache of its own, tensors of the promised shape."""
 
 from __future__ import annotations
 
@@ -47,6 +47,15 @@ def no_network() -> Iterator[None]:
         connect(self, address)
 
     patch.setattr(socket.socket, "connect", connect_locally)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep prepared data and measured sensitivities of tests out of the person's cache, and processes of tests apart."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("EQUIPOISE_CACHE", str(tmp_path_factory.mktemp("cache")))
     yield
     patch.undo()
 

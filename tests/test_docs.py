@@ -17,8 +17,10 @@ from types import ModuleType
 
 import pandas as pd
 import pytest
+import shortened_pages
 import typer
 import yaml
+from shortened_pages import FENCE
 
 from equipoise import lab, objectives, penalties
 from equipoise.cli.main import app
@@ -29,7 +31,6 @@ from equipoise.runfolder import RunFolder
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)")
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 
@@ -50,16 +51,13 @@ def name_of(path: Path) -> str:
 def blocks(language: str) -> Iterator[tuple[str, str]]:
     """Page and text of each fenced block in one language."""
     for page in PAGES:
-        for found, text in FENCE.findall(page.read_text(encoding="utf-8")):
-            if found == language:
-                yield name_of(page), text
+        for _, text in shortened_pages.blocks(page.read_text(encoding="utf-8"), language):
+            yield name_of(page), text
 
 
 def shell_lines() -> list[tuple[str, str]]:
-    """Page and line of every shell command; a backslash at the end joins lines."""
-    return [
-        (page, line) for page, text in blocks("sh") for line in text.replace("\\\n", " ").splitlines() if line.strip()
-    ]
+    """Page and line of every shell command."""
+    return [(page, line) for page, text in blocks("sh") for line in shortened_pages.shell_lines(text)]
 
 
 def inline_commands() -> list[tuple[str, str]]:

@@ -19,7 +19,6 @@ LAYERS = (
     ("spaces", "runfolder", "distributed"),
     ("plotting",),
     ("objectives", "penalties", "networks", "augmentation", "data"),
-    ("features",),
     ("metrics",),
     ("game", "referee"),
     ("lab",),

@@ -9,36 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from equipoise.cli.main import main
+from shortened_pages import FENCE, blocks, is_right, run_command, shell_lines
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
-
-# A test has no two minutes: training commands are cut to these steps. What is tested is that they run.
-STEPS_IN_TESTS = "40"
-ANSWERS = {"judge": {0, 10, 11}}  # any verdict is a right answer
 
 
-def blocks(language: str) -> list[str]:
-    """The texts of all fenced blocks in one language."""
-    return [text for found, text in FENCE.findall(README) if found == language]
+def python_blocks() -> list[str]:
+    return [text for _, text in blocks(README, "python")]
 
 
-def shell_lines() -> list[str]:
-    return [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
-
-
-def run_command(line: str) -> int:
-    """Run one `equipoise ...` line of the README in this process; returns its exit code."""
-    words = shlex.split(line)[1:]
-    if "--minutes" in words:
-        place = words.index("--minutes")
-        words[place : place + 2] = ["--steps", STEPS_IN_TESTS]
-    with pytest.raises(SystemExit) as stopped:
-        main(words)
-    return int(stopped.value.code or 0)
+def commands() -> list[str]:
+    return [line for _, text in blocks(README, "sh") for line in shell_lines(text)]
 
 
 def test_every_block_is_of_a_language_that_is_run_here():
@@ -46,21 +28,20 @@ def test_every_block_is_of_a_language_that_is_run_here():
 
 
 def test_every_shell_line_is_one_that_a_test_runs():
-    assert {shlex.split(line)[0] for line in shell_lines()} <= {"make", "equipoise"}
+    assert {shlex.split(line)[0] for line in commands()} <= {"make", "equipoise"}
 
 
 @pytest.mark.slow
 def test_every_equipoise_command_of_the_readme_works(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for line in shell_lines():
-        words = shlex.split(line)
-        if words[0] == "equipoise":
+    for line in commands():
+        if line.startswith("equipoise "):
             code = run_command(line)
-            assert code in ANSWERS.get(words[1], {0}), f"{line}: exit code {code}\n{capsys.readouterr().err}"
+            assert is_right(line, code), f"{line}: exit code {code}\n{capsys.readouterr().err}"
 
 
 def test_the_make_commands_of_the_readme_exist_and_ci_runs_the_tests():
-    targets = {shlex.split(line)[1] for line in shell_lines() if line.startswith("make ")}
+    targets = {shlex.split(line)[1] for line in commands() if line.startswith("make ")}
     assert targets == {"demo", "test"}
     for target in targets:
         subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)
@@ -70,12 +51,12 @@ def test_the_make_commands_of_the_readme_exist_and_ci_runs_the_tests():
 def test_make_demo_trains_as_the_readme_shows(capsys):
     planned = subprocess.run(["make", "--dry-run", "demo"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     (demo,) = (line for line in planned.splitlines() if "equipoise train" in line)
-    (shown,) = (line for line in shell_lines() if line.startswith("equipoise train"))
+    (shown,) = (line for line in commands() if line.startswith("equipoise train"))
     assert shlex.split(shown)[1:5] == shlex.split(demo)[1:5] == ["train", "digits", "--minutes", "2.5"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.split("\n", 1)[0])
+@pytest.mark.parametrize("code", python_blocks(), ids=lambda code: code.split("\n", 1)[0])
 def test_every_python_block_of_the_readme_runs(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
@@ -84,7 +65,7 @@ def test_every_python_block_of_the_readme_runs(code, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_hand_written_loop_reaches_the_mean_of_its_data():
-    (code,) = (block for block in blocks("python") if "Position" in block)
+    (code,) = (block for block in python_blocks() if "Position" in block)
     torch.manual_seed(0)
     names: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), names)
@@ -95,7 +76,7 @@ def test_the_hand_written_loop_reaches_the_mean_of_its_data():
 
 
 def test_the_hand_written_loop_is_short_and_uses_pure_functions_only():
-    (code,) = (block for block in blocks("python") if "Position" in block)
+    (code,) = (block for block in python_blocks() if "Position" in block)
     assert len(code.splitlines()) <= 20
     assert set(re.findall(r"from equipoise import (.*)", code)) == {"objectives, penalties"}
 

@@ -12,12 +12,15 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout, lock_descriptor
 
 from equipoise.errors import RunFolderError, StorageError
 
 FILE_NAME = "lock"
-_HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK)
+_NO_LOCKS_HERE = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+_WAIT_SECONDS = 0.001
+"""Between two tries for a lock that is held for the time of one small write."""
 
 
 @contextlib.contextmanager
@@ -29,72 +32,42 @@ def locked(folder: Path) -> Iterator[None]:
         StorageError: the lock file cannot be written.
     """
     path = folder / FILE_NAME
+    lock = FileLock(path, timeout=0, fallback_to_soft=False, on_acquired=_sign)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Unbuffered, and not cut to nothing: the holder's name is in it.
-        stream = open(path, "r+b" if path.exists() else "w+b", buffering=0)
+        lock.acquire()
+    except Timeout as error:
+        raise RunFolderError(
+            str(folder),
+            f"{_holder(path)} is writing to this folder.",
+            "Expected one process at a time.",
+            "Wait until it has ended, or end it: it leaves a checkpoint. 'equipoise judge', 'report' and "
+            "'sample' work meanwhile.",
+        ) from error
     except OSError as error:
-        raise StorageError.from_os_error(path, error) from error
-    with stream:
-        try:
-            _take(stream)
-        except OSError as error:
-            if error.errno in _HELD_BY_ANOTHER:
-                raise RunFolderError(
-                    str(folder),
-                    f"{_holder(stream)} is writing to this folder.",
-                    "Expected one process at a time.",
-                    "Wait until it has ended, or end it: it leaves a checkpoint. 'equipoise judge', 'report' and "
-                    "'sample' work meanwhile.",
-                ) from error
-        _sign(stream)
-        yield
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether somebody holds the lock of a folder now."""
-    if not (folder / FILE_NAME).is_file():
-        return False
-    try:
-        with locked(folder):
-            return False
-    except RunFolderError:
-        return True
-
-
-@contextlib.contextmanager
-def in_turn(folder: Path) -> Iterator[None]:
-    """Change a small file of a folder with nobody in between: reading it, changing it and writing it back.
-
-    Waits for the others, who hold this for as long as they take for such a change. It is another lock than `locked`,
-    on the folder itself; without it, where there is none to be had, the last one who writes wins.
-    """
-    handle = None
-    with contextlib.suppress(ImportError, OSError):
-        import fcntl
-
-        handle = os.open(folder, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        if error.errno not in _NO_LOCKS_HERE:
+            raise StorageError.from_os_error(path, error) from error
     try:
         yield
     finally:
-        if handle is not None:
-            os.close(handle)
+        lock.release()
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[bool]:
-    """Hold the lock on a folder itself, whatever its name becomes; says whether there is such a lock here.
+def held(folder: Path, *, waits: bool = False) -> Iterator[bool]:
+    """Hold the lock on a folder itself, another one than `locked`, whatever its name becomes.
 
-    For a folder that nobody else knows yet: `is_held` tells others later whether its maker is alive.
+    Args:
+        folder: one that is there.
+        waits: for whoever holds it, as one does to change a small file with nobody in between; else it is tried once.
+
+    Yields:
+        Whether it is held; not where there are no locks on folders.
     """
     handle, is_locked = None, False
-    with contextlib.suppress(ImportError, OSError):
-        import fcntl
-
+    with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_locked = True
+        is_locked = lock_descriptor(handle, blocking=waits, poll_interval=_WAIT_SECONDS)
     try:
         yield is_locked
     finally:
@@ -108,45 +81,24 @@ def is_held(folder: Path) -> bool:
     Raises:
         OSError: the folder is gone.
     """
-    try:
-        import fcntl
-    except ImportError:
-        return True
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return not lock_descriptor(handle, blocking=False)
     except OSError:
         return True
     finally:
         os.close(handle)
-    return False
 
 
-def _take(stream: IO[bytes]) -> None:
-    """Lock the file, or raise an `OSError` that says it is held."""
-    try:
-        import fcntl
-    except ImportError:
-        import msvcrt
-
-        # One byte far behind the holder's name: Windows keeps others from reading what is locked.
-        stream.seek(1 << 20)
-        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        return
-    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _sign(stream: IO[bytes]) -> None:
+def _sign(handle: int) -> None:
     with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
-        stream.seek(0)
-        stream.truncate()
-        stream.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        os.ftruncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
 
 
-def _holder(stream: IO[bytes]) -> str:
+def _holder(path: Path) -> str:
     try:
-        stream.seek(0)
-        text = stream.read(200).decode(errors="replace").strip()
+        text = path.read_text(encoding="utf-8", errors="replace")[:200].strip()
     except OSError:
         text = ""
     return text if text.startswith("process ") and text.isprintable() else "another process"

@@ -24,6 +24,8 @@ VALUES = {
     "evaluations.sensitivity": {"floor": "theoretical", "screen": "quick"},
 }
 """Values of settings."""
+PENALTY_OPTIONS = {"consistency": {"change": "augmentation"}}
+"""Options of penalties, by the penalty's name."""
 VERDICT_KEYS = {
     "member": "classifier",
     "member_values": "classifier_values",
@@ -37,10 +39,6 @@ VERDICT_KEYS = {
     "resolution_trials": "sensitivity_trials",
 }
 SENSITIVITY_METHODS = {"floor": "theoretical", "planted": "injected"}
-FINDING_KEYS = {"told_apart": "distinguished", "is_told_apart": "is_distinguished"}
-"""Keys of a finding's numbers and rows."""
-AT_CHANCE_LEVEL = {"blind": "chance level"}
-"""What stands for the classifier where none did better than guessing."""
 PARTS = {"fit": "train", "choice": "validation", "score": "test"}
 """Parts of the samples that a verdict rests on."""
 
@@ -58,6 +56,8 @@ def standard_configuration(content: Mapping[str, Any]) -> tuple[dict[str, Any], 
             name = key
         if isinstance(value, Mapping):
             value = _standard_section(name, key, value, renamed)
+        elif name == "penalties" and isinstance(value, list):
+            value = [_standard_penalty(part, f"penalties.{index}", renamed) for index, part in enumerate(value)]
         if name != key:
             renamed[key] = name
         result[name] = value
@@ -82,6 +82,16 @@ def _standard_section(
             renamed[f"{old}: {content[key]}"] = f"{path}: {value}"
         result[name] = value
     return result
+
+
+def _standard_penalty(part: Any, path: str, renamed: dict[str, str]) -> Any:
+    options = part.get("options") if isinstance(part, Mapping) else None
+    if not isinstance(options, Mapping):
+        return part
+    names = PENALTY_OPTIONS.get(str(part.get("name")), {})
+    names = {old: new for old, new in names.items() if old in options and new not in options}
+    renamed |= {f"{path}.options.{old}": f"{path}.options.{new}" for old, new in names.items()}
+    return {**part, "options": {names.get(key, key): value for key, value in options.items()}}
 
 
 def in_words(renamed: Mapping[str, str]) -> str:
@@ -118,33 +128,13 @@ def standard_sensitivity(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _standard_verdict(content: Mapping[str, Any]) -> dict[str, Any]:
-    found = _renamed(content, VERDICT_KEYS)
+    found = {VERDICT_KEYS.get(key, key): value for key, value in content.items()}
     method = found.get("sensitivity_method")
     if isinstance(method, str):
         found["sensitivity_method"] = SENSITIVITY_METHODS.get(method, method)
     if isinstance(found.get("counts"), Mapping):
         found["counts"] = {_standard_count(str(key)): count for key, count in found["counts"].items()}
-    if isinstance(found.get("classifier"), str):
-        found["classifier"] = AT_CHANCE_LEVEL.get(found["classifier"], found["classifier"])
-    if isinstance(found.get("findings"), (list, tuple)):
-        found["findings"] = [_standard_finding(finding) for finding in found["findings"]]
     return found
-
-
-def _standard_finding(finding: Any) -> Any:
-    """A finding with today's keys; its statement stays as it was written."""
-    if not isinstance(finding, Mapping):
-        return finding
-    found = dict(finding)
-    if isinstance(found.get("numbers"), Mapping):
-        found["numbers"] = _renamed(found["numbers"], FINDING_KEYS)
-    if isinstance(found.get("rows"), (list, tuple)):
-        found["rows"] = [_renamed(row, FINDING_KEYS) for row in found["rows"]]
-    return found
-
-
-def _renamed(content: Any, names: Mapping[str, str]) -> Any:
-    return {names.get(key, key): value for key, value in content.items()} if isinstance(content, Mapping) else content
 
 
 def _standard_count(key: str) -> str:

@@ -21,4 +21,4 @@ def discover(package: ModuleType, table: str) -> Mapping[str, Any]:
         clashes = found.keys() & declared.keys()
         assert not clashes, f"{package.__name__}.{module} declares {sorted(clashes)} again"
         found.update(declared)
-    return MappingProxyType(found)
+    return MappingProxyType(dict(sorted(found.items())))  # by name: a file that is renamed changes no order

@@ -14,7 +14,8 @@
     checkpoints/       step-00001000.safetensors and .json beside it; broken-step-... were set aside by resume
     best/              the same, of the look with the smallest estimate, for a run with --keep-best
     samples/           real.png, step-00001000.png, and the numbers behind them (.csv, .npy)
-    most_discriminative.png    the most discriminative images of each side in the last verdict, for image runs
+    scores.json        what metrics said of the generator, once 'equipoise metrics' was asked
+    give-away.png      pictures that gave each side away most in the last verdict, for image runs
     report.html        made from the files above and nothing else
 """
 
@@ -31,7 +32,7 @@ from typing import Any, Literal
 from equipoise.documents import read_json, read_json_lines
 from equipoise.errors import RunFolderError, StorageError
 from equipoise.files import TEMPORARY_NAME, plain, remove, remove_temporaries, write_json, write_text
-from equipoise.locking import in_turn
+from equipoise.locking import held
 from equipoise.migrations import FORMAT_VERSION, upgraded
 
 State = Literal["training", "finished", "stopped", "failed"]
@@ -44,6 +45,7 @@ OWN_PLACES = (
     "verdicts.jsonl",
     "report.html",
     "known_density.json",
+    "scores.json",
     "checkpoints",
     "samples",
     "tensorboard",
@@ -115,9 +117,11 @@ class RunFolder:
 
     @property
     def most_discriminative(self) -> Path:
-        """The plot of the last verdict; a folder of version 0.1.0 goes on to call it `give-away.png`."""
-        earlier = self.path / "give-away.png"
-        return earlier if earlier.exists() else self.path / "most_discriminative.png"
+        return self.path / "give-away.png"
+
+    @property
+    def scores(self) -> Path:
+        return self.path / "scores.json"
 
     @property
     def samples(self) -> Path:
@@ -177,7 +181,7 @@ class RunFolder:
 
     def write_status(self, **fields: Any) -> None:
         """Merge `fields` into `status.json`, atomically; a verdict may be written beside a run that goes on."""
-        with in_turn(self.path):
+        with held(self.path, waits=True):
             self.write_json(self.status, {**self.read_status(), **fields, "updated": time.time()})
 
     def read_metrics(self) -> list[dict[str, Any]]:
@@ -211,7 +215,7 @@ class RunFolder:
             row = {"format": FORMAT_VERSION, **row}
         line = (json.dumps(plain(row), allow_nan=False) + "\n").encode()
         try:
-            with in_turn(self.path), open(path, "ab+") as stream:
+            with held(self.path, waits=True), open(path, "ab+") as stream:
                 if stream.tell() > 0:
                     stream.seek(-1, os.SEEK_END)
                     if stream.read(1) != b"\n":
@@ -223,7 +227,7 @@ class RunFolder:
     def cut_after(self, step: int) -> None:
         """Drop measured steps and looks later than `step`: what a resumed run plays again is written again."""
         for path in (self.metrics, self.verdicts):
-            with in_turn(self.path):
+            with held(self.path, waits=True):
                 if path.exists():
                     kept = [row for row in read_json_lines(path) if _step_of(row) <= step]
                     write_text(path, "".join(json.dumps(row) + "\n" for row in kept))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+import torch
 from torch import Tensor
 
 
@@ -36,3 +37,8 @@ PerSample = Annotated[Tensor, Axes(1)]
 
 Scalar = Annotated[Tensor, Axes(0)]
 """A tensor without axes."""
+
+
+def precise(numbers: Tensor) -> Tensor:
+    """The same numbers in float32 at least: sums of bf16 numbers lose digits that gradients need."""
+    return numbers if numbers.dtype == torch.float64 else numbers.float()

@@ -284,7 +284,7 @@ def test_a_small_parquet_file_that_becomes_huge_is_refused(tmp_path, monkeypatch
     import pyarrow.parquet
 
     monkeypatch.setattr("equipoise.limits.HARMLESS_BYTES", 1_000_000)
-    monkeypatch.setattr("equipoise.data.parquet_checks.HARMLESS_BYTES", 1_000_000)
+    monkeypatch.setattr("equipoise.data.formats.parquet_checks.HARMLESS_BYTES", 1_000_000)
     monkeypatch.setenv("EQUIPOISE_MOST_EXPANSION", "50")
     path = tmp_path / "bomb.parquet"
     pyarrow.parquet.write_table(pa.table({"x": pa.array([0.0] * 2_000_000)}), path)

@@ -11,7 +11,6 @@ import torch
 
 from equipoise.cli.main import main
 from equipoise.errors import Interrupted, OutOfMemory, RunFolderError, StorageError
-from equipoise.experiment import prepare as preparing
 from equipoise.experiment import resume as resuming
 from equipoise.experiment.changed import changed_environment, changed_settings
 from equipoise.experiment.generator import load
@@ -49,7 +48,7 @@ class Told:
 def short_report(monkeypatch):
     """A page without figures, which take most of the time of so short a run."""
     monkeypatch.setattr("equipoise.reports.write_report", lambda folder: (folder / "report.html").touch())
-    monkeypatch.setattr("equipoise.training.recorder.save_figure", lambda picture, path: path.touch())
+    monkeypatch.setattr("equipoise.data.points.domain.save_figure", lambda picture, path: path.touch())
 
 
 @pytest.fixture
@@ -130,7 +129,6 @@ def test_data_and_folder_that_were_moved_are_the_same_data_and_run(run, tmp_path
 
 def test_changed_data_are_learned_from_by_force_only(run, tmp_path):
     np.save(tmp_path / "points.npy", np.random.default_rng(1).normal(size=(60, 2)))
-    preparing._prepared.clear()
     with pytest.raises(RunFolderError, match="held-out part would no longer be held out"):
         resume(run.path)
     assert resume(run.path, force=True).step == 8
@@ -249,14 +247,14 @@ def test_a_broken_checkpoint_of_a_later_step_is_put_out_of_the_way_and_the_one_a
         numbers.rename(numbers.with_name(f"broken-{numbers.name}"))
     told = Told()
     with monkeypatch.context() as patch:
-        play = Trainer.play
+        play = Trainer.train_step
 
         def stopped(self, *, measure=False):
             if self.step == 5:
                 signal.raise_signal(signal.SIGTERM)
             return play(self, measure=measure)
 
-        patch.setattr(Trainer, "play", stopped)
+        patch.setattr(Trainer, "train_step", stopped)
         with pytest.raises(Interrupted, match="step 6 of 8"):
             resume(run.path, progress=told)
     assert read_checkpoint(run.checkpoints)[1]["step"] == 6

@@ -18,7 +18,7 @@ TRENDS = {6: "improving", 13: "plateaued", 20: "collapsed"}
 def short_report(monkeypatch):
     """A page without figures, which take most of the time of so short a run; one test writes the real one."""
     monkeypatch.setattr("equipoise.reports.write_report", lambda folder: (folder / "report.html").touch())
-    monkeypatch.setattr("equipoise.training.recorder.save_figure", lambda picture, path: path.touch())
+    monkeypatch.setattr("equipoise.data.points.domain.save_figure", lambda picture, path: path.touch())
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from equipoise.training.checkpoints import (
     read_checkpoint,
     save_checkpoint,
     sealed,
+    stored_state,
     thin_out,
-    trainer_state,
 )
 
 STEPS = 24
@@ -113,35 +113,39 @@ def plan(game, folder):
     )
 
 
-def played(planned, folder, *, until=STEPS):
-    """A trainer that has played to `until`, with its last state stored in `folder`."""
-    trainer = build_trainer(planned.config, planned.data)
+def storing(folder):
+    """A handler that writes checkpoints."""
 
     def handler(event):
         if isinstance(event, CheckpointDue):
-            save_checkpoint(folder, trainer)
+            save_checkpoint(folder, event.state)
 
-    trainer.handlers = [handler]
-    continue_to(trainer, until)
+    return handler
+
+
+def played(planned, folder, *, until=STEPS):
+    """A trainer that has trained to `until`, with its last state stored in `folder`."""
+    trainer = build_trainer(planned.config, planned.data)
+    continue_to(trainer, until, [storing(folder)])
     return trainer
 
 
-def continue_to(trainer, until):
+def continue_to(trainer, until, handlers=()):
     """Play up to step `until` and stop there, as a signal would make it."""
-    play = trainer.play
+    play = trainer.train_step
 
     def counted(*, measure=False):
         report = play(measure=measure)
         trainer.should_stop = trainer.step >= until
         return report
 
-    trainer.play = counted
-    trainer.run()
+    trainer.train_step = counted
+    trainer.run(handlers)
     trainer.should_stop = False
 
 
 def state_of(trainer):
-    tensors, numbers = trainer_state(trainer)
+    tensors, numbers = stored_state(trainer.state)
     return tensors, {key: value for key, value in numbers.items() if key != "seconds"}
 
 
@@ -302,7 +306,7 @@ def test_numbers_that_the_disk_has_no_room_for_leave_no_tensors_behind(tmp_path,
 
     monkeypatch.setattr(checkpoints, "write_json", full)
     with pytest.raises(StorageError):
-        continue_to(trainer, 3)
+        continue_to(trainer, 3, [storing(folder)])
     assert sorted(path.name for path in folder.iterdir()) == before
 
 

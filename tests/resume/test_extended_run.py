@@ -58,8 +58,6 @@ def test_a_run_whose_data_have_changed_is_not_continued(finished, tmp_path):
     from equipoise.errors import RunFolderError
 
     np.save(tmp_path / "points.npy", np.random.default_rng(1).normal(size=(60, 2)))
-    from equipoise.experiment import prepare as preparing
 
-    preparing._prepared.clear()  # a new process would read the file again
     with pytest.raises(RunFolderError, match="have changed since the run began"):
         resume(finished, steps=20)

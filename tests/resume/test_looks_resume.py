@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equipoise.errors import ConfigError, InputError, PlayDiverged, RunFolderError
-from equipoise.experiment import train as run_module
+from equipoise.experiment import live_run as run_module
 from equipoise.experiment.generator import load
 from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.resume import resume
@@ -56,14 +56,14 @@ def cut_off(monkeypatch, *, after):
     class Killed(BaseException):
         pass
 
-    play = run_module.Trainer.play
+    play = run_module.Trainer.train_step
 
     def limited(self, *, measure=False):
         if self.step >= after:
             raise Killed
         return play(self, measure=measure)
 
-    monkeypatch.setattr(run_module.Trainer, "play", limited)
+    monkeypatch.setattr(run_module.Trainer, "train_step", limited)
     return Killed
 
 
@@ -168,7 +168,7 @@ def test_a_run_ends_at_the_first_look_that_finds_no_difference_and_says_why(tmp_
     gan = started(tmp_path / "run", *EVALUATIONS, "evaluations.until=not-distinguished")
     status = RunFolder(gan.folder).read_status()
     assert (status["state"], status["step"], gan.step) == ("finished", 12, 12)
-    assert "look 2 of 4, at step 12, said 'not distinguished'" in status["ended_because"]
+    assert "interim evaluation 2 of 4, at step 12, said 'not distinguished'" in status["ended_because"]
     with pytest.raises(ConfigError, match="ended at step 12"):
         resume(gan.folder)
     longer = resume(gan.folder, steps=24)
@@ -222,8 +222,8 @@ def test_the_stored_configuration_leaves_nothing_about_looks_open_and_trains_the
     assert None not in again.config.evaluations.model_dump(exclude={"until", "margin"}).values()
     second = train_planned(again, tmp_path / "second")
     assert looks_of(second.folder) == looks_of(first.folder)
-    stored = json.loads((first.folder / "looks.json").read_text())["resolution"]
-    assert stored["method"] == "planted" and looks_of(first.folder)[0]["sensitivity_method"] == "planted"
+    stored = json.loads((first.folder / "evaluations.json").read_text())["resolution"]
+    assert stored["method"] == "injected" and looks_of(first.folder)[0]["sensitivity_method"] == "injected"
 
 
 def test_a_broken_best_checkpoint_gives_way_to_the_one_before(tmp_path):
@@ -235,7 +235,7 @@ def test_a_broken_best_checkpoint_gives_way_to_the_one_before(tmp_path):
 
 
 def test_looks_of_play_that_was_put_back_are_forgotten_with_their_best_checkpoint(tmp_path, monkeypatch):
-    play, raised = run_module.Trainer.play, []
+    play, raised = run_module.Trainer.train_step, []
 
     def once(self, *, measure=False):
         if self.step == 20 and not raised:
@@ -243,7 +243,7 @@ def test_looks_of_play_that_was_put_back_are_forgotten_with_their_best_checkpoin
             raise PlayDiverged("step 20", "a loss is no longer finite.", "Expected finite losses.", "", step=20)
         return play(self, measure=measure)
 
-    monkeypatch.setattr(run_module.Trainer, "play", once)
+    monkeypatch.setattr(run_module.Trainer, "train_step", once)
     folder = tmp_path / "run"
     started(folder, *EVALUATIONS, "evaluations.keep_best=true", "outputs.checkpoint_every=12")
     run = RunFolder(folder)
@@ -259,7 +259,7 @@ def test_play_that_leaves_the_finite_numbers_has_diverged(tmp_path, monkeypatch)
         raise PlayDiverged("step 1", "a loss is no longer finite.", "Expected finite losses.", "Lower the rate.")
 
     settings = [*EVALUATIONS, "recovery.rollbacks=0"]
-    monkeypatch.setattr(run_module.Trainer, "play", play)
+    monkeypatch.setattr(run_module.Trainer, "train_step", play)
     with pytest.raises(PlayDiverged):
         started(tmp_path / "run", *settings)
     status = RunFolder(tmp_path / "run").read_status()

@@ -17,7 +17,7 @@ from equipoise.runfolder import RunFolder
 def short_report(monkeypatch):
     """A page without figures, which take most of the time of so short a run; one test writes the real one."""
     monkeypatch.setattr("equipoise.reports.write_report", lambda folder: (folder / "report.html").touch())
-    monkeypatch.setattr("equipoise.training.recorder.save_figure", lambda picture, path: path.touch())
+    monkeypatch.setattr("equipoise.data.points.domain.save_figure", lambda picture, path: path.touch())
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
-"""Play that goes wrong at chosen steps, by numbers or by looks that see a collapse; and all that a run leaves."""
+"""Training that goes wrong at chosen steps, by numbers or by evaluations that see a collapse; and all that it leaves."""
 
 import signal
 from dataclasses import replace
 
 import torch
 
+from equipoise.experiment import live_run
 from equipoise.experiment import resume as resuming
 from equipoise.experiment import train as run
 from equipoise.experiment.prepare import plan_run
@@ -47,7 +48,7 @@ class Spoilt:
     def wrap(self, build):
         def built(*arguments, **options):
             trainer = build(*arguments, **options)
-            play = trainer.play
+            play = trainer.train_step
 
             def contaminated(*, measure=False):
                 if (trainer.step, len(trainer.rollbacks)) == self.kill_at:
@@ -58,7 +59,7 @@ class Spoilt:
                     signal.raise_signal(signal.SIGTERM)
                 return self.corrupt(trainer, play, measure)
 
-            trainer.play = contaminated
+            trainer.train_step = contaminated
             return trainer
 
         return built
@@ -114,42 +115,43 @@ class Listener:
 
 
 class Trending:
-    """Sets the trend at looks, as the referee's handler does, and writes its line.
+    """Evaluations that see the given trends, in the place of the referee's, and write their lines.
 
     Args:
         held: the run's folder.
-        trends: by step, as long as play was never put back; then they are good.
+        trends: by step, as long as training was never put back; then they are good.
     """
 
     def __init__(self, monkeypatch, held, trends):
-        self.held, self.trends = held, dict(trends)
-        self.kills = False  # whether the run is killed when play has ended, before anything follows from it
-        self.signal_at = None  # step in whose look SIGTERM comes
+        self.held, self.trends, self.trend = held, dict(trends), None
+        self.kills = False  # whether the run is killed when training has ended, before anything follows from it
+        self.signal_at = None  # step in whose evaluation SIGTERM comes
+        monkeypatch.setattr(live_run, "evaluations_handler", lambda *_, **__: self)
         for module in (run, resuming):
             monkeypatch.setattr(module, "build_trainer", self.wrap(module.build_trainer))
 
+    def __call__(self, event):
+        if isinstance(event, EvaluationDue):
+            self.trend = "plateaued" if event.state.rollbacks else self.trends[event.step]
+            row = {"step": event.step, "part": "selection", "trend": self.trend}
+            self.held.append(self.held.verdicts, row)
+            if event.step == self.signal_at:
+                signal.raise_signal(signal.SIGTERM)
+
+    def taken_up(self, step, *, goes_on):
+        del step, goes_on
+
+    def live(self):
+        return {}
+
     def wrap(self, build):
-        def built(*arguments, **options):
-            trainer = build(*arguments, **options)
-            trainer.plan = replace(trainer.plan, evaluation_steps=frozenset(self.trends))
-            run_, looked = trainer.run, self
+        def built(*arguments, plan, **options):
+            trainer = build(*arguments, plan=replace(plan, evaluation_steps=frozenset(self.trends)), **options)
+            run_ = trainer.run
 
-            def look(event):
-                if isinstance(event, EvaluationDue):
-                    trend = "plateaued" if trainer.rollbacks else looked.trends[event.step]
-                    trainer.trend = trend
-                    row = {"step": event.step, "part": "selection", "trend": trend}
-                    looked.held.append(looked.held.verdicts, row)
-                    if event.step == looked.signal_at:
-                        signal.raise_signal(signal.SIGTERM)
-
-            def running():
-                trainer.handlers.insert(0, look)
-                try:
-                    run_()
-                finally:
-                    trainer.handlers.remove(look)
-                if looked.kills:
+            def running(handlers):
+                run_(handlers)
+                if self.kills:
                     raise Killed
 
             trainer.run = running

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from equipoise import objectives
-from equipoise.augmentation.instance_noise import InstanceNoise
+from equipoise.augmentation.instance_noise import instance_noise
 from equipoise.game import UpdateRule
 from equipoise.lab.dirac import RULES, conserved, game_of, measure_case, measure_escape
 from equipoise.lab.dirac_game import DiracGame, spectral_radius, update_matrix
@@ -168,7 +168,7 @@ def test_instance_noise_does_nothing_where_both_terms_are_straight(objective):
 
 
 def test_noise_that_lifts_ends_as_the_game_without_noise():
-    game = replace(game_of("minimax", "alternating", "none"), noise=InstanceNoise(0.8, share=0.5))
+    game = replace(game_of("minimax", "alternating", "none"), noise=instance_noise(0.8, decay_fraction=0.5))
     radius = np.linalg.norm(game.play(0.01, 0.0, steps=400), axis=1)
     # While it lifts, g = sigma^2 / 2 averages 0.107: 200 steps contract by about exp(-200 h g / 2) = 0.34.
     assert radius[200] < 0.5 * radius[0]

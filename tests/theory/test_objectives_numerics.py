@@ -61,7 +61,7 @@ def slopes_of(objective, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
         (real,) = torch.autograd.grad(-objective.discriminator_loss(logit, zero), logit)
         if objective.form == "pairing":
             fake = torch.zeros(1)
-        elif objective.form == "ema":
+        elif objective.form == "averaging":
             # The real margin moves too: d/dl [a(0 - l) + b(l)], of which b' is what is left.
             (both,) = torch.autograd.grad(-objective.discriminator_loss(zero, logit), logit)
             fake = both.double() + expit(number)
@@ -70,7 +70,7 @@ def slopes_of(objective, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
         else:
             (fake,) = torch.autograd.grad(-objective.discriminator_loss(zero, logit), logit)
         (generator,) = torch.autograd.grad(objective.generator_loss(zero, logit), logit)
-        if objective.form == "ema":
+        if objective.form == "averaging":
             generator = generator.double() + expit(-number)
         rows.append((number, float(real), float(fake), float(generator)))
     return tuple(torch.tensor(column, dtype=torch.float64) for column in zip(*rows, strict=True))
@@ -84,7 +84,7 @@ def test_gradients_at_large_logits_are_the_analytic_ones(name, under_autocast):
         numbers, *found = slopes_of(objective, torch.float32)
     expected = [[slope(number) for number in numbers.tolist()] for slope in SLOPES[name]]
     absolute = TANH_ABSOLUTE if name == "fgan_tv" else ABSOLUTE
-    if objective.form == "ema":
+    if objective.form == "averaging":
         absolute = RELATIVE  # the test itself subtracts numbers of order 1
     np.testing.assert_allclose(np.stack([f.numpy() for f in found]), expected, rtol=RELATIVE, atol=absolute)
 

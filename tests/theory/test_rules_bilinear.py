@@ -243,8 +243,8 @@ def test_extragradient_looks_ahead_and_moves_from_where_it_stood():
 
 
 @pytest.mark.parametrize("order", ["extragradient", "optimistic", "consensus"])
-def test_rules_that_move_together_refuse_several_turns_by_name(order):
-    with pytest.raises(ConfigError, match=f"{order} play with 3 discriminator"):
+def test_rules_that_update_both_players_together_refuse_a_larger_n_critic_by_name(order):
+    with pytest.raises(ConfigError, match=f"{order} updates with 3 discriminator"):
         UpdateRule(order, n_critic=3)
 
 

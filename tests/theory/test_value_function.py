@@ -28,7 +28,7 @@ UNBIASED = sorted(set(objectives.available()) - {"relativistic_average"})
 def true_value(objective, *, real_mean: float = REAL_MEAN) -> float:
     if objective.form == "pairing":
         return gaussian_mean(objective.real_term, real_mean - FAKE_MEAN, math.sqrt(2) * SD)
-    if objective.form == "ema":
+    if objective.form == "averaging":
         real_part = gaussian_mean(objective.real_term, real_mean - FAKE_MEAN, SD)
         return real_part + gaussian_mean(objective.fake_term, FAKE_MEAN - real_mean, SD)
     return gaussian_mean(objective.real_term, real_mean, SD) + gaussian_mean(objective.fake_term, FAKE_MEAN, SD)

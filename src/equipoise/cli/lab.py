@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from equipoise.cli.options import AsJson
-from equipoise.cli.terminal import aligned, note, print_json, readable_seconds
+from equipoise.cli.terminal import note, print_json, readable_seconds
 from equipoise.errors import ConfigError
+from equipoise.plotting.number_text import text_table
 
 
 def lab(
@@ -44,7 +45,7 @@ def lab(
         if as_json:
             print_json({"experiments": questions})
         else:
-            print(aligned(questions.items(), ("experiment", "answers")))
+            print(text_table(("experiment", "answers"), questions.items()))
         return
     results = {}
     for entry in experiments.available() if run_all else (name,):

@@ -12,6 +12,7 @@ from equipoise.cli.compare import compare
 from equipoise.cli.doctor import doctor
 from equipoise.cli.judge import judge
 from equipoise.cli.lab import lab
+from equipoise.cli.metrics import metrics
 from equipoise.cli.old_options import show_old_names_as_notes, with_standard_names
 from equipoise.cli.report import report
 from equipoise.cli.runs import runs
@@ -64,7 +65,7 @@ def equipoise(
     del version
 
 
-for command in (train, resume, sample, judge, report, compare, sweep, runs, doctor, lab):
+for command in (train, resume, sample, judge, metrics, report, compare, sweep, runs, doctor, lab):
     app.command(command.__name__)(reporting_errors(command))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichBar
     from rich.progress import TaskID
 
-    from equipoise.training.recorder import Progress
+    from equipoise.training.progress import Progress
 
 Fields = Mapping[str, float | str | None]
 

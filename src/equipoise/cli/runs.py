@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from equipoise.cli.options import AsJson
-from equipoise.cli.terminal import aligned, note, print_json
+from equipoise.cli.terminal import note, print_json
+from equipoise.plotting.number_text import text_table
 
 if TYPE_CHECKING:
     from equipoise.reports import RunSummary
@@ -35,7 +36,7 @@ def runs(
     if as_json:
         print_json({"folder": str(folder), "runs": [run.to_json() for run in found]})
     elif found:
-        print(aligned([cells(run) for run in found], HEADER))
+        print(text_table(HEADER, [cells(run) for run in found]))
         for run in found:
             if run.trouble:
                 note(f"{run.folder}: {run.trouble}")

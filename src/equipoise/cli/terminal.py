@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
@@ -126,15 +126,6 @@ def note(text: str, *, quiet: bool = False) -> None:
     """A line about what is going on: to stderr, so that stdout holds results only."""
     if not quiet:
         print(visible(text), file=sys.stderr, flush=True)
-
-
-def aligned(rows: Iterable[Sequence[str]], header: Sequence[str]) -> str:
-    """Rows as columns that line up, for a terminal and for `cut` alike."""
-    lines = [tuple(header), *(tuple(visible(cell, keep="") for cell in row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
 
 
 def readable_bytes(count: float) -> str:

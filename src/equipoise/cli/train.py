@@ -129,9 +129,9 @@ def train(
     one_length(steps, minutes)
     positive("--margin", margin)
     from equipoise.distributed import process_group
-    from equipoise.experiment.forecast import dry_run
+    from equipoise.experiment.forecast import forecast_config
     from equipoise.experiment.judge.during_training import evaluation_settings
-    from equipoise.experiment.prepare import resolve
+    from equipoise.experiment.prepare import plan_run
     from equipoise.experiment.train import train as train_configuration
 
     group = process_group()
@@ -144,7 +144,7 @@ def train(
     if on_collapse is not None:
         asked.append(f"recovery.on_collapse={on_collapse.value}")
     asked += evaluation_settings(None if until is None else until.value, margin, keep_best)
-    chosen = resolve(
+    planned = plan_run(
         data,
         config_file=config,
         settings=asked,
@@ -152,17 +152,17 @@ def train(
         minutes=minutes,
         seed=seed,
         device=device.value,
-        preset=preset,
+        preset_wanted=preset,
     )
     if dry_run:
-        chosen, forecast = dry_run(chosen)
+        chosen, forecast = forecast_config(planned)
         if not group.is_main:
             return
         show_plan(chosen, forecast, as_json=as_json)
         return
     progress = terminal_progress(quiet=quiet or not group.is_main)
     try:
-        gan = train_configuration(chosen, outdir, progress=progress)
+        gan = train_configuration(planned.config, outdir, data=planned.data, progress=progress)
     finally:
         progress.close()
     if group.is_main:

@@ -4,7 +4,7 @@ from equipoise.data.builtin import BUILTIN
 from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.domain import Domain, aligned_values, domain_of, encoder_from_state
 from equipoise.data.encoder import Encoder
-from equipoise.data.format import DataFormat, available_formats
+from equipoise.data.formats.format import DataFormat, available_formats
 from equipoise.data.images.encoder import ImageEncoder
 from equipoise.data.points.encoder import PointEncoder
 from equipoise.data.prepare import PreparedData, prepare

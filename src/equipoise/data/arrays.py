@@ -16,8 +16,11 @@ from collections.abc import Callable
 import numpy as np
 
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.images.decode import resize_array
+from equipoise.data.images.resize import resize_array
 from equipoise.data.labels import encode_labels
+from equipoise.data.points.encoder import coordinate_names
+from equipoise.data.store.arrow import OnDiskArray, chunks_of
+from equipoise.data.store.cache import Draft, Entry, cache_key, kept, map_above_bytes
 from equipoise.errors import DataError
 
 CHANNELS = (1, 3, 4)
@@ -28,8 +31,22 @@ OVERSHOOT = 1e-3
 LARGEST_COORDINATE = 1e100
 
 
-def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOptions, source: str) -> Dataset:
+def from_array(
+    values: np.ndarray | OnDiskArray,
+    *,
+    labels: np.ndarray | None,
+    options: DataOptions,
+    source: str,
+    key: str | None = None,
+) -> Dataset:
     """Points or images from an array, as its axes say or as `options.kind` asks.
+
+    Args:
+        values: the array, in memory or on disk.
+        labels: class of each sample.
+        options: how to understand it.
+        source: for messages.
+        key: name of the cache's entry for an array on disk; what becomes of a large one is kept there.
 
     Raises:
         DataError: numbers that are not finite, axes or values that fit no rule above.
@@ -50,28 +67,67 @@ def from_array(values: np.ndarray, *, labels: np.ndarray | None, options: DataOp
     codes, label_names, notes = (None, (), ())
     if labels is not None and options.use_labels:
         codes, label_names, notes = encode_labels(labels, source=source)
-    if kind == "points":
-        raw = Dataset("points", points_from_array(values, source=source, keep_gaps=options.keep_gaps), source=source)
-        raw = _named(raw)
-    elif kind == "images":
-        images, found = images_from_array(values, options=options, source=source)
-        raw = Dataset("images", images, notes=found, source=source)
-    else:
+    if kind == "table":
         raise DataError(
             source,
             "an array has no columns of different kinds.",
             "Expected points or images.",
             "Pass pandas.DataFrame(array) to learn it as a table.",
         )
+    entry = (
+        _kept_images(values, key, options, source) if kind == "images" else _kept_points(values, key, options, source)
+    )
+    found = entry.array("values")
     return Dataset(
-        raw.kind,
-        raw.values,
+        kind,
+        found,
         labels=codes,
         label_names=label_names,
-        names=raw.names,
-        notes=(*raw.notes, *notes),
+        names=coordinate_names(found.shape[1]) if kind == "points" else (),
+        notes=(*entry.facts.get("notes", ()), *notes, *entry.notes),
         source=source,
     )
+
+
+def _kept_points(values: np.ndarray | OnDiskArray, key: str | None, options: DataOptions, source: str) -> Entry | Draft:
+    def make(draft: Draft) -> None:
+        if draft.folder is None:
+            draft.hold("values", points_from_array(np.asarray(values), source=source, keep_gaps=options.keep_gaps))
+            return
+        refuse_non_finite(values, source=source)
+        shape = (len(values), values.size // len(values))
+        parts = (points_from_array(part, source=source, first_row=start) for start, part in chunks_of(values))
+        draft.save("values", parts, shape=shape, dtype=np.float64)
+
+    return kept(_large(key, 8 * values.size, "points"), make, needs_bytes=8 * values.size)
+
+
+def _kept_images(values: np.ndarray | OnDiskArray, key: str | None, options: DataOptions, source: str) -> Entry | Draft:
+    """Uint8 images `(n, c, h, w)` of the size that is asked for, and notes on how the array was understood."""
+
+    def make(draft: Draft) -> None:
+        # Axes that fit no rule are refused before anything is read; the stand-in has the shape and takes no memory.
+        axes_in_order(np.broadcast_to(np.zeros((), dtype=values.dtype), values.shape), source=source)
+        refuse_non_finite(values, source=source)
+        extremes = [(part.min().item(), part.max().item()) for _, part in chunks_of(values)]
+        low, high = min(least for least, _ in extremes), max(most for _, most in extremes)
+        convert, note = pixel_rule(low, high, values.dtype, source=source, keep_constant=options.keep_gaps)
+
+        def pixels(part: np.ndarray) -> tuple[np.ndarray, str]:
+            return resize_array(convert(axes_in_order(part, source=source)), size=options.target_size, source=source)
+
+        first, size_note = pixels(values[:1])
+        parts = (pixels(part)[0] for _, part in chunks_of(values))
+        draft.save("values", parts, shape=(len(values), *first.shape[1:]), dtype=np.uint8)
+        draft.facts["notes"] = [entry for entry in (note, size_note) if entry]
+
+    # At most as many bytes as there are numbers, unless small images are enlarged.
+    return kept(_large(key, values.size, "images", options.target_size), make, needs_bytes=values.size)
+
+
+def _large(key: str | None, size: int, *facts: object) -> str | None:
+    """The name of the entry of data of so many bytes; `None` where they stay in memory."""
+    return None if key is None or size < map_above_bytes() else cache_key(key, *facts)
 
 
 def points_from_array(values: np.ndarray, *, source: str, first_row: int = 0, keep_gaps: bool = False) -> np.ndarray:
@@ -120,19 +176,6 @@ def refuse_non_finite(values: np.ndarray, *, source: str) -> None:
             "Expected finite numbers.",
             "Take these rows out, or fill them in, before training.",
         )
-
-
-def images_from_array(values: np.ndarray, *, options: DataOptions, source: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Uint8 images `(n, c, h, w)` of the size that is asked for, and notes on how the array was understood."""
-    channels_first = axes_in_order(values, source=source)
-    refuse_non_finite(values, source=source)
-    low, high = values.min().item(), values.max().item()
-    convert, note = pixel_rule(low, high, values.dtype, source=source, keep_constant=options.keep_gaps)
-    pixels = np.empty(channels_first.shape, dtype=np.uint8)
-    for start in range(0, len(pixels), CHUNK_ROWS):
-        pixels[start : start + CHUNK_ROWS] = convert(channels_first[start : start + CHUNK_ROWS])
-    resized, size_note = resize_array(pixels, size=options.target_size, source=source)
-    return resized, tuple(entry for entry in (note, size_note) if entry)
 
 
 def axes_in_order(values: np.ndarray, *, source: str) -> np.ndarray:
@@ -190,8 +233,3 @@ def pixel_rule(
 
 def _to_bytes(part: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(part), 0, 255).astype(np.uint8)
-
-
-def _named(raw: Dataset) -> Dataset:
-    names = tuple(f"x{column}" for column in range(raw.values.shape[1]))
-    return Dataset(raw.kind, raw.values, names=names, source=raw.source)

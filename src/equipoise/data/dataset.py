@@ -13,7 +13,7 @@ from equipoise.spaces import SpaceKind
 if TYPE_CHECKING:
     import pandas as pd
 
-    from equipoise.data.store.arrays import OnDiskArray, StackedColumns
+    from equipoise.data.store.arrow import OnDiskArray, StackedColumns
     from equipoise.data.store.table import OnDiskTable
 
     Values = np.ndarray | pd.DataFrame | OnDiskArray | StackedColumns | OnDiskTable

@@ -18,14 +18,15 @@ from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups
 from equipoise.data.encoder import Encoder
 from equipoise.data.images.domain import IMAGES
-from equipoise.data.judging import Judging
 from equipoise.data.points.domain import POINTS
+from equipoise.data.store.cache import Draft, Entry
 from equipoise.data.tables.domain import TABLE
+from equipoise.data.training_rows import TrainingRows
 from equipoise.errors import InputError
 
 
-class Domain(Judging, Protocol):
-    """One kind of data; how it is judged is in `Judging`.
+class Domain(Protocol):
+    """One kind of data.
 
     Attributes:
         kind: its name, as in `Dataset.kind` and `Space.kind`.
@@ -58,6 +59,19 @@ class Domain(Judging, Protocol):
 
     def stored(self, encoder: Encoder, values: Any) -> torch.Tensor:
         """Natural values as the training part is held: `encoder.to_float` makes of a batch what the players see."""
+
+    def keep_rows(self, draft: Draft, raw: Dataset, rows: np.ndarray, encoder: Encoder) -> None:
+        """Put into a draft what the training rows of data on disk are read from, where it is not the data themselves."""
+
+    def training_rows(self, raw: Dataset, rows: np.ndarray, encoder: Encoder, entry: Entry) -> TrainingRows:
+        """The rows with these numbers of data on disk, as `stored` gives them, read when they are drawn.
+
+        Args:
+            raw: the data.
+            rows: numbers of the training rows.
+            encoder: fitted on them.
+            entry: that `keep_rows` wrote.
+        """
 
     def groups(self, values: Any) -> Groups:
         """Which samples are the same thing twice."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from equipoise.data.store.arrays import chunks_of
+from equipoise.data.store.arrow import chunks_of
 
 MOST_REPEATED_SHARE = 0.10
 LARGEST_GROUP_SHARE = 0.01

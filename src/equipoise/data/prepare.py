@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,13 @@ import numpy as np
 import torch
 
 from equipoise.data.dataset import Dataset
-from equipoise.data.domain import Domain, domain_of
+from equipoise.data.domain import Domain, domain_of, encoder_from_state
 from equipoise.data.encoder import Encoder
 from equipoise.data.fingerprint import fingerprint
 from equipoise.data.splits import PARTS, Part, Split, split_groups
-from equipoise.data.store.prepare_on_disk import is_large, prepared_parts
-from equipoise.data.store.training_rows import TrainingRows
+from equipoise.data.store.arrow import is_on_disk
+from equipoise.data.store.cache import Draft, cache_key, kept
+from equipoise.data.training_rows import TrainingRows
 from equipoise.spaces import Space, sample_size, space_to_json
 
 MOST_SHOWN = 100_000
@@ -133,13 +135,42 @@ def _weight_facts(weights: np.ndarray) -> dict[str, float | int]:
 def prepare(raw: Dataset, *, seed: int) -> PreparedData:
     """Split, fit and fingerprint; the same data and seed give the same parts everywhere.
 
+    What is found of data on disk is kept beside them in the cache, for the next start.
+
     Raises:
         DataError: too few different samples, nothing that varies, or a column that cannot be learned.
     """
-    if is_large(raw):
-        split, encoder, name, samples = prepared_parts(raw, seed=seed)
-        return PreparedData(raw, encoder, split, name, samples)
     domain = domain_of(raw.kind)
-    split = split_groups(domain.groups(raw.values), seed=seed, source=raw.source)
-    encoder = domain.fit(raw, split.train)
-    return PreparedData(raw, encoder, split, fingerprint(raw))
+
+    def make(draft: Draft) -> None:
+        split = split_groups(domain.groups(raw.values), seed=seed, source=raw.source)
+        encoder = domain.fit(raw, split.train)
+        draft.facts["fingerprint"] = fingerprint(raw)
+        draft.facts["split"] = {"rule": split.rule, "groups": split.groups, "largest_group": split.largest_group}
+        draft.facts["encoder"] = encoder.state()
+        for name in PARTS:
+            draft.hold(name, split.part(name))
+        if draft.folder is not None:
+            domain.keep_rows(draft, raw, split.train, encoder)
+
+    key = cache_key("prepared", raw.values.key, raw.kind, _facts(raw), seed) if is_on_disk(raw.values) else None
+    entry = kept(key, make, needs_bytes=_room(raw))
+    split = Split(*(entry.loaded(name) for name in PARTS), seed=seed, **entry.facts["split"])
+    encoder = encoder_from_state(entry.facts["encoder"])
+    samples = None if key is None else domain.training_rows(raw, split.train, encoder, entry)
+    return PreparedData(raw, encoder, split, entry.facts["fingerprint"], samples)
+
+
+def _facts(raw: Dataset) -> list[Any]:
+    """What the options make of the data on disk."""
+    columns = [str(name) for name in raw.values.columns] if hasattr(raw.values, "columns") else []
+    digests = [
+        None if entry is None else hashlib.blake2b(np.ascontiguousarray(entry).tobytes(), digest_size=16).hexdigest()
+        for entry in (raw.labels, raw.weights)
+    ]
+    return [list(raw.names) or columns, list(raw.label_names), digests]
+
+
+def _room(raw: Dataset) -> int:
+    """Bytes that the entry may take: eight per row for the split, and the compact rows of a table."""
+    return len(raw) * (8 + 6 * (raw.values.shape[1] if raw.kind == "table" else 0))

@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from equipoise.errors import DataError, nearest
-
-if TYPE_CHECKING:
-    import pandas as pd
+from equipoise.errors import DataError
 
 OPTION = "data.sample_weight"
-
-
-def take_weights(frame: pd.DataFrame, name: str | None, *, source: str) -> tuple[pd.DataFrame, np.ndarray | None]:
-    """The frame without the column called `name`, and that column as weights; `None` without a name.
-
-    Raises:
-        DataError: there is no such column, or it holds something else than weights.
-    """
-    if name is None:
-        return frame, None
-    by_text = {str(column): column for column in frame.columns}
-    if name not in by_text:
-        known = list(by_text)
-        shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-        raise DataError(
-            f"{source}, {OPTION}",
-            f"there is no column '{name}'.{nearest(name, known)}",
-            f"The columns are: {shown}.",
-            "Write one of them.",
-        )
-    column = frame[by_text[name]]
-    return frame.drop(columns=[by_text[name]]), checked_weights(column.to_numpy(), name, source=source)
 
 
 def checked_weights(values: np.ndarray, name: str, *, source: str) -> np.ndarray:

@@ -14,7 +14,7 @@ import torch
 from equipoise.data.arrays import from_array
 from equipoise.data.builtin import BUILTIN
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.format import available_formats, format_of
+from equipoise.data.formats.format import available_formats, format_of
 from equipoise.data.images.decode import ImageItem, assemble
 from equipoise.data.labels import encode_labels
 from equipoise.documents import not_regular

@@ -10,7 +10,7 @@ import numpy as np
 
 from equipoise.data.dataset import Dataset
 from equipoise.data.domain import domain_of
-from equipoise.data.format import available_formats, format_for_suffix
+from equipoise.data.formats.format import available_formats, format_for_suffix
 from equipoise.data.images.files import GRID_NAME, picture_names
 from equipoise.data.points.encoder import names_or_default
 from equipoise.errors import ConfigError

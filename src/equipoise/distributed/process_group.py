@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from equipoise.errors import ConfigError
+from equipoise.shapes import precise
 
 FullBatchDraw = Callable[[tuple[int, ...]], Tensor]
 Value = TypeVar("Value")
@@ -63,16 +64,17 @@ class ProcessGroup:
         """This process's rows of a joined batch."""
         return joined if self.processes == 1 else joined[self.rank :: self.processes].contiguous()
 
-    def applied(self, change: Callable[[Tensor], Tensor], samples: Tensor) -> Tensor:
-        """A random change of samples, one by one, with what it draws belonging to the joined batch.
+    def apply_to_shard(self, transform: Callable[[Tensor], Tensor], samples: Tensor) -> Tensor:
+        """A random transformation of this process's samples that draws for the whole batch, as one process would.
 
-        The others' samples are not there; zeros stand in for them, and what becomes of those is dropped.
+        `transform` treats each sample independently. Zeros stand in for the samples of the other processes, and their
+        results are dropped.
         """
         if self.processes == 1:
-            return change(samples)
-        stand_in = samples.new_zeros((len(samples) * self.processes, *samples.shape[1:]))
-        stand_in[self.rank :: self.processes] = samples
-        return self.shard_rows(change(stand_in))
+            return transform(samples)
+        batch = samples.new_zeros((len(samples) * self.processes, *samples.shape[1:]))
+        batch[self.rank :: self.processes] = samples
+        return self.shard_rows(transform(batch))
 
     def all_gather(self, *sides: Tensor) -> tuple[Tensor, ...]:
         """Per-sample numbers of the joined batch from those of each process; a gradient flows to one's own.
@@ -85,7 +87,7 @@ class ProcessGroup:
         """
         if self.processes == 1:
             return sides
-        rows = torch.stack([side if side.dtype == torch.float64 else side.float() for side in sides])
+        rows = torch.stack([precise(side) for side in sides])
         return tuple(_Gather.apply(rows, self).unbind(0))
 
     def mean_shard(self, mean: Tensor) -> Tensor:

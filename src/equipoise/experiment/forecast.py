@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from equipoise.data import PreparedData
-from equipoise.data.store.arrays import RELEASE_BYTES
+from equipoise.data.store.arrow import RELEASE_BYTES
 from equipoise.errors import ConfigError, OutOfMemory
 from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.config.schema import RunConfig
-from equipoise.experiment.judge.during_training import with_evaluations
+from equipoise.experiment.judge.during_training import settled
 from equipoise.experiment.out_of_memory import explaining_memory
-from equipoise.experiment.prepare import PLAY_SHARE, Planned, prepare_data, seconds_per_step
+from equipoise.experiment.prepare import PLAY_SHARE, Planned, seconds_per_step
 from equipoise.spaces import sample_size
 
 TORCH_BYTES = 350_000_000
@@ -110,16 +110,16 @@ def data_bytes(data: PreparedData) -> int:
     return 2 * stored if data.samples is None else min(2 * stored, RELEASE_BYTES)
 
 
-def dry_run(config: RunConfig) -> tuple[RunConfig, Forecast]:
+def forecast_config(planned: Planned) -> tuple[RunConfig, Forecast]:
     """The configuration as a run would store it, and what the run would take.
 
-    Where a step finds no room in memory, the looks stay as they were asked for.
+    Where a step finds no room in memory, the interim evaluations stay as they were asked for.
     """
-    found = forecast_run(Planned(config, prepare_data(config.data.source, config.data, config.seed)))
+    config, found = planned.config, forecast_run(planned)
     if not found.trouble:
         try:
-            with explaining_memory(config, doing="timing the referee's looks", is_playing=False):
-                config = with_evaluations(config)
+            with explaining_memory(config, doing="timing an interim evaluation", is_playing=False):
+                config = config.model_copy(update={"evaluations": settled(planned)[0]})
         except OutOfMemory as error:
             found = replace(found, trouble=words(error))
     return config, found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from equipoise.experiment.config.files import read_run_config, validated
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.penalties.base import Penalty
 from equipoise.runfolder import RunFolder, is_run_folder
-from equipoise.training import Plan, Trainer
+from equipoise.training import Plan
 
 
 def refuse_unshareable(
@@ -101,13 +100,14 @@ def agreed_config(group: ProcessGroup, config: RunConfig, data: PreparedData) ->
     return validated(group.broadcast_object(config.to_dict()), where="the configuration of process 0")
 
 
-def agreed_plan(trainer: Trainer) -> None:
-    """Give every trainer the plan of the first process's."""
-    plan = {field.name: getattr(trainer.plan, field.name) for field in fields(Plan)}
-    sent = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in plan.items()}
-    found: dict[str, Any] = trainer.group.broadcast_object(sent)
-    if not trainer.group.is_main:
-        trainer.plan = Plan(**{n: frozenset(value) if isinstance(value, list) else value for n, value in found.items()})
+def agreed_plan(group: ProcessGroup, plan: Plan) -> Plan:
+    """The first process's plan, for all."""
+    if group.is_single_process:
+        return plan
+    found = group.broadcast_object(
+        {name: sorted(value) if isinstance(value, frozenset) else value for name, value in vars(plan).items()}
+    )
+    return Plan(**{name: frozenset(value) if isinstance(value, list) else value for name, value in found.items()})
 
 
 def launch_name() -> str:

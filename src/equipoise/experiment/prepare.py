@@ -44,9 +44,6 @@ class Planned:
     data: PreparedData
 
 
-_prepared: dict[tuple[Any, ...], PreparedData] = {}
-
-
 def plan_run(
     source: Any,
     *,
@@ -57,8 +54,11 @@ def plan_run(
     seed: int | None = None,
     device: str = "auto",
     preset_wanted: str | None = None,
+    like: Planned | None = None,
 ) -> Planned:
     """Read the data, choose a preset, put the person's settings in, and turn minutes into steps.
+
+    `like` is an earlier plan for the same source: where it reads them in the same way, its data are taken.
 
     Raises:
         ConfigError: a setting is unknown or does not fit.
@@ -80,7 +80,11 @@ def plan_run(
         asked["seed"] = seed
     where = str(config_file) if config_file else "configuration"
     data_section = _data_section(asked, source, where)
-    data = prepare_data(source if source is not None else data_section.source, data_section, _seed(asked))
+    chosen_seed = _seed(asked)
+    if like is not None and (like.config.data, like.config.seed) == (data_section, chosen_seed):
+        data = like.data
+    else:
+        data = prepare_data(source if source is not None else data_section.source, data_section, chosen_seed)
     name = str(preset_wanted or asked.get("preset") or preset_name(data.space))
     asked["preset"] = name
     asked["data"] = data_section.model_dump(mode="json")
@@ -132,22 +136,15 @@ def plan_run(
 
 
 def prepare_data(source: Any, section: DataConfig, seed: int) -> PreparedData:
-    """Read, split and encode; the last path that was read is kept, for callers that plan and then train.
+    """Read, split and encode.
 
     Raises:
         DataError: the data cannot be read.
         OutOfMemory: they do not fit into memory.
     """
-    key = (*_signature(source), section.model_dump_json(), seed) if isinstance(source, (str, Path)) else None
-    if key is not None and key in _prepared:
-        return _prepared[key]
     options = DataOptions(**section.model_dump(exclude={"source", "balance"}))
     with explaining_memory_of_data(section), stopping_at_once(partial(_while_reading, source)):
-        data = prepare(load(source, options=options), seed=seed)
-    _prepared.clear()
-    if key is not None:
-        _prepared[key] = data
-    return data
+        return prepare(load(source, options=options), seed=seed)
 
 
 def _while_reading(source: Any, by: str) -> Interrupted:
@@ -168,14 +165,6 @@ def require_path(config: RunConfig, *, where: str) -> None:
             "Expected a run whose data have a path or a name.",
             "Save the data to a file and train on that, to be able to come back to the run.",
         )
-
-
-def _signature(source: str | Path) -> tuple[Any, ...]:
-    """What tells that a path still holds what it held: where it is, and when and how large its files were written."""
-    path = Path(source).absolute()
-    files = sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
-    known = [(entry.stat().st_mtime_ns, entry.stat().st_size) for entry in files if entry.exists()]
-    return str(source), str(path), hash(tuple(known))
 
 
 def choose_device(wanted: str) -> str:
@@ -208,12 +197,12 @@ def available_threads() -> int:
     return max(1, cores // process_group().local_processes)
 
 
-def seconds_per_step(config: RunConfig, data: PreparedData) -> float:
+def seconds_per_step(config: RunConfig, data: PreparedData, *, trusted: bool = True) -> float:
     """Time of one step, from a throw-away trial on this machine: the median of groups of steps, after a warm-up."""
     torch.set_num_threads(config.runtime.threads)
-    trainer = build_trainer(config, data)
+    trainer = build_trainer(config, data, trusted=trusted)
     for _ in range(3):
-        trainer.play()
+        trainer.train_step()
     times: list[float] = []
     begun = time.perf_counter()
 
@@ -232,7 +221,7 @@ def seconds_per_step(config: RunConfig, data: PreparedData) -> float:
 def timed_step(trainer: Trainer) -> float:
     """Seconds that one step takes, to the end of its work on the device."""
     started = time.perf_counter()
-    report = trainer.play()
+    report = trainer.train_step()
     float(report.generator_loss)  # waits for the device
     return time.perf_counter() - started
 
@@ -284,27 +273,3 @@ def _data_section(asked: dict[str, Any], source: Any, where: str) -> DataConfig:
         "runtime": {"threads": 1},
     }
     return validated(skeleton, where=where).data
-
-
-def resolve(
-    source: str | Path | None,
-    *,
-    config_file: Path | None = None,
-    settings: Sequence[str] = (),
-    steps: int | None = None,
-    minutes: float | None = None,
-    seed: int | None = None,
-    device: str = "auto",
-    preset: str | None = None,
-) -> RunConfig:
-    """The complete configuration of a run on `source`; see `plan_run`."""
-    return plan_run(
-        source,
-        config_file=config_file,
-        settings=settings,
-        steps=steps,
-        minutes=minutes,
-        seed=seed,
-        device=device,
-        preset_wanted=preset,
-    ).config

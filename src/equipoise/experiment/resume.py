@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from equipoise.data import PreparedData
-from equipoise.distributed import process_group, restarts
+from equipoise.distributed import SINGLE_PROCESS, ProcessGroup, process_group, restarts
 from equipoise.errors import ConfigError, NewerFormat, RunFolderError
-from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.build.trainer import build_trainer, plan_of
 from equipoise.experiment.changed import changed_environment, changed_settings, environment, refuse
 from equipoise.experiment.config.files import read_run_config
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.generator import Gan
 from equipoise.experiment.judge.during_training import EvaluationState
+from equipoise.experiment.live_run import LiveRun
+from equipoise.experiment.many_processes import agreed_plan
 from equipoise.experiment.out_of_memory import explaining_memory
 from equipoise.experiment.prepare import Planned, prepare_data, require_path, seconds_per_step
-from equipoise.experiment.train import follow, train_and_judge
 from equipoise.locking import locked
 from equipoise.runfolder import RunFolder, open_run_folder
-from equipoise.training import Trainer
 from equipoise.training.checkpoints import (
     SET_ASIDE,
     checkpoint_files,
     is_half_written,
     later_than,
-    load_checkpoint,
     read_checkpoint,
+    read_together,
+    restore,
     save_checkpoint,
     set_aside,
     step_of,
     thin_out,
 )
-from equipoise.training.recorder import Progress, SampleGrids
+from equipoise.training.progress import Progress
 
 
 def resume(
@@ -74,41 +75,34 @@ def resume(
     with explaining_memory(config), locked(run.path) if group.is_main else nullcontext():
         torch.set_num_threads(config.runtime.threads)
         data = prepare_data(config.data.source, config.data, config.seed)
+        planned = Planned(config, data)
         said = _require_unchanged(run, config, data, force=force, records=group.is_main)
-        trainer = build_trainer(config, data, trusted=trust_code)
-        broken = _take_up(run, trainer)
-        step = trainer.step
+        tensors, numbers, broken = _newest_checkpoint(run, planned, group, trusted=trust_code)
+        step = int(numbers["step"])
         if restarts() and max(config.training.steps, int(run.read_status().get("steps") or 0)) > step:
             steps = minutes = None  # torchrun began anew what this command had begun: the plan is in the folder
         if minutes is not None:
-            steps = step + max(1, int(minutes * 60 / seconds_per_step(config, data)))
+            steps = step + max(1, int(minutes * 60 / seconds_per_step(config, data, trusted=trust_code)))
         total, goes_on = _length(run, config, step, steps), steps is not None
-        trainer.plan = replace(
-            trainer.plan,
-            steps=total,
-            schedule_steps=config.training.steps,
-            sample_steps=trainer.plan.sample_steps | added_sample_steps(config, total),
-        )
-        trainer.group.wait()  # until all have read what is about to change
-        if not group.is_main:
-            return follow(run, Planned(config, data), trainer)
-        if total > config.training.steps:
-            run.write_status(extended={"planned_steps": config.training.steps, "steps": total})
-        run.write_status(state="training", step=step, steps=total, message="", flags=[], ended_because="")
-        broken += _set_aside(run, step)
-        thin_out(run.checkpoints, trainer.plan.checkpoint_every, step=step)  # a kill may have come before it was done
-        run.cut_after(step)
-        run.note("resumed", step=step, steps=total, **({"broken": broken} if broken else {}))
-        if progress is not None:
-            for text in (*broken, *said):
-                progress.message(text)
-        grids = SampleGrids(run, data, seed=config.seed, conditional=config.networks.conditional)
-        if not (run.samples / "real.png").is_file():
-            grids.write_real()
-        evaluations = EvaluationState.read(run).extended_to(total)
-        return train_and_judge(
-            run, Planned(config, data), trainer, grids, progress, evaluations=evaluations, goes_on=goes_on
-        )
+        evaluations = EvaluationState.read(run).extended_to(total) if group.is_main else EvaluationState()
+        plan = agreed_plan(group, plan_of(config, evaluation_steps=evaluations.steps, total=total))
+        trainer = build_trainer(config, data, plan=plan, trusted=trust_code)
+        restore(trainer, tensors, numbers, where=str(run.checkpoints))
+        group.wait()  # until all have read what is about to change
+        if group.is_main:
+            if total > config.training.steps:
+                run.write_status(extended={"planned_steps": config.training.steps, "steps": total})
+            run.write_status(state="training", step=step, steps=total, message="", flags=[], ended_because="")
+            broken += _set_aside(run, step)
+            thin_out(run.checkpoints, plan.checkpoint_every, step=step)  # a kill may have come before it was done
+            run.cut_after(step)
+            run.note("resumed", step=step, steps=total, **({"broken": broken} if broken else {}))
+        live = LiveRun(run, planned, trainer, evaluations=evaluations, progress=progress, goes_on=goes_on)
+        for text in (*broken, *said):
+            live.progress.message(text)
+        if group.is_main and not (run.samples / "real.png").is_file():
+            live.grids.write_real()
+        return live.finish()
 
 
 def _require_unchanged(
@@ -151,17 +145,20 @@ def _accept(
     run.write_json(run.metadata, {**metadata, "config": config.to_dict(), "environment": environment(config)})
 
 
-def _take_up(run: RunFolder, trainer: Trainer) -> list[str]:
-    """Put the newest whole checkpoint into the trainer; sentences about broken ones that were passed over."""
+def _newest_checkpoint(
+    run: RunFolder, planned: Planned, group: ProcessGroup, *, trusted: bool
+) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
+    """Tensors and numbers of the newest whole checkpoint; sentences about broken ones that were passed over."""
     said: list[str] = []
-    if trainer.group.is_main:
+    if group.is_main:
         run.sweep_up()
-        said = _begun_anew(run, trainer)
-    trainer.group.wait()
-    return [*said, *load_checkpoint(run.checkpoints, trainer)[1]]
+        said = _begun_anew(run, planned, trusted=trusted)
+    group.wait()
+    tensors, numbers, broken = read_together(group, run.checkpoints)
+    return tensors, numbers, [*said, *broken]
 
 
-def _begun_anew(run: RunFolder, trainer: Trainer) -> list[str]:
+def _begun_anew(run: RunFolder, planned: Planned, *, trusted: bool) -> list[str]:
     """Store the state at step 0, which configuration and seed determine, for a run that has no whole checkpoint and
     none of a later step (it was killed before its first one was whole, or lost that one); a sentence if one was broken.
 
@@ -176,7 +173,9 @@ def _begun_anew(run: RunFolder, trainer: Trainer) -> list[str]:
     except NewerFormat:
         raise
     except RunFolderError:
-        save_checkpoint(run.checkpoints, trainer)
+        # Alone: the other processes find it when it is there.
+        trainer = build_trainer(planned.config, planned.data, trusted=trusted, group=SINGLE_PROCESS)
+        save_checkpoint(run.checkpoints, trainer.state)
     return [f"{path.name} was broken; the configuration determines it, and it was written anew." for path in files]
 
 
@@ -230,12 +229,3 @@ def _length(run: RunFolder, config: RunConfig, step: int, steps: int | None) -> 
             f"Make it longer, e.g. equipoise resume {run.path} --steps {2 * step}",
         )
     return total
-
-
-def added_sample_steps(config: RunConfig, total: int) -> frozenset[int]:
-    """Steps after the planned end at which samples are drawn: as many as before, evenly spaced."""
-    count = config.outputs.samples
-    added = total - config.training.steps
-    return frozenset(
-        config.training.steps + max(1, added * index // count) for index in range(1, count + 1) if added > 0
-    )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from equipoise.game.ema import AveragedWeights
 from equipoise.game.finite import FiniteUpdates
+from equipoise.shapes import precise
 
 
 @dataclass
@@ -77,4 +78,4 @@ def total_norm(tensors: Sequence[Tensor]) -> Tensor:
     """Euclidean norm of several tensors taken as one vector, in float32 at least; 0 for none."""
     if not tensors:
         return torch.zeros(())
-    return torch.stack([torch.linalg.vector_norm(t if t.dtype == torch.float64 else t.float()) for t in tensors]).norm()
+    return torch.stack([torch.linalg.vector_norm(precise(tensor)) for tensor in tensors]).norm()

@@ -9,19 +9,19 @@ discriminator, whose weights stay as they are, into the generator. The rules bey
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from equipoise.augmentation import StepAugmentation
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
-from equipoise.errors import ConfigError, unknown_name
 from equipoise.game.player import Player
 from equipoise.game.update_rules import (
+    ALTERNATING_RULES,
     LivePosition,
+    UpdateRule,
     consensus_gradients,
     extrapolate,
     go_back,
@@ -32,62 +32,8 @@ from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty, Position, Side
 from equipoise.shapes import Labels, Latents, Logits, Samples, Scalar
 
-UpdateRuleName = Literal[
-    "alternating", "simultaneous", "extragradient", "optimistic", "consensus", "alternating_consensus"
-]
-
-
-@dataclass(frozen=True)
-class UpdateRule:
-    """The training rule: the order of turns within a step, and what a player does with its gradient.
-
-    Attributes:
-        name: `alternating` lets the generator answer the updated discriminator; in `alternating_consensus` it does so
-            too, and both also descend their disagreement. In the others both move once from the same position:
-            `simultaneous` by plain updates, `extragradient`, `optimistic` and `consensus` as in `game.rules`.
-        n_critic: updates of the discriminator per step.
-        generator_updates: updates of the generator per step.
-        consensus_weight: kappa, the weight of the disagreement; read by the two consensus rules only.
-    """
-
-    name: UpdateRuleName = "alternating"
-    n_critic: int = 1
-    generator_updates: int = 1
-    consensus_weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.name not in UPDATE_RULES:
-            raise unknown_name("training.update_rule", "training rule", self.name, UPDATE_RULES)
-        if min(self.n_critic, self.generator_updates) < 1:
-            raise ConfigError(
-                "play",
-                "a player has no turn.",
-                "Expected at least 1 turn of each player in a step.",
-                "Set n_critic and generator_updates to 1 or more.",
-            )
-        if self.name not in ALTERNATING_RULES and self.updates_per_step != 2:
-            raise ConfigError(
-                "play",
-                f"{self.name} play with {self.n_critic} discriminator and {self.generator_updates} generator turns.",
-                f"{self.name.capitalize()} play means that both players move once, from the same position.",
-                "Set both numbers of turns to 1, or 'order: alternating'.",
-            )
-        if not 0 <= self.consensus_weight < math.inf:
-            raise ConfigError(
-                "training.consensus_weight",
-                f"{self.consensus_weight} is not a weight.",
-                "Expected a finite number of 0 or more.",
-                "A negative weight would seek disagreement.",
-            )
-
-    @property
-    def updates_per_step(self) -> int:
-        """Batches that one step needs: one for each turn."""
-        return self.n_critic + self.generator_updates
-
-
-UPDATE_RULES: tuple[str, ...] = get_args(UpdateRuleName)
-ALTERNATING_RULES = frozenset({"alternating", "alternating_consensus"})
+Generate = Callable[[Latents, Labels | None], Samples]
+"""The generator as a function of latents and labels (`None` in an unconditional game); a `Player` is one."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +78,7 @@ def train_step(
     penalties: Sequence[Penalty] = (),
     penalty_factor: float | Tensor = 1.0,
     update_rule: UpdateRule = UpdateRule(),
+    augmentation: StepAugmentation | None = None,
     measure: bool = False,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> StepReport:
@@ -144,7 +91,8 @@ def train_step(
         batches: one batch a turn, `schedule.turns` of them: the discriminator's first.
         penalties: terms added to the discriminator's loss.
         penalty_factor: scales the weight of the penalties that decay; a decaying gamma comes in here.
-        schedule: the order of turns.
+        update_rule: how both players are updated.
+        augmentation: what is done to real and generated samples before the discriminator sees them.
         measure: also measure the norm of both players' gradients, which costs a pass over them, and bring together the
             logits of all processes, which costs a message.
         group: the processes that play together; each plays its own rows of the joined batch.
@@ -155,9 +103,12 @@ def train_step(
     assert len(batches) == update_rule.updates_per_step, (
         f"{update_rule.updates_per_step} turns need as many batches, not {len(batches)}"
     )
-    game = _Game(discriminator, generator, objective, penalties, penalty_factor, update_rule, measure, group)
+    batches, generate = augmented(batches, generator, augmentation)
+    game = _Game(discriminator, generator, generate, objective, penalties, penalty_factor, update_rule, measure, group)
     outcome = game.update_in_turns(batches) if update_rule.name in ALTERNATING_RULES else game.update_together(*batches)
     position, loss, terms, answer, norms = outcome
+    if augmentation is not None and augmentation.observe is not None:
+        augmentation.observe(*(side.detach() for side in position.gathered_logits))
     logits = position.gathered_logits if measure else (position.real_logits, position.fake_logits)
     real_logits, fake_logits = logits
     return StepReport(
@@ -170,6 +121,17 @@ def train_step(
     )
 
 
+def augmented(
+    batches: Sequence[Batch], generator: Generate, augmentation: StepAugmentation | None
+) -> tuple[Sequence[Batch], Generate]:
+    """Batches and generator as the discriminator sees them: real and generated samples are augmented alike."""
+    if augmentation is None:
+        return batches, generator
+    return [replace(batch, real=augmentation(batch.real, "real")) for batch in batches], augmentation.generator(
+        generator
+    )
+
+
 _Outcome = tuple[Position, Scalar, dict[str, Scalar], Scalar, dict[str, Scalar]]
 
 
@@ -179,6 +141,7 @@ class _Game:
 
     discriminator: Player
     generator: Player
+    generate: Generate
     objective: Objective
     penalties: Sequence[Penalty]
     penalty_factor: float | Tensor
@@ -240,7 +203,7 @@ class _Game:
         else:
             position, loss, terms = discriminator_loss(
                 self.discriminator,
-                self.generator,
+                self.generate,
                 objective=self.objective,
                 batch=batch,
                 penalties=self.penalties,
@@ -256,7 +219,7 @@ class _Game:
             self._set_consensus((loss, answer), (self.generator,))
         else:
             answer = generator_loss(
-                self.discriminator, self.generator, objective=self.objective, batch=batch, group=self.group
+                self.discriminator, self.generate, objective=self.objective, batch=batch, group=self.group
             )
             answer.backward(inputs=self.generator.parameters)
         return self._all_reduce_generator(answer)
@@ -288,7 +251,7 @@ class _Game:
         """Both losses, differentiable in the parameters of both players."""
         outcome = discriminator_loss(
             self.discriminator,
-            self.generator,
+            self.generate,
             objective=self.objective,
             batch=first,
             penalties=self.penalties,
@@ -297,7 +260,7 @@ class _Game:
             group=self.group,
         )
         return outcome, generator_loss(
-            self.discriminator, self.generator, objective=self.objective, batch=second, is_live=True, group=self.group
+            self.discriminator, self.generate, objective=self.objective, batch=second, is_live=True, group=self.group
         )
 
     def _set_consensus(self, losses: tuple[Scalar, Scalar], movers: Sequence[Player]) -> None:
@@ -323,7 +286,7 @@ class _Game:
 
 def discriminator_loss(
     discriminator: Player,
-    generator: Player,
+    generate: Generate,
     *,
     objective: Objective,
     batch: Batch,
@@ -342,11 +305,11 @@ def discriminator_loss(
     """
     bound = _bind_labels(discriminator, batch.labels)
     if is_live:
-        fake = generator(batch.latents, batch.labels)
+        fake = generate(batch.latents, batch.labels)
         position: Position = LivePosition(bound, batch.real, fake, randomness=batch.randomness, group=group)
     else:
         with torch.no_grad():
-            fake = generator(batch.latents, batch.labels)
+            fake = generate(batch.latents, batch.labels)
         sides: frozenset[Side] = frozenset().union(*(penalty.differentiates for penalty in penalties))
         position = Position(bound, batch.real, fake, differentiate=sides, randomness=batch.randomness, group=group)
     if objective.is_joint:
@@ -363,7 +326,7 @@ def discriminator_loss(
 
 def generator_loss(
     discriminator: Player,
-    generator: Player,
+    generate: Generate,
     *,
     objective: Objective,
     batch: Batch,
@@ -375,7 +338,7 @@ def generator_loss(
     With `is_live` it can be differentiated in the discriminator's parameters too, on both sides. Of several processes
     each gets its part, as in `discriminator_loss`.
     """
-    fake_logits = discriminator(generator(batch.latents, batch.labels), batch.labels)
+    fake_logits = discriminator(generate(batch.latents, batch.labels), batch.labels)
     if objective.generator_uses_real:
         with torch.set_grad_enabled(is_live):
             real_logits = discriminator(batch.real, batch.labels)

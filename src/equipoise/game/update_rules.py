@@ -13,15 +13,78 @@ The moves are made by each player's own optimiser, whatever it is; `h v` stands 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
+from equipoise.errors import ConfigError, unknown_name
 from equipoise.game.player import Player
 from equipoise.penalties.base import Position
 from equipoise.shapes import Logits, Samples, Scalar
+
+UpdateRuleName = Literal[
+    "alternating", "simultaneous", "extragradient", "optimistic", "consensus", "alternating_consensus"
+]
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """How both players are updated within a step, and what they do with their gradients.
+
+    Attributes:
+        name: with `alternating` the generator's gradient is taken at the updated discriminator; so it is with
+            `alternating_consensus`, where both players also follow the consensus gradient. With the others both are
+            updated once, from gradients at the same weights: `simultaneous` by plain updates, `extragradient`,
+            `optimistic` and `consensus` as described above.
+        n_critic: updates of the discriminator per step.
+        generator_updates: updates of the generator per step.
+        consensus_weight: kappa, the weight of the consensus gradient; read by the two consensus rules only.
+    """
+
+    name: UpdateRuleName = "alternating"
+    n_critic: int = 1
+    generator_updates: int = 1
+    consensus_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.name not in UPDATE_RULES:
+            raise unknown_name("training.update_rule", "update rule", self.name, UPDATE_RULES)
+        if min(self.n_critic, self.generator_updates) < 1:
+            raise ConfigError(
+                "training",
+                f"{self.n_critic} discriminator and {self.generator_updates} generator updates in a step.",
+                "Expected at least 1 update of each player.",
+                "Set n_critic and generator_updates to 1 or more.",
+            )
+        if self.name not in ALTERNATING_RULES and self.updates_per_step != 2:
+            raise ConfigError(
+                "training",
+                f"{self.name} updates with {self.n_critic} discriminator and {self.generator_updates} generator updates "
+                "in a step.",
+                f"The rule '{self.name}' updates both players once, from gradients at the same weights.",
+                "Set n_critic and generator_updates to 1, or 'update_rule: alternating'.",
+            )
+        if not 0 <= self.consensus_weight < math.inf:
+            raise ConfigError(
+                "training.consensus_weight",
+                f"{self.consensus_weight} is not a weight.",
+                "Expected a finite number of 0 or more.",
+                "A negative weight would increase the disagreement.",
+            )
+
+    @property
+    def updates_per_step(self) -> int:
+        """Batches that one step needs: one for each update."""
+        return self.n_critic + self.generator_updates
+
+
+UPDATE_RULES: tuple[str, ...] = get_args(UpdateRuleName)
+ALTERNATING_RULES = frozenset({"alternating", "alternating_consensus"})
 
 PREVIOUS_UPDATE = "previous_update."
 """Prefix of the entries that optimistic play keeps in `Player.memory`, before the parameter's name."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from equipoise import objectives
-from equipoise.augmentation.instance_noise import InstanceNoise
+from equipoise.augmentation.instance_noise import instance_noise
 from equipoise.game import UpdateRule
 from equipoise.lab.base import text_table
 from equipoise.lab.dirac_game import DiracGame, spectral_radius
@@ -244,7 +244,7 @@ def game_of(objective: str, rule: str, stabiliser: str, *, step_size: float = ST
         penalties.get(stabiliser, ()),
         generator_rate=step_size,
         discriminator_rate=step_size,
-        noise=InstanceNoise(NOISE_LEVEL, final=NOISE_LEVEL) if stabiliser == "instance noise" else None,
+        noise=instance_noise(NOISE_LEVEL, final=NOISE_LEVEL) if stabiliser == "instance noise" else None,
     )
 
 
@@ -340,7 +340,7 @@ def _trajectories() -> dict[str, tuple[tuple[float, float], ...]]:
         f"minimax / {kind}": game_of("minimax", "alternating", kind, step_size=0.2)
         for kind in ("none", "r1", "wgan_gp", "instance noise")
     }
-    games["minimax / lifting noise"] = replace(games["minimax / instance noise"], noise=InstanceNoise(NOISE_LEVEL))
+    games["minimax / lifting noise"] = replace(games["minimax / instance noise"], noise=instance_noise(NOISE_LEVEL))
     paths = {name: game.play(1.0, 0.0, steps=300 if "minimax" in name else 120) for name, game in games.items()}
     return {name: tuple((float(theta), float(psi)) for theta, psi in path) for name, path in paths.items()}
 

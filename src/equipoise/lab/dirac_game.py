@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from equipoise.augmentation.instance_noise import InstanceNoise
+from equipoise.augmentation import Augmentation
 from equipoise.game import Batch, Player, UpdateRule, discriminator_loss, generator_loss, train_step
 from equipoise.game.update_rules import PREVIOUS_UPDATE
 from equipoise.objectives.base import Objective
@@ -77,7 +77,7 @@ class DiracGame:
     penalties: tuple[Penalty, ...] = ()
     generator_rate: float = 0.1
     discriminator_rate: float = 0.1
-    noise: InstanceNoise | None = None
+    noise: Augmentation | None = None
     optimizer: MakeOptimizer = plain_descent
 
     def players(self, theta: float, psi: float) -> tuple[Player, Player]:
@@ -108,7 +108,7 @@ class DiracGame:
     def field_jacobian(self, theta: float = 0.0, psi: float = 0.0) -> np.ndarray:
         """A: how both gradients (of theta, of psi) change with (theta, psi), by autodiff of the game's losses."""
         discriminator, generator = self.players(theta, psi)
-        batch = self.batch(0.0 if self.noise is None else self.noise.level)
+        batch = self.batch(0.0 if self.noise is None else self.noise.strength(0, 1))
         _, loss, _ = discriminator_loss(
             discriminator, generator, objective=self.objective, batch=batch, penalties=self.penalties, is_live=True
         )
@@ -156,7 +156,7 @@ class DiracGame:
         return float((np.linalg.norm(after) / np.linalg.norm(before)) ** (1 / steps))
 
     def _step(self, players: tuple[Player, Player], step: int, total: int) -> np.ndarray:
-        level = 0.0 if self.noise is None else self.noise.level_at(step, total)
+        level = 0.0 if self.noise is None else self.noise.strength(step, total)
         train_step(
             *players,
             objective=self.objective,
@@ -179,7 +179,7 @@ def update_matrix(field: np.ndarray, update_rule: UpdateRule, *, rates: tuple[fl
         Shape `(2, 2)`; for optimistic play `(4, 4)`, on (w, last update).
     """
     one, step = np.eye(2), np.diag(rates)
-    if update_rule.name.startswith("consensus"):
+    if "consensus" in update_rule.name:
         field = field + update_rule.consensus_weight * field.T @ field
     if update_rule.name == "extragradient":
         return one - step @ field @ (one - step @ field)

@@ -84,7 +84,7 @@ def closed_form(
         moved = c_value * ((1 - kept) / g if g else h * update_rule.n_critic)
         answer = h * c_generator * update_rule.generator_updates
         return _roots(1 + kept - answer * moved, kept)
-    if update_rule.name.startswith("consensus"):
+    if "consensus" in update_rule.name:
         kappa = update_rule.consensus_weight
         b11 = kappa * c_value**2
         b12 = -c_generator + kappa * c_value * g

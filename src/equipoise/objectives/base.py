@@ -15,12 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
-from equipoise.shapes import Logits, PerSample, Scalar
+from equipoise.shapes import Logits, PerSample, Scalar, precise
 
-Form = Literal["separable", "pairing", "ema"]
+Form = Literal["separable", "pairing", "averaging"]
 LogitMeaning = Literal["log_odds", "log_odds_up_to_a_constant", "other"]
 Term = Callable[[Tensor], Tensor]
 
@@ -90,7 +89,7 @@ class Objective:
         real, fake = precise(real_logits), precise(fake_logits)
         if self.form == "pairing":
             return real - fake, fake - real
-        if self.form == "ema":
+        if self.form == "averaging":
             return real - fake.mean(), fake - real.mean()
         return real, fake
 
@@ -106,8 +105,3 @@ class Objective:
         A pair is a real and a fake sample at the same place of the batch, which one process holds.
         """
         return self.form == "averaging"
-
-
-def precise(logits: Tensor) -> Tensor:
-    """Logits in float32 at least: sums of bf16 numbers lose digits that gradients need."""
-    return logits if logits.dtype == torch.float64 else logits.float()

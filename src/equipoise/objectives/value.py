@@ -115,7 +115,7 @@ def value_function(
     is_ratio = weights is not None and weighting == "self_normalised"
     if objective.form == "pairing":
         value, variance = _pairing(objective, real, fake, shares, is_ratio=is_ratio)
-    elif objective.form == "ema":
+    elif objective.form == "averaging":
         value, variance = _averaging(objective, real, fake, shares, is_ratio=is_ratio)
     else:
         value, variance = _separable(objective, real, fake, shares, is_ratio=is_ratio)

@@ -56,7 +56,7 @@ def influences(objective: Objective, real_logits: Logits, fake_logits: Logits, *
         table = objective.real_term(real[:, None] - fake[None, :])
         return Influences(float(table.mean()), table.mean(dim=1), table.mean(dim=0))
     assert objective.fake_term is not None, "only a pairing game has a single term"
-    if objective.form == "ema":
+    if objective.form == "averaging":
         real_part, real_influence, pull_on_fake = _against_mean(objective.real_term, real, fake)
         fake_part, fake_influence, pull_on_real = _against_mean(objective.fake_term, fake, real)
         return Influences(real_part + fake_part, real_influence + pull_on_real, fake_influence + pull_on_fake)

@@ -18,7 +18,7 @@ from torch import Tensor
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.distributed.process_group import FullBatchDraw
 from equipoise.errors import ConfigError
-from equipoise.shapes import Logits, PerSample, Samples
+from equipoise.shapes import Logits, PerSample, Samples, precise
 
 Side = Literal["real", "fake"]
 Discriminator = Callable[[Samples], Logits]
@@ -181,5 +181,4 @@ def reject_negative_weight(name: str, weight: float) -> None:
 
 
 def _rows(gradient: Samples) -> Tensor:
-    precise = gradient if gradient.dtype == torch.float64 else gradient.float()
-    return precise.flatten(start_dim=1)
+    return precise(gradient).flatten(start_dim=1)

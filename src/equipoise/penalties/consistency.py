@@ -1,4 +1,4 @@
-r"""Consistency regularisation (bCR): a change of a sample that means nothing must not change its logit.
+r"""Consistency regularisation (bCR): an augmentation that means nothing must not change a logit.
 
 .. math::
     \lambda_R E_{x \sim p}(l(x) - l(T(x)))^2 + \lambda_F E_{y \sim q}(l(y) - l(T(y)))^2
@@ -14,25 +14,26 @@ from torch import Tensor
 
 from equipoise.errors import ConfigError
 from equipoise.penalties.base import Penalty, Position, reject_negative_weight
-from equipoise.shapes import PerSample, Samples
+from equipoise.shapes import PerSample, Samples, precise
 
-Change = Callable[[Samples, torch.Generator | None], Samples]
+Transform = Callable[[Samples, torch.Generator | None], Samples]
 
 
 def consistency(
     weight: float = 10.0,
     *,
     fake_share: float = 1.0,
-    change: Change | None = None,
+    augmentation: Transform | None = None,
     noise_scale: float = 0.1,
 ) -> Penalty:
-    """Squared change of the logit when a sample is changed in a way that should not matter, on both sides.
+    """Squared difference of the logits of a sample and of the augmented sample, on both sides.
 
     Args:
         weight: lambda_R.
         fake_share: lambda_F / lambda_R; 0 is consistency on real samples only (CR-GAN).
-        change: T, given samples and a random stream; for images an augmentation such as flips and shifts.
-            Without one, normal noise of `noise_scale` is added, which suits points and rows.
+        augmentation: T, a function of samples and a random stream, such as an `equipoise.augmentation.Augmentation`;
+            for images shifts and flips. Without one, normal noise of `noise_scale` is added, which suits points and
+            rows.
         noise_scale: standard deviation of that noise per coordinate, in units of the samples.
 
     Reference:
@@ -51,18 +52,19 @@ def consistency(
         noise = torch.randn(samples.shape, generator=randomness, device=samples.device, dtype=samples.dtype)
         return samples + noise_scale * noise
 
-    chosen = change or add_noise
+    transform = augmentation or add_noise
 
     def per_sample(position: Position) -> PerSample:
-        def moved(samples: Samples, logits: Tensor) -> PerSample:
-            changed = position.discriminator(
-                position.group.applied(lambda joined: chosen(joined, position.randomness), samples.detach())
+        def squared_difference(samples: Samples, logits: Tensor) -> PerSample:
+            augmented = position.group.apply_to_shard(
+                lambda batch: transform(batch, position.randomness), samples.detach()
             )
-            difference = logits - changed
-            return (difference if difference.dtype == torch.float64 else difference.float()).square()
+            return precise(logits - position.discriminator(augmented)).square()
 
-        on_real = moved(position.real, position.real_logits)
-        return on_real if fake_share == 0 else on_real + fake_share * moved(position.fake, position.fake_logits)
+        on_real = squared_difference(position.real, position.real_logits)
+        if fake_share == 0:
+            return on_real
+        return on_real + fake_share * squared_difference(position.fake, position.fake_logits)
 
     return Penalty(
         name="consistency",

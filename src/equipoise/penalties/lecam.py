@@ -13,7 +13,7 @@ from torch import Tensor
 
 from equipoise.errors import ConfigError
 from equipoise.penalties.base import Penalty, Position, reject_negative_weight
-from equipoise.shapes import Logits, PerSample, Scalar
+from equipoise.shapes import Logits, PerSample, Scalar, precise
 
 
 def lecam(weight: float = 0.1, *, decay: float = 0.99) -> Penalty:
@@ -83,16 +83,12 @@ def squared_distance_to_anchors(
     Returns:
         Shape `(batch,)`, in squared logits.
     """
-    return (_precise(real_logits) - fake_anchor).square() + (_precise(fake_logits) - real_anchor).square()
+    return (precise(real_logits) - fake_anchor).square() + (precise(fake_logits) - real_anchor).square()
 
 
 def _discount(total: Tensor, new: Tensor, decay: float) -> None:
     """total <- decay total + (1 - decay) new, in place, so that a checkpoint's tensors stay the penalty's own."""
     total.mul_(decay).add_(new, alpha=1 - decay)
-
-
-def _precise(logits: Tensor) -> Tensor:
-    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 PENALTIES = {"lecam": lecam}

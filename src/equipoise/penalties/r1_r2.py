@@ -13,7 +13,7 @@ import torch
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.errors import ConfigError, unknown_name
 from equipoise.penalties.base import Discriminator, Penalty, Position, Side, reject_negative_weight, squared_norm
-from equipoise.shapes import PerSample, Samples
+from equipoise.shapes import PerSample, Samples, precise
 
 Form = Literal["exact", "finite_difference"]
 
@@ -79,7 +79,7 @@ def directional_slope_squared(
     reach = step_size * (2 * coins - 1).to(samples.dtype)
     points = samples.detach()
     ahead, behind = discriminator(points + reach), discriminator(points - reach)
-    difference = ahead - behind if ahead.dtype == torch.float64 else ahead.float() - behind.float()
+    difference = precise(ahead) - precise(behind)
     return (difference / (2 * step_size)).square()
 
 

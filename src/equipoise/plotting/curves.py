@@ -141,12 +141,14 @@ def draw_histogram(axes: Axes, heights: np.ndarray, edges: np.ndarray, colour: s
     axes.stairs(heights, edges, color=colour, linewidth=1.2)
 
 
-def draw_line(axes: Axes, values: Series, colour: str, *, band: bool = True, style: Any = "-") -> None:
+def draw_line(
+    axes: Axes, values: Series, colour: str, *, band: bool = True, style: Any = "-", marker: str | None = None
+) -> None:
     """The means as a line, a lone mean as a dot, and the range inside each bin as a band."""
     lone = int(np.isfinite(values.mean).sum()) == 1
     if band and values.per_bin > 1:
         draw_band(axes, values.steps, values.low, values.high, colour)
-    axes.plot(values.steps, values.mean, color=colour, linestyle=style, marker="o" if lone else None, markersize=5)
+    axes.plot(values.steps, values.mean, color=colour, linestyle=style, marker="o" if lone else marker, markersize=5)
 
 
 def steps_axis(axes: Axes, *, last: float | None = None) -> None:

@@ -1,11 +1,13 @@
-"""Numbers, shares and spans of time as a person reads them."""
+"""Numbers, shares, spans of time and tables as a person reads them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from equipoise.entries import finite
+from equipoise.errors import visible
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -45,3 +47,17 @@ def duration(seconds: Any) -> str:
     if whole < 2 * 86_400:
         return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 >= 60 and whole < 36_000 else "")
     return f"{whole // 86_400} days"
+
+
+def shortened(text: str, longest: int) -> str:
+    """`text`, or its beginning with an ellipsis."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, longest: int = 1_000) -> str:
+    """Rows as columns that line up, for a terminal and for `cut` alike; longer cells are shortened."""
+    lines = [[shortened(visible(cell, keep=""), longest) for cell in line] for line in (header, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

@@ -18,10 +18,10 @@ import numpy as np
 from equipoise.entries import number_at
 from equipoise.errors import InputError
 from equipoise.files import plain, write_text
-from equipoise.plotting.number_text import encodable, number
-from equipoise.referee.verdict_text import conclusion_of
+from equipoise.plotting.number_text import encodable, number, text_table
 from equipoise.reports import known_density
 from equipoise.reports.reading import RunRecord, flatten, read_run
+from equipoise.reports.verdict_words import conclusion_of
 from equipoise.reports.wording import moment, progress, state_phrase
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Group:
 
     @property
     def objective(self) -> str:
-        """The objective all its runs played."""
+        """The objective of all its runs."""
         return self.runs[0].objective
 
     @property
@@ -79,14 +79,11 @@ class Comparison:
     notes: tuple[str, ...]
 
     def to_text(self) -> str:
-        """Three tables for a terminal: settings that differ, runs with their verdicts, groups."""
-        parts = [_aligned("Settings that differ", *self.settings_table())] if self.differing else []
-        parts.append(_aligned("Runs", *self.runs_table()))
-        if any(len(group.runs) > 1 for group in self.groups):
-            parts.append(_aligned("Spread over seeds", *self.spread_table()))
-        header, rows = self.density_table()
-        if rows:
-            parts.append(_aligned(known_density.TITLE, header, rows))
+        """The tables for a terminal."""
+        parts = [
+            "\n".join([title, *(f"  {line}" for line in text_table(header, rows, longest=48).splitlines())])
+            for title, header, rows in self.tables()
+        ]
         return "\n\n".join([*parts, *self.notes]) + "\n"
 
     def to_json(self) -> dict[str, Any]:
@@ -115,59 +112,43 @@ class Comparison:
 
         return draw_comparison(self)
 
-    def settings_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Header and rows: one row for each setting that differs."""
-        rows = [(key, *(group.settings[key] for group in self.groups)) for key in self.differing]
-        return ("setting", *(group.letter for group in self.groups)), rows
-
-    def runs_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Header and rows: one row for each run, with its verdict."""
+    def tables(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+        """Title, header and rows: settings that differ, runs with their verdicts, the spread over seeds, and true
+        distances of runs on a toy density where a sweep has computed them."""
+        settings = [(key, *(group.settings[key] for group in self.groups)) for key in self.differing]
         header = ("", "run", "seed", "verdict", "JSD bound", "estimate", "at step", "part", "objective", "state")
-        return header, [
-            (
-                group.letter,
-                run.name,
-                str(run.seed),
-                *_verdict_cells(run),
-                run.objective,
-                f"{state_phrase(run.status)}, {progress(run.step, run.steps)}",
-            )
-            for group in self.groups
-            for run in group.runs
+        runs = [_run_row(group.letter, run) for group in self.groups for run in group.runs]
+        spreads = [self._spread_row(group) for group in self.groups]
+        has_spread = any(len(group.runs) > 1 for group in self.groups)
+        spread_header = ("configuration", "runs", "median JSD bound", spread_name(self.groups), "verdicts")
+        densities = known_density.density_rows(
+            [
+                (group.label, [known_density.read_scores(run.folder.path) for run in group.runs])
+                for group in self.groups
+            ],
+            lambda values: spread_limits(values, self.groups),
+        )
+        tables = [
+            ("Settings that differ", ("setting", *(group.letter for group in self.groups)), settings),
+            ("Verdicts side by side", header, runs),
+            ("Spread over seeds", spread_header, spreads if has_spread else []),
+            (known_density.TITLE, known_density.HEADER, densities),
         ]
+        return [table for table in tables if table[2]]
 
-    def spread_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Header and rows: one row for each group, with the spread of its bounds."""
-        rows = []
-        for group in self.groups:
-            spread = _spread(group.bounds, self.groups)
-            conclusions = Counter(conclusion_of(run.verdict).lower() for run in group.runs if run.verdict)
-            cells = (
-                ("–", "–")
-                if spread is None
-                else (number(spread["median"], 3), f"{number(spread['low'], 3)} to {number(spread['high'], 3)}")
-            )
-            said = ", ".join(f"{count} {conclusion}" for conclusion, count in conclusions.most_common())
-            rows.append((group.label, str(len(group.runs)), *cells, said or "no verdict yet"))
-        return ("configuration", "runs", "median JSD bound", spread_name(self.groups), "verdicts"), rows
-
-    def density_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Header and rows: true distances of runs on a toy density, where a sweep has computed them; else no rows."""
-        scores = [
-            (group.label, [known_density.read_scores(run.folder.path) for run in group.runs]) for group in self.groups
-        ]
-
-        def limits(values: np.ndarray) -> tuple[float, float, float]:
-            middle, low, high = spread_limits(values, self.groups)
-            return float(middle), float(low), float(high)
-
-        return known_density.HEADER, known_density.density_rows(scores, limits)
+    def _spread_row(self, group: Group) -> tuple[str, ...]:
+        spread = _spread(group.bounds, self.groups) or {}
+        low, middle, high = (number(spread.get(key), 3) for key in ("low", "median", "high"))
+        conclusions = Counter(conclusion_of(run.verdict).lower() for run in group.runs if run.verdict)
+        said = ", ".join(f"{count} {conclusion}" for conclusion, count in conclusions.most_common())
+        reach = f"{low} to {high}" if spread else "–"
+        return group.label, str(len(group.runs)), middle, reach, said or "no verdict yet"
 
     def _repr_html_(self) -> str:
         from equipoise.reports.page import environment
 
         template = environment().get_template("comparison_tables.html.jinja")
-        return template.render(tables=_tables(self), notes=self.notes)
+        return template.render(tables=self.tables(), notes=self.notes)
 
 
 def compare(folders: Sequence[Path | str]) -> Comparison:
@@ -203,10 +184,10 @@ def compare(folders: Sequence[Path | str]) -> Comparison:
     for run, found in zip(runs, configurations, strict=True):
         by_settings.setdefault(tuple(found.get(key, ABSENT) for key in differing), []).append(run)
     groups = tuple(
-        Group(letter, _label(letter, settings, classifiers), tuple(classifiers), settings)
-        for letter, settings, classifiers in (
-            (_letter(index), dict(zip(differing, values, strict=True)), classifiers)
-            for index, (values, classifiers) in enumerate(by_settings.items())
+        Group(letter, _label(letter, settings, runs), tuple(runs), settings)
+        for letter, settings, runs in (
+            (_letter(index), dict(zip(differing, values, strict=True)), runs)
+            for index, (values, runs) in enumerate(by_settings.items())
         )
     )
     return Comparison(groups, differing, _notes(groups))
@@ -227,7 +208,7 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str) -> Path:
     svg = to_svg(comparison.figure(), name="comparison", label=label)
     page = template.render(
         comparison=comparison,
-        tables=_tables(comparison),
+        tables=comparison.tables(),
         notes=comparison.notes,
         figure=Markup(svg),
         written=moment(time.time()),
@@ -320,13 +301,20 @@ def _spread(bounds: Sequence[float], groups: Sequence[Group]) -> dict[str, Any] 
     return {"runs": len(bounds), "median": middle, "low": low, "high": high, "limits": spread_name(groups)}
 
 
-def _verdict_cells(run: RunRecord) -> tuple[str, ...]:
-    verdict = run.verdict
-    if verdict is None:
-        return ("no verdict yet", "–", "–", "–", "–")
+def _run_row(letter: str, run: RunRecord) -> tuple[str, ...]:
+    verdict = run.verdict or {}
     numbers = (number(number_at(verdict, key), 3) for key in ("jsd_lower_bound_nats", "jsd_estimate_nats"))
-    step, part = number(number_at(verdict, "step"), 12), str(verdict.get("part") or "–")
-    return (conclusion_of(verdict).lower(), *numbers, step, part)
+    return (
+        letter,
+        run.name,
+        str(run.seed),
+        conclusion_of(verdict).lower() if verdict else "no verdict yet",
+        *numbers,
+        number(number_at(verdict, "step"), 12),
+        str(verdict.get("part") or "–"),
+        run.objective,
+        f"{state_phrase(run.status)}, {progress(run.step, run.steps)}",
+    )
 
 
 def _run_json(run: RunRecord) -> dict[str, Any]:
@@ -344,20 +332,3 @@ def _run_json(run: RunRecord) -> dict[str, Any]:
         "verdict": None if run.verdict is None else dict(run.verdict),
         "known_density": dict(known_density.read_scores(run.folder.path)) or None,
     }
-
-
-def _tables(comparison: Comparison) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
-    tables = [("Settings that differ", *comparison.settings_table())] if comparison.differing else []
-    tables.append(("Verdicts side by side", *comparison.runs_table()))
-    if any(len(group.runs) > 1 for group in comparison.groups):
-        tables.append(("Spread over seeds", *comparison.spread_table()))
-    header, rows = comparison.density_table()
-    return [*tables, (known_density.TITLE, header, rows)] if rows else tables
-
-
-def _aligned(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for a terminal; cells longer than 48 characters are cut."""
-    table = [[cell if len(cell) <= 48 else cell[:47] + "…" for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    return "\n".join([title, *(f"  {line}" for line in lines)])

@@ -101,7 +101,7 @@ def _curves(runs: Sequence[RunRecord], *keys: str, most: int = NOISY_BINS) -> li
 
 
 def _evaluations(group: Group) -> list[Series]:
-    """The referee's bounds of each run, at the steps of its looks; the later of two looks at one step counts."""
+    """The referee's bounds of each run, by step; the later of two evaluations at one step counts."""
     curves = []
     for run in group.runs:
         found = {

@@ -1,31 +1,17 @@
-"""What lies behind a verdict, as tables: what would have been seen, the other checks' numbers, the samples that give
-each side away; and what the referee's looks during training were, cost and led to."""
+"""What lies behind a verdict, as tables: minimum detectable effects, the other checks' numbers, the most discriminative
+samples, metrics; and what the interim evaluations were, cost and led to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from equipoise.entries import entry_at, finite, number_at
-from equipoise.plotting.curves import TABLE_ROWS, steps_axis
-from equipoise.plotting.number_text import duration, number, percent
-from equipoise.plotting.style import (
-    DISCRIMINATOR_COLOUR,
-    GENERATOR_COLOUR,
-    INK,
-    legend_key,
-    page_axes,
-    page_legend,
-)
-from equipoise.referee.verdict_text import detectable_effects
-from equipoise.reports.figures import Plot
+from equipoise.plotting.number_text import duration, number, percent, shortened
 from equipoise.reports.reading import RunRecord
 
 MOST_ROWS, MOST_COLUMNS, CELL_LENGTH = 24, 14, 40
-_95_PERCENT = 1.96
 CHECK_TITLES = {
     "coverage": "Coverage: is any region of the data missing?",
     "collapse": "Collapse: do generated samples repeat themselves?",
@@ -54,24 +40,31 @@ def evidence_tables(verdict: Mapping[str, Any] | None) -> list[Table]:
 
 
 def sensitivity_table(verdict: Mapping[str, Any]) -> Table | None:
-    """The smallest difference of each kind that would have been found."""
-    least, power = number_at(verdict, "sensitivity_theoretical_nats"), number_at(verdict, "sensitivity_power")
-    if least is None:
+    """The minimum detectable effect of each kind of difference."""
+    floor, power = number_at(verdict, "sensitivity_theoretical_nats"), number_at(verdict, "sensitivity_power")
+    if floor is None:
         return None
-    rows = [("any, at best", number(least, 2), "computed")]
-    for name, nats, ends in detectable_effects(verdict)[:MOST_ROWS]:
-        size = number(nats, 2) if nats is not None else "not at any size"
-        interval = "injected" if ends == (None, None) else " to ".join(number(end, 2) for end in ends)
-        rows.append((_cell(name), size, interval.replace("–", "never")))
+    rows = [("any, in theory", number(floor, 2), "computed")]
+    injected = verdict.get("sensitivity_nats")
+    intervals = verdict.get("sensitivity_intervals_nats")
+    for name, nats in list((injected if isinstance(injected, Mapping) else {}).items())[:MOST_ROWS]:
+        ends = intervals.get(name) if isinstance(intervals, Mapping) else None
+        text = " to ".join(number(end, 2) for end in ends) if isinstance(ends, (list, tuple)) and len(ends) == 2 else ""
+        seen = number(nats, 2) if finite(nats) is not None else "not at any size"
+        rows.append((_cell(name), seen, text.replace("–", "never") or "injected"))
     sure = "" if power is None else f" {percent(power)} of the time"
     reading = (
-        f"A difference of this size would have been found{sure}; a smaller one could have been missed. At best: by a "
-        "classifier that knows both densities."
+        f"A difference of this size would have been found{sure}; a smaller one could be there unseen. In theory: by an "
+        "observer who knows both densities."
     )
     if len(rows) == 1:
         reading += " Kinds of defects were not injected: 'equipoise judge RUN --margin NATS' does that."
-    header = ("kind of difference", "minimum detectable JSD, nats", "90 % interval")
-    return Table("Sensitivity: what would have been found", reading, header, tuple(rows))
+    return Table(
+        "Minimum detectable effects",
+        reading,
+        ("kind of difference", "smallest JSD, nats", "90 % interval"),
+        tuple(rows),
+    )
 
 
 def check_tables(verdict: Mapping[str, Any]) -> list[Table]:
@@ -92,7 +85,7 @@ def check_tables(verdict: Mapping[str, Any]) -> list[Table]:
 
 
 def where_tables(verdict: Mapping[str, Any]) -> list[Table]:
-    """Columns and pairs that differ, and the samples that the discriminator was surest of."""
+    """Columns and pairs that differ, and the samples that the classifier was surest of."""
     tables = []
     for finding in _findings(verdict, "where"):
         rows = [row for row in finding.get("rows") or () if isinstance(row, Mapping)][:MOST_ROWS]
@@ -101,10 +94,10 @@ def where_tables(verdict: Mapping[str, Any]) -> list[Table]:
         keys = list(dict.fromkeys(key for row in rows for key in row))[:MOST_COLUMNS]
         is_samples = "side" in keys
         if is_samples and set(keys) <= {"side", "log_odds_of_real", "sample"}:
-            continue  # images: their picture says it
-        title = "The samples that give each side away most" if is_samples else "Where the two sides differ"
+            continue  # images: their sample grid says it
+        title = "The most discriminative samples" if is_samples else "Where the two sides differ"
         reading = (
-            "Scored samples that the referee's discriminator was surest of: log-odds above 0 look real to it."
+            "Scored samples that the referee's classifier was surest of: log-odds above 0 look real to it."
             if is_samples
             else str(finding.get("statement") or "")[:400]
         )
@@ -113,33 +106,25 @@ def where_tables(verdict: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
-def evaluation_rows(run: RunRecord) -> list[Mapping[str, Any]]:
-    """The looks during training, in order."""
-    return [row for row in run.verdicts if row.get("part") == "selection" and number_at(row, "step") is not None]
-
-
 def evaluation_facts(run: RunRecord) -> list[tuple[str, str]]:
-    """What the looks of the run were, what they cost, and what followed from them; empty for a run without."""
-    rows, plan = evaluation_rows(run), entry_at(run.evaluations, "plan")
+    """What the interim evaluations were, what they cost, and what followed from them; empty for a run without."""
+    rows, plan = run.interim_evaluations, entry_at(run.evaluations, "plan")
     if not rows and not isinstance(plan, Mapping):
         return []
-    planned = entry_at(plan, "planned") if isinstance(plan, Mapping) else None
-    cost = run.status.get("look_time")
+    planned = number_at(run.evaluations, "plan", "planned")
+    share, seconds, played = (
+        number_at(run.status, "look_time", key) for key in ("share", "look_seconds", "play_seconds")
+    )
+    spent = f"{percent(share, 1)}: {duration(seconds)} beside {duration(played)} of training"
     found = [
-        ("looks made", number(len(rows), 12) + (f" of {number(planned, 12)} planned" if finite(planned) else "")),
-        (
-            "confidence of all looks together",
-            percent(entry_at(plan, "confidence") if isinstance(plan, Mapping) else None),
-        ),
-        ("real rows scored at each look", number(number_at(rows[-1], "counts", "real_test") if rows else None, 12)),
+        ("made", number(len(rows), 12) + (f" of {number(planned, 12)} planned" if planned else "")),
+        ("confidence of all of them together", percent(number_at(run.evaluations, "plan", "confidence"))),
+        ("real rows scored by each", number(number_at(rows[-1], "counts", "real_test") if rows else None, 12)),
         ("trend", str(run.status.get("trend") or "–")),
         ("ended because", str(run.status.get("ended_because") or "–")),
         ("best checkpoint", _best(run)),
+        ("share of the time that they took", spent if share is not None else "–"),
     ]
-    if isinstance(cost, Mapping):
-        share, seconds, played = (number_at(cost, key) for key in ("share", "look_seconds", "play_seconds"))
-        spent = f"{percent(share, 1)}: {duration(seconds)} beside {duration(played)} of play"
-        found.append(("share of the time that the looks took", spent if share is not None else "–"))
     return [(name, text) for name, text in found if not text.startswith("–")]
 
 
@@ -148,79 +133,37 @@ def checkpoint_sentence(run: RunRecord, verdict: Mapping[str, Any] | None) -> st
     best = number_at(run.status, "best", "step")
     if best is None or entry_at(run.config, "evaluations", "keep_best") is not True:
         return ""
-    of = (
-        ""
-        if verdict is None or verdict.get("part") != "final"
-        else (
-            " This verdict is about it."
-            if number_at(verdict, "step") == best
-            else " This verdict is about another one."
-        )
-    )
+    of = ""
+    if verdict is not None and verdict.get("part") == "final":
+        of = f" This verdict is about {'it' if number_at(verdict, 'step') == best else 'another one'}."
     return (
-        f"Samples come from step {int(best):,}, the look with the smallest estimated distance on the selection part; "
+        f"Samples come from step {int(best):,}, where the interim evaluation estimated the smallest distance; "
         f"the last step is {run.step:,} (option --last).{of}"
     )
 
 
-def duality_gap_plot(run: RunRecord) -> Plot:
-    """What either player could still gain alone, at each look."""
-    title = "How much either player could still gain (duality gap)"
-    rows = [row for row in evaluation_rows(run) if number_at(row, "duality_gap", "gap") is not None]
-    steps_alone = number_at(rows[-1], "duality_gap", "steps") if rows else None
-    count = "a few" if steps_alone is None else f"{int(steps_alone)}"
-    reading = (
-        f"A copy of one player goes on alone for {count} steps while the other stands still; at equilibrium neither "
-        "gains, so that the lines lie at 0. They say whether the game has settled, not whether the samples are good."
-    )
+def scores_table(run: RunRecord) -> Table | None:
+    """What metrics said of the generator, for a run where somebody asked."""
+    scores = run.scores.get("scores")
+    rows: list[tuple[str, ...]] = []
+    for score in scores if isinstance(scores, list) else ():
+        values = entry_at(score, "values") if isinstance(score, Mapping) else None
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            cells = (value, entry_at(score, "between_real_sets", name), score.get("fake_samples"))
+            rows.append((_cell(name).replace("_", " "), *(number(cell) for cell in cells)))
     if not rows:
-        why = "The duality gap was not measured in this run."
-        return Plot("gap", title, reading, None, (why,), "held-out evidence")
-    steps = np.array([number_at(row, "step") for row in rows])
-    lines = (
-        ("gap", INK, "-"),
-        ("discriminator_gain", DISCRIMINATOR_COLOUR, (0, (5, 1.5))),
-        ("generator_gain", GENERATOR_COLOUR, (0, (2, 1.5))),
+        return None
+    reading = (
+        f"Scores of {run.scores.get('fake')} against {run.scores.get('real')}, compared as {run.scores.get('compared')}. "
+        "A metric carries no confidence; two sets of real samples do not score 0 either, so that stands beside."
     )
-    with page_axes() as (figure, axes):
-        axes.axhline(0.0, color="#8a9099", linewidth=1.1, linestyle=(0, (5, 3)))
-        handles = []
-        for key, colour, style in lines:
-            values, errors = (_column(rows, "duality_gap", name) for name in (key, f"{key}_standard_error"))
-            if key == "gap":
-                axes.fill_between(
-                    steps,
-                    values - _95_PERCENT * errors,
-                    values + _95_PERCENT * errors,
-                    color=colour,
-                    alpha=0.15,
-                    linewidth=0,
-                )
-            axes.plot(steps, values, color=colour, linestyle=style, marker="o" if key == "gap" else None, markersize=4)
-            handles.append(legend_key(key.replace("_", "'s "), colour, style=(0, (4, 2)) if key != "gap" else "-"))
-        axes.set_ylabel("the objective's own units")
-        steps_axis(axes, last=float(max(steps.max(), run.step)))
-        page_legend(figure, handles)
-    notes = ("The band is 95 %, from paired differences on held-out rows.", "The dashed line marks equilibrium.")
-    table = tuple(
-        (
-            number(row["step"], 12),
-            *(number(number_at(row, "duality_gap", key), 3) for key, _, _ in lines),
-            number(number_at(row, "duality_gap", "gap_standard_error"), 2),
-        )
-        for row in rows[-TABLE_ROWS:]
-    )
-    header = ("step", "gap", "discriminator's gain", "generator's gain", "standard error of the gap")
-    return Plot("gap", title, reading, figure, notes, "held-out evidence", header, table)
+    header = ("metric", "value", "between real sets", "samples a side")
+    return Table("Metrics, without confidence", reading[:400], header, tuple(rows[:MOST_ROWS]))
 
 
 def _best(run: RunRecord) -> str:
     step, estimate = number_at(run.status, "best", "step"), number_at(run.status, "best", "jsd_estimate_nats")
     return "–" if step is None else f"step {int(step):,}, estimate {number(estimate, 3)} nats"
-
-
-def _column(rows: Sequence[Mapping[str, Any]], *keys: str) -> np.ndarray:
-    return np.array([np.nan if (found := number_at(row, *keys)) is None else found for row in rows])
 
 
 def _findings(verdict: Mapping[str, Any], check: str) -> list[Mapping[str, Any]]:
@@ -230,7 +173,7 @@ def _findings(verdict: Mapping[str, Any], check: str) -> list[Mapping[str, Any]]
 
 
 def _numbers(numbers: Any) -> dict[str, tuple[str, ...]]:
-    """Each number by name, with its floor beside it."""
+    """Each number by name, with what two real sets reach beside it."""
     if not isinstance(numbers, Mapping):
         return {}
     rows = {}
@@ -251,5 +194,4 @@ def _numbers(numbers: Any) -> dict[str, tuple[str, ...]]:
 def _cell(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no"}.get(value, "")
-    text = number(value, 4) if finite(value) is not None else str(value)
-    return text if len(text) <= CELL_LENGTH else text[: CELL_LENGTH - 1] + "…"
+    return shortened(number(value, 4) if finite(value) is not None else str(value), CELL_LENGTH)

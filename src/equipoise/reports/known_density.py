@@ -1,6 +1,6 @@
 """Runs on a toy density beside each other: their true distance from it, with the spread over seeds.
 
-The scores are computed by whoever played the run (`known_density.json`); here they are read and set in a table.
+The scores are computed by whoever trained the run (`known_density.json`); here they are read and set in a table.
 """
 
 from __future__ import annotations
@@ -12,13 +12,22 @@ from typing import Any
 import numpy as np
 
 from equipoise.documents import read_json
+from equipoise.entries import number_at
 from equipoise.errors import RunFolderError
 from equipoise.migrations import upgraded
-from equipoise.plotting.number_text import number
+from equipoise.plotting.number_text import number, percent
 
 FILE_NAME = "known_density.json"
 TITLE = "Distance from the true density"
-Limits = Callable[[np.ndarray], tuple[float, float, float]]
+COLUMNS: tuple[tuple[str, str, str | float, Callable[[Any], str]], ...] = (
+    ("JSD in bins, nats", "jsd_nats", "perfect_jsd_nats", lambda value: number(value, 3)),
+    ("modes found", "modes_found", "modes", lambda value: number(value, 3)),
+    ("within 3 sd of a mode", "high_quality_share", "perfect_high_quality_share", lambda value: percent(value, 1)),
+    ("width ratio", "width_ratio", 1.0, lambda value: number(value, 3)),
+)
+"""Heading, key, the key or number of a perfect sampler, and how a value is written."""
+HEADER = ("configuration", "runs", *(heading for heading, *_ in COLUMNS))
+Limits = Callable[[np.ndarray], Sequence[Any]]
 """Median, lower and upper limit of one number per run."""
 
 
@@ -37,47 +46,22 @@ def density_rows(groups: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], limi
         groups: label and scores of the runs of each configuration.
         limits: how a spread is taken.
     """
-    known = [(label, [score for score in scores if score]) for label, scores in groups]
-    first = next((scores[0] for _, scores in known if scores), None)
-    if first is None:
+    known = [(label, found) for label, scores in groups if (found := [score for score in scores if score])]
+    if not known:
         return []
-    perfect = (
-        "a perfect sampler",
-        "–",
-        number(_at(first, "perfect_jsd_nats"), 3),
-        f"{_at(first, 'modes'):.0f}",
-        f"{100 * _at(first, 'perfect_high_quality_share'):.1f} %",
-        "1",
-    )
-    return [
-        perfect,
-        *(
-            (
-                label,
-                str(len(scores)),
-                _cell(scores, "jsd_nats", limits),
-                _cell(scores, "modes_found", limits),
-                _cell(scores, "high_quality_share", limits, percent=True),
-                _cell(scores, "width_ratio", limits),
-            )
-            for label, scores in known
-            if scores
-        ),
-    ]
+    first = known[0][1][0]
+    perfect = (written(number_at(first, best) if isinstance(best, str) else best) for _, _, best, written in COLUMNS)
+    rows: list[tuple[str, ...]] = [("a perfect sampler", "–", *perfect)]
+    for label, scores in known:
+        cells = (_cell([number_at(score, key) for score in scores], limits, written) for _, key, _, written in COLUMNS)
+        rows.append((label, str(len(scores)), *cells))
+    return rows
 
 
-HEADER = ("configuration", "runs", "JSD in bins, nats", "modes found", "within 3 sd of a mode", "width ratio")
-
-
-def _at(score: Mapping[str, Any], key: str) -> float:
-    value = score.get(key)
-    return float(value) if isinstance(value, (int, float)) else float("nan")
-
-
-def _cell(scores: Sequence[Mapping[str, Any]], key: str, limits: Limits, *, percent: bool = False) -> str:
+def _cell(values: Sequence[float | None], limits: Limits, written: Callable[[Any], str]) -> str:
     """'0.21 (0.19 to 0.24)': median and spread; the number alone when there is one run."""
-    values = np.array([_at(score, key) for score in scores])
-    if np.isnan(values).all():
+    found = np.array([np.nan if value is None else value for value in values])
+    if np.isnan(found).all():
         return "–"
-    middle, low, high = (f"{100 * value:.1f} %" if percent else number(value, 3) for value in limits(values))
-    return middle if len(scores) == 1 else f"{middle} ({low} to {high})"
+    middle, low, high = (written(float(value)) for value in limits(found))
+    return middle if len(values) == 1 else f"{middle} ({low} to {high})"

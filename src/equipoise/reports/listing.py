@@ -11,8 +11,8 @@ from typing import Any
 from equipoise.entries import finite, number_at
 from equipoise.errors import EquipoiseError, RunFolderError
 from equipoise.plotting.number_text import number
-from equipoise.referee.verdict_text import conclusion_of
 from equipoise.reports.reading import RunRecord, read_run
+from equipoise.reports.verdict_words import conclusion_of
 from equipoise.reports.wording import state_phrase
 
 DEEPEST = 4  # levels below the root that are searched
@@ -28,9 +28,9 @@ class RunSummary:
         condition: the state as people should read it, such as `training (no sign of life for 2 h)`.
         step, steps: the last step known, and the steps asked for.
         trend: as the run last wrote it; empty when it did not.
-        verdict: the last conclusion with its bound in words; empty before the first look.
-        conclusion: the last conclusion itself; empty before the first look.
-        jsd_lower_bound_nats: the bound of that look.
+        verdict: the last conclusion with its bound in words; empty before the first.
+        conclusion: the last conclusion itself; empty before the first.
+        jsd_lower_bound_nats: the bound of that verdict.
         data, preset: what was trained on, and from which preset.
         updated: seconds since 1970 of the last sign of life.
         trouble: why the folder could not be read in full; empty when it could.
@@ -81,7 +81,7 @@ def list_runs(root: Path | str = "runs", *, now: float | None = None) -> list[Ru
 
 
 def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
-    if _looks_like_a_run(folder):
+    if _seems_a_run(folder):
         yield folder
         return
     if depth == 0:
@@ -95,7 +95,7 @@ def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
             yield from _run_folders(Path(child), depth - 1)
 
 
-def _looks_like_a_run(folder: Path) -> bool:
+def _seems_a_run(folder: Path) -> bool:
     names = ("status.json", "run.json", "data.json", "metrics.jsonl", "checkpoints")
     return (folder / "config.yaml").is_file() and any((folder / name).exists() for name in names)
 

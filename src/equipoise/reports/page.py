@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.entries import entry_at, finite, number_at
 from equipoise.files import write_text
-from equipoise.plotting.number_text import duration, encodable, number, percent
+from equipoise.plotting.number_text import duration, encodable, number, percent, shortened
 from equipoise.plotting.svg import to_svg
-from equipoise.referee.verdict_text import (
+from equipoise.reports.evidence import checkpoint_sentence, evaluation_facts, evidence_tables, scores_table
+from equipoise.reports.incidents import incident_sentences
+from equipoise.reports.plots import Plot
+from equipoise.reports.reading import RunRecord, flatten, read_run
+from equipoise.reports.referee_plots import duality_gap_plot, referee_plot
+from equipoise.reports.sample_grids import MOST_FRAMES, grid_at, sample_grids, sample_rows
+from equipoise.reports.saturation import flag_sentences, saturation_plots
+from equipoise.reports.training_plots import PLOTS
+from equipoise.reports.verdict_words import (
     CONCLUSIONS,
     LOG_2,
+    METHOD,
     conclusion_of,
     distance_sentence,
     statements,
@@ -23,18 +32,6 @@ from equipoise.referee.verdict_text import (
     verdict_evidence,
     verdict_sentence,
 )
-from equipoise.reports.evidence import (
-    checkpoint_sentence,
-    duality_gap_plot,
-    evaluation_facts,
-    evaluation_rows,
-    evidence_tables,
-)
-from equipoise.reports.figures import PLOTS, Plot, referee_plot
-from equipoise.reports.incidents import incident_sentences
-from equipoise.reports.reading import RunRecord, flatten, read_run
-from equipoise.reports.sample_grids import MOST_FRAMES, picture_at, sample_grids, sample_rows
-from equipoise.reports.saturation import flag_sentences, saturation_plots
 from equipoise.reports.wording import moment, state_sentence
 
 if TYPE_CHECKING:
@@ -57,7 +54,7 @@ def write_report(folder: Path | str) -> Path:
     """Write `report.html` into the run folder `folder`, from its files and nothing else.
 
     Works for a run in any state: training, stopped, failed, with broken or missing files. The page is one file
-    without any request to elsewhere, at most 5 MB (fewer sample pictures are embedded, and more strongly
+    without any request to elsewhere, at most 5 MB (fewer sample grids are embedded, and more strongly
     compressed, until it fits).
 
     Returns:
@@ -76,12 +73,11 @@ def render_report(run: RunRecord, *, now: float | None = None) -> str:
     """The page as text; `now` is the moment written on it, in seconds since 1970 (default: the clock)."""
     now = time.time() if now is None else now
     template = environment().get_template("report.html.jinja")
-    makers = [*PLOTS, *saturation_plots(run)]
-    evidence = [referee_plot, *([duality_gap_plot] if evaluation_rows(run) else [])]
+    evidence = [referee_plot(run), *([duality_gap_plot(run)] if run.interim_evaluations else [])]
     context = {
         **_context(run, now),
-        "evidence_cards": [draw_card(make(run)) for make in evidence],
-        "cards": [draw_card(make(run)) for make in makers if make is not referee_plot],
+        "evidence_cards": [draw_card(plot) for plot in evidence],
+        "cards": [draw_card(plot) for plot in (*(make(run) for make in PLOTS), *saturation_plots(run))],
     }
     frames = MOST_FRAMES
     while True:
@@ -115,7 +111,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters["whole"] = lambda text: str(text).replace(" %", "\N{NO-BREAK SPACE}%")  # never '50' here, '%' below
-    made.globals["conclusions"] = list(CONCLUSIONS)
+    made.globals |= {"conclusions": list(CONCLUSIONS), "method": METHOD}
     # For text between tags only: quotation marks stay as they are, so that a sentence reads the same in the source.
     made.filters["plain_text"] = lambda text: Markup(html.escape(str(text), quote=False))
     return made
@@ -143,7 +139,8 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "statements": statements(verdict) if verdict else [],
         "checkpoint_sentence": checkpoint_sentence(run, verdict),
         "evidence_tables": evidence_tables(verdict),
-        "give_away": picture_at(run.folder.most_discriminative),
+        "scores": scores_table(run),
+        "most_discriminative": grid_at(run.folder.most_discriminative),
         "evaluation_facts": evaluation_facts(run),
         "flags": flag_sentences(run),
         "incidents": incident_sentences(run),
@@ -189,7 +186,7 @@ def _key_numbers(run: RunRecord) -> list[tuple[str, str]]:
     found = [
         ("step", number(row["step"], 12)),
         ("samples seen", number(row.get("samples_seen"), 12)),
-        ("time played", duration(row.get("seconds"))),
+        ("time trained", duration(row.get("seconds"))),
         ("value of the objective (not evidence)", value),
         ("its value at equilibrium", number(run.equilibrium_value)),
         ("discriminator's loss", number(row.get("discriminator_loss"))),
@@ -258,5 +255,4 @@ def _brief(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         shown = ", ".join(_brief(entry) for entry in value[:12])
         return shown[:FACT_LENGTH] + (f", and {len(value) - 12} more" if len(value) > 12 else "")
-    text = str(value)
-    return text if len(text) <= FACT_LENGTH else text[: FACT_LENGTH - 1] + "…"
+    return shortened(str(value), FACT_LENGTH)

@@ -26,11 +26,12 @@ class RunRecord:
         folder: where it is.
         config: `config.yaml` as nested dictionaries; empty when unreadable.
         config_text: the same file as text.
-        data, facts, status: `data.json`, `run.json`, `status.json`.
+        data, metadata, status: `data.json`, `run.json`, `status.json`.
         metrics: measured steps in order, each with a whole-number `step`.
-        verdicts: looks of the referee in order.
+        verdicts: interim evaluations and final verdicts of the referee, in order.
         troubles: a sentence for each file that could not be read.
-        looks: `looks.json`, the plan of the referee's looks; empty for a run without.
+        evaluations: the plan of the interim evaluations; empty for a run without.
+        scores: `scores.json`, what metrics said of the generator; empty for a run where nobody asked.
     """
 
     folder: RunFolder
@@ -43,6 +44,7 @@ class RunRecord:
     verdicts: tuple[Mapping[str, Any], ...]
     troubles: tuple[str, ...]
     evaluations: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -78,7 +80,7 @@ class RunRecord:
 
     @property
     def step(self) -> int:
-        """The last step known to have been played."""
+        """The last step known to have been made."""
         return _whole(self.status.get("step")) or (self.metrics[-1]["step"] if self.metrics else 0)
 
     @property
@@ -90,7 +92,7 @@ class RunRecord:
                 for source in (
                     self.status.get("steps"),
                     self.metadata.get("steps"),
-                    entry_at(self.config, "play", "steps"),
+                    entry_at(self.config, "training", "steps"),
                 )
                 if (steps := _whole(source)) is not None
             ),
@@ -114,8 +116,13 @@ class RunRecord:
         return self.config.get("seed")
 
     @property
+    def interim_evaluations(self) -> list[Mapping[str, Any]]:
+        """What the referee said during training, in order."""
+        return [row for row in self.verdicts if row.get("part") == "selection" and number_at(row, "step") is not None]
+
+    @property
     def verdict(self) -> Mapping[str, Any] | None:
-        """The referee's latest look; the summary in `status.json` when `verdicts.jsonl` is gone."""
+        """The latest verdict or interim evaluation; the summary in `status.json` when `verdicts.jsonl` is gone."""
         if self.verdicts:
             return self.verdicts[-1]
         summary = self.status.get("last_verdict")
@@ -159,6 +166,7 @@ def read_run(path: Path | str) -> RunRecord:
         metrics=_stepped(tried(folder.read_metrics, [])),
         verdicts=tuple(row for row in tried(folder.read_verdicts, []) if row.get("conclusion")),
         evaluations=tried(lambda: folder.read_json(folder.evaluations), {}),
+        scores=tried(lambda: folder.read_json(folder.scores), {}),
         troubles=tuple(troubles),
     )
 

@@ -1,4 +1,4 @@
-"""Pictures and rows of samples for a page that must stay small: which steps, and how strongly compressed."""
+"""Sample grids and rows for a page that must stay small: which steps, and how strongly compressed."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from typing import TYPE_CHECKING
 from equipoise.documents import open_regular
 from equipoise.errors import InputError
 from equipoise.limits import limit
+from equipoise.plotting.number_text import shortened
 from equipoise.reports.reading import RunRecord
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PICTURE_BYTES = 3_000_000  # all pictures of a page together, before base64 adds a third
+GRID_BYTES = 3_000_000  # all grids of a page together, before base64 adds a third
 MOST_FRAMES = 12
-WIDTHS = (1_200, 900, 640, 420, 260)  # tried in turn until a picture fits its share
-SMALL_WIDTH = 500  # narrower pictures are enlarged on the page with hard pixel edges
+WIDTHS = (1_200, 900, 640, 420, 260)  # tried in turn until a grid fits its share
+SMALL_WIDTH = 500  # narrower grids are enlarged on the page with hard pixel edges
 MOST_CSV_BYTES = 1 << 22
 ROWS_SHOWN, COLUMNS_SHOWN, CELL_LENGTH = 6, 14, 40
 
 
 @dataclass(frozen=True)
 class SampleGrid:
-    """One picture of samples, ready to stand in a page.
+    """One grid or plot of samples, ready to stand in a page.
 
     Attributes:
         step: when it was generated; None for real data.
-        uri: the picture as a `data:` address.
+        uri: the image as a `data:` address.
         width, height: in pixels, as embedded.
     """
 
@@ -67,25 +68,25 @@ def spread_steps(steps: list[int], most: int = MOST_FRAMES) -> list[int]:
 
 
 def sample_grids(run: RunRecord, *, most: int = MOST_FRAMES) -> tuple[SampleGrid | None, list[SampleGrid], list[str]]:
-    """The picture of real data, the pictures of chosen steps, and sentences on what could not be shown."""
+    """The grid of real data, those of chosen steps, and sentences on what could not be shown."""
     folder = run.folder
     steps, notes = _sample_steps(run), []
     chosen = spread_steps(steps, most)
-    budget = PICTURE_BYTES // (len(chosen) + 1)
+    budget = GRID_BYTES // (len(chosen) + 1)
     real = _embedded(folder.samples / "real.png", None, budget)
     if real is None:
-        notes.append("There is no readable picture of the real data in this run.")
+        notes.append("There is no readable grid of the real data in this run.")
     frames = [_embedded(folder.sample_file(step, ".png"), step, budget) for step in chosen]
     unreadable = sum(frame is None for frame in frames)
     if unreadable:
-        notes.append(f"{unreadable} of the sample pictures could not be read.")
+        notes.append(f"{unreadable} of the sample grids could not be read.")
     if len(chosen) < len(steps):
-        notes.append(f"{len(chosen)} of {len(steps)} sample pictures are shown; the folder samples/ has them all.")
+        notes.append(f"{len(chosen)} of {len(steps)} sample grids are shown; the folder samples/ has them all.")
     return real, [frame for frame in frames if frame is not None], notes
 
 
-def picture_at(path: Path, *, most_bytes: int = 400_000) -> SampleGrid | None:
-    """A picture of the run folder, compressed to `most_bytes`; `None` if there is none that can be read."""
+def grid_at(path: Path, *, most_bytes: int = 400_000) -> SampleGrid | None:
+    """An image of the run folder, compressed to `most_bytes`; `None` if there is none that can be read."""
     return _embedded(path, None, most_bytes)
 
 
@@ -107,7 +108,7 @@ def _sample_steps(run: RunRecord, suffix: str = ".png") -> list[int]:
 
 
 def _embedded(path: Path, step: int | None, budget: int) -> SampleGrid | None:
-    """The picture at `path` as it is when it fits `budget` bytes, else as WebP at the largest width that fits."""
+    """The image at `path` as it is when it fits `budget` bytes, else as WebP at the largest width that fits."""
     from PIL import Image as pillow
 
     try:
@@ -118,32 +119,32 @@ def _embedded(path: Path, step: int | None, budget: int) -> SampleGrid | None:
             if opened.width * opened.height > limit("pixels"):
                 return None
             opened.load()
-            picture = opened.convert("RGB")
+            image = opened.convert("RGB")
     except Exception:  # a decoder may raise anything on a damaged file; the page says how many could not be read
         return None
     kind = "png"
     if len(content) > budget:
-        kind, content, picture = _compressed(picture, budget)
+        kind, content, image = _compressed(image, budget)
     encoded = base64.b64encode(content).decode("ascii")
-    return SampleGrid(step, f"data:image/{kind};base64,{encoded}", picture.width, picture.height)
+    return SampleGrid(step, f"data:image/{kind};base64,{encoded}", image.width, image.height)
 
 
-def _compressed(picture: Image, budget: int) -> tuple[str, bytes, Image]:
+def _compressed(image: Image, budget: int) -> tuple[str, bytes, Image]:
     """The first of ever smaller encodings that fits; the smallest when none does."""
     from PIL import Image as pillow
     from PIL import features
 
     kind = "webp" if features.check("webp") else "jpeg"
     for width in WIDTHS:
-        if width < picture.width:
-            height = max(1, round(picture.height * width / picture.width))
-            picture = picture.resize((width, height), pillow.Resampling.LANCZOS)
+        if width < image.width:
+            height = max(1, round(image.height * width / image.width))
+            image = image.resize((width, height), pillow.Resampling.LANCZOS)
         for quality in (88, 70, 45):
             stream = io.BytesIO()
-            picture.save(stream, kind, quality=quality)
+            image.save(stream, kind, quality=quality)
             if stream.tell() <= budget:
-                return kind, stream.getvalue(), picture
-    return kind, stream.getvalue(), picture
+                return kind, stream.getvalue(), image
+    return kind, stream.getvalue(), image
 
 
 def _first_rows(title: str, path: Path) -> SampleRows | None:
@@ -160,11 +161,7 @@ def _first_rows(title: str, path: Path) -> SampleRows | None:
     kept = len(header[:COLUMNS_SHOWN])
     return SampleRows(
         title=title,
-        header=tuple(_cut(cell) for cell in header[:kept]),
-        rows=tuple(tuple(_cut(cell) for cell in row[:kept]) for row in rows),
+        header=tuple(shortened(cell, CELL_LENGTH) for cell in header[:kept]),
+        rows=tuple(tuple(shortened(cell, CELL_LENGTH) for cell in row[:kept]) for row in rows),
         columns_left_out=len(header) - kept,
     )
-
-
-def _cut(cell: str) -> str:
-    return cell if len(cell) <= CELL_LENGTH else cell[: CELL_LENGTH - 1] + "…"

@@ -49,7 +49,7 @@ def state_sentence(run: RunRecord, *, now: float | None = None) -> str:
     """One sentence on where the run stands."""
     where = progress(run.step, run.steps)
     seconds = number_at(run.metrics[-1], "seconds") if run.metrics else None
-    took = f" after {duration(seconds)} of play" if seconds else ""
+    took = f" after {duration(seconds)} of training" if seconds else ""
     message = str(run.status.get("message") or "").strip()
     trend = str(run.status.get("trend") or "").strip()
     trended = f" Trend: {trend}." if trend else ""

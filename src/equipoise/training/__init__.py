@@ -1,8 +1,10 @@
 """The training loop, what it announces, and what it stores."""
 
 from equipoise.training.batches import BatchSource
-from equipoise.training.events import CheckpointDue, Ended, EvaluationDue, Event, Handler, Measured, SamplesDue
-from equipoise.training.loop import Plan, Trainer
+from equipoise.training.events import CheckpointDue, Ended, EvaluationDue, Event, Handler, Measured, SamplesDue, Stop
+from equipoise.training.loop import Trainer
+from equipoise.training.plan import Plan
+from equipoise.training.state import TrainingState
 
 __all__ = [
     "BatchSource",
@@ -14,5 +16,7 @@ __all__ = [
     "Measured",
     "Plan",
     "SamplesDue",
+    "Stop",
     "Trainer",
+    "TrainingState",
 ]

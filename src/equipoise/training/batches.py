@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from equipoise.data.sampler import WeightedDraws, batch_indices
-from equipoise.data.store.training_rows import TrainingRows
+from equipoise.data.training_rows import TrainingRows
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.game.step import Batch
 from equipoise.randomness import Stream, torch_stream

@@ -14,7 +14,7 @@ from typing import Any
 
 from equipoise.runfolder import RunFolder
 from equipoise.training.checkpoints import checkpoint_files, drop_checkpoint, save_checkpoint, step_of
-from equipoise.training.loop import Trainer
+from equipoise.training.state import TrainingState
 
 
 def best_evaluation(evaluations: Sequence[Mapping[str, Any]], *, up_to: float = math.inf) -> Mapping[str, Any] | None:
@@ -23,12 +23,12 @@ def best_evaluation(evaluations: Sequence[Mapping[str, Any]], *, up_to: float = 
     return min(known, key=_estimate, default=None)
 
 
-def keep_if_best(folder: RunFolder, trainer: Trainer, evaluations: Sequence[Mapping[str, Any]]) -> bool:
+def keep_if_best(folder: RunFolder, state: TrainingState, evaluations: Sequence[Mapping[str, Any]]) -> bool:
     """Store the state in `best/` if the last of `looks` is the best of them, and drop those nobody can go back to.
 
     Args:
         folder: of the run.
-        trainer: as it stands at the last look.
+        state: as it stands at the last evaluation.
         looks: all looks so far, with the present one, whose line need not be written yet.
 
     Returns:
@@ -37,11 +37,11 @@ def keep_if_best(folder: RunFolder, trainer: Trainer, evaluations: Sequence[Mapp
     best = best_evaluation(evaluations)
     is_best = best is not None and best is evaluations[-1]
     if is_best:
-        save_checkpoint(folder.best, trainer, thin=False)
+        save_checkpoint(folder.best, state, thin=False)
     _drop(
         folder,
         evaluations,
-        kept_steps=[trainer.step, *(step_of(path) for path in checkpoint_files(folder.checkpoints))],
+        kept_steps=[state.step, *(step_of(path) for path in checkpoint_files(folder.checkpoints))],
     )
     return is_best
 

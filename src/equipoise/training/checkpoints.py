@@ -21,7 +21,7 @@ from equipoise.files import plain, remove, write_bytes, write_json
 from equipoise.migrations import FORMAT_VERSION, upgraded
 from equipoise.runfolder import STEP_NAME
 from equipoise.training.loop import Trainer
-from equipoise.training.state import prefixed, require_finite, tensors_of
+from equipoise.training.state import TrainingState, prefixed, require_finite, tensors_of
 
 KEPT_LATEST = 2
 """Checkpoints kept whole at the end of the line; of the older ones, those at powers of two of the first interval."""
@@ -29,8 +29,8 @@ SET_ASIDE = "broken-"
 """Before the name of a file that resume set aside."""
 
 
-def save_checkpoint(folder: Path, trainer: Trainer, *, thin: bool = True) -> Path:
-    """Store the trainer's state in `folder`; returns the path of the tensors. With `thin`, old ones are thinned out.
+def save_checkpoint(folder: Path, state: TrainingState, *, thin: bool = True) -> Path:
+    """Store the state of training in `folder`; returns the path of the tensors. With `thin`, old ones are thinned out.
 
     Raises:
         StorageError: the write was refused; the checkpoints that were there are intact.
@@ -39,9 +39,9 @@ def save_checkpoint(folder: Path, trainer: Trainer, *, thin: bool = True) -> Pat
     from safetensors.torch import save
 
     # The trainer has seen to this before it announced the checkpoint, in all processes; others call here, too.
-    require_finite(trainer.players, trainer.penalties, step=trainer.step)
-    tensors, numbers = trainer_state(trainer)
-    path = tensor_file(folder, trainer.step)
+    require_finite(state.players, state.memories, step=state.step)
+    tensors, numbers = stored_state(state)
+    path = tensor_file(folder, state.step)
     # As bytes first: safetensors' own writer hides what the file system said when it refuses.
     content = save(tensors)
     write_bytes(path, content)
@@ -53,7 +53,7 @@ def save_checkpoint(folder: Path, trainer: Trainer, *, thin: bool = True) -> Pat
             remove(path)  # without numbers it counts for nothing, and on a full disk its room is needed
         raise
     if thin:
-        thin_out(folder, trainer.plan.checkpoint_every, step=trainer.step)
+        thin_out(folder, state.plan.checkpoint_every, step=state.step)
     return path
 
 
@@ -199,23 +199,23 @@ def checkpoint_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step-*.safetensors") if STEP_NAME.fullmatch(path.stem))
 
 
-def trainer_state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Everything that changes during play, as tensors by name and plain numbers."""
+def stored_state(state: TrainingState) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Everything that changes during training, as tensors by name and plain numbers."""
     tensors: dict[str, Tensor] = {}
     groups: dict[str, Any] = {}
-    for name, player in trainer.players.items():
+    for name, player in state.players.items():
         tensors.update(prefixed(name, tensors_of(player)))
         if player.average is not None:
             groups[f"{name}_average_updates"] = player.average.updates
-    for index, penalty in enumerate(trainer.penalties):
-        tensors.update(prefixed(f"penalties.{index}", penalty.state))
+    for owner, memory in state.memories.items():
+        tensors.update(prefixed(owner, memory))
     contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    numbers = {"step": trainer.step, "seconds": trainer.seconds, "caution": trainer.lr_backoff}
-    return contiguous, {**numbers, "rollbacks": list(trainer.rollbacks), **groups}
+    numbers = {"step": state.step, "seconds": state.seconds, "caution": state.lr_backoff}
+    return contiguous, {**numbers, "rollbacks": list(state.rollbacks), **groups}
 
 
 def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any], *, where: str) -> None:
-    """The inverse of `trainer_state`.
+    """The inverse of `stored_state`.
 
     Raises:
         RunFolderError: names or shapes do not fit the trainer's networks.
@@ -237,13 +237,16 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
             _check_memory(state, list(player.parameters))
             groups = player.optimizer.state_dict()["param_groups"]
             player.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        for index, penalty in enumerate(trainer.penalties):
-            for key, tensor in penalty.state.items():
-                tensor.copy_(tensors[f"penalties.{index}.{key}"])
+        for owner, memory in trainer.memories.items():
+            for key, tensor in memory.items():
+                tensor.copy_(tensors[f"{owner}.{key}"])
         trainer.step = int(numbers["step"])
         trainer.seconds = float(numbers["seconds"])
         trainer.lr_backoff = float(numbers.get("caution", 1.0))
         trainer.rollbacks = [dict(record) for record in numbers.get("rollbacks", ())]
+        trainer.guard.clear()
+        # Not `stop_asked`: a signal is answered by the end of training.
+        trainer.should_stop, trainer.goal_reached = False, ""
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise RunFolderError(
             where,

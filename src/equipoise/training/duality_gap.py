@@ -5,19 +5,19 @@ At an equilibrium neither can, whatever the samples look like. With V the object
 .. math::
     g_D = V(D', G) - V(D, G), \qquad g_G = V(D, G) - V(D, G'), \qquad \text{gap} = g_D + g_G
 
-where D' and G' are copies that went on alone for a stated number of steps against the other held fixed, by the game's
-own losses and penalties on training batches. A copy that does not do better than the player itself on other training
-batches stays where the player is: its gain is 0. V is measured on selection rows, the same ones and the same latents
-before and after, so that the difference has a small standard error.
+where D' and G' are copies that are trained alone for a stated number of steps against the other held fixed, by the
+game's own losses and penalties on training batches. A copy that does no better than the player itself on other training
+batches is dropped: its gain is 0. V is measured on validation rows, the same ones and the same latents before and after,
+so that the difference has a small standard error.
 
 What differs from the source. There, both responses are optimised until they stop improving; here they make few
-steps, so that the gap is *local*: it finds play that has not settled (circling, a player that fell behind), and a
-gap of zero says that no few steps help, not that nothing would. The copies start from the player that is judged, as
-there, with the game's optimiser moments; their learning rate falls linearly to 0 from the geometric mean of the game's
-rate before any decay and at present: by the first alone a late copy loses what was learned with small steps, by the
-second alone it does not get anywhere. A negative gain is a response that fits training rows and not selection rows. The
-live generator takes part, not the average: D has played against that one. Whatever the game's order of turns, a copy
-descends plainly.
+steps, so that the gap is *local*: it finds training that has not settled (circling, a player that fell behind), and a
+gap of zero says that no few steps help, not that nothing would. The copies start from the player that is measured, as
+there, with its optimizer's moments; their learning rate falls linearly to 0 from the geometric mean of the game's
+rate before any decay and at present: with the first alone a late copy loses what was learned with small steps, with the
+second alone it does not get anywhere. A negative gain is a response that fits training rows and not validation rows. The
+live generator takes part, not its EMA: the discriminator was trained against the live one. Whatever the game's update
+rule, a copy takes plain optimizer steps.
 
 Reference:
     Grnarova et al. 2019, "A Domain Agnostic Measure for Monitoring and Evaluating GANs", arXiv:1811.05512, section 3.
@@ -28,36 +28,36 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from equipoise.game.player import Player
-from equipoise.game.step import Batch, discriminator_loss, generator_loss
+from equipoise.game.step import Batch, Generate, augmented, discriminator_loss, generator_loss
 from equipoise.objectives.value_change import Influences, change_of_value, influences, standard_error
 from equipoise.randomness import Stream, derived_seed, torch_stream
 from equipoise.training.clipping import clip_gradients
-from equipoise.training.instance_noise import InstanceNoiseStream
-from equipoise.training.loop import Trainer
+from equipoise.training.state import TrainingState
 
-PIECE = 256
-"""Selection rows that are scored at once; it bounds the memory."""
+CHUNK = 256
+"""Validation rows that are evaluated at once; it bounds the memory."""
 CHECKED_BATCHES = 4
-"""Training batches on which it is decided whether a copy stays."""
+"""Training batches on which it is decided whether a copy is kept."""
 FIRST_DRAW = 1 << 36
-"""Batches of the copies are numbered from here on: the game never comes to them, so no batch is played twice."""
+"""Batches of the copies are numbered from here on: the game never comes to them, so no batch is used twice."""
 
 
 def duality_gap(
-    trainer: Trainer, *, steps: int, real: Tensor, labels: Tensor | None = None, seed: int
+    state: TrainingState, *, steps: int, real: Tensor, labels: Tensor | None = None, seed: int
 ) -> dict[str, Any]:
     """Gains of both players' copies after `steps` steps alone; the game itself is not touched.
 
     Args:
-        trainer: the game as it stands.
-        steps: how long each copy goes on, 1 or more.
-        real: selection rows as the players see them. Shape `(rows, *sample_shape)`.
+        state: of training.
+        steps: how many steps each copy makes, 1 or more.
+        real: validation rows as the players see them. Shape `(rows, *sample_shape)`.
         labels: class of each, in a conditional game. Shape `(rows,)`.
         seed: of the whole run.
 
@@ -65,29 +65,20 @@ def duality_gap(
         Plain values: `steps`, `rows`, the objective's `value` there, and `discriminator_gain`, `generator_gain` and
         `gap` with their standard errors; `None` for what is not finite (a copy that left the finite numbers).
     """
-    game = _copies(trainer, seed)
-    base = _positions(trainer, game, real, labels, seed=seed)
-    discriminator, generator = _copies(trainer, seed)
-    for rate, batch in _batches(trainer, generator, steps):
-        loss = discriminator_loss(
-            discriminator,
-            generator,
-            objective=trainer.objective,
-            batch=batch,
-            penalties=trainer.penalties,
-            penalty_factor=trainer.gamma.at(max(trainer.step - 1, 0), trainer.plan.course),
-        )[1]
-        _descend(discriminator, loss, rate)
-    stronger = base
-    if _on_training(trainer, (discriminator, game[1]), steps, seed) > _on_training(trainer, game, steps, seed):
-        stronger = _positions(trainer, (discriminator, game[1]), real, labels, seed=seed)
-    discriminator, generator = _copies(trainer, seed)
-    for rate, batch in _batches(trainer, generator, steps):
-        loss = generator_loss(discriminator, generator, objective=trainer.objective, batch=batch)
-        _descend(generator, loss, rate)
-    weaker = base
-    if _on_training(trainer, (game[0], generator), steps, seed) < _on_training(trainer, game, steps, seed):
-        weaker = _positions(trainer, (game[0], generator), real, labels, seed=seed)
+    device = state.batches.real.device
+    real, labels = real.to(device), None if labels is None else labels.to(device)
+    responses = _Responses(state, steps, seed)
+    discriminator, generator = _copies(state)
+
+    def measured(players: tuple[Player, Player]) -> Influences:
+        return responses.value(players, real, labels, seed=seed)
+
+    base = measured((discriminator, generator))
+    base_training = responses.training_value((discriminator, generator))
+    better = responses.discriminator(), generator
+    stronger = measured(better) if responses.training_value(better) > base_training else base
+    better = discriminator, responses.generator()
+    weaker = measured(better) if responses.training_value(better) < base_training else base
     gains = {
         "discriminator_gain": change_of_value(base, stronger),
         "generator_gain": change_of_value(weaker, base),
@@ -100,84 +91,104 @@ def duality_gap(
     return row
 
 
-def _copies(trainer: Trainer, seed: int) -> tuple[Player, Player]:
-    """Both players anew, with optimisers of their own; nothing that they do reaches the game."""
-    discriminator, generator = _copied(trainer.discriminator), _copied(trainer.generator)
-    if trainer.fog is not None:
-        # A fog of their own: the game's has a stream that a draw would move on.
-        generator.fog = InstanceNoiseStream(
-            trainer.fog.noise, seed=derived_seed(seed, Stream.DUALITY_GAP_NOISE, trainer.step)
-        )
-    return discriminator, generator
+@dataclass(frozen=True)
+class _Responses:
+    """Trains copies of both players alone, and measures V with them."""
+
+    state: TrainingState
+    steps: int
+    seed: int
+
+    def discriminator(self) -> Player:
+        """A copy of the discriminator, trained against the generator as it is."""
+        state = self.state
+        discriminator, generator = _copies(state)
+        for rate, batch, generate in self._batches(generator):
+            _, loss, _ = discriminator_loss(
+                discriminator,
+                generate,
+                objective=state.objective,
+                batch=batch,
+                penalties=state.penalties,
+                penalty_factor=state.gamma,
+            )
+            _update(discriminator, loss, rate)
+        return discriminator
+
+    def generator(self) -> Player:
+        """A copy of the generator, trained against the discriminator as it is."""
+        discriminator, generator = _copies(self.state)
+        for rate, batch, generate in self._batches(generator):
+            loss = generator_loss(discriminator, generate, objective=self.state.objective, batch=batch)
+            _update(generator, loss, rate)
+        return generator
+
+    def training_value(self, players: tuple[Player, Player]) -> float:
+        """V on training batches that no copy was trained on."""
+        batches = [self._batch(self.steps + place) for place in range(CHECKED_BATCHES)]
+        real = torch.cat([batch.real for batch in batches])
+        labels = None if batches[0].labels is None else torch.cat([batch.labels for batch in batches])
+        return self.value(players, real, labels, seed=derived_seed(self.seed, Stream.DUALITY_GAP_TRAINING)).value
+
+    @torch.no_grad()
+    def value(self, players: tuple[Player, Player], real: Tensor, labels: Tensor | None, *, seed: int) -> Influences:
+        """V and its influences on these rows and as many generated samples, from the same latents every time."""
+        discriminator, generator = players
+        for network in (discriminator.network, generator.network):
+            network.eval()
+        stream = torch_stream(seed, Stream.DUALITY_GAP_LATENTS, self.state.step)
+        latents = torch.randn(len(real), self.state.batches.latent_dimensions, generator=stream).to(real.device)
+        whole, generate = self._augmented(generator, Batch(real, latents, labels))
+        real_logits, fake_logits = [], []
+        for start in range(0, len(real), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            classes = None if labels is None else labels[chunk]
+            real_logits.append(discriminator(whole.real[chunk], classes))
+            fake_logits.append(discriminator(generate(latents[chunk], classes), classes))
+        sides = torch.cat(real_logits), torch.cat(fake_logits)
+        return influences(self.state.objective, *sides, in_pairs=labels is not None)
+
+    def _batches(self, generator: Player) -> Iterator[tuple[float, Batch, Generate]]:
+        """Factors on the base learning rate, batches that the game never uses, and the generator to use with each."""
+        start = math.sqrt(self.state.learning_rate)
+        for place in range(self.steps):
+            yield start * (1 - place / self.steps), *self._augmented(generator, self._batch(place))
+
+    def _batch(self, place: int) -> Batch:
+        return self.state.batches.batch(FIRST_DRAW + self.state.step * (self.steps + CHECKED_BATCHES) + place)
+
+    def _augmented(self, generator: Player, batch: Batch) -> tuple[Batch, Generate]:
+        """As the discriminator sees them; the randomness is not that of the game."""
+        seed = derived_seed(self.seed, Stream.DUALITY_GAP_NOISE, self.state.step)
+        (batch,), generate = augmented([batch], generator, self.state.augmentation_with(seed))
+        return batch, generate
+
+
+def _copies(state: TrainingState) -> tuple[Player, Player]:
+    """Copies of both players with optimizers of their own, so that training them leaves the game as it is."""
+    return _copied(state.discriminator), _copied(state.generator)
 
 
 def _copied(player: Player) -> Player:
-    network, optimizer = copy.deepcopy((player.network, player.optimizer))  # at once: the optimiser is over the copy
+    network, optimizer = copy.deepcopy((player.network, player.optimizer))  # together: the optimizer is over the copy
     duplicate = copy.copy(player)
     duplicate.network, duplicate.optimizer, duplicate.average, duplicate.memory = network, optimizer, None, {}
     duplicate.parameters = tuple(parameter for parameter in network.parameters() if parameter.requires_grad)
     duplicate.scale_learning_rate(1.0)
     norm = getattr(player.optimizer, "largest_norm", None)
     if norm is not None:
-        clip_gradients(optimizer, norm)  # a copied optimiser has lost its hooks
+        clip_gradients(optimizer, norm)  # a copied optimizer has lost its hooks
     return duplicate
 
 
-def _batches(trainer: Trainer, generator: Player, steps: int) -> Iterator[tuple[float, Batch]]:
-    """Batches that the game never plays, through the copies' own fog, and the factor on the base learning rate."""
-    start = math.sqrt(trainer.lr_backoff * trainer.learning_rate.at(max(trainer.step - 1, 0), trainer.plan.course))
-    for place in range(steps):
-        yield start * (1 - place / steps), _fogged(trainer, generator, _apart(trainer, steps, place))
-
-
-def _apart(trainer: Trainer, steps: int, place: int) -> Batch:
-    return trainer.batches.batch(FIRST_DRAW + trainer.step * (steps + CHECKED_BATCHES) + place)
-
-
-def _on_training(trainer: Trainer, players: tuple[Player, Player], steps: int, seed: int) -> float:
-    """V on training batches that no copy has descended on."""
-    batches = [_apart(trainer, steps, steps + place) for place in range(CHECKED_BATCHES)]
-    real = torch.cat([batch.real for batch in batches])
-    labels = None if batches[0].labels is None else torch.cat([batch.labels for batch in batches])
-    return _positions(trainer, players, real, labels, seed=derived_seed(seed, Stream.DUALITY_GAP_TRAINING)).value
-
-
-def _fogged(trainer: Trainer, generator: Player, batch: Batch) -> Batch:
-    fog = getattr(generator, "fog", None)
-    if fog is None:
-        return batch
-    return fog.over([batch], step=max(trainer.step - 1, 0), total=trainer.plan.course)[0]
-
-
-def _descend(player: Player, loss: Tensor, rate: float) -> None:
-    """One step of a copy, past whatever a game of many processes does with its players' gradients."""
+def _update(player: Player, loss: Tensor, rate: float) -> None:
+    """One optimizer step of a copy, in this process alone."""
     player.scale_learning_rate(rate)
     gradients = torch.autograd.grad(loss, player.parameters, allow_unused=True)
     for parameter, gradient in zip(player.parameters, gradients, strict=True):
         parameter.grad = gradient
     player.optimizer.step()
     player.optimizer.zero_grad(set_to_none=True)
-
-
-@torch.no_grad()
-def _positions(
-    trainer: Trainer, players: tuple[Player, Player], real: Tensor, labels: Tensor | None, *, seed: int
-) -> Influences:
-    """V and its influences on these rows and as many generated samples, from the same latents every time."""
-    discriminator, generator = players
-    for network in (discriminator.network, generator.network):
-        network.eval()
-    stream = torch_stream(seed, Stream.DUALITY_GAP_LATENTS, trainer.step)
-    latents = torch.randn(len(real), trainer.batches.latent_dimensions, generator=stream).to(real.device)
-    whole = _fogged(trainer, generator, Batch(real, latents, labels))
-    logits: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for start in range(0, len(real), PIECE):
-        piece = slice(start, start + PIECE)
-        classes = None if labels is None else labels[piece]
-        logits[0].append(discriminator(whole.real[piece], classes))
-        logits[1].append(discriminator(generator(latents[piece], classes), classes))
-    sides = [torch.cat(side) for side in logits]
-    return influences(trainer.objective, *sides, in_pairs=labels is not None)
 
 
 def _finite(number: float | None) -> float | None:

@@ -1,10 +1,16 @@
-"""What the trainer announces. A handler is a function of one event; it never sees the trainer."""
+"""What the trainer announces, and what a handler may answer.
+
+A handler is a function of one event. Where it needs the players, the event carries the state of training; a handler
+never holds the trainer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from equipoise.training.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -20,13 +26,15 @@ class SamplesDue:
     """It is time to draw samples from the averaged generator."""
 
     step: int
+    state: TrainingState = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
 class EvaluationDue:
-    """It is time for the referee to look at the averaged generator."""
+    """It is time for the referee to evaluate the averaged generator."""
 
     step: int
+    state: TrainingState = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -34,11 +42,12 @@ class CheckpointDue:
     """It is time to store the state."""
 
     step: int
+    state: TrainingState = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
 class RolledBack:
-    """Play was put back to `step`: what was written about later steps has been taken out of the run folder."""
+    """Training was put back to `step`: what was written about later steps has been taken out of the run folder."""
 
     step: int
     record: dict[str, Any]
@@ -46,11 +55,22 @@ class RolledBack:
 
 @dataclass(frozen=True)
 class Ended:
-    """Play is over: complete after the last planned step or once its goal was reached, else because somebody asked."""
+    """Training is over: complete after the last planned step or at its goal, else because somebody asked."""
 
     step: int
     is_complete: bool
 
 
+@dataclass(frozen=True)
+class Stop:
+    """A handler's answer: training ends after the present step.
+
+    Attributes:
+        goal: why training is complete all the same; empty when it is not.
+    """
+
+    goal: str = ""
+
+
 Event = Measured | SamplesDue | EvaluationDue | CheckpointDue | RolledBack | Ended
-Handler = Callable[[Event], None]
+Handler = Callable[[Event], Stop | None]

@@ -1,4 +1,4 @@
-"""The training loop: play a step, and now and then read what happened."""
+"""The training loop: take a step, and now and then announce what happened."""
 
 from __future__ import annotations
 
@@ -7,78 +7,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
+
+from equipoise.augmentation import Augmentation, StepAugmentation
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.game.lr_schedule import Schedule
 from equipoise.game.player import Player
-from equipoise.game.step import Batch, StepReport, UpdateRule, train_step
+from equipoise.game.step import StepReport
+from equipoise.game.stepper import EagerStepper, Stepper
+from equipoise.game.update_rules import UpdateRule
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
 from equipoise.training.agreement import require_same_weights
 from equipoise.training.batches import BatchSource
-from equipoise.training.events import CheckpointDue, Ended, EvaluationDue, Event, Handler, Measured, SamplesDue
+from equipoise.training.events import CheckpointDue, Ended, EvaluationDue, Event, Handler, Measured, SamplesDue, Stop
 from equipoise.training.guards import FinitePlay
 from equipoise.training.histograms import logit_histogram
-from equipoise.training.instance_noise import InstanceNoiseStream
-from equipoise.training.saturation import SPACING_STEPS, measure_saturation
-from equipoise.training.state import require_finite
+from equipoise.training.plan import Plan
+from equipoise.training.saturation import measure_saturation
+from equipoise.training.state import TrainingState, require_finite
 from equipoise.training.weighting import value_played, value_under_data
-
-
-@dataclass(frozen=True)
-class Plan:
-    """When things happen, in steps, fixed before the first one.
-
-    Attributes:
-        steps: steps in the whole run.
-        schedule_steps: steps over which learning rates and gamma take their course; later ones run at the final
-            values. `None` means all of them.
-        measure_every: steps between two measured ones; the first and the last are always measured.
-        sample_steps: steps after which samples are drawn.
-        evaluation_steps: steps after which the referee looks.
-        checkpoint_every: steps between two checkpoints; there is always one at the end.
-    """
-
-    steps: int
-    schedule_steps: int | None = None
-    measure_every: int = 50
-    sample_steps: frozenset[int] = frozenset()
-    evaluation_steps: frozenset[int] = frozenset()
-    checkpoint_every: int = 1000
-
-    @property
-    def course(self) -> int:
-        """Steps over which learning rates and gamma take their course."""
-        return self.steps if self.schedule_steps is None else self.schedule_steps
-
-    def is_measured(self, step: int) -> bool:
-        """Whether the step with this number (counted from 1) is read."""
-        return step == 1 or step == self.steps or step % self.measure_every == 0
-
-    def is_monitored(self, step: int) -> bool:
-        """Whether saturation is measured after this step: the last, and measured ones that are far enough apart."""
-        every = -(-SPACING_STEPS // self.measure_every) * self.measure_every
-        return step == self.steps or step % every == 0
 
 
 @dataclass
 class Trainer:
-    """Two players, an objective, and batches; plays the planned steps and announces what happens.
+    """Two players, an objective, and batches; takes the planned steps and announces what happens.
 
     Usable alone, with any modules, and without a run folder.
 
     Attributes:
         learning_rate: factor on both players' learning rates over the run.
         gamma: factor on the weight of the zero-centred penalties over the run.
-        fog: instance noise that both players see samples through; the generator is then a `NoisyGenerator` with it.
-        step: steps played so far.
-        seconds: play time so far, without what handlers do.
-        group: the processes that play together; the first one measures, and its handlers hear of everything.
-        caution: factor on both learning rates for the rest of the run; each rollback lowers it.
-        rollbacks: how often play was put back to a checkpoint, and why; a line of the run's record each.
-        trend: what the referee's looks say of the run so far: improving, plateaued, collapsed, diverged; or nothing.
-        should_stop: set it from a handler to end play after the present step; a rollback answers it.
-        stop_asked: set it from a signal to end play after the present step; it stays set whatever play does.
-        goal_reached: why play that stopped before its last step is complete all the same; empty when it is not.
+        augmentation: what is done to real and generated samples alike before the discriminator sees them.
+        stepper: computes the steps; by default one operation after the other.
+        handlers: who is told of everything that happens.
+        group: the processes that train together; the first one measures, and its handlers hear of everything.
+        step: steps taken so far.
+        seconds: training time so far, without what handlers do.
+        lr_backoff: factor on both learning rates for the rest of the run; each rollback lowers it.
+        rollbacks: how often training was put back to a checkpoint, and why; a line of the run's record each.
+        should_stop: whether a handler has asked for the end after the present step; a rollback answers it.
+        stop_asked: set it from a signal to end after the present step; it stays set whatever training does.
+        goal_reached: why training that stopped before its last step is complete all the same; empty when it is not.
     """
 
     discriminator: Player
@@ -90,20 +60,24 @@ class Trainer:
     update_rule: UpdateRule = UpdateRule()
     learning_rate: Schedule = Schedule()
     gamma: Schedule = Schedule()
-    fog: InstanceNoiseStream | None = None
+    augmentation: Augmentation | None = None
+    stepper: Stepper | None = None
     handlers: Sequence[Handler] = ()
     group: ProcessGroup = SINGLE_PROCESS
     step: int = 0
     seconds: float = 0.0
     lr_backoff: float = 1.0
     rollbacks: list[dict[str, Any]] = field(default_factory=list)
-    trend: str | None = None
     should_stop: bool = field(default=False, init=False)
     stop_asked: bool = field(default=False, init=False)
     goal_reached: str = field(default="", init=False)
     guard: FinitePlay = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.stepper is None:
+            self.stepper = EagerStepper(
+                self.discriminator, self.generator, self.objective, self.penalties, self.update_rule, self.group
+            )
         self.guard = FinitePlay(
             self.discriminator,
             self.generator,
@@ -118,17 +92,53 @@ class Trainer:
         return {"discriminator": self.discriminator, "generator": self.generator}
 
     @property
+    def memories(self) -> dict[str, dict[str, Tensor]]:
+        """What the penalties and the augmentation remember from step to step, by their names in a checkpoint."""
+        found = {f"penalties.{index}": penalty.state for index, penalty in enumerate(self.penalties)}
+        return found if self.augmentation is None else {**found, "augmentation": self.augmentation.state}
+
+    @property
+    def state(self) -> TrainingState:
+        """Training as it stands, for handlers and checkpoints."""
+        last = max(self.step - 1, 0)
+        return TrainingState(
+            step=self.step,
+            seconds=self.seconds,
+            plan=self.plan,
+            discriminator=self.discriminator,
+            generator=self.generator,
+            objective=self.objective,
+            batches=self.batches,
+            penalties=self.penalties,
+            augmentation=self.augmentation,
+            memories=self.memories,
+            learning_rate=self.lr_backoff * self.learning_rate.at(last, self.plan.scheduled_steps),
+            gamma=self.gamma.at(last, self.plan.scheduled_steps),
+            lr_backoff=self.lr_backoff,
+            rollbacks=self.rollbacks,
+        )
+
+    @property
     def is_asked_to_stop(self) -> bool:
-        """Whether a handler or a signal has asked for the end of play."""
+        """Whether a handler or a signal has asked for the end of training."""
         return self.should_stop or self.stop_asked
 
-    def run(self) -> None:
-        """Play until the plan is fulfilled or the end is asked for.
+    def end(self, answer: Stop) -> None:
+        """Do what a handler has answered: end after the present step."""
+        self.should_stop = True
+        self.goal_reached = answer.goal or self.goal_reached
+
+    def run(self, handlers: Sequence[Handler] = ()) -> None:
+        """Train until the plan is fulfilled or the end is asked for.
+
+        Args:
+            handlers: who is told, after those that the trainer was made with.
 
         Raises:
             PlayDiverged: a loss, gradient or weight became infinite or NaN; no player has moved since.
         """
         plan = self.plan
+        told = (*self.handlers, *handlers)
         require_same_weights(self.group, self.discriminator, self.generator)
         guard = self.guard
         started, before = time.perf_counter(), self.seconds
@@ -138,7 +148,7 @@ class Trainer:
         while self.step < plan.steps and not is_over:
             self.group.notice = self.is_asked_to_stop
             is_measured = plan.is_measured(self.step + 1)
-            report = self.play(measure=is_measured)
+            report = self.train_step(measure=is_measured)
             if self.group.is_single_process:
                 guard.require_no_bad_news()  # processes may learn of it at different steps: they wait for a check
             self.seconds = before + time.perf_counter() - started
@@ -147,66 +157,52 @@ class Trainer:
                 speed = (self.step - last_step) / max(self.seconds - last_seconds, 1e-9)
                 last_step, last_seconds = self.step, self.seconds
                 if self.group.is_main:
-                    self._announce(Measured(self.step, self.row(report, speed)))
-            is_last = self.step == plan.steps
-            if self.step in plan.sample_steps or is_last:
+                    self._announce(Measured(self.step, self.row(report, speed)), told)
+            if needs_samples := plan.needs_samples(self.step):
                 guard.check(self.step, report)
-                self._announce(SamplesDue(self.step))
-            if self.step in plan.evaluation_steps:
-                # Before the checkpoint: whoever resumes from that one finds this look in the run folder.
+                self._announce(SamplesDue(self.step, self.state), told)
+            if needs_evaluation := self.step in plan.evaluation_steps:
+                # Before the checkpoint: whoever resumes from that one finds this evaluation in the run folder.
                 self._require_storable(report)
-                self._announce(EvaluationDue(self.step))
-            if self.step % plan.checkpoint_every == 0 or is_last:
+                self._announce(EvaluationDue(self.step, self.state), told)
+            if needs_checkpoint := plan.needs_checkpoint(self.step):
                 self._require_storable(report)
-                self._announce(CheckpointDue(self.step))
-            is_over = self._ends(has_events=is_measured or self._has_events(self.step))
-            # Pictures and files are not play: the clock stands still while handlers work.
+                self._announce(CheckpointDue(self.step, self.state), told)
+            is_over = self._ends(has_events=is_measured or needs_samples or needs_evaluation or needs_checkpoint)
+            # Grids and files are not training: the clock stands still while handlers work.
             started, before = time.perf_counter(), self.seconds
         if self.step < plan.steps:
             self._require_storable(report)
-            self._announce(CheckpointDue(self.step))
-        self._announce(Ended(self.step, self.step >= plan.steps or bool(self.goal_reached)))
+            self._announce(CheckpointDue(self.step, self.state), told)
+        self._announce(Ended(self.step, self.step >= plan.steps or bool(self.goal_reached)), told)
 
-    def play(self, *, measure: bool = False) -> StepReport:
-        """Play one step, at the learning rates and penalty weights that are due."""
-        rate = self.learning_rate.at(self.step, self.plan.course) * self.lr_backoff
+    def train_step(self, *, measure: bool = False) -> StepReport:
+        """Take one step, at the learning rates and penalty weights that are due."""
+        rate = self.learning_rate.at(self.step, self.plan.scheduled_steps) * self.lr_backoff
         self.guard.begin(self.step + 1)
         self.discriminator.scale_learning_rate(rate)
         self.generator.scale_learning_rate(rate)
-        report = train_step(
-            self.discriminator,
-            self.generator,
-            objective=self.objective,
-            batches=self.batches_at(self.step),
-            penalties=self.penalties,
-            penalty_factor=self.gamma.at(self.step, self.plan.course),
-            update_rule=self.update_rule,
+        report = self.stepper.step(
+            self.batches.at(self.step),
+            penalty_factor=self.gamma.at(self.step, self.plan.scheduled_steps),
+            augmentation=self.augmentation_at(self.step, group=self.group),
             measure=measure,
-            group=self.group,
         )
         self.step += 1
         self.guard.watch(report)
         return report
 
-    def batches_at(self, step: int, *, joined: bool = False) -> list[Batch]:
-        """The batches of `step` (counted from 0), one per turn, as both players see them.
-
-        Of several processes each gets its part, or the whole of them, `joined`.
-        """
-        batches = self.batches.at(step, joined=joined)
-        if self.fog is None:
-            return batches
-        group = SINGLE_PROCESS if joined else self.group
-        return self.fog.over(batches, step=step, total=self.plan.course, group=group)
-
-    def _has_events(self, step: int) -> bool:
-        """Whether handlers are told something after this step that may take them long, or make them end play."""
-        plan = self.plan
-        return (
-            step == plan.steps
-            or step in plan.sample_steps
-            or step in plan.evaluation_steps
-            or step % plan.checkpoint_every == 0
+    def augmentation_at(self, step: int, *, group: ProcessGroup = SINGLE_PROCESS) -> StepAugmentation | None:
+        """The augmentation during `step` (counted from 0); `None` without one."""
+        if self.augmentation is None:
+            return None
+        return StepAugmentation(
+            self.augmentation,
+            seed=self.batches.seed,
+            step=step,
+            total=self.plan.scheduled_steps,
+            device=self.batches.real.device,
+            group=group,
         )
 
     def _require_storable(self, report: StepReport | None) -> None:
@@ -217,10 +213,10 @@ class Trainer:
         """
         if report is not None:
             self.guard.check(self.step, report)
-        require_finite(self.players, self.penalties, step=self.step)
+        require_finite(self.players, self.memories, step=self.step)
 
     def _ends(self, *, has_events: bool) -> bool:
-        """Whether play ends now, after the same step in all processes, whichever of them was asked to end it.
+        """Whether training ends now, after the same step in all processes, whichever of them was asked to end it.
 
         What handlers ask of the first process holds at once, and the others wait for them. A signal to any process
         travels with the gradients of the next step, so that a step without events costs no message of its own.
@@ -231,16 +227,18 @@ class Trainer:
             return any(self.group.all_gather_object(self.is_asked_to_stop))
         return self.group.any_noticed()
 
-    def _announce(self, event: Event) -> None:
-        for handler in self.handlers:
-            handler(event)
+    def _announce(self, event: Event, handlers: Sequence[Handler]) -> None:
+        for handler in handlers:
+            answer = handler(event)
+            if isinstance(answer, Stop):
+                self.end(answer)
 
     def row(self, report: StepReport, speed: float) -> dict[str, Any]:
-        """A line of `metrics.jsonl` about the step that was just played."""
+        """A line of `metrics.jsonl` about the step that was just taken."""
         value, error = value_played(
             self.objective, report.real_logits, report.fake_logits, is_conditional=self.batches.labels is not None
         )
-        gamma = self.gamma.at(self.step - 1, self.plan.course)
+        gamma = self.gamma.at(self.step - 1, self.plan.scheduled_steps)
         real, fake = report.real_logits.float(), report.fake_logits.float()
         row: dict[str, Any] = {
             "step": self.step,
@@ -264,15 +262,20 @@ class Trainer:
             },
         }
         row |= self._under_data(report)
-        if self.fog is not None:
-            row["instance_noise"] = self.fog.level
+        if self.augmentation is not None:
+            row[self.augmentation.name] = self.augmentation.strength(self.step - 1, self.plan.scheduled_steps)
         if self.step in self.plan.sample_steps or self.step == self.plan.steps:
             row["histogram"] = logit_histogram(real, fake, as_probability=self.objective.logit_meaning == "log_odds")
         if self.plan.is_monitored(self.step):
             # The batches of the next step: what the discriminator is asked about has not moved it yet.
-            batch, other = self.batches_at(self.step, joined=True)[:2]
+            batch, other = self.batches.at(self.step, joined=True)[:2]
             row["saturation"] = measure_saturation(
-                self.discriminator, self.generator, objective=self.objective, batch=batch, other=other
+                self.discriminator,
+                self.generator,
+                objective=self.objective,
+                batch=batch,
+                other=other,
+                augmentation=self.augmentation_at(self.step),
             )
         return row
 

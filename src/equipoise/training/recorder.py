@@ -1,4 +1,4 @@
-"""Writes what the trainer announces into a run folder: measured steps, pictures of samples, checkpoints, status."""
+"""Writes what the trainer announces into a run folder: measured steps, sample grids, checkpoints, status."""
 
 from __future__ import annotations
 
@@ -6,42 +6,28 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from equipoise.data import PreparedData
 from equipoise.errors import StorageError
+from equipoise.files import remove
 from equipoise.randomness import Stream
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
 from equipoise.training.checkpoints import save_checkpoint
 from equipoise.training.events import CheckpointDue, Ended, Event, Measured, RolledBack, SamplesDue
-from equipoise.training.loop import Trainer
+from equipoise.training.progress import Progress
 from equipoise.training.sampling import draw_samples
-
-
-class Progress(Protocol):
-    """Who is told how far a run has come; the command line shows a bar."""
-
-    def start(self, total_steps: int, start_step: int, description: str) -> None: ...
-
-    def update(self, step: int, fields: dict[str, Any]) -> None: ...
-
-    def message(self, text: str) -> None: ...
-
-    def close(self) -> None: ...
+from equipoise.training.state import TrainingState
 
 
 class SampleGrids:
-    """Draws the same latents at every look, so that one watches the same samples grow."""
+    """Draws the same latents each time, so that one watches the same samples grow."""
 
     def __init__(self, folder: RunFolder, data: PreparedData, *, seed: int, conditional: bool) -> None:
-        self.folder = folder
-        self.data = data
-        self.seed = seed
-        self.conditional = conditional
+        self.folder, self.data, self.seed, self.conditional = folder, data, seed, conditional
 
     def write_real(self) -> None:
         """`real.png`: training samples laid out like the generated ones."""
@@ -49,27 +35,25 @@ class SampleGrids:
         values = domain.shown(self.data.shown_part("train"), by_class=self.conditional)
         domain.save_shown(values, self.folder.samples / "real.png", values_are_real=True)
 
-    def write(self, trainer: Trainer, step: int) -> None:
-        """The sample grid or plot of `step`, and the numbers behind it for points and tables."""
-        average = trainer.generator.average
-        network = trainer.generator.network if average is None else average.network
+    def write(self, state: TrainingState) -> None:
+        """The sample grid or plot of a step, and the numbers behind it for points and tables."""
         domain = self.data.domain
         drawn = [
             draw_samples(
-                network,
+                state.sampled_generator,
                 count,
-                latent_dimensions=trainer.batches.latent_dimensions,
+                latent_dimensions=state.batches.latent_dimensions,
                 seed=self.seed,
                 purpose=Stream.SAMPLE_GRID,
                 sample_numbers=sample_size(self.data.space),
                 class_shares=torch.from_numpy(self.data.class_shares) if self.conditional else None,
                 label=label,
-                device=trainer.batches.real.device,
+                device=state.batches.real.device,
             )[0].numpy()
             for count, label in domain.shown_draws(self.data.n_classes, by_class=self.conditional)
         ]
         values = self.data.encoder.decode(np.concatenate(drawn))
-        path = self.folder.sample_file(step, ".png")
+        path = self.folder.sample_file(state.step, ".png")
         domain.save_shown(values, path, read_real=lambda: self.data.shown_part("train").values)
 
 
@@ -78,34 +62,43 @@ class Recorder:
 
     Args:
         folder: where to write.
-        sheets: who draws the pictures.
-        progress: who is told, or `None`.
+        grids: who draws the samples.
+        progress: who is told.
+        live: what else a progress display shows.
     """
 
-    def __init__(self, folder: RunFolder, grids: SampleGrids, *, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        grids: SampleGrids,
+        *,
+        progress: Progress,
+        live: Callable[[], dict[str, str]] = dict,
+    ) -> None:
         self.folder = folder
         self.grids = grids
         self.progress = progress
-        self.trainer: Trainer | None = None
-        self.live: Callable[[], dict[str, str]] = dict  # what else a progress display shows
+        self.live = live
         self._values: deque[float] = deque(maxlen=20)
         self._flags: list[str] = []
         self._said: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         """Write what the event asks for."""
-        assert self.trainer is not None, "give the recorder its trainer before play begins"
         if isinstance(event, Measured):
             self.folder.append(self.folder.metrics, event.row)
             if "saturation" in event.row:
                 self._flag(event.row["saturation"]["flags"])
             self._tell(event)
         elif isinstance(event, SamplesDue):
-            self.grids.write(self.trainer, event.step)
+            self.grids.write(event.state)
         elif isinstance(event, CheckpointDue):
-            save_checkpoint(self.folder.checkpoints, self.trainer)
-            self.folder.write_status(state="training", step=event.step, steps=self.trainer.plan.steps)
+            save_checkpoint(self.folder.checkpoints, event.state)
+            self.folder.write_status(state="training", step=event.step, steps=event.state.plan.steps)
         elif isinstance(event, Ended):
+            if event.is_complete:
+                # A report of fewer steps would say that nothing is left to do.
+                remove(self.folder.report)
             self.folder.write_status(state="finished" if event.is_complete else "stopped", step=event.step)
 
     def _flag(self, flags: list[str]) -> None:
@@ -114,13 +107,11 @@ class Recorder:
             self.folder.write_status(flags=flags, message=" ".join(flags))
             self._flags = flags
         for text in flags:
-            if text not in self._said and self.progress is not None:
+            if text not in self._said:
                 self.progress.message(text)
             self._said.add(text)
 
     def _tell(self, event: Measured) -> None:
-        if self.progress is None:
-            return
         self._values.append(event.row["value"])
         self.progress.update(
             event.step,

@@ -1,21 +1,22 @@
-"""Play that left the finite numbers, or that the looks call collapsed, goes on from a checkpoint with smaller steps.
+"""Training that left the finite numbers, or that interim evaluations call collapsed, goes on from a checkpoint with
+lower learning rates.
 
 The rule, the same in every run and whenever it is stopped and resumed:
 
-- Play goes back to the newest whole checkpoint among the planned ones (those at multiples of the interval, and that of
-  step 0). If play went back there before and has not reached another planned one since, it goes back one further. When
-  the looks are the reason, it goes back to the newest one that is no later than the last look with a good trend.
+- Training goes back to the newest whole checkpoint among the planned ones (those at multiples of the interval, and that
+  of step 0). If it went back there before and has not reached another planned one since, it goes back one further. When
+  evaluations are the reason, it goes back to the newest one that is no later than the last one with a good trend.
 - Both learning rates are multiplied by a stated factor, for the rest of the run, on top of earlier ones.
-- This happens at most a stated number of times; the next time, play ends with `PlayDiverged`.
+- This happens at most a stated number of times; the next time, training ends with `PlayDiverged`.
 
-The factor and the list of what happened are part of the state, and stand in the checkpoint that play goes back to
-before anything else is changed: a kill at any moment between leaves a run that does the same once more. A look whose
-trend is bad stands in the run folder, and the checkpoint of its step is written, before anything follows from it.
+The factor and the list of what happened are part of the state, and stand in the checkpoint that training goes back to
+before anything else is changed: a kill at any moment between leaves a run that does the same once more. An evaluation
+whose trend is bad stands in the run folder, and the checkpoint of its step is written, before anything follows from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,7 +35,7 @@ from equipoise.training.checkpoints import (
     step_of,
     tensor_file,
 )
-from equipoise.training.events import EvaluationDue, Event, RolledBack
+from equipoise.training.events import EvaluationDue, Event, Handler, RolledBack, Stop
 from equipoise.training.loop import Trainer
 
 OnCollapse = Literal["rollback", "stop", "continue"]
@@ -48,37 +49,44 @@ class Collapsed(PlayDiverged):
 
 
 class Recovery:
-    """Plays a trainer to its end, going back to a checkpoint where the rule allows it.
+    """Runs a trainer to its end, going back to a checkpoint where the rule allows it.
 
     Args:
         run: holds the checkpoints.
         most: rollbacks in the whole run.
         learning_rate_factor: on both learning rates, at each.
-        tell: is given a sentence about each.
+        handlers: who is told of everything that happens.
+        watch: the one of them that ends training on a bad trend; the first process may have one.
+        tell: is given a sentence about each rollback.
     """
 
     def __init__(
-        self, run: RunFolder, *, most: int, learning_rate_factor: float, tell: Callable[[str], None] | None = None
+        self,
+        run: RunFolder,
+        *,
+        most: int,
+        learning_rate_factor: float,
+        handlers: Sequence[Handler] = (),
+        watch: CollapseWatch | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.run, self.most, self.factor, self.tell = run, most, learning_rate_factor, tell
+        self.handlers, self.watch = handlers, watch
 
-    def play(self, trainer: Trainer, watch: CollapseWatch | None = None) -> None:
+    def train(self, trainer: Trainer) -> None:
         """`trainer.run()`, as often as it takes; of many processes, all of them call this.
-
-        Args:
-            trainer: ready to play.
-            watch: its handler that acts on the looks; the first process has one.
 
         Raises:
             PlayDiverged: it went wrong more often than is allowed, or there is nothing to go back to.
         """
+        watch = self.watch
         self.record(trainer)
-        # What a look had found before a kill is acted on before the next step, as it would have been.
+        # What an evaluation had found before a kill is acted on before the next step, as it would have been.
         is_found = trainer.group.broadcast_object(watch is not None and self._finds_unheeded(trainer, watch))
         while True:
             try:
                 if not is_found:
-                    trainer.run()
+                    trainer.run(self.handlers)
                 is_found = False
                 if watch is not None and watch.what == "stop" and watch.found is not None:
                     self._end_there(trainer, watch.found)
@@ -131,12 +139,9 @@ class Recovery:
             self.run.cut_after(to_step)
         trainer.group.wait()
         restore(trainer, tensors, {**numbers, **changes}, where=str(self.run.checkpoints))
-        trainer.guard.clear()
-        trainer.trend, trainer.should_stop = None, False  # not `stop_asked`: a signal is answered by the end of play
         self.record(trainer)
-        if self.tell is not None:
-            self.tell(sentence(record))
-        for handler in trainer.handlers:
+        self.tell(sentence(record))
+        for handler in (*trainer.handlers, *self.handlers):
             handler(RolledBack(to_step, record))
 
     def record(self, trainer: Trainer) -> None:
@@ -199,26 +204,29 @@ class Recovery:
 
 
 class CollapseWatch:
-    """A handler that ends play on a bad trend of the looks; it comes after theirs, and others decide what follows.
+    """A handler that ends training on a bad trend of the evaluations; it comes after theirs.
 
     Args:
-        trainer: whose `trend` the looks set.
         what: to do about `collapsed` and `diverged`.
+        trend: gives what the evaluations say now.
 
     Attributes:
-        found: what it has ended play for.
+        found: what it has ended training for.
     """
 
-    def __init__(self, trainer: Trainer, what: OnCollapse) -> None:
-        self.trainer, self.what = trainer, what
+    def __init__(self, what: OnCollapse, trend: Callable[[], str | None]) -> None:
+        self.what, self.trend = what, trend
         self.found: Collapsed | None = None
 
-    def __call__(self, event: Event) -> None:
-        """After a look with a bad trend, ask play to end."""
-        trend = self.trainer.trend
-        if self.what != "continue" and isinstance(event, EvaluationDue) and trend in BAD_TRENDS:
-            self.find(event.step, trend)
-            self.trainer.should_stop = True
+    def __call__(self, event: Event) -> Stop | None:
+        """After an evaluation with a bad trend, ask for the end."""
+        if self.what == "continue" or not isinstance(event, EvaluationDue):
+            return None
+        trend = self.trend()
+        if trend not in BAD_TRENDS:
+            return None
+        self.find(event.step, trend)
+        return Stop()
 
     def find(self, step: int, trend: str) -> None:
         """Note what a look has said."""

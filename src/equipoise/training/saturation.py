@@ -19,19 +19,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from equipoise.augmentation import StepAugmentation
 from equipoise.game.player import Player, total_norm
-from equipoise.game.step import Batch
+from equipoise.game.step import Batch, augmented
 from equipoise.objectives import find
-from equipoise.objectives.base import Objective, precise
+from equipoise.objectives.base import Objective
 from equipoise.objectives.log_odds import as_log_odds, log_odds_offset
 from equipoise.objectives.value import value_function
-from equipoise.shapes import Labels, Logits, PerSample, Samples
+from equipoise.shapes import Labels, Latents, Logits, PerSample, Samples, precise
 
 SPACING_STEPS = 500
 """Fewest steps between two measurements. One costs, in steps of the presets on one CPU thread: points 3.3 (0.7 % of
@@ -56,7 +57,13 @@ EXPLODED = (
 
 
 def measure_saturation(
-    discriminator: Player, generator: Player, *, objective: Objective, batch: Batch, other: Batch
+    discriminator: Player,
+    generator: Player,
+    *,
+    objective: Objective,
+    batch: Batch,
+    other: Batch,
+    augmentation: StepAugmentation | None = None,
 ) -> dict[str, Any]:
     """How strongly either loss would move the generator, and how sure the discriminator is, on one batch.
 
@@ -69,6 +76,7 @@ def measure_saturation(
         objective: whose logits these are; only log-odds have probabilities.
         batch: what is measured on.
         other: where the offset of relativistic logits is fitted; another batch, or the value would be flattered.
+        augmentation: what is done to the samples of both batches before the discriminator sees them.
 
     Returns:
         Plain values for the key `saturation` of a measured row. Entries that need probabilities are `None` for an
@@ -86,13 +94,14 @@ def measure_saturation(
         - `flags`: a sentence for each thing that looks wrong.
     """
     with _in_evaluation(discriminator.network, generator.network):
-        fake = generator(batch.latents, batch.labels)
+        (batch, other), generate = augmented((batch, other), generator, augmentation)
+        fake = generate(batch.latents, batch.labels)
         logits, slopes = _logits_and_slopes(discriminator, batch.real, fake, batch.labels)
         slope_norm = torch.linalg.vector_norm(slopes.flatten(start_dim=1), dim=1).mean()
         count = len(batch.real)
         offset, shift = None, torch.zeros(())
         if objective.logit_meaning == "log_odds_up_to_a_constant":
-            shift, offset = _offsets(*_logits(discriminator, generator, other), batch=batch, other=other)
+            shift, offset = _offsets(*_logits(discriminator, generate, other), batch=batch, other=other)
         odds = as_log_odds(objective, logits, offset=shift)
         found = (
             _without_probabilities()
@@ -190,8 +199,10 @@ def _generator_norm(generator: Player, fake: Samples, slopes: Samples, strength:
 
 
 @torch.no_grad()
-def _logits(discriminator: Player, generator: Player, batch: Batch) -> tuple[Logits, Logits]:
-    fake = generator(batch.latents, batch.labels)
+def _logits(
+    discriminator: Player, generate: Callable[[Latents, Labels | None], Samples], batch: Batch
+) -> tuple[Logits, Logits]:
+    fake = generate(batch.latents, batch.labels)
     return discriminator(batch.real, batch.labels), discriminator(fake, batch.labels)
 
 

@@ -78,7 +78,7 @@ def value_under_data(
     if not is_conditional:
         estimate = value_function(objective, real_logits, fake_logits, weights=importance)
         return estimate.value, estimate.standard_error
-    if objective.form == "ema":
+    if objective.form == "averaging":
         return None
     real, fake = (side.detach().cpu().double() for side in (real_logits, fake_logits))
     margins = objective.margins(real, fake)

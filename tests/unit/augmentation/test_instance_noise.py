@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from equipoise.augmentation.instance_noise import InstanceNoise, add_instance_noise
+from equipoise.augmentation.instance_noise import add_noise, instance_noise
 from equipoise.errors import ConfigError
 
 
 def test_noise_has_the_stated_standard_deviation_and_no_mean():
     samples = torch.zeros(4, 100, 100, dtype=torch.float64)
-    noisy = add_instance_noise(samples, 0.3, randomness=torch.Generator().manual_seed(0))
+    noisy = add_noise(samples, 0.3, torch.Generator().manual_seed(0))
     # 40,000 draws: the mean to 0.3/200, the deviation to 0.3/sqrt(80,000); four of each.
     assert abs(float(noisy.mean())) < 4 * 0.3 / 200
     assert float(noisy.std()) == pytest.approx(0.3, abs=4 * 0.3 / math.sqrt(80_000))
@@ -19,7 +19,7 @@ def test_noise_has_the_stated_standard_deviation_and_no_mean():
 
 def test_the_stream_decides_the_noise_and_a_gradient_passes_unchanged():
     samples = torch.ones(3, 2, requires_grad=True)
-    first, second = (add_instance_noise(samples, 0.5, randomness=torch.Generator().manual_seed(4)) for _ in range(2))
+    first, second = (add_noise(samples, 0.5, torch.Generator().manual_seed(4)) for _ in range(2))
     assert torch.equal(first, second)
     first.sum().backward()
     assert torch.equal(samples.grad, torch.ones(3, 2))
@@ -28,17 +28,19 @@ def test_the_stream_decides_the_noise_and_a_gradient_passes_unchanged():
 def test_level_zero_changes_nothing_and_still_draws():
     stream = torch.Generator().manual_seed(1)
     samples = torch.randn(5, 2)
-    assert torch.equal(add_instance_noise(samples, 0.0, randomness=stream), samples)
+    assert torch.equal(add_noise(samples, 0.0, stream), samples)
     assert not torch.equal(stream.get_state(), torch.Generator().manual_seed(1).get_state())
 
 
-def test_noise_falls_linearly_to_its_final_level_over_its_share_of_the_run():
-    noise = InstanceNoise(0.4, final=0.1, share=0.5)
-    assert [noise.level_at(step, 101) for step in (0, 25, 50, 100)] == pytest.approx([0.4, 0.25, 0.1, 0.1])
-    assert InstanceNoise(0.4).level_at(0, 1) == pytest.approx(0.4)
+def test_noise_falls_linearly_to_its_final_level_over_its_part_of_the_run():
+    noise = instance_noise(0.4, final=0.1, decay_fraction=0.5)
+    assert [noise.strength(step, 101) for step in (0, 25, 50, 100)] == pytest.approx([0.4, 0.25, 0.1, 0.1])
+    assert instance_noise(0.4).strength(0, 1) == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize("options", [{"level": -1.0}, {"level": math.nan}, {"final": math.inf}, {"share": 0.0}])
+@pytest.mark.parametrize(
+    "options", [{"level": -1.0}, {"level": math.nan}, {"final": math.inf}, {"decay_fraction": 0.0}]
+)
 def test_noise_that_is_none_is_refused(options):
     with pytest.raises(ConfigError, match="instance noise"):
-        InstanceNoise(**options)
+        instance_noise(**options)

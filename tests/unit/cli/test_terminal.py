@@ -1,4 +1,4 @@
-"""Errors, JSON and aligned columns as commands print them."""
+"""Errors and JSON as commands print them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import pytest
 import typer
 
-from equipoise.cli.terminal import aligned, print_json, readable_bytes, readable_seconds, reporting_errors
+from equipoise.cli.terminal import print_json, readable_bytes, readable_seconds, reporting_errors
 from equipoise.errors import DataError, Interrupted, PlayDiverged
 
 
@@ -69,14 +69,6 @@ def test_ctrl_c_outside_of_training_exits_with_130(capsys):
 def test_json_has_no_nan(capsys):
     print_json({"value": math.nan, "bound": math.inf, "step": 3})
     assert json.loads(capsys.readouterr().out) == {"value": None, "bound": None, "step": 3}
-
-
-def test_columns_line_up():
-    assert aligned([("runs/a", "12"), ("runs/long", "3")], ("run", "step")).splitlines() == [
-        "run        step",
-        "runs/a     12",
-        "runs/long  3",
-    ]
 
 
 @pytest.mark.parametrize(

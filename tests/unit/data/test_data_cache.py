@@ -13,20 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from data_builders import mixed_frame, picture
 
 from equipoise.data import DataOptions, load, prepare
 from equipoise.data.store import cache as cache_module
-from equipoise.data.store import table as stored_table_module
+from equipoise.data.store import arrow as arrow_module
 from equipoise.errors import DataError, StorageError
 
 HOLD = """
 import sys, time
 from equipoise.data.store.cache import building
-with building("aaaa", needs_bytes=1) as (folder, facts):
-    (folder / "values.npy").write_bytes(b"some")
-    print(folder, flush=True)
+with building("aaaa", needs_bytes=1) as draft:
+    (draft.folder / "values.arrow").write_bytes(b"some")
+    print(draft.folder, flush=True)
     time.sleep(120)
 """
 
@@ -54,7 +55,7 @@ def full(*arguments: object, **options: object) -> None:
 
 
 def cut_short(*arguments: object, **options: object) -> None:
-    """What numpy says of a file that it could not write to its end."""
+    """What a library says of a file that it could not write to its end, without a number."""
     raise OSError("65536 requested and 0 written")
 
 
@@ -75,13 +76,13 @@ def some_pictures(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("source", "place"),
     [
-        (a_table, (stored_table_module.Path, "write_text")),  # the levels of text, after the room was looked at
-        (a_table, (np, "save")),  # the numbers of the rows of each part
-        (some_pictures, (np, "save")),  # the pictures that were kept
-        (some_pictures, (cache_module.Path, "unlink")),
-        (a_table, (np.memmap, "flush")),
+        (a_table, (pa.ipc, "new_file")),  # the columns, after the room was looked at
+        (a_table, (arrow_module, "_lay_out")),  # the numbers of the rows of each part
+        (some_pictures, (arrow_module, "_lay_out")),  # the pictures
+        (some_pictures, (cache_module.Path, "unlink")),  # the pictures before they were brought together
+        (a_table, (arrow_module.os, "posix_fallocate")),
     ],
-    ids=["levels", "parts", "kept pictures", "moved pictures", "flush"],
+    ids=["columns", "parts", "pictures", "moved pictures", "room"],
 )
 def test_a_disk_that_fills_up_while_the_cache_is_written_says_what_to_do(
     source: Callable[[Path], Path],
@@ -109,9 +110,9 @@ def test_a_source_that_cannot_be_read_is_no_fault_of_the_cache(own_cache: Path) 
 def test_a_damaged_entry_is_deleted_on_a_full_disk_too(
     own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with cache_module.building("aaaa", needs_bytes=1) as (folder, _):
-        (folder / "values.npy").write_bytes(b"some")
-    (own_cache / "aaaa" / "values.npy").write_bytes(b"other")
+    with cache_module.building("aaaa", needs_bytes=1) as draft:
+        (draft.folder / "values.arrow").write_bytes(b"some")
+    (own_cache / "aaaa" / "values.arrow").write_bytes(b"other")
     monkeypatch.setattr(cache_module.tempfile, "mkdtemp", full)
     monkeypatch.setattr(cache_module.Path, "mkdir", full)
     assert cache_module.open_entry("aaaa") is None
@@ -121,9 +122,9 @@ def test_a_damaged_entry_is_deleted_on_a_full_disk_too(
 def test_a_damaged_entry_that_cannot_be_deleted_says_what_to_do(
     own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with cache_module.building("aaaa", needs_bytes=1) as (folder, _):
-        (folder / "values.npy").write_bytes(b"some")
-    (own_cache / "aaaa" / "values.npy").write_bytes(b"other")
+    with cache_module.building("aaaa", needs_bytes=1) as draft:
+        (draft.folder / "values.arrow").write_bytes(b"some")
+    (own_cache / "aaaa" / "values.arrow").write_bytes(b"other")
 
     def refused(*arguments: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -149,10 +150,10 @@ def test_what_a_living_builder_writes_is_left_alone_however_old_it_looks(
 ) -> None:
     _, folder = builder
     long_ago = time.time() - 10 * cache_module.LEFTOVER_SECONDS
-    for place in (folder / "values.npy", folder):
+    for place in (folder / "values.arrow", folder):
         os.utime(place, (long_ago, long_ago))
     with cache_module.building("bbbb", needs_bytes=1):
-        assert (folder / "values.npy").is_file()
+        assert (folder / "values.arrow").is_file()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere leftovers are told by their age")

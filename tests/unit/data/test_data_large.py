@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from data_builders import mixed_frame, picture
+from equipoise.data.store.tables import OnDiskTable
 
 from equipoise.data import PARTS, DataOptions, Dataset, PreparedData, load, prepare
 from equipoise.data.store import cache as cache_module
-from equipoise.data.store.arrays import OnDiskArray
-from equipoise.data.store.table import OnDiskTable
+from equipoise.data.store.arrow import OnDiskArray
 from equipoise.errors import ConfigError, DataError, StorageError
 from equipoise.training.batches import BatchSource
 
@@ -145,12 +145,12 @@ def test_a_damaged_cache_is_made_again(
     table_of_every_type().to_parquet(path)
     in_memory, _ = both(path, monkeypatch)
     for entry in list(own_cache.iterdir()):
-        file = entry / "entry.json" if damage == "garble the list" else sorted(entry.glob("*.npy"))[-1]
+        file = entry / "entry.json" if damage == "garble the list" else sorted(entry.glob("*.arrow"))[-1]
         content = bytearray(file.read_bytes())
         if damage == "flip":
             content[-1] ^= 1
         elif damage == "garble the list":
-            content = bytearray(b'{"format": 1, "facts": [], "files": 7}')
+            content = bytearray(b'{"format": 2, "facts": [], "files": 7}')
         else:
             content = content[:-1]
         file.unlink()
@@ -244,7 +244,7 @@ def test_an_array_of_images_on_disk_is_the_array_in_memory(
 ) -> None:
     path = tmp_path / "images.npy"
     np.save(path, values)
-    monkeypatch.setattr("equipoise.data.store.arrays.CHUNK_BYTES", 5000)
+    monkeypatch.setattr("equipoise.data.store.arrow.CHUNK_BYTES", 5000)
     for _ in ("made", "found"):
         in_memory, on_disk = both(path, monkeypatch, **options)
         assert_same(in_memory, on_disk)
@@ -263,7 +263,7 @@ def test_twin_images_on_disk_fall_on_one_side(tmp_path: Path, monkeypatch: pytes
 def test_points_of_an_array_on_disk_are_those_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "points.npy"
     np.save(path, np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32))
-    monkeypatch.setattr("equipoise.data.store.arrays.CHUNK_BYTES", 5000)
+    monkeypatch.setattr("equipoise.data.store.arrow.CHUNK_BYTES", 5000)
     in_memory, on_disk = both(path, monkeypatch)
     assert on_disk.fingerprint == in_memory.fingerprint
     for name in PARTS:
@@ -328,9 +328,9 @@ def test_rows_from_all_over_a_mapped_file_are_its_rows(
 ) -> None:
     values = np.random.default_rng(0).integers(0, 99, (1000, 5))
     np.save(tmp_path / "values.npy", values)
-    monkeypatch.setattr("equipoise.data.store.arrays.RELEASE_BYTES", 1000)
-    monkeypatch.setattr("equipoise.data.store.arrays.SCATTERED_ROWS", 3)
-    mapped = OnDiskArray(tmp_path / "values.npy")
+    monkeypatch.setattr("equipoise.data.store.arrow.RELEASE_BYTES", 1000)
+    monkeypatch.setattr("equipoise.data.store.arrow.SCATTERED_ROWS", 3)
+    mapped = OnDiskArray.of_npy(tmp_path / "values.npy")
     released = []
     monkeypatch.setattr(mapped, "release", lambda: released.append(1))
     np.testing.assert_array_equal(mapped[np.array(index)], values[index])
@@ -367,12 +367,12 @@ def test_pictures_are_made_from_some_rows_of_large_data(tmp_path: Path, monkeypa
 
 
 def test_pages_of_all_mapped_files_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("equipoise.data.store.arrays.RELEASE_BYTES", 10_000)
+    monkeypatch.setattr("equipoise.data.store.arrow.RELEASE_BYTES", 10_000)
     released = []
     release = OnDiskArray.release
     monkeypatch.setattr(OnDiskArray, "release", lambda self: released.append(self) or release(self))
     np.save(tmp_path / "values.npy", np.arange(500))  # 4,000 bytes
-    arrays = [OnDiskArray(tmp_path / "values.npy") for _ in range(3)]
+    arrays = [OnDiskArray.of_npy(tmp_path / "values.npy") for _ in range(3)]
     for array in (arrays[0], arrays[0], arrays[1]):
         np.testing.assert_array_equal(array[np.array([0, 499])], [0, 499])
     assert released == []  # one file touched twice is in memory once

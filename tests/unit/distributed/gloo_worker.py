@@ -74,7 +74,7 @@ def gradients_of_a_step(data: str, game: str, group: ProcessGroup) -> torch.Tens
         player.optimizer.register_step_pre_hook(
             lambda optimiser, a, k: met.extend(p.grad.flatten().clone() for p in optimiser.param_groups[0]["params"])
         )
-    trainer.play()
+    trainer.train_step()
     return torch.cat(met)
 
 

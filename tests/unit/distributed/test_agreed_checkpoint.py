@@ -36,9 +36,15 @@ def built(planned, group):
         return build_trainer(planned.config, planned.data, group=group)
 
 
-def recording(trainer, run):
-    """A handler as the first process has one."""
-    return lambda event: save_checkpoint(run.checkpoints, trainer) if isinstance(event, CheckpointDue) else None
+def recovery(group, run, watch=None):
+    """As a run has one; handlers are in the first process."""
+
+    def record(event):
+        if isinstance(event, CheckpointDue):
+            save_checkpoint(run.checkpoints, event.state)
+
+    handlers = [] if not group.is_main else [record] if watch is None else [record, watch]
+    return Recovery(run, most=1, learning_rate_factor=0.5, handlers=handlers, watch=watch if group.is_main else None)
 
 
 def test_all_go_back_together_when_a_moment_has_become_infinite_that_only_the_first_would_store(plan, tmp_path):
@@ -46,12 +52,11 @@ def test_all_go_back_together_when_a_moment_has_become_infinite_that_only_the_fi
 
     def play(group):
         trainer = built(plan, group)
-        trainer.handlers = [recording(trainer, run)] if group.is_main else []
         weight = trainer.generator.parameters[2]
         weight.register_hook(
             lambda gradient: gradient + HUGE if trainer.step == 9 and not trainer.rollbacks else gradient
         )
-        Recovery(run, most=1, learning_rate_factor=0.5).play(trainer)
+        recovery(group, run).train(trainer)
         return trainer.step, [(r["to_step"], r["step"], r["player"], r["layer"]) for r in trainer.rollbacks]
 
     first, second = in_threads(2, play)
@@ -63,8 +68,7 @@ def test_a_signal_to_one_process_is_remembered_over_a_rollback_of_all(plan, tmp_
 
     def play(group):
         trainer = built(plan, group)
-        trainer.handlers = [recording(trainer, run)] if group.is_main else []
-        batches_at = trainer.batches_at
+        batches_at = trainer.batches.at
 
         def broken(step, *, joined=False):
             if step == 9 and not joined and group.rank == 1:
@@ -73,8 +77,8 @@ def test_a_signal_to_one_process_is_remembered_over_a_rollback_of_all(plan, tmp_
                     trainer.batches.real = trainer.batches.real * torch.nan
             return batches_at(step, joined=joined)
 
-        trainer.batches_at = broken
-        Recovery(run, most=1, learning_rate_factor=0.5).play(trainer)
+        trainer.batches.at = broken
+        recovery(group, run).train(trainer)
         return trainer.step, len(trainer.rollbacks)
 
     assert in_threads(2, play) == [(8, 1), (8, 1)]
@@ -85,11 +89,10 @@ def test_what_a_look_had_asked_for_before_a_kill_is_done_by_all(plan, tmp_path):
 
     def first_part(group):
         trainer = built(plan, group)
-        save = recording(trainer, run)
         for step in range(9):
             if step % 4 == 0 and group.is_main:
-                save(CheckpointDue(step))
-            trainer.play()
+                save_checkpoint(run.checkpoints, trainer.state)
+            trainer.train_step()
 
     in_threads(2, first_part)
     for step, trend in ((4, None), (8, "collapsed")):
@@ -98,9 +101,8 @@ def test_what_a_look_had_asked_for_before_a_kill_is_done_by_all(plan, tmp_path):
     def rest(group):
         trainer = built(plan, group)
         load_checkpoint(run.checkpoints, trainer)
-        watch = CollapseWatch(trainer, "rollback")
-        trainer.handlers = [recording(trainer, run), watch] if group.is_main else []
-        Recovery(run, most=1, learning_rate_factor=0.5).play(trainer, watch if group.is_main else None)
+        watch = CollapseWatch("rollback", lambda: None)
+        recovery(group, run, watch).train(trainer)
         return trainer.step, [(record["step"], record["to_step"]) for record in trainer.rollbacks]
 
     assert in_threads(2, rest) == [(12, [(8, 4)])] * 2
@@ -111,8 +113,8 @@ def test_the_first_process_says_which_checkpoint_is_taken_up_whatever_the_others
     trainer = build_trainer(plan.config, plan.data)
     for step in range(3):
         for folder in seen[(step == 2) :]:  # the first process does not see the last one
-            save_checkpoint(folder, trainer, thin=False)
-        trainer.play()
+            save_checkpoint(folder, trainer.state, thin=False)
+        trainer.train_step()
 
     def loaded(group):
         trainer = built(plan, group)

@@ -10,16 +10,16 @@ import torch
 from threads import in_threads
 
 import equipoise.penalties as penalties
-from equipoise.augmentation.transforms import shift_and_flip
+from equipoise import augmentation
 from equipoise.distributed import SINGLE_PROCESS
 from equipoise.errors import ConfigError, PlayDiverged
-from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.build.trainer import build_trainer, plan_of
 from equipoise.experiment.many_processes import agreed_plan, refuse_unshareable
 from equipoise.experiment.prepare import plan_run
 from equipoise.game.step import discriminator_loss
 from equipoise.penalties.base import Position
 from equipoise.runfolder import create_run_folder
-from equipoise.training import CheckpointDue, Measured
+from equipoise.training import CheckpointDue, Measured, Stop
 from equipoise.training.checkpoints import load_checkpoint, save_checkpoint
 from equipoise.training.rollback import Recovery
 
@@ -90,9 +90,9 @@ def plan(data, *settings, steps=STEPS):
 ONE_AT_A_TIME = threading.Lock()
 
 
-def built(planned, group=SINGLE_PROCESS):
+def built(planned, group=SINGLE_PROCESS, plan=None):
     with ONE_AT_A_TIME:  # weights are drawn from torch's global stream, which threads share and processes do not
-        trainer = build_trainer(planned.config, planned.data, group=group)
+        trainer = build_trainer(planned.config, planned.data, plan=plan, group=group)
     trainer.batches.real = trainer.batches.real.double()
     return trainer
 
@@ -143,8 +143,8 @@ def test_classes_and_weights_are_those_of_the_joined_batch_and_so_are_the_measur
 
 def test_the_report_of_a_step_is_about_the_joined_batch(points):
     planned = plan(points, "penalties=[r1, wgan_gp]")
-    alone = built(planned).play(measure=True)
-    for report in in_threads(2, lambda group: built(planned, group).play(measure=True)):
+    alone = built(planned).train_step(measure=True)
+    for report in in_threads(2, lambda group: built(planned, group).train_step(measure=True)):
         assert torch.equal(report.real_logits, alone.real_logits)
         torch.testing.assert_close(report.discriminator_loss, alone.discriminator_loss)
         torch.testing.assert_close(report.generator_loss, alone.generator_loss)
@@ -162,7 +162,7 @@ def test_logits_travel_only_where_the_loss_of_a_sample_depends_on_all_of_them(ob
     def sent(group):
         trainer = built(planned, group)
         before = group.messages
-        trainer.play()
+        trainer.train_step()
         return group.messages - before
 
     assert in_threads(2, sent) == [messages] * 2
@@ -173,7 +173,7 @@ def test_logits_out_of_range_in_one_process_end_play_in_all(points):
 
     def ends(group):
         trainer = built(planned, group)
-        report = trainer.play()
+        report = trainer.train_step()
         largest = 1e31 if group.rank == 1 else 1.0
         report = dataclasses.replace(report, real_logits=torch.full_like(report.real_logits, largest))
         with pytest.raises(PlayDiverged, match="largest logit is 1e"):
@@ -193,7 +193,7 @@ def test_the_losses_of_the_processes_differ_and_their_gradients_add_up(objective
             trainer.discriminator,
             trainer.generator,
             objective=trainer.objective,
-            batch=trainer.batches_at(0)[0],
+            batch=trainer.batches.at(0)[0],
             penalties=trainer.penalties,
             group=group,
         )
@@ -212,9 +212,9 @@ def test_resuming_with_another_number_of_processes_continues_the_same_game(point
     def first_part(group):
         trainer = built(planned, group)
         for _ in range(5):
-            trainer.play()
+            trainer.train_step()
         if group.is_main:
-            save_checkpoint(tmp_path, trainer)
+            save_checkpoint(tmp_path, trainer.state)
 
     def rest(group):
         trainer = built(planned, group)
@@ -252,15 +252,16 @@ def test_every_penalty_draws_for_the_joined_batch(name):
         torch.testing.assert_close(found, alone[rank::4])
 
 
-def test_a_change_of_pictures_is_drawn_for_the_joined_batch():
-    pictures = torch.rand(8, 1, 9, 9)
+@pytest.mark.parametrize("name", augmentation.available())
+def test_an_augmentation_draws_for_the_joined_batch(name):
+    images = torch.rand(8, 1, 9, 9)
 
-    def change(group):
-        stream = torch.Generator().manual_seed(5)
-        return group.applied(lambda samples: shift_and_flip(samples, stream), group.shard_rows(pictures))
+    def augmented(group):
+        step = augmentation.StepAugmentation(augmentation.find(name)(), seed=5, step=0, total=10, group=group)
+        return step(group.shard_rows(images), "real")
 
-    alone = change(SINGLE_PROCESS)
-    for rank, found in enumerate(in_threads(2, change)):
+    alone = augmented(SINGLE_PROCESS)
+    for rank, found in enumerate(in_threads(2, augmented)):
         assert torch.equal(found, alone[rank::2])
 
 
@@ -270,7 +271,7 @@ def test_one_process_is_sent_no_message_and_given_its_own_tensors():
     assert SINGLE_PROCESS.shard_rows(logits) is logits
     assert SINGLE_PROCESS.mean_shard(logits) is logits
     assert SINGLE_PROCESS.all_reduce([], [logits])[0] is logits
-    assert SINGLE_PROCESS.decision("yes") == "yes" and SINGLE_PROCESS.all_gather_object(3) == [3]
+    assert SINGLE_PROCESS.broadcast_object("yes") == "yes" and SINGLE_PROCESS.all_gather_object(3) == [3]
     assert not SINGLE_PROCESS.any_noticed()
 
 
@@ -279,16 +280,15 @@ def test_all_end_after_the_same_step_whichever_is_asked(asked, points):
     planned = plan(points, "outputs.measure_every=100", "outputs.checkpoint_every=100", steps=60)
 
     def steps(group):
-        trainer = built(planned, group)
-        trainer.plan = dataclasses.replace(trainer.plan, sample_steps=frozenset())
-        play = trainer.play
+        trainer = built(planned, group, plan=dataclasses.replace(plan_of(planned.config), sample_steps=frozenset()))
+        play = trainer.train_step
 
         def asking(*, measure=False):
             if group.rank == asked and trainer.step == 7:
                 trainer.should_stop = True  # as a signal does, in the middle of a step
             return play(measure=measure)
 
-        trainer.play = asking
+        trainer.train_step = asking
         trainer.run()
         return trainer.step
 
@@ -303,10 +303,10 @@ def test_what_a_handler_of_the_first_process_decides_holds_at_once(points):
 
         def stop(event):
             if isinstance(event, Measured) and event.step == 10:
-                trainer.should_stop = True
+                return Stop()
+            return None
 
-        trainer.handlers = [stop] if group.is_main else []
-        trainer.run()
+        trainer.run([stop] if group.is_main else [])
         return trainer.step
 
     assert in_threads(2, steps) == [10, 10]
@@ -330,13 +330,10 @@ def test_a_plan_made_by_the_first_process_is_everybodys(points):
     planned = plan(points)
 
     def plans(group):
-        trainer = built(planned, group)
+        own = plan_of(planned.config)
         if group.is_main:
-            trainer.plan = dataclasses.replace(
-                trainer.plan, steps=99, schedule_steps=12, evaluation_steps=frozenset({4, 90})
-            )
-        agreed_plan(trainer)
-        return trainer.plan
+            own = dataclasses.replace(own, steps=99, schedule_steps=12, evaluation_steps=frozenset({4, 90}))
+        return agreed_plan(group, own)
 
     found = in_threads(2, plans)
     assert found[0] == found[1] and found[1].evaluation_steps == {4, 90}
@@ -362,12 +359,12 @@ def test_all_processes_go_back_to_the_same_checkpoint(points, tmp_path):
 
     def play(group):
         trainer = built(planned, group)
-        trainer.handlers = (
-            [lambda event: save_checkpoint(run.checkpoints, trainer) if isinstance(event, CheckpointDue) else None]
+        handlers = (
+            [lambda event: save_checkpoint(run.checkpoints, event.state) if isinstance(event, CheckpointDue) else None]
             if group.is_main
             else []
         )
-        batches_at = trainer.batches_at
+        batches_at = trainer.batches.at
         contaminated = [] if group.rank == 1 else [10]
 
         def broken_once(step, *, joined=False):
@@ -377,8 +374,8 @@ def test_all_processes_go_back_to_the_same_checkpoint(points, tmp_path):
                 return [dataclasses.replace(batch, real=batch.real * torch.nan) for batch in batches]
             return batches
 
-        trainer.batches_at = broken_once
-        Recovery(run, most=1, learning_rate_factor=0.5).play(trainer)
+        trainer.batches.at = broken_once
+        Recovery(run, most=1, learning_rate_factor=0.5, handlers=handlers).train(trainer)
         return trainer.step, trainer.lr_backoff, [record["to_step"] for record in trainer.rollbacks], weights(trainer)
 
     first, second = in_threads(2, play)
@@ -423,10 +420,7 @@ def test_checkpoints_are_announced_in_every_process_and_hold_the_same(points, tm
         trainer = built(planned, group)
         folder = tmp_path / str(group.rank)
         folder.mkdir()
-        trainer.handlers = [
-            lambda event: save_checkpoint(folder, trainer) if isinstance(event, CheckpointDue) else None
-        ]
-        trainer.run()
+        trainer.run([lambda event: save_checkpoint(folder, event.state) if isinstance(event, CheckpointDue) else None])
         return sorted(folder.glob("*.safetensors"))[-1].read_bytes()
 
     first, second = in_threads(2, stored)

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from equipoise.data import load, prepare
-from equipoise.experiment import prepare as preparing
 from equipoise.experiment.judge.datasets import judge_sources
 from equipoise.experiment.judge.run import drawn, judge_run, most_samples
 from equipoise.experiment.resume import resume
@@ -32,7 +31,6 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def hold(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on, data are held on disk or in memory."""
     monkeypatch.setenv("EQUIPOISE_MAP_ABOVE_MB", ALWAYS if where == "disk" else NEVER)
-    preparing._prepared.clear()
 
 
 def frame(rows: int) -> pd.DataFrame:
@@ -94,8 +92,8 @@ def test_no_more_rows_are_read_than_a_verdict_takes(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("equipoise.experiment.judge.run.MOST_SAMPLES", 150)
     raw = load(path)
     read = []
-    rows = type(raw.values).rows
-    monkeypatch.setattr(type(raw.values), "rows", lambda self, index: read.append(len(index)) or rows(self, index))
+    rows = type(raw.values).__getitem__
+    monkeypatch.setattr(type(raw.values), "__getitem__", lambda self, index: read.append(len(index)) or rows(self, index))
     judge_sources(path, path)
     assert read == [150, 150]
     numbers = np.arange(1000) * 3
@@ -105,7 +103,7 @@ def test_no_more_rows_are_read_than_a_verdict_takes(tmp_path: Path, monkeypatch:
 
 def test_memory_grows_by_a_few_bytes_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # In small steps, as rows are here: with the usual ones, 50,000 rows would be a single step.
-    monkeypatch.setattr("equipoise.data.store.training_rows.CHUNK_ROWS", 5_000)
+    monkeypatch.setattr("equipoise.data.store.tables.CHUNK_ROWS", 5_000)
     held, peak = {}, {}
     for rows in (50_000, 200_000):
         path = tmp_path / f"{rows}.parquet"

@@ -11,7 +11,7 @@ from equipoise.errors import ConfigError, OutOfMemory
 from equipoise.experiment import forecast
 from equipoise.experiment import prepare as preparing
 from equipoise.experiment.build.trainer import build_trainer
-from equipoise.experiment.forecast import dry_run, forecast_run
+from equipoise.experiment.forecast import forecast_config, forecast_run
 from equipoise.experiment.judge.datasets import judge_sources
 from equipoise.experiment.judge.run import judge_run
 from equipoise.experiment.prepare import plan_run
@@ -59,7 +59,7 @@ def test_a_batch_that_finds_no_room_says_what_to_lower_however_long_the_run_is(l
 
 
 def test_a_forecast_of_what_finds_no_room_is_made_from_sizes(little_room):
-    config, found = dry_run(plan_run("ring8", steps=5, settings=HUGE_BATCH).config)
+    config, found = forecast_config(plan_run("ring8", steps=5, settings=HUGE_BATCH))
     assert (found.steps, found.seconds_per_step, found.seconds) == (5, None, None)
     # Two sides of 40 billion points of two numbers in four bytes are 640 GB; a forecast below that would be no help.
     assert found.memory_bytes > 640e9
@@ -94,9 +94,9 @@ def test_a_forecast_without_trouble_is_timed_and_counts_what_will_be_trained():
 
 
 def test_looks_that_find_no_room_leave_the_rest_of_the_forecast(no_memory):
-    no_memory(forecast, "with_evaluations")
-    config, found = dry_run(plan_run("ring8", steps=5, settings=SMALL).config)
-    assert found.seconds > 0 and "the referee's looks" in found.trouble
+    no_memory(forecast, "settled")
+    config, found = forecast_config(plan_run("ring8", steps=5, settings=SMALL))
+    assert found.seconds > 0 and "an interim evaluation" in found.trouble
     assert config.evaluations.count is None
 
 

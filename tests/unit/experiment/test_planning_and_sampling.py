@@ -128,7 +128,7 @@ def test_weights_that_are_not_finite_are_never_stored(points, tmp_path):
     with torch.no_grad():
         trainer.generator.parameters[0].fill_(float("nan"))
     with pytest.raises(PlayDiverged, match="generator"):
-        save_checkpoint(tmp_path, trainer)
+        save_checkpoint(tmp_path, trainer.state)
     assert checkpoint_files(tmp_path) == []
 
 

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.augmentation.transforms import shift, shift_and_flip
-from equipoise.errors import ConfigError
+from equipoise.errors import ConfigError, OldName
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.prepare import plan_run
-from equipoise.training.instance_noise import NoisyGenerator
 
 SMALL = ["training.batch_size=8", "networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=2"]
 
@@ -33,10 +31,9 @@ def built(source, *settings):
 
 
 def test_instance_noise_is_off_unless_it_is_asked_for(points):
-    assert built(points)[1].fog is None
+    assert built(points)[1].augmentation is None
     _, trainer = built(points, "augmentation.instance_noise.level=0.2")
-    assert isinstance(trainer.generator, NoisyGenerator)
-    assert trainer.generator.fog is trainer.fog and trainer.fog.noise.level_at(0, 10) == 0.2
+    assert trainer.augmentation.name == "instance_noise" and trainer.augmentation.strength(0, 10) == 0.2
 
 
 def test_a_clip_norm_shortens_the_steps_of_its_player_only(points):
@@ -46,7 +43,7 @@ def test_a_clip_norm_shortens_the_steps_of_its_player_only(points):
         "optimizers.lr_schedule.warmup_steps=0",
     )
     before = [parameter.detach().clone() for parameter in trainer.generator.parameters]
-    report = trainer.play(measure=True)
+    report = trainer.train_step(measure=True)
     moved = torch.cat([(a - b).flatten() for a, b in zip(before, trainer.generator.parameters, strict=True)])
     # A move of 1e-4 in weights of order 1 keeps three of float32's digits.
     assert float(moved.detach().norm()) == pytest.approx(1e-4, rel=5e-3)
@@ -56,32 +53,30 @@ def test_a_clip_norm_shortens_the_steps_of_its_player_only(points):
 def test_spectral_normalisation_is_control_enough_for_wasserstein_play(points):
     _, trainer = built(points, "objective=wasserstein", "penalties=[]", "networks.discriminator.spectral=true")
     for _ in range(3):
-        report = trainer.play()
+        report = trainer.train_step()
     assert torch.isfinite(report.discriminator_loss)
     with pytest.raises(ConfigError, match="spectral"):
         built(points, "objective=wasserstein", "penalties=[]")
 
 
-def test_consistency_on_pictures_shifts_them_unless_another_change_is_named(images, points, monkeypatch):
-    asked = []
-    from equipoise.experiment.build import trainer as build
-
-    monkeypatch.setattr(build, "find_change", lambda name, *, where: asked.append(name) or shift)
+def test_consistency_on_images_shifts_them_unless_another_augmentation_is_named(images, points):
     config, _ = built(images, "networks.family=mlp", "penalties=[consistency]")
-    assert config.penalties[0].options == {"change": "shift"}
-    built(images, "networks.family=mlp", "penalties=[{name: consistency, options: {change: shift_and_flip}}]")
-    assert asked == ["shift", "shift_and_flip"]
+    assert config.penalties[0].options == {"augmentation": "shift"}
+    named = "penalties=[{name: consistency, options: {augmentation: shift_and_flip}}]"
+    config, _ = built(images, "networks.family=mlp", named)
+    assert config.penalties[0].options == {"augmentation": "shift_and_flip"}
+    with pytest.warns(OldName, match="'penalties.0.options.change' is now 'penalties.0.options.augmentation'"):
+        assert built(images, "networks.family=mlp", named.replace("augmentation", "change"))[0] == config
     config, _ = built(points, "penalties=[consistency]")
     assert config.penalties[0].options == {}
 
 
-def test_a_change_may_be_code_of_ones_own(images):
-    option = "penalties=[{name: consistency, options: {change: 'equipoise.augmentation.transforms:shift_and_flip'}}]"
+def test_an_augmentation_may_be_code_of_ones_own(images):
+    option = "penalties=[{name: consistency, options: {augmentation: 'torch:add'}}]"
     planned = plan_run(images, steps=10, settings=[*SMALL, "networks.family=mlp", option])
     build_trainer(planned.config, planned.data)
     with pytest.raises(ConfigError, match="--trust-code"):
         build_trainer(planned.config, planned.data, trusted=False)
-    assert callable(shift_and_flip)
 
 
 @pytest.mark.parametrize("scale", [1.0, 10.0])
@@ -118,7 +113,7 @@ def test_automatic_gamma_without_a_penalty_that_has_one_is_refused(points):
         ("augmentation.instance_noise.level=-1", "augmentation.instance_noise.level"),
         ("augmentation.instance_noise.decay_fraction=2", "augmentation.instance_noise.decay_fraction"),
         ("augmentation.instance_noise.levl=1", "Did you mean 'level'"),
-        ("penalties=[{name: consistency, options: {change: shft}}]", "Did you mean 'shift'"),
+        ("penalties=[{name: consistency, options: {augmentation: shft}}]", "Did you mean 'shift'"),
     ],
 )
 def test_a_wrong_stabiliser_is_named(points, setting, where):
@@ -129,7 +124,7 @@ def test_a_wrong_stabiliser_is_named(points, setting, where):
 
 def test_play_under_bf16_keeps_weights_losses_and_penalties_in_float32(points):
     _, trainer = built(points, "runtime.precision=bf16")
-    report = trainer.play(measure=True)
+    report = trainer.train_step(measure=True)
     assert report.real_logits.dtype == torch.bfloat16
     assert report.discriminator_loss.dtype == report.penalties["r1"].dtype == torch.float32
     assert all(p.dtype == torch.float32 for p in (*trainer.generator.parameters, *trainer.discriminator.parameters))

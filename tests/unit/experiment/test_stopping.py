@@ -83,14 +83,14 @@ def test_a_signal_after_the_last_step_says_how_the_verdict_is_made_and_resume_ma
 
 @pytest.mark.parametrize("name", SIGNALS)
 def test_a_signal_in_the_last_step_ends_the_run_before_its_verdict(name, points, tmp_path, monkeypatch):
-    play = Trainer.play
+    play = Trainer.train_step
 
     def hit_in_the_last(self, **options):
         if self.step == 3:
             signal.raise_signal(SIGNALS[name])
         return play(self, **options)
 
-    monkeypatch.setattr(Trainer, "play", hit_in_the_last)
+    monkeypatch.setattr(Trainer, "train_step", hit_in_the_last)
     said = stopped(tmp_path / "run", path=points)
     monkeypatch.undo()
     assert "step 4 of 4" in said and f"stopped by {name}" in said and "equipoise resume" in said
@@ -119,7 +119,6 @@ def test_a_signal_before_the_run_has_begun_says_so_and_the_same_command_trains(
         planned = plan_run(points, minutes=0.002, settings=SMALL)
         return train_planned(planned, tmp_path / "run")
 
-    preparing._prepared.clear()
     hit(place, function, SIGNALS[name])
     with pytest.raises(Interrupted, match=f"stopped by {name}") as caught:
         command()

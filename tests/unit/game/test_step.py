@@ -141,13 +141,13 @@ def test_the_report_is_detached_and_describes_the_position_before_the_update():
     assert report.gradient_norms["discriminator"].item() == pytest.approx(0.7 * sigmoid(-0.28), abs=1e-15)
 
 
-def test_simultaneous_play_with_several_turns_is_refused_by_name():
-    with pytest.raises(ConfigError, match="simultaneous play with 2 discriminator"):
+def test_simultaneous_updates_with_a_larger_n_critic_are_refused_by_name():
+    with pytest.raises(ConfigError, match="simultaneous updates with 2 discriminator"):
         UpdateRule("simultaneous", n_critic=2)
 
 
-def test_a_player_without_turns_is_refused():
-    with pytest.raises(ConfigError, match="no turn"):
+def test_a_step_without_an_update_of_each_player_is_refused():
+    with pytest.raises(ConfigError, match="0 generator updates"):
         UpdateRule(generator_updates=0)
 
 

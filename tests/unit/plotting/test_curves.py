@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from equipoise.plotting.curves import binned, error_of_bin_means, series
-from equipoise.plotting.number_text import duration, number, percent
-from equipoise.reports.wording import moment, silence, state_phrase
 
 
 def rows_of(values):
@@ -49,39 +47,3 @@ def test_the_error_of_a_mean_of_k_batches_shrinks_with_the_root_of_k():
 def test_no_rows_give_an_empty_series():
     assert series([], "value").is_empty
     assert series([], "value").last is None
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0, "0"),
-        (1437, "1,437"),
-        (-0.693147, "-0.6931"),
-        (1e-5, "1e-5"),
-        (123456.7, "123,457"),
-        (None, "–"),
-        (float("nan"), "–"),
-        (True, "–"),
-        ("3", "–"),
-        (1e300, "1e+300"),
-    ],
-)
-def test_numbers_are_written_as_people_read_them(value, text):
-    assert number(value) == text
-
-
-def test_shares_durations_and_moments_are_written_as_people_read_them():
-    assert [percent(share) for share in (0.95, 0.975, 1.0, 0.5, None)] == ["95 %", "97.5 %", "100 %", "50 %", "–"]
-    spans = [duration(seconds) for seconds in (0.4, 45, 130, 3_599.9, 7_200, 86_400 * 3, -1, None)]
-    assert spans == ["0.4 s", "45 s", "2 min 10 s", "1 h", "2 h", "3 days", "–", "–"]
-    assert moment(0) == "1970-01-01 00:00 UTC"
-    assert moment("yesterday") == "yesterday"
-    assert moment(1e300) == "–"
-
-
-def test_only_a_run_that_says_it_trains_and_was_silent_for_long_is_doubted():
-    status = {"state": "training", "updated": 1_000.0}
-    assert silence(status, now=1_010.0) is None
-    assert state_phrase(status, now=1_000.0 + 7_200) == "training (no sign of life for 2 h)"
-    assert state_phrase({**status, "state": "finished"}, now=1e9) == "finished"
-    assert state_phrase({}, now=0.0) == "unknown"

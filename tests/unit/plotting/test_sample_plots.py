@@ -1,4 +1,4 @@
-"""Pictures of points and of tables: the frame is the real data's, and what is left out is counted."""
+"""Plots of points and of tables: the frame is the real data's, and what is left out is counted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_generated_points_lie_over_real_ones_in_the_frame_of_the_real_ones():
     assert figure.get_supxlabel() == "outside the frame: 1 of 2; not finite and not drawn: 1"
 
 
-def test_a_picture_of_the_data_alone_is_in_the_colour_of_real():
+def test_a_plot_of_the_data_alone_is_in_the_colour_of_real():
     assert colours_of(plot_points(STREAM.normal(size=(50, 2)), values_are_real=True)) == [to_rgb(REAL_COLOUR)]
 
 
@@ -64,7 +64,7 @@ def test_at_most_five_thousand_points_of_a_side_are_drawn():
     ],
 )
 def test_few_constant_or_broken_points_are_drawn_without_failing(tmp_path, values, real):
-    path = save_figure(plot_points(values, real), tmp_path / "picture.png")
+    path = save_figure(plot_points(values, real), tmp_path / "plot.png")
     assert Image.open(path).width > 300
 
 

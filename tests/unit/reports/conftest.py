@@ -10,5 +10,5 @@ from synthetic_runs import build_run
 
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
-    """A finished run on images with four looks of the referee."""
+    """A finished run on images with three interim evaluations and a final verdict."""
     return build_run(tmp_path / "digits-1", steps=400)

@@ -19,15 +19,15 @@ class Checker(HTMLParser):
         self.addresses: list[str] = []
         self.identifiers: list[str] = []
         self.tags: list[str] = []
-        self.pictures_without_text = 0
+        self.images_without_text = 0
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
         self.tags.append(tag)
         self.addresses += [found[key] for key in ("src", "href", "xlink:href", "action", "srcset") if key in found]
         self.identifiers += [found["id"]] if "id" in found else []
-        self.pictures_without_text += tag == "img" and not found.get("alt")
-        self.pictures_without_text += tag == "svg" and not found.get("aria-label")
+        self.images_without_text += tag == "img" and not found.get("alt")
+        self.images_without_text += tag == "svg" and not found.get("aria-label")
         if tag not in VOID:
             self.open.append(tag)
 

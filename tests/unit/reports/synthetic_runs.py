@@ -31,7 +31,7 @@ def build_run(
     settings: dict[str, Any] | None = None,
     level: float = 0.03,
     status: dict[str, Any] | None = None,
-    picture_size: int = 80,
+    grid_size: int = 80,
 ) -> Path:
     """A complete run folder at `path`; `settings` replace entries of its configuration, `level` is its last bound."""
     stream = np.random.default_rng(seed)
@@ -107,11 +107,11 @@ def build_run(
     write_lines(path / "metrics.jsonl", rows)
     verdicts = [
         _verdict(
-            steps * (look + 1) // evaluations,
-            "final" if look == evaluations - 1 else "selection",
-            level + 0.25 * math.exp(-3.0 * (look + 1) / evaluations),
+            steps * (place + 1) // evaluations,
+            "final" if place == evaluations - 1 else "selection",
+            level + 0.25 * math.exp(-3.0 * (place + 1) / evaluations),
         )
-        for look in range(evaluations)
+        for place in range(evaluations)
     ]
     write_lines(path / "verdicts.jsonl", verdicts)
     last = verdicts[-1] if verdicts else None
@@ -129,10 +129,10 @@ def build_run(
             **(status or {}),
         },
     )
-    draw_sheet(path / "samples" / "real.png", stream, blur=0.0, size=picture_size)
+    draw_grid(path / "samples" / "real.png", stream, blur=0.0, size=grid_size)
     for step in sample_steps:
         blur = math.exp(-4 * step / steps)
-        draw_sheet(path / "samples" / f"step-{step:08d}.png", stream, blur=blur, size=picture_size)
+        draw_grid(path / "samples" / f"step-{step:08d}.png", stream, blur=blur, size=grid_size)
     return path
 
 
@@ -144,8 +144,8 @@ def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def draw_sheet(path: Path, stream: np.random.Generator, *, blur: float, size: int) -> None:
-    """A picture of 10 x 10 tiles with strokes in them, drowned in noise by the share `blur`."""
+def draw_grid(path: Path, stream: np.random.Generator, *, blur: float, size: int) -> None:
+    """A grid of 10 x 10 tiles with strokes in them, drowned in noise by the share `blur`."""
     tile = max(size // 10, 1)
     grid = np.zeros((10 * tile, 10 * tile))
     for row in range(10):

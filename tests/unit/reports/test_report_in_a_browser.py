@@ -54,8 +54,8 @@ def measured(page: Path, folder: Path) -> list[int]:
     return [int(number) for number in found.group(1).split()]
 
 
-def test_a_report_needs_no_sideways_scrolling_on_a_phone_and_its_slider_shows_one_picture(tmp_path):
-    folder = build_run(tmp_path / ("a-long-name-without-a-break-" * 4), steps=200, picture_size=900)
+def test_a_report_needs_no_sideways_scrolling_on_a_phone_and_its_slider_shows_one_grid(tmp_path):
+    folder = build_run(tmp_path / ("a-long-name-without-a-break-" * 4), steps=200, grid_size=900)
     (folder / "samples" / "real.csv").write_text(",".join(["wide column"] * 14) + "\n" + ",".join(["cell"] * 14) + "\n")
     width, content, current = measured(write_report(folder), tmp_path)
     assert width <= 390

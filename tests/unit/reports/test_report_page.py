@@ -16,10 +16,10 @@ from PIL import Image
 from synthetic_runs import build_run, write, write_lines
 
 from equipoise.errors import RunFolderError
-from equipoise.referee.verdict_text import distance_sentence, verdict_sentence
 from equipoise.reports import write_report
 from equipoise.reports.page import MOST_BYTES
 from equipoise.reports.sample_grids import spread_steps
+from equipoise.reports.verdict_words import distance_sentence, verdict_sentence
 
 
 def page_of(folder: Path) -> str:
@@ -40,8 +40,8 @@ def test_a_report_is_one_file_that_asks_for_nothing_else(run_folder):
     assert len(set(found.identifiers)) == len(found.identifiers)
 
 
-def test_every_picture_in_a_report_has_a_text_for_those_who_do_not_see_it(run_folder):
-    assert checked(page_of(run_folder)).pictures_without_text == 0
+def test_every_image_in_a_report_has_a_text_for_those_who_do_not_see_it(run_folder):
+    assert checked(page_of(run_folder)).images_without_text == 0
 
 
 def test_the_verdict_stands_above_the_samples_and_they_above_the_curves(run_folder):
@@ -98,28 +98,28 @@ def test_a_relativistic_run_shows_the_minimax_value_less_an_offset_with_its_own_
     assert "mean D on generated" in page
 
 
-def test_no_minimax_value_and_no_d_are_shown_for_wasserstein_play(tmp_path):
+def test_no_minimax_value_and_no_d_are_shown_for_a_wasserstein_game(tmp_path):
     page = page_of(build_run(tmp_path / "run", objective="wasserstein", steps=100))
     assert "Minimax value" not in page and "mean D on" not in page
-    assert "slope of the output" in page
+    assert "input gradient of the output" in page
 
 
 def test_flags_of_the_monitor_stand_above_the_samples_with_the_steps_they_held(run_folder):
     rows = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
     measured = [row for row in rows if "saturation" in row]
     for row in measured[1:3]:
-        row["saturation"]["flags"] = ["The slope has <b>exploded</b>."]
+        row["saturation"]["flags"] = ["The gradient has <b>exploded</b>."]
     write_lines(run_folder / "metrics.jsonl", rows)
     text = text_of(page_of(run_folder))
     said = (
-        f"The slope has <b>exploded</b>. (Found 2 of {len(measured)} times that it was looked at, "
+        f"The gradient has <b>exploded</b>. (Found 2 of {len(measured)} times that this was measured, "
         f"from step {measured[1]['step']:,} until step {measured[2]['step']:,}.)"
     )
     assert text.index(said) < text.index("Samples over time")
     assert "What the monitor saw" not in text_of(page_of(build_run(run_folder.parent / "other", steps=100)))
 
 
-def test_a_run_without_a_look_says_so_and_names_the_command(tmp_path):
+def test_a_run_without_a_verdict_says_so_and_names_the_command(tmp_path):
     text = text_of(page_of(build_run(tmp_path / "run", evaluations=0, steps=100)))
     assert f"There is no verdict yet; run 'equipoise judge {tmp_path / 'run'}'." in text
 
@@ -179,7 +179,7 @@ def test_a_verdict_older_than_the_run_is_marked_as_such(run_folder):
 
 def test_a_failed_run_shows_its_message(run_folder):
     change(run_folder / "status.json", state="failed", message="the generator's loss became NaN")
-    said = "Failed at step 400 of 400 after 26 s of play: the generator's loss became NaN"
+    said = "Failed at step 400 of 400 after 26 s of training: the generator's loss became NaN"
     assert said in text_of(page_of(run_folder))
 
 
@@ -256,7 +256,7 @@ def test_rows_without_any_usable_value_are_survived(run_folder):
 
 
 @pytest.mark.slow
-def test_a_report_stays_below_five_megabytes_however_large_its_pictures_and_texts_are(tmp_path):
+def test_a_report_stays_below_five_megabytes_however_large_its_grids_and_texts_are(tmp_path):
     folder = build_run(tmp_path / "run", steps=20_000, every=10)
     stream = np.random.default_rng(0)
     for name in ["real", *(f"step-{step:08d}" for step in (0, 5_000, 20_000))]:
@@ -270,18 +270,18 @@ def test_a_report_stays_below_five_megabytes_however_large_its_pictures_and_text
     assert "data:image/webp" in path.read_text(encoding="utf-8")
 
 
-def test_pictures_are_spread_over_the_run_from_first_to_last():
+def test_grids_are_spread_over_the_run_from_first_to_last():
     assert spread_steps(list(range(0, 1_001, 10)), 5) == [0, 250, 500, 750, 1_000]
     assert spread_steps([3, 7], 12) == [3, 7]
     assert spread_steps([3, 7, 9], 1) == [9]
     assert spread_steps([], 4) == spread_steps([1, 2], 0) == []
 
 
-def test_a_picture_that_is_half_written_is_left_out_and_counted(run_folder):
-    picture = run_folder / "samples" / "step-00000400.png"
-    picture.write_bytes(picture.read_bytes()[:60])
+def test_a_grid_that_is_half_written_is_left_out_and_counted(run_folder):
+    grid = run_folder / "samples" / "step-00000400.png"
+    grid.write_bytes(grid.read_bytes()[:60])
     text = text_of(page_of(run_folder))
-    assert "1 of the sample pictures could not be read." in text
+    assert "1 of the sample grids could not be read." in text
 
 
 def test_rows_of_tables_are_shown_generated_beside_real(run_folder):

@@ -14,7 +14,7 @@ from equipoise.objectives import available, find
 from equipoise.objectives.value import value_function
 from equipoise.objectives.value_change import change_of_value, influences, standard_error
 from equipoise.training import BatchSource, Plan, Trainer
-from equipoise.training.checkpoints import trainer_state
+from equipoise.training.checkpoints import stored_state
 from equipoise.training.duality_gap import duality_gap
 
 
@@ -57,7 +57,9 @@ def test_gains_in_the_dirac_game_are_their_closed_form(steps):
     # V = psi (E x - theta) with E x = 0. Rates h (1 - i / K) sum to h (K + 1) / 2; D' = psi - that * theta gains
     # theta^2 times it, and G' = theta + that * psi gains psi^2 times it.
     psi, theta, rate = 0.7, -1.3, 0.01
-    found = duality_gap(dirac(psi, theta, rate=rate), steps=steps, real=torch.zeros(50, 1, dtype=torch.float64), seed=0)
+    found = duality_gap(
+        dirac(psi, theta, rate=rate).state, steps=steps, real=torch.zeros(50, 1, dtype=torch.float64), seed=0
+    )
     moved = rate * (steps + 1) / 2
     assert found["discriminator_gain"] == pytest.approx(moved * theta**2, rel=1e-9)
     assert found["generator_gain"] == pytest.approx(moved * psi**2, rel=1e-9)
@@ -67,7 +69,7 @@ def test_gains_in_the_dirac_game_are_their_closed_form(steps):
 
 
 def test_at_the_equilibrium_of_the_dirac_game_neither_player_gains():
-    found = duality_gap(dirac(0.0, 0.0), steps=5, real=torch.zeros(50, 1, dtype=torch.float64), seed=0)
+    found = duality_gap(dirac(0.0, 0.0).state, steps=5, real=torch.zeros(50, 1, dtype=torch.float64), seed=0)
     assert found["discriminator_gain"] == found["generator_gain"] == found["gap"] == 0
 
 
@@ -77,7 +79,7 @@ def test_the_error_of_a_gain_is_that_of_the_paired_difference():
     psi, theta, rate, rows = 1.0, 2.0, 0.01, 400
     real = torch.from_numpy(np.random.default_rng(0).normal(size=(rows, 1)))
     game = dirac(psi, theta, real=torch.zeros(64, 1, dtype=torch.float64), rate=rate)
-    found = duality_gap(game, steps=1, real=real, seed=0)
+    found = duality_gap(game.state, steps=1, real=real, seed=0)
     spread = float(real.std()) / math.sqrt(rows)
     assert found["discriminator_gain_standard_error"] == pytest.approx(rate * theta * spread, rel=1e-9)
     assert found["generator_gain_standard_error"] == 0
@@ -86,13 +88,13 @@ def test_the_error_of_a_gain_is_that_of_the_paired_difference():
 
 def test_a_copy_that_does_worse_on_other_training_batches_stays():
     game = dirac(0.7, -1.3, maximize=True)  # both ascend their own loss
-    found = duality_gap(game, steps=3, real=torch.zeros(50, 1, dtype=torch.float64), seed=0)
+    found = duality_gap(game.state, steps=3, real=torch.zeros(50, 1, dtype=torch.float64), seed=0)
     assert (found["discriminator_gain"], found["generator_gain"]) == (0, 0)
 
 
 GAMES = {
     "points": ("ring8", []),
-    "spectral normalisation, clipping, fog, classes": (
+    "spectral normalisation, clipping, instance noise, classes": (
         "digits",
         [
             "networks.discriminator.spectral=true",
@@ -119,12 +121,12 @@ def test_play_is_bit_identical_with_and_without_measuring(game):
     for measures in (False, True):
         trainer = build_trainer(planned.config, planned.data)
         for step in range(6):
-            trainer.play()
+            trainer.train_step()
             if measures and step in (2, 4):
-                batch = trainer.batches_at(step)[0]
-                found = duality_gap(trainer, steps=2, real=batch.real, labels=batch.labels, seed=0)
+                batch = trainer.batches.at(step)[0]
+                found = duality_gap(trainer.state, steps=2, real=batch.real, labels=batch.labels, seed=0)
                 assert found["gap"] is not None
-        states.append(trainer_state(trainer))
+        states.append(stored_state(trainer.state))
     (plain, numbers), (measured, other_numbers) = states
     assert numbers["step"] == other_numbers["step"] and plain.keys() == measured.keys()
     assert all(torch.equal(plain[name], measured[name]) for name in plain)
@@ -133,9 +135,9 @@ def test_play_is_bit_identical_with_and_without_measuring(game):
 def test_the_same_state_gives_the_same_gap():
     planned = plan_run("ring8", steps=6, settings=["networks.generator.width=8", "data.points=400"])
     trainer = build_trainer(planned.config, planned.data)
-    trainer.play()
-    real = trainer.batches_at(0)[0].real
-    assert duality_gap(trainer, steps=2, real=real, seed=3) == duality_gap(trainer, steps=2, real=real, seed=3)
+    trainer.train_step()
+    state, real = trainer.state, trainer.batches.at(0)[0].real
+    assert duality_gap(state, steps=2, real=real, seed=3) == duality_gap(state, steps=2, real=real, seed=3)
 
 
 @pytest.mark.parametrize("name", available())

@@ -184,7 +184,6 @@ def test_a_flag_is_told_once_and_stands_in_the_status_while_it_holds(tmp_path):
             told.append(text)
 
     recorder = Recorder(folder, grids=None, progress=Listener())
-    recorder.trainer = object()
     for step, flags in enumerate([[], [SATURATED], [SATURATED], [], [SATURATED, EXPLODED]], start=1):
         recorder(Measured(step, {"step": step, "value": -1.0, "steps_per_second": 1.0, "saturation": {"flags": flags}}))
         assert folder.read_status().get("flags", []) == flags

@@ -8,9 +8,19 @@ from equipoise.errors import PlayDiverged
 from equipoise.game import AveragedWeights, Player, UpdateRule
 from equipoise.objectives import find
 from equipoise.penalties import find as find_penalty
-from equipoise.training import BatchSource, CheckpointDue, Ended, EvaluationDue, Measured, Plan, SamplesDue, Trainer
+from equipoise.training import (
+    BatchSource,
+    CheckpointDue,
+    Ended,
+    EvaluationDue,
+    Measured,
+    Plan,
+    SamplesDue,
+    Stop,
+    Trainer,
+)
 from equipoise.training.histograms import BINS, logit_histogram
-from equipoise.training.sampling import PIECE, draw_samples
+from equipoise.training.sampling import CHUNK, SUB_BATCH, draw_samples, sample_batches
 
 
 class Logit(nn.Module):
@@ -90,16 +100,28 @@ def test_a_batch_of_one_has_a_value_but_no_standard_error():
 def test_a_request_to_stop_ends_play_after_the_step_with_a_checkpoint():
     seen = []
     game = trainer(steps=1000, handlers=[seen.append], measure_every=4)
-
-    def stop(event):
-        if isinstance(event, Measured) and event.step == 8:
-            game.should_stop = True
-
-    game.handlers = [seen.append, stop]
-    game.run()
+    game.run([lambda event: Stop() if isinstance(event, Measured) and event.step == 8 else None])
     assert game.step == 8
     assert [type(event) for event in seen[-2:]] == [CheckpointDue, Ended]
     assert not seen[-1].is_complete
+
+
+def test_a_handler_that_says_the_goal_is_reached_makes_the_run_complete_whatever_others_answer_after_it():
+    seen = []
+    game = trainer(steps=1000, measure_every=4)
+    answers = [Stop(goal="enough"), Stop()]
+    game.run([lambda event, answer=answer: answer if isinstance(event, Measured) else None for answer in answers])
+    game.run([seen.append])
+    assert game.goal_reached == "enough" and seen[-1] == Ended(1, is_complete=True)
+
+
+def test_an_event_that_asks_for_work_carries_the_state_after_its_step():
+    seen = []
+    game = trainer(handlers=[seen.append], sample_steps=frozenset({3}))
+    game.run()
+    states = [event.state for event in seen if isinstance(event, (SamplesDue, CheckpointDue))]
+    assert [state.step for state in states] == [3, 12, 12]
+    assert states[0].players == game.players and states[0].sampled_generator is game.generator.average.network
 
 
 def test_play_that_leaves_the_finite_numbers_is_named_before_anything_is_stored():
@@ -154,7 +176,7 @@ def test_batches_depend_on_seed_and_step_alone():
 
 def test_every_turn_of_a_step_has_a_batch_of_its_own():
     source = BatchSource(
-        torch.randn(50, 2), latent_dimensions=3, batch_size=4, turns=UpdateRule(n_critic=3).turns, seed=0
+        torch.randn(50, 2), latent_dimensions=3, batch_size=4, turns=UpdateRule(n_critic=3).updates_per_step, seed=0
     )
     batches = source.at(0)
     assert len(batches) == 4
@@ -164,9 +186,21 @@ def test_every_turn_of_a_step_has_a_batch_of_its_own():
 def test_more_samples_begin_with_the_same_ones():
     generator = nn.Linear(3, 2)
     few, _ = draw_samples(generator, 10, latent_dimensions=3, seed=5)
-    many, _ = draw_samples(generator, PIECE + 10, latent_dimensions=3, seed=5)
+    many, _ = draw_samples(generator, CHUNK + 10, latent_dimensions=3, seed=5)
     assert torch.equal(few, many[:10])
-    assert not torch.equal(many[:10], many[PIECE:])
+    assert not torch.equal(many[:10], many[CHUNK:])
+
+
+@pytest.mark.parametrize("sample_numbers", [2, 2000])
+def test_batches_of_samples_are_the_samples_bit_for_bit(sample_numbers):
+    generator = nn.Linear(3, 2)
+    options = {"latent_dimensions": 3, "seed": 5, "sample_numbers": sample_numbers}
+    whole, _ = draw_samples(generator, CHUNK + 100, **options)
+    batches = [samples for samples, _ in sample_batches(generator, CHUNK + 100, **options)]
+    assert torch.equal(torch.cat(batches), whole) and not whole.requires_grad
+    assert len(batches[0]) == (CHUNK if sample_numbers == 2 else SUB_BATCH)
+    endless = sample_batches(generator, None, **options)
+    assert all(torch.equal(next(endless)[0], batch) for batch in batches[:-1])
 
 
 def test_classes_come_with_their_shares_or_as_asked():

@@ -18,9 +18,10 @@ import pandas as pd
 from pandas.api import types
 
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.format import DataFormat, has_suffix
+from equipoise.data.formats.format import DataFormat, has_suffix
 from equipoise.data.points.encoder import coordinate_names
-from equipoise.data.tables.frames import check_names, exact_numbers, from_columns, too_many_columns
+from equipoise.data.tables.checks import check_names, too_many_columns
+from equipoise.data.tables.frames import exact_numbers, from_frame
 from equipoise.errors import DataError
 from equipoise.files import replacing
 from equipoise.limits import limit, raise_it
@@ -62,7 +63,7 @@ def read_csv(path: Path, options: DataOptions) -> Dataset:
             "Expected rows of text with the same number of fields.",
             "Write the file again.",
         ) from error
-    raw = from_columns(_with_types(frame), options=options, source=str(path))
+    raw = from_frame(_with_types(frame), options=options, source=str(path), may_be_points=True)
     if layout.has_header:
         return raw
     return raw.with_notes("The first line holds numbers only, so it was read as data, and the columns were numbered.")

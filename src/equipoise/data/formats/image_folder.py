@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.format import DataFormat
+from equipoise.data.formats.format import DataFormat
 from equipoise.data.images.decode import UnusableImage
 from equipoise.data.images.files import images_from_files, open_bytes, picture_bytes, picture_names
 from equipoise.data.store.cache import cache_key

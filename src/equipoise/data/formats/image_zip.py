@@ -6,11 +6,11 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.format import DataFormat, has_suffix
+from equipoise.data.formats.format import DataFormat, has_suffix
+from equipoise.data.formats.zips import METHODS, open_zip
 from equipoise.data.images.decode import UnusableImage
 from equipoise.data.images.files import images_from_files, open_bytes, picture_bytes, picture_names
 from equipoise.data.store.cache import cache_key, file_facts
-from equipoise.data.zips import METHODS, open_zip
 from equipoise.files import replacing
 from equipoise.limits import limit, refuse_expansion
 

@@ -19,10 +19,11 @@ import numpy as np
 
 from equipoise.data.arrays import from_array
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.format import DataFormat, has_suffix
+from equipoise.data.formats.format import DataFormat, has_suffix
+from equipoise.data.formats.zips import METHODS, open_zip
 from equipoise.data.sample_weights import checked_weights
-from equipoise.data.store.array_files import read_stored_array
-from equipoise.data.zips import METHODS, open_zip
+from equipoise.data.store.arrow import OnDiskArray
+from equipoise.data.store.cache import cache_key, file_facts
 from equipoise.documents import open_regular
 from equipoise.errors import DataError, nearest
 from equipoise.files import replacing
@@ -55,16 +56,13 @@ def read_npy(path: Path, options: DataOptions) -> Dataset:
     try:
         with open_regular(path, kind=DataError) as stream:
             check_header(stream, path.stat().st_size)
-        # The format itself and not np.load, which would read whatever else the file turns out to be.
-        values = np.lib.format.open_memmap(path, mode="r")
-        large = read_stored_array(path, options) if values.size and values.ndim else None
+        values = OnDiskArray.of_npy(path)
     except DataError:
         raise
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
-    if large is not None:
-        return large
-    return from_array(np.asarray(values), labels=None, options=options, source=str(path))
+    key = cache_key("npy", *file_facts(path))
+    return from_array(values, labels=None, options=options, source=str(path), key=key)
 
 
 def read_npz(path: Path, options: DataOptions) -> Dataset:

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.format import DataFormat, has_suffix
-from equipoise.data.parquet_checks import check_parquet
+from equipoise.data.formats.format import DataFormat, has_suffix
+from equipoise.data.formats.parquet_checks import check_parquet
 from equipoise.data.store.cache import cache_key, file_facts, map_above_bytes
-from equipoise.data.store.table_files import BYTES_PER_VALUE, read_stored
-from equipoise.data.tables.frames import from_columns
+from equipoise.data.store.tables import BYTES_PER_VALUE, keep_table
+from equipoise.data.tables.frames import from_frame, from_table
 from equipoise.errors import DataError
 from equipoise.files import replacing
 
@@ -49,7 +49,7 @@ def read_parquet(path: Path, options: DataOptions) -> Dataset:
             "Expected a Parquet file.",
             "Write it again, or check that the copy is complete.",
         ) from error
-    return from_columns(frame.reset_index(drop=True), options=options, source=str(path))
+    return from_frame(frame, options=options, source=str(path), may_be_points=True)
 
 
 def _read_large(file: Any, path: Path, options: DataOptions) -> Dataset | None:
@@ -62,8 +62,11 @@ def _read_large(file: Any, path: Path, options: DataOptions) -> Dataset | None:
     def read(name: Any) -> pd.Series:
         return _as_frame(file.read(columns=[str(name)]))[name].reset_index(drop=True)
 
-    key = cache_key("parquet", *file_facts(path))
-    return read_stored(key, read, names, rows=rows, options=options, source=str(path))
+    found = keep_table(cache_key("parquet", *file_facts(path)), names, read, rows=rows, source=str(path))
+    if found is None:
+        return None
+    table, notes = found
+    return from_table(table, options=options, source=str(path), may_be_points=True).with_notes(*notes)
 
 
 def _as_frame(table: Any) -> pd.DataFrame:

@@ -14,7 +14,8 @@ from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups, image_groups
 from equipoise.data.encoder import Encoder
 from equipoise.data.images.encoder import ImageEncoder, levels_of
-from equipoise.data.images.judging import ImageJudging
+from equipoise.data.store.cache import Draft, Entry
+from equipoise.data.training_rows import TrainingRows
 from equipoise.plotting.samples import image_grid
 from equipoise.plotting.style import save_figure
 from equipoise.spaces import ImageSpace, space_from_json
@@ -24,7 +25,7 @@ GRID_CLASSES, GRID_COLUMNS = 10, 12
 CHUNK = 1024
 
 
-class ImageDomain(ImageJudging):
+class ImageDomain:
     """See `equipoise.data.domain.Domain`."""
 
     kind = "images"
@@ -56,6 +57,14 @@ class ImageDomain(ImageJudging):
 
     def groups(self, values: Any) -> Groups:
         return image_groups(values)
+
+    def training_rows(self, raw: Dataset, rows: np.ndarray, encoder: ImageEncoder, entry: Entry) -> TrainingRows:
+        del encoder, entry
+        shape = (len(rows), *raw.values.shape[1:])
+        return TrainingRows(lambda index: raw.values[rows[index]], shape=shape, dtype=torch.uint8)
+
+    def keep_rows(self, draft: Draft, raw: Dataset, rows: np.ndarray, encoder: ImageEncoder) -> None:
+        del draft, raw, rows, encoder
 
     def add_to(self, digest: Digest, values: Any) -> None:
         digest.add_array(values)

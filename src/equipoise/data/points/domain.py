@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,18 @@ from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups, row_groups
 from equipoise.data.encoder import Encoder, nothing_varies
 from equipoise.data.points.encoder import PointEncoder, fit_points
-from equipoise.data.points.judging import PointJudging
-from equipoise.data.store.arrays import chunks_of
+from equipoise.data.store.arrow import chunks_of, is_on_disk
+from equipoise.data.store.cache import Draft, Entry
+from equipoise.data.training_rows import TrainingRows
 from equipoise.files import replacing
 from equipoise.plotting.samples import plot_points
 from equipoise.plotting.style import save_figure
 
 SHOWN_SAMPLES = 2000
+CHUNK_ROWS = 100_000
 
 
-class PointDomain(PointJudging):
+class PointDomain:
     """See `equipoise.data.domain.Domain`."""
 
     kind = "points"
@@ -33,7 +35,12 @@ class PointDomain(PointJudging):
     file_name = "samples.npy"
 
     def fit(self, raw: Dataset, rows: np.ndarray) -> PointEncoder:
-        encoder = fit_points(raw.values[rows])
+        # On disk one coordinate at a time: the sums are then taken in another order, and differ by rounding.
+        columns = coordinates(raw.values, rows) if is_on_disk(raw.values) else [raw.values[rows]]
+        parts = [fit_points(column) for column in columns]
+        encoder = PointEncoder(
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "spread"))
+        )
         if not encoder.spread.any():
             raise nothing_varies(raw.source)
         return encoder
@@ -51,6 +58,17 @@ class PointDomain(PointJudging):
     def groups(self, values: Any) -> Groups:
         # Adding zero turns -0.0, which equals 0.0, into it.
         return row_groups(pd.DataFrame(part + 0.0) for _, part in chunks_of(values))
+
+    def training_rows(self, raw: Dataset, rows: np.ndarray, encoder: PointEncoder, entry: Entry) -> TrainingRows:
+        del entry
+        return TrainingRows(
+            lambda index: encoder.encode(raw.values[rows[index]]),
+            shape=(len(rows), *encoder.space.shape),
+            dtype=torch.float32,
+        )
+
+    def keep_rows(self, draft: Draft, raw: Dataset, rows: np.ndarray, encoder: PointEncoder) -> None:
+        del draft, raw, rows, encoder
 
     def add_to(self, digest: Digest, values: Any) -> None:
         digest.add_array(values)
@@ -98,6 +116,13 @@ class PointDomain(PointJudging):
         if not values_are_real:
             with replacing(path.with_suffix(".npy")) as temporary:
                 np.save(temporary, values, allow_pickle=False)
+
+
+def coordinates(values: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Each coordinate of the rows with these numbers, float64 `(n, 1)`."""
+    for place in range(values.shape[1]):
+        parts = (values[rows[start : start + CHUNK_ROWS]][:, [place]] for start in range(0, len(rows), CHUNK_ROWS))
+        yield np.concatenate(list(parts))
 
 
 POINTS = PointDomain()

@@ -1,7 +1,8 @@
 """Prepared data kept on disk: where they lie, when they are used, and how a damaged entry is told from a whole one.
 
 Data whose prepared form exceeds a threshold are not held in memory: they are written once into an entry of the cache
-and read from there through a memory map. An entry is a folder, named by a hash of what it was made from (path, size,
+and read from there through a memory map. Smaller data are made by the same code and stay in memory: a `Draft` without a
+folder. An entry is a folder, named by a hash of what it was made from (path, size,
 time of the last change, the options that matter), with an `entry.json` that lists every file with its length and its
 CRC-32. It is built under another name and renamed when it is whole. Each use reads the files through once; an entry
 that does not fit its list is deleted and built again. Entries of sources that changed stay until somebody clears them.
@@ -20,7 +21,7 @@ import shutil
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +29,13 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.data.store.arrays import OnDiskArray
-from equipoise.data.store.errors import FOLDER_VARIABLE, storing
+from equipoise.data.store.arrow import FOLDER_VARIABLE, ArrowWriter, OnDiskArray, Writer, storing
 from equipoise.errors import ConfigError, StorageError
 from equipoise.locking import held, is_held
 
 THRESHOLD_VARIABLE = "EQUIPOISE_MAP_ABOVE_MB"
 MAP_ABOVE_MB = 256
-FORMAT = 1
+FORMAT = 2
 """Changes with what an entry holds; an entry of another format is another entry."""
 CHUNK_BYTES = 1 << 22
 LARGEST_LIST = 1 << 26
@@ -62,23 +62,87 @@ class Entry:
     facts: dict[str, Any]
     bytes: int
 
-    def mapped(self, name: str) -> OnDiskArray:
+    def array(self, name: str) -> OnDiskArray:
         """One array, through a memory map."""
-        return OnDiskArray(self.folder / f"{name}.npy", key=self.key)
+        return OnDiskArray.of_arrow(self.folder / f"{name}.arrow", key=self.key)
 
     def loaded(self, name: str) -> np.ndarray:
         """One array, in memory."""
-        return np.load(self.folder / f"{name}.npy", allow_pickle=False)
+        return self.array(name)[:]
 
-    def has(self, name: str) -> bool:
-        return (self.folder / f"{name}.npy").exists()
-
-    def note(self) -> str:
-        """A sentence for the person."""
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Where the entry is, for the person."""
         return (
             f"{ABOUT_ROOM} their prepared form ({self.bytes / MEGABYTE:,.0f} MB) is kept in {self.folder}, "
-            "which keeps memory small and the next start quick. Delete that folder to free the room."
+            "which keeps memory small and the next start quick. Delete that folder to free the room.",
         )
+
+
+class Draft:
+    """An entry that is being made; without a folder its arrays are in memory, and it can be used like an `Entry`.
+
+    Attributes:
+        folder: where its files will be; whatever is written there is part of the entry.
+        facts: what is stored beside the arrays, plain values.
+        notes: nothing that a person has to know.
+    """
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder, self.facts = folder, {}
+        self._arrays: dict[str, np.ndarray] = {}
+
+    @contextmanager
+    def writer(self, name: str, *, shape: tuple[int, ...], dtype: Any) -> Iterator[Writer]:
+        """An array that is filled within the context."""
+        if self.folder is None:
+            writer = Writer(np.empty(shape, dtype=dtype))
+            self._arrays[name] = writer.array
+        else:
+            writer = ArrowWriter(self.folder / f"{name}.arrow", shape=shape, dtype=dtype)
+        yield writer
+        writer.flush()
+
+    def save(self, name: str, parts: Iterable[np.ndarray], *, shape: tuple[int, ...], dtype: Any) -> None:
+        """An array that is given part by part."""
+        with self.writer(name, shape=shape, dtype=dtype) as writer:
+            begun = 0
+            for part in parts:
+                writer.put(begun, part)
+                begun += len(part)
+
+    def hold(self, name: str, array: np.ndarray) -> None:
+        """A whole array; in memory it is kept as it is, in its own order of axes."""
+        if self.folder is None:
+            self._arrays[name] = array
+        else:
+            self.save(name, [array], shape=array.shape, dtype=array.dtype)
+
+    def array(self, name: str) -> Any:
+        """One array, to be read again before the entry is whole."""
+        return self._arrays[name] if self.folder is None else OnDiskArray.of_arrow(self.folder / f"{name}.arrow")
+
+    loaded = array
+
+    def rename(self, name: str, new: str) -> None:
+        """Give an array another name."""
+        if self.folder is None:
+            self._arrays[new] = self._arrays.pop(name)
+            return
+        path = self.folder / f"{name}.arrow"
+        with storing(path):
+            path.rename(self.folder / f"{new}.arrow")
+
+    def remove(self, name: str) -> None:
+        """Forget an array."""
+        if self.folder is None:
+            del self._arrays[name]
+            return
+        path = self.folder / f"{name}.arrow"
+        with storing(path):
+            path.unlink()
 
 
 ABOUT_ROOM = "The data are large:"
@@ -139,21 +203,39 @@ def open_entry(key: str) -> Entry | None:
     return Entry(folder, key, facts["facts"], sum(size for size, _ in facts["files"].values()))
 
 
+def kept(key: str | None, make: Callable[[Draft], None], *, needs_bytes: int) -> Entry | Draft:
+    """The entry called `key`, made now if it is not there; without a key, made in memory.
+
+    Raises:
+        StorageError: there is too little room, or the folder cannot be written.
+    """
+    if key is None:
+        draft = Draft(None)
+        make(draft)
+        return draft
+    entry = open_entry(key)
+    if entry is None:
+        with building(key, needs_bytes=needs_bytes) as draft:
+            make(draft)
+        entry = _built(key)
+    return entry
+
+
 @contextmanager
-def building(key: str, *, needs_bytes: int) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Give a folder and a dictionary for the facts; afterwards they are the entry called `key`.
+def building(key: str, *, needs_bytes: int) -> Iterator[Draft]:
+    """Give a draft that is the entry called `key` afterwards.
 
     Raises:
         StorageError: there is too little room, or the folder cannot be written.
     """
     root = cache_folder()
     with _begun(root, key, needs_bytes) as temporary:
-        facts: dict[str, Any] = {}
-        yield temporary, facts  # what the caller cannot read is no fault of the cache
+        draft = Draft(temporary)
+        yield draft  # what the caller cannot read is no fault of the cache
         try:
             with storing(root / key):
                 files = {path.name: (path.stat().st_size, _checksum(path)) for path in sorted(temporary.iterdir())}
-                content = json.dumps({"format": FORMAT, "facts": facts, "files": files})
+                content = json.dumps({"format": FORMAT, "facts": draft.facts, "files": files})
                 (temporary / "entry.json").write_text(content, encoding="utf-8")
                 temporary.rename(root / key)
         except StorageError:
@@ -201,7 +283,7 @@ def _clear_leftovers(root: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def built(key: str) -> Entry:
+def _built(key: str) -> Entry:
     """The entry that was built a moment ago; its checksums were taken from the very files."""
     folder = cache_folder() / key
     facts = json.loads((folder / "entry.json").read_text(encoding="utf-8"))

@@ -151,10 +151,10 @@ def fit_column(column: pd.Series, *, name: str | int, source: str) -> ColumnEnco
         DataError: the column holds values that cannot be learned.
     """
     kind = infer_type(column, name=name, source=source)
-    return fit_plain(kind, *kind.to_plain(column))
+    return fit_numeric(kind, *kind.to_plain(column))
 
 
-def fit_plain(kind: ColumnType, plain: np.ndarray, missing: np.ndarray) -> ColumnEncoder:
+def fit_numeric(kind: ColumnType, plain: np.ndarray, missing: np.ndarray) -> ColumnEncoder:
     """As `fit_column`, from what `ColumnType.to_plain` gives."""
     values, counts = np.unique(plain[~missing], return_counts=True)
     pooled, pooled_counts = values[:0], counts[:0]

@@ -14,9 +14,13 @@ from equipoise.data.dataset import Dataset, unlike
 from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups, row_groups
 from equipoise.data.encoder import Encoder, nothing_varies
-from equipoise.data.tables.column_encoder import ColumnEncoder, fit_column
+from equipoise.data.store.cache import Draft, Entry
+from equipoise.data.store.tables import table_of
+from equipoise.data.tables.column_encoder import ColumnEncoder, fit_numeric
+from equipoise.data.tables.compact import compact_rows, keep_compact
 from equipoise.data.tables.encoder import TableEncoder
-from equipoise.data.tables.judging import TableJudging
+from equipoise.data.tables.schema import infer_type
+from equipoise.data.training_rows import TrainingRows
 from equipoise.files import replacing
 from equipoise.plotting.samples import plot_table
 from equipoise.plotting.style import save_figure
@@ -26,7 +30,7 @@ STORED_ROWS = 100
 """Rows stored beside each plot."""
 
 
-class TableDomain(TableJudging):
+class TableDomain:
     """See `equipoise.data.domain.Domain`."""
 
     kind = "table"
@@ -35,13 +39,11 @@ class TableDomain(TableJudging):
     file_name = "samples.csv"
 
     def fit(self, raw: Dataset, rows: np.ndarray) -> TableEncoder:
-        frame = raw.rows(rows).values
-        encoder = TableEncoder(
-            tuple(
-                fit_column(frame.iloc[:, position], name=name, source=raw.source)
-                for position, name in enumerate(frame.columns.tolist())
-            )
-        )
+        columns = []
+        for column in table_of(raw.values).stored:
+            kind = infer_type(column.evidence(rows), name=column.name, source=raw.source)
+            columns.append(fit_numeric(kind, *kind.to_plain(column.series(rows, is_light=True))))
+        encoder = TableEncoder(tuple(columns))
         if encoder.space.shape == (0,):
             raise nothing_varies(raw.source)
         return encoder
@@ -56,15 +58,19 @@ class TableDomain(TableJudging):
         return torch.from_numpy(encoder.encode(values))
 
     def groups(self, values: Any) -> Groups:
-        return row_groups([values] if isinstance(values, pd.DataFrame) else (part for _, part in values.chunks()))
+        return row_groups(table_of(values).chunks())
+
+    def keep_rows(self, draft: Draft, raw: Dataset, rows: np.ndarray, encoder: TableEncoder) -> None:
+        keep_compact(draft, table_of(raw.values).chunks(rows), encoder, rows=len(rows))
+
+    def training_rows(self, raw: Dataset, rows: np.ndarray, encoder: TableEncoder, entry: Entry) -> TrainingRows:
+        del raw, rows
+        return compact_rows(entry.array("choices"), entry.array("numbers"), encoder.space)
 
     def add_to(self, digest: Digest, values: Any) -> None:
         digest.add_facts([str(name) for name in values.columns], len(values))
-        if not isinstance(values, pd.DataFrame):
-            values.add_to(digest)
-            return
-        for position in range(values.shape[1]):
-            digest.add_column(values.iloc[:, position])
+        for column in table_of(values).stored:
+            column.add_to(digest)
 
     def aligned(self, real: Dataset, fake: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
         missing = [str(name) for name in real.values.columns if name not in fake.values.columns]

@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import equipoise.augmentation as augmentations
 import equipoise.objectives as objectives
 import equipoise.penalties as penalties
-from equipoise.augmentation.transforms import find_change
+from equipoise.augmentation import Augmentation
 from equipoise.errors import ConfigError, nearest
-from equipoise.experiment.config.schema import PartConfig
+from equipoise.experiment.config.schema import AugmentationConfig, PartConfig
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
 
@@ -22,13 +23,19 @@ def build_objective(part: PartConfig, *, trusted: bool = True) -> Objective:
     return _made(part, objectives.find, "objective", Objective, trusted=trusted)
 
 
+def build_augmentation(section: AugmentationConfig) -> Augmentation | None:
+    """The augmentation that a configuration asks for, if any."""
+    options = section.instance_noise
+    return None if options is None else augmentations.find("instance_noise")(**options.model_dump())
+
+
 def build_penalty(part: PartConfig, index: int, *, trusted: bool = True) -> Penalty:
-    """The `index`-th penalty that a configuration names; its `change`, if it has one, is a name or an import path."""
-    change = part.options.get("change")
-    if isinstance(change, str):
-        where = f"penalties.{index}.options.change"
-        found = imported(change, where, trusted=trusted) if ":" in change else find_change(change, where=where)
-        part = part.model_copy(update={"options": {**part.options, "change": found}})
+    """The `index`-th penalty that a configuration names; an `augmentation` of it is a name or an import path."""
+    name = part.options.get("augmentation")
+    if isinstance(name, str):
+        where = f"penalties.{index}.options.augmentation"
+        found = imported(name, where, trusted=trusted) if ":" in name else augmentations.find(name, where=where)()
+        part = part.model_copy(update={"options": {**part.options, "augmentation": found}})
     return _made(part, penalties.find, f"penalties.{index}", Penalty, trusted=trusted)
 
 

@@ -9,12 +9,11 @@ import torch
 from torch import nn
 
 import equipoise.penalties as penalties
-from equipoise.augmentation.instance_noise import InstanceNoise
 from equipoise.data import PreparedData
 from equipoise.data.sampler import balancing_weights
 from equipoise.distributed import ProcessGroup, process_group
 from equipoise.errors import ConfigError
-from equipoise.experiment.build.named import build_objective, build_penalty
+from equipoise.experiment.build.named import build_augmentation, build_objective, build_penalty
 from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.build.optimizers import build_optimizer
 from equipoise.experiment.config.schema import RunConfig
@@ -23,8 +22,7 @@ from equipoise.game import AveragedWeights, Player
 from equipoise.networks.spectral import has_normal_spectra
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
-from equipoise.training import BatchSource, Handler, Plan, Trainer
-from equipoise.training.instance_noise import InstanceNoiseStream, NoisyGenerator
+from equipoise.training import BatchSource, Plan, Trainer
 
 AUTOCAST = {"float32": None, "bf16": torch.bfloat16}
 
@@ -33,7 +31,7 @@ def build_trainer(
     config: RunConfig,
     data: PreparedData,
     *,
-    handlers: Sequence[Handler] = (),
+    plan: Plan | None = None,
     trusted: bool = True,
     group: ProcessGroup | None = None,
 ) -> Trainer:
@@ -42,7 +40,7 @@ def build_trainer(
     Args:
         config: the complete configuration.
         data: the prepared data; only the training part is looked at.
-        handlers: who is told what happens.
+        plan: when things happen; by default as the configuration says, without interim evaluations.
         trusted: whether an import path in the configuration may be imported.
         group: the processes that train together; by default those that were started together.
 
@@ -64,8 +62,9 @@ def build_trainer(
         penalties=terms,
         networks=[("generator", generator), ("discriminator", discriminator)],
     )
-    for penalty in terms:
-        penalty.place_state(device)
+    augmentation = build_augmentation(config.augmentation)
+    for part in terms if augmentation is None else (*terms, augmentation):
+        part.place_state(device)
     labels = data.train_labels() if classes else None
     update_rule = config.training.rule
     batches = BatchSource(
@@ -82,30 +81,26 @@ def build_trainer(
     )
     autocast = AUTOCAST[config.runtime.precision]
     generator, discriminator = generator.to(device), discriminator.to(device)
-    fog = build_instance_noise(config)
-    kind, seen = (Player, {}) if fog is None else (NoisyGenerator, {"fog": fog})
     return Trainer(
         discriminator=Player(
             discriminator,
             build_optimizer(config.optimizers.discriminator, discriminator, where="optimizers.discriminator"),
             autocast=autocast,
         ),
-        generator=kind(
+        generator=Player(
             generator,
             build_optimizer(config.optimizers.generator, generator, where="optimizers.generator"),
             average=AveragedWeights(generator, share=config.ema.relative_length),
             autocast=autocast,
-            **seen,
         ),
-        fog=fog,
+        augmentation=augmentation,
         objective=objective,
         penalties=terms,
         batches=batches,
-        plan=plan_of(config),
+        plan=plan_of(config) if plan is None else plan,
         update_rule=update_rule,
         learning_rate=config.optimizers.lr_schedule,
         gamma=config.gamma,
-        handlers=handlers,
         group=group,
     )
 
@@ -120,23 +115,26 @@ def draw_weights(config: RunConfig, data: PreparedData) -> np.ndarray | None:
     return balancing_weights(labels.numpy(), weights)
 
 
-def build_instance_noise(config: RunConfig) -> InstanceNoiseStream | None:
-    """The instance noise that a configuration asks for."""
-    noise = config.augmentation.instance_noise
-    if noise is None:
-        return None
-    return InstanceNoiseStream(InstanceNoise(noise.level, noise.final, noise.decay_fraction), seed=config.seed)
+def plan_of(config: RunConfig, *, evaluation_steps: frozenset[int] = frozenset(), total: int | None = None) -> Plan:
+    """When things happen; samples come densely at first, when they change most.
 
-
-def plan_of(config: RunConfig) -> Plan:
-    """When things happen; samples come densely at first, when they change most."""
-    steps, count = config.training.steps, config.outputs.samples
+    Args:
+        config: the complete configuration.
+        evaluation_steps: steps after which the referee evaluates.
+        total: steps of a run that was made longer or shorter than its configuration says.
+    """
+    planned, count = config.training.steps, config.outputs.samples
+    total = planned if total is None else total
     # Evenly spaced in the square root of the step: 12 sample grids of 20,000 steps begin at step 139.
-    sample_steps = frozenset(max(1, round(steps * (index / count) ** 2)) for index in range(1, count + 1))
+    sample_steps = {max(1, round(planned * (index / count) ** 2)) for index in range(1, count + 1)}
+    if total > planned:  # as many again, evenly spaced over the added steps
+        sample_steps |= {planned + max(1, (total - planned) * index // count) for index in range(1, count + 1)}
     return Plan(
-        steps=steps,
+        steps=total,
+        schedule_steps=planned,
         measure_every=config.outputs.measure_every,
-        sample_steps=sample_steps,
+        sample_steps=frozenset(sample_steps),
+        evaluation_steps=evaluation_steps,
         checkpoint_every=config.outputs.checkpoint_every,
     )
 

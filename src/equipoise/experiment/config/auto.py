@@ -20,7 +20,7 @@ ROWS_LOOKED_AT = 4096
 
 
 def resolved(content: Mapping[str, Any], data: PreparedData) -> dict[str, Any]:
-    """The nested dictionaries of a configuration with `gamma: auto` and the default change of consistency written out.
+    """A configuration with `gamma: auto` and the default augmentation of the consistency penalty written out.
 
     Raises:
         ConfigError: gamma is to be automatic, and no penalty has one.
@@ -29,19 +29,19 @@ def resolved(content: Mapping[str, Any], data: PreparedData) -> dict[str, Any]:
     parts = made.get("penalties")
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, (str, Mapping)) for part in parts):
         return made  # the schema says what is wrong with it
-    made["penalties"] = [with_default_change(part, data) for part in parts]
+    made["penalties"] = [with_default_augmentation(part, data) for part in parts]
     return with_automatic_gamma(made, data) if made.get("gamma") == AUTOMATIC else made
 
 
-def with_default_change(part: str | Mapping[str, Any], data: PreparedData) -> str | Mapping[str, Any]:
-    """A consistency penalty on pictures shifts them, unless another change is named."""
+def with_default_augmentation(part: str | Mapping[str, Any], data: PreparedData) -> str | Mapping[str, Any]:
+    """A consistency penalty on images shifts them, unless another augmentation is named."""
     name = part if isinstance(part, str) else part.get("name")
     if name != "consistency" or data.space.kind != "images":
         return part
     options = {} if isinstance(part, str) else part.get("options", {})
-    if not isinstance(options, Mapping) or "change" in options:
+    if not isinstance(options, Mapping) or "augmentation" in options:
         return part
-    return {"name": name, "options": {"change": "shift", **options}}
+    return {"name": name, "options": {"augmentation": "shift", **options}}
 
 
 def with_automatic_gamma(content: Mapping[str, Any], data: PreparedData) -> dict[str, Any]:

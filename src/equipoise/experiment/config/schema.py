@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from equipoise.game import Schedule, UpdateRule
-from equipoise.game.step import UpdateRuleName
+from equipoise.game.update_rules import UpdateRuleName
 
 
 class Section(BaseModel):

@@ -63,16 +63,13 @@ def judge_sources(
         MissingExtra: the extractor needs a package that is not installed.
         OutOfMemory: there is no room for the data, or for the discriminators.
     """
-    from equipoise.data import DataOptions, aligned_values, load
+    from equipoise.data import aligned_values
     from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
     from equipoise.referee import judge
     from equipoise.referee.cross_fitting import FOLDS
 
     with explaining_memory_of_verdict(named(real, fake), again=""):
-        # Missing values in points are for the referee to report; only players cannot take them.
-        real_data = load(real, options=DataOptions(keep_gaps=True, drop=tuple(drop)))
-        fake_data = _loaded_like(fake, real_data, drop=tuple(drop))
-        real_data, fake_data = (some_of(side, seed=seed) for side in (real_data, fake_data))
+        real_data, fake_data = load_pair(real, fake, drop=drop, seed=seed)
         real_values, fake_values = aligned_values(real_data, fake_data)
         verdict = judge(
             real_values,
@@ -90,6 +87,20 @@ def judge_sources(
         )
         verdict = replace(verdict, findings=(*_remarks(real_data, fake_data), *verdict.findings))
         return traced(verdict, real_data, fake_data)
+
+
+def load_pair(real: Any, fake: Any, *, drop: Sequence[str], seed: int) -> tuple[Dataset, Dataset]:
+    """Both sides, read as the same kind of data; of data on disk, as many rows as a verdict is made from.
+
+    Raises:
+        DataError: one side cannot be read, or the two sides are not the same kind of thing.
+    """
+    from equipoise.data import DataOptions, load
+
+    # Missing values in points are told to the reader; only players cannot take them.
+    real_data = load(real, options=DataOptions(keep_gaps=True, drop=tuple(drop)))
+    fake_data = _loaded_like(fake, real_data, drop=tuple(drop))
+    return some_of(real_data, seed=seed), some_of(fake_data, seed=seed)
 
 
 def _remarks(real: Dataset, fake: Dataset) -> Iterator[Finding]:

@@ -1,8 +1,8 @@
-"""The referee's looks of a run: how many fit, decided once from a timed step and looks, and what they are made of.
+"""The interim evaluations of a run: how many fit, decided once from a timed step and evaluation, and their material.
 
-The number is stored, so that the stored configuration trained again gives the same looks on any machine. What a look
-is made of climbs a ladder (quick members on 1,000 rows, on 2,000 and 5,000, all members on 5,000 and 20,000) as long as
-ten of them fit; a run too short for the first rung has no looks.
+The number is stored, so that the stored configuration trained again gives the same evaluations on any machine. What an
+evaluation is made of climbs a ladder (quick classifiers on 1,000 rows, on 2,000 and 5,000, all classifiers on 5,000 and
+20,000) as long as ten of them fit; a run too short for its lowest level has none.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.schema import EvaluationsConfig, RunConfig
 from equipoise.experiment.generator import Gan
 from equipoise.experiment.judge.run import at_most, drawn
-from equipoise.experiment.prepare import EVALUATIONS_SHARE, Planned, prepare_data, timed_step
+from equipoise.experiment.prepare import EVALUATIONS_SHARE, Planned, timed_step
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.referee import EvaluationPlan, Sensitivity, plan_evaluations, quick_sensitivity
 from equipoise.referee.evaluation_plan import RESERVE
-from equipoise.referee.splits import TEST_SHARE
-from equipoise.referee.two_sample_test import samples_needed
+from equipoise.referee.fit_and_score import TEST_SHARE
+from equipoise.referee.judge import samples_needed
 from equipoise.runfolder import RunFolder
-from equipoise.training import Trainer
+from equipoise.training import Trainer, TrainingState
 from equipoise.training.interim_evaluation import MOST_GAP_ROWS, EvaluationData, InterimEvaluations, one_evaluation
-from equipoise.training.recorder import Progress
+from equipoise.training.progress import Progress
 
 LADDER = (("quick", 1_000), ("quick", 2_000), ("quick", 5_000), ("all", 5_000), ("all", 20_000))
-"""Members of a look and most rows that it scores, from the cheapest."""
+"""Classifiers of an evaluation and most rows that it scores, from the cheapest."""
 WANTED, MOST, FEWEST_ASKED = 10, 20, 3
-"""Looks that should fit before they are made finer; most looks; fewest looks of a run with --until or --keep-best,
+"""Evaluations that should fit before they are made finer; most of them; fewest in a run with --until or --keep-best,
 which then has them even if they take more than their share of the time."""
 LEAST_SECONDS = 0.25
-"""A run whose share for looks is below this has none; not even the cheapest would fit."""
+"""A run whose share for evaluations is below this has none; not even the cheapest would fit."""
 _GAP_SHARE, _MOST_GAP_STEPS, _FEWEST_GAP_STEPS = 0.25, 50, 5
 _QUICK_EVALUATIONS, _QUICK_SHARE = 25, 0.25
-"""A screen of the resolution takes about so many looks' time, and is made when that is at most this share."""
+"""Quick sensitivity takes about so many evaluations' time, and is measured when that is at most this share."""
 
 
 @dataclass(frozen=True)
 class EvaluationState:
-    """What `looks.json` holds: the plan, fixed before the first step, and what it was chosen from.
+    """What `evaluations.json` holds: the plan, fixed before the first step, and what it was chosen from.
 
     Attributes:
-        plan: steps and levels; `None` for a run without looks.
-        resolution: planted ones; `None` where each look computes its floor.
-        screen_seconds: that the planting took.
-        timing: seconds that were measured to choose the number of looks; empty where it was given.
+        plan: steps and levels; `None` for a run without evaluations.
+        sensitivity: measured with injected differences; `None` where each evaluation computes a theoretical one.
+        quick_seconds: that measuring it took.
+        timing: seconds that were measured to choose the number of evaluations; empty where it was given.
     """
 
     plan: EvaluationPlan | None = None
@@ -72,7 +72,7 @@ class EvaluationState:
 
     @classmethod
     def read(cls, run: RunFolder) -> EvaluationState:
-        """What a run folder holds; a run of an earlier version has no looks.
+        """What a run folder holds; a run of the first version has none.
 
         Raises:
             RunFolderError: the file is not one that equipoise wrote.
@@ -91,30 +91,30 @@ class EvaluationState:
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise RunFolderError(
                 str(run.evaluations),
-                f"the plan of the looks is incomplete ({error!r}).",
-                "Expected a looks.json that equipoise wrote.",
+                f"the plan of the interim evaluations is incomplete ({error!r}).",
+                "Expected one that equipoise wrote.",
                 "Restore it from a copy.",
             ) from error
 
     @property
     def steps(self) -> frozenset[int]:
-        """The steps to be looked at, for the trainer's plan."""
+        """The steps after which the referee evaluates."""
         return frozenset() if self.plan is None else frozenset(self.plan.steps)
 
     def extended_to(self, steps: int) -> EvaluationState:
-        """With the looks of a longer run, at levels that were set aside."""
+        """With the evaluations of a longer run, at levels that were set aside."""
         return self if self.plan is None else replace(self, plan=self.plan.extended_to(steps))
 
 
 def evaluation_settings(until: str | None, margin: float | None, keep_best: bool) -> list[str]:
-    """The three wishes about looks as settings."""
+    """The three wishes about interim evaluations as settings."""
     wishes = [] if until is None else [f"evaluations.until={until.replace('_', '-')}"]
     wishes += [] if margin is None else [f"evaluations.margin={margin!r}"]
     return [*wishes, "evaluations.keep_best=true"] if keep_best else wishes
 
 
 def plan_interim_evaluations(planned: Planned) -> tuple[Planned, EvaluationState]:
-    """The configuration with every choice about looks made, and their plan; called once, before the first step.
+    """The configuration with every choice about evaluations made, and their plan; called once, before the first step.
 
     Raises:
         ConfigError: `until` or `keep_best` on data that are too few to hold some out.
@@ -142,14 +142,8 @@ def plan_interim_evaluations(planned: Planned) -> tuple[Planned, EvaluationState
     return chosen, state
 
 
-def with_evaluations(config: RunConfig) -> RunConfig:
-    """The configuration as a run would store it, with the choices about looks that would be made now."""
-    section, _ = settled(Planned(config, prepare_data(config.data.source, config.data, config.seed)))
-    return config.model_copy(update={"evaluations": section})
-
-
 def settled(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
-    """The section on looks with nothing left open, and the seconds that were measured for it."""
+    """The section on evaluations with nothing left open, and the seconds that were measured for it."""
     section = planned.config.evaluations
     is_asked = section.until is not None or section.keep_best
     if section.count == 0:
@@ -158,14 +152,14 @@ def settled(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
         if is_asked or section.count:
             raise ConfigError(
                 "evaluations",
-                f"{len(planned.data.split.selection)} rows are held out for looks.",
+                f"{len(planned.data.split.selection)} rows are held out for interim evaluations.",
                 f"Expected enough for the referee: {samples_needed(section.confidence)} rows on each side.",
                 "Give more data, or train without --until and --keep-best.",
             )
         return _filled(section.model_copy(update={"count": 0})), {}
     if section == _filled(section) and section.count is not None:
         return section, {}
-    # Alone: of many processes only the first one looks, and the others are not asked to play a trial with it.
+    # Alone: of many processes only the first one evaluates; the others are not asked to run a trial with it.
     trainer = build_trainer(planned.config, planned.data, group=SINGLE_PROCESS)
     step = _seconds_per_step(trainer) / process_group().processes
     budget = planned.config.training.steps * step * EVALUATIONS_SHARE / (1 - EVALUATIONS_SHARE)
@@ -190,8 +184,8 @@ def settled(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
     return section, {"seconds_per_step": step, "seconds_per_look": look, "planned_share": share}
 
 
-def evaluation_data(planned: Planned, state: EvaluationState, device: torch.device | str = "cpu") -> EvaluationData:
-    """What the looks of a run are made of; the same configuration and data give the same."""
+def evaluation_data(planned: Planned, state: EvaluationState) -> EvaluationData:
+    """What the evaluations of a run are made of; the same configuration and data give the same."""
     config, data = planned.config, planned.data
     section = _filled(config.evaluations)
     count, seed = section.samples, config.seed
@@ -201,20 +195,20 @@ def evaluation_data(planned: Planned, state: EvaluationState, device: torch.devi
         for name, most in (("selection", count), ("train", 2 * count))
     )
     rows = at_most(real, MOST_GAP_ROWS, seed=seed)
-    encoded = data.encoder.to_float(data.domain.stored(data.encoder, rows.values))
+    stored = data.domain.stored(data.encoder, rows.values)
     labels = rows.labels if config.networks.conditional else None
-    assert state.plan is not None, "a run without looks has no material for them"
+    assert state.plan is not None, "a run without evaluations has no material for them"
     return EvaluationData(
         plan=state.plan,
         real=real,
         train=train,
         fake_count=max(round(len(real) / TEST_SHARE), len(train)),
-        draw=lambda trainer, count, seed: _drawn(config, data, trainer, count, seed),
+        draw=lambda game, count, seed: _drawn(config, data, game, count, seed),
         seed=seed,
         classifiers=section.classifiers,
         sensitivity=state.sensitivity,
-        gap_rows=encoded.to(device),
-        gap_labels=None if labels is None else torch.from_numpy(labels).to(device),
+        gap_rows=data.encoder.to_float(stored),
+        gap_labels=None if labels is None else torch.from_numpy(labels),
         duality_gap_steps=section.duality_gap_steps,
         margin=section.margin,
         goal=None if section.until is None else "equivalent" if section.margin is not None else section.until,
@@ -223,30 +217,14 @@ def evaluation_data(planned: Planned, state: EvaluationState, device: torch.devi
 
 
 def evaluations_handler(
-    run: RunFolder,
-    planned: Planned,
-    state: EvaluationState,
-    trainer: Trainer,
-    *,
-    progress: Progress | None,
-    goes_on: bool,
+    run: RunFolder, planned: Planned, state: EvaluationState, *, progress: Progress
 ) -> InterimEvaluations | None:
-    """The handler that looks; `None` for a run without looks.
-
-    Args:
-        run: its folder.
-        planned: configuration and data.
-        state: the plan, extended if the run is.
-        trainer: who is told the trend of a resumed run.
-        progress: who is told.
-        goes_on: whether the person asked for more steps of a run whose goal was reached.
-    """
+    """The handler that evaluates; `None` for a run without interim evaluations."""
     if state.plan is None:
         return None
-    material = evaluation_data(planned, state, trainer.discriminator.parameters[0].device)
-    evaluations = InterimEvaluations(run, material, progress=progress, quick_seconds=state.quick_seconds)
-    evaluations.start(trainer, goes_on=goes_on)
-    return evaluations
+    return InterimEvaluations(
+        run, evaluation_data(planned, state), progress=progress, quick_seconds=state.quick_seconds
+    )
 
 
 def _climbed(
@@ -279,17 +257,16 @@ def _timed_evaluation(planned: Planned, section: EvaluationsConfig, trainer: Tra
     """Seconds of one look at the throw-away trainer's generator."""
     config = planned.config.model_copy(update={"evaluations": section})
     plan = EvaluationPlan((trainer.step,), (0.01,), 0.99)
-    device = trainer.discriminator.parameters[0].device
-    material = evaluation_data(replace(planned, config=config), EvaluationState(plan=plan), device)
+    material = evaluation_data(replace(planned, config=config), EvaluationState(plan=plan))
     started = time.perf_counter()
-    one_evaluation(trainer, material)
+    one_evaluation(trainer.state, material)
     return time.perf_counter() - started
 
 
 def _seconds_per_step(trainer: Trainer) -> float:
     """Median of a few steps: a rough figure is enough for a number of looks."""
     for _ in range(2):
-        trainer.play()
+        trainer.train_step()
     times: list[float] = []
     begun = time.perf_counter()
     while len(times) < 3 or (len(times) < 50 and time.perf_counter() - begun < 0.5):
@@ -311,18 +288,16 @@ def _has_enough_rows(data: PreparedData) -> bool:
     return min(held_out / TEST_SHARE, train / (1 - TEST_SHARE)) >= needed
 
 
-def _drawn(config: RunConfig, data: PreparedData, trainer: Trainer, count: int, seed: int) -> Dataset:
+def _drawn(config: RunConfig, data: PreparedData, state: TrainingState, count: int, seed: int) -> Dataset:
     """Samples of the averaged generator, as `Gan` draws them."""
-    average = trainer.generator.average
-    shares = torch.from_numpy(data.class_shares) if data.n_classes else None
     gan = Gan(
         folder=Path(),
         config=config,
         encoder=data.encoder,
-        generator=trainer.generator.network if average is None else average.network,
+        generator=state.sampled_generator,
         label_names=tuple(str(name) for name in data.raw.label_names),
-        class_shares=shares,
-        step=trainer.step,
+        class_shares=torch.from_numpy(data.class_shares) if data.n_classes else None,
+        step=state.step,
         names=tuple(str(name) for name in data.raw.names),
     )
     return gan.sample_raw(count, seed=seed)

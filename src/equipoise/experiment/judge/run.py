@@ -21,7 +21,7 @@ from equipoise.plotting.style import save_figure
 from equipoise.randomness import Stream, derived_seed, numpy_stream
 from equipoise.referee import Verdict, judge
 from equipoise.referee.base import Finding, Tell
-from equipoise.referee.splits import TEST_SHARE
+from equipoise.referee.fit_and_score import TEST_SHARE
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
 from equipoise.training.interim_evaluation import summary
@@ -96,7 +96,7 @@ def judge_gan(
     """
     with explaining_memory_of_verdict(str(gan.folder), again=f": equipoise judge {gan.folder}"):
         run = RunFolder(gan.folder)
-        data = gan.data if gan.data is not None else _run_data(gan, run)
+        data = gan.data if gan.data is not None else run_data(gan, run)
         wanted = {name: thinned_rows(gan.config, data, name) for name in ("final", "train")}
         # Numbers are drawn before rows are read: of large data, which stay on disk, no more come into memory.
         most = most_samples(sample_size(data.space))
@@ -182,7 +182,12 @@ def _classes(final: Dataset, fake: Dataset) -> dict[str, Any]:
     return {"real_labels": final.labels, "fake_labels": fake.labels, "label_names": final.label_names}
 
 
-def _run_data(gan: Gan, run: RunFolder) -> PreparedData:
+def run_data(gan: Gan, run: RunFolder) -> PreparedData:
+    """The data of a run, prepared anew.
+
+    Raises:
+        RunFolderError: they have changed since the run began.
+    """
     require_path(gan.config, where=str(run.path))
     data = prepare_data(gan.config.data.source, gan.config.data, gan.config.seed)
     if run.read_json(run.data).get("fingerprint") != data.fingerprint:

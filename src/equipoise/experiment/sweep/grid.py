@@ -24,7 +24,7 @@ from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.prepare import Planned, available_threads, plan_run
 
 LONGEST_NAME = 80
-"""Letters of a folder's name; what is longer is cut, and told apart by a digest."""
+"""Letters of a folder's name; what is longer is cut, and distinguished by a digest."""
 TIMES_ARE_NOT_SETTINGS = ("runtime.threads",)
 """Settings that a sweep chooses by --jobs: a run finished with other ones is still the run that was asked for."""
 
@@ -155,7 +155,7 @@ def plan_sweep(
     Args:
         source: a path or a built-in name; None takes the one of `config_file`.
         axes: what varies.
-        seeds: each combination is played with the seeds 0 to `seeds - 1`.
+        seeds: each combination is trained with the seeds 0 to `seeds - 1`.
         jobs: processes at once; the threads of this machine are split between them.
         config_file: a configuration to start from.
         settings: changes that hold for all runs.
@@ -171,6 +171,7 @@ def plan_sweep(
     """
     _refuse_clashes(axes, settings)
     combinations = []
+    planned: Planned | None = None
     for values in itertools.product(*(axis.values for axis in axes)):
         chosen = {axis.key: value for axis, value in zip(axes, values, strict=True)}
         name = combination_name(chosen)
@@ -185,6 +186,7 @@ def plan_sweep(
                 seed=0,
                 device=device,
                 preset_wanted=preset,
+                like=planned,
             )
             planned = Planned(_with_threads(planned.config, jobs), planned.data)
             build_trainer(planned.config, planned.data)

@@ -1,18 +1,13 @@
 """A grid of runs: each an ordinary run folder, so that stopping, resuming and comparing need nothing new.
 
 The same call again goes on where it stopped: finished runs are left as they are, stopped ones are resumed, and a
-folder whose configuration is not the one asked for is refused by name before anything is played.
+folder whose configuration is not the one asked for is refused by name before anything is trained.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import signal
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,24 +17,19 @@ import yaml
 from equipoise.errors import ConfigError, EquipoiseError, Interrupted, RunFolderError
 from equipoise.experiment.config.files import read_config, read_run_config
 from equipoise.experiment.config.schema import RunConfig
-from equipoise.experiment.generator import load
-from equipoise.experiment.judge.run import judge_run
-from equipoise.experiment.known_density import FILE_NAME, has_known_density, score_known_density
-from equipoise.experiment.resume import resume
+from equipoise.experiment.known_density import FILE_NAME, has_known_density
 from equipoise.experiment.sweep.grid import SweepRun, checked_axes, first_difference, plan_sweep, read_axes
-from equipoise.experiment.sweep.worker import Worker
-from equipoise.experiment.train import train
+from equipoise.experiment.sweep.one_run import train_one
+from equipoise.experiment.sweep.processes import TotalProgress, train_in_processes
 from equipoise.files import plain, write_text
 from equipoise.locking import locked
 from equipoise.migrations import FORMAT_VERSION
 from equipoise.runfolder import is_uninitialised, open_run_folder
-from equipoise.training.checkpoints import checkpoint_files
-from equipoise.training.recorder import Progress
+from equipoise.training.progress import Progress
 
 if TYPE_CHECKING:
     from equipoise.reports import Comparison
 
-SECONDS_BETWEEN_EVALUATIONS = 1.0  # at the processes of a sweep; short against any run worth a process of its own
 CONFIG_SUFFIXES = (".yaml", ".yml")
 
 
@@ -96,14 +86,14 @@ def sweep(
     preset: str | None = None,
     progress: Progress | None = None,
 ) -> Sweep:
-    """Play every combination of settings with every seed, and set the runs beside each other.
+    """Train every combination of settings with every seed, and set the runs beside each other.
 
     Args:
         source: data by path or built-in name, or a configuration file (`.yaml`), whose data are taken.
         over: what varies: `"objective=minimax,hinge"` texts, or a mapping of keys to lists of values.
         outdir: the folder of the sweep; the same call again goes on with what is missing.
-        seeds: how often each combination is played, with the seeds 0 to `seeds - 1`.
-        jobs: processes at once. One plays inside this process; more share this machine's threads.
+        seeds: how often each combination is trained, with the seeds 0 to `seeds - 1`.
+        jobs: processes at once. One trains inside this process; more share this machine's threads.
         settings: changes that hold for all runs, each `"key.path=value"`.
         config_file: a configuration to start from; not together with one in the place of `source`.
         steps: length of every run; or
@@ -115,7 +105,7 @@ def sweep(
     Raises:
         ConfigError: a setting of any combination is unknown or does not fit; no run has started then.
         RunFolderError: a run folder in `outdir` has another configuration than the one asked for, or another process
-            plays this sweep.
+            trains this sweep.
         Interrupted: the person stopped it; every run has its checkpoint.
     """
     for name, count in (("--seeds", seeds), ("--jobs", jobs)):
@@ -156,7 +146,7 @@ def sweep(
     open_runs = [run for run in runs if not _is_finished(folder / run.name, run.config)]
     with locked(folder):
         write_text(folder / "sweep.yaml", _record(asked, runs))
-        failed = _play_all(folder, open_runs, jobs=jobs, progress=progress)
+        failed = _train_all(folder, open_runs, jobs=jobs, progress=progress or Progress())
     from equipoise import reports
 
     present = [folder / run.name for run in runs if (folder / run.name / "config.yaml").is_file()]
@@ -174,40 +164,6 @@ def sweep(
         skipped=tuple(run.name for run in runs if run.name not in names),
         failed=failed,
     )
-
-
-def train_one(config: RunConfig, folder: Path, *, progress: Progress | None = None) -> None:
-    """Bring one run of a sweep to its end, from wherever it stands: play, verdict, known density.
-
-    Raises:
-        Interrupted: the person stopped it, with a checkpoint.
-        PlayDiverged: the game left the finite numbers.
-    """
-    if _has_checkpoint(folder):
-        if open_run_folder(folder).read_status().get("state") != "finished":
-            resume(folder, trust_code=True, progress=progress)  # the code that the caller has just named
-    else:
-        # Killed before its first checkpoint: there is nothing in it that the same configuration would not make again.
-        if folder.is_dir():
-            with locked(folder):  # unless another process is making it now
-                shutil.rmtree(folder, ignore_errors=True)
-        train(config, folder, progress=progress)
-    if not open_run_folder(folder).report.is_file():  # killed between its last step and its report
-        _finish(config, folder, progress)
-    if has_known_density(config.data.source) and not (folder / FILE_NAME).is_file():
-        score_known_density(load(folder, trust_code=True))
-
-
-def _finish(config: RunConfig, folder: Path, progress: Progress | None) -> None:
-    from equipoise.reports import write_report
-
-    if config.outputs.final_verdict:
-        try:
-            judge_run(folder, trust_code=True)
-        except EquipoiseError as error:  # too few samples for any verdict: said, and no failure of the run
-            if progress is not None:
-                progress.message(f"{folder.name}: no verdict: {error}")
-    write_report(folder)
 
 
 def _record(asked: Mapping[str, Any], runs: Sequence[SweepRun]) -> str:
@@ -262,22 +218,20 @@ def _is_finished(folder: Path, config: RunConfig) -> bool:
         )
     status = run.read_status()
     has_scores = (folder / FILE_NAME).is_file() or not has_known_density(stored.data.source)
-    is_played = status.get("state") == "finished" and int(status.get("step") or 0) >= stored.training.steps
-    return is_played and run.report.is_file() and has_scores  # the report is the last thing that a run writes
+    is_trained = status.get("state") == "finished" and int(status.get("step") or 0) >= stored.training.steps
+    return is_trained and run.report.is_file() and has_scores  # the report is the last thing that a run writes
 
 
-def _has_checkpoint(folder: Path) -> bool:
-    return bool(checkpoint_files(folder / "checkpoints"))
-
-
-def _play_all(folder: Path, runs: Sequence[SweepRun], *, jobs: int, progress: Progress | None) -> dict[str, str]:
-    """Play the runs that are not finished; what ended those that failed."""
-    whole = _Whole(progress, sum(run.config.training.steps for run in runs))
+def _train_all(folder: Path, runs: Sequence[SweepRun], *, jobs: int, progress: Progress) -> dict[str, str]:
+    """Train the runs that are not finished; what ended those that failed."""
+    if not runs:
+        return {}
+    total = TotalProgress(progress)
+    progress.start(sum(run.config.training.steps for run in runs), 0, f"sweep {folder}")
     try:
-        if not runs:
-            return {}
-        whole.begin(f"sweep {folder}")
-        return _play_here(folder, runs, whole) if jobs == 1 else _play_beside(folder, runs, jobs, whole)
+        if jobs == 1:
+            return _train_one_by_one(folder, runs, total)
+        return train_in_processes(folder, runs, jobs=jobs, total=total)
     except (KeyboardInterrupt, Interrupted) as error:
         raise Interrupted(
             f"sweep {folder}",
@@ -286,102 +240,19 @@ def _play_all(folder: Path, runs: Sequence[SweepRun], *, jobs: int, progress: Pr
             "Give the same command again to go on.",
         ) from error
     finally:
-        whole.end()
+        progress.close()
 
 
-def _play_here(folder: Path, runs: Sequence[SweepRun], whole: _Whole) -> dict[str, str]:
+def _train_one_by_one(folder: Path, runs: Sequence[SweepRun], total: TotalProgress) -> dict[str, str]:
     failed: dict[str, str] = {}
     for number, run in enumerate(runs, 1):
-        whole.message(f"{number} of {len(runs)}: {run.name}")
+        total.message(f"{number} of {len(runs)}: {run.name}")
         try:
-            train_one(run.config, folder / run.name, progress=whole)
+            train_one(run.config, folder / run.name, progress=total)
         except Interrupted:
             raise
         except EquipoiseError as error:
             failed[run.name] = str(error)
-            whole.message(f"{run.name} failed: {error}")
-        whole.done(run.config.training.steps)
+            total.message(f"{run.name} failed: {error}")
+        total.add(run.config.training.steps)
     return failed
-
-
-def _play_beside(folder: Path, runs: Sequence[SweepRun], jobs: int, whole: _Whole) -> dict[str, str]:
-    """Each run in a process of its own, `jobs` at once."""
-    waiting = list(enumerate(runs, 1))
-    playing: dict[SweepRun, Worker] = {}
-    failed: dict[str, str] = {}
-    with _stopping_on_the_way_out(playing):
-        while waiting or playing:
-            while waiting and len(playing) < jobs:
-                number, run = waiting.pop(0)
-                whole.message(f"{number} of {len(runs)}: {run.name}")
-                playing[run] = Worker(run.config, folder / run.name)
-            time.sleep(SECONDS_BETWEEN_EVALUATIONS)
-            for run in [run for run, worker in playing.items() if worker.is_over]:
-                worker = playing.pop(run)
-                trouble = worker.trouble
-                if trouble:
-                    failed[run.name] = trouble
-                    whole.message(f"{run.name} failed: {trouble}")
-                worker.wait()
-                whole.done(run.config.training.steps)
-            whole.update(sum(worker.step for worker in playing.values()), {"runs at once": str(len(playing))})
-    return failed
-
-
-@contextmanager
-def _stopping_on_the_way_out(playing: Mapping[SweepRun, Worker]) -> Iterator[None]:
-    """On the way out, for whatever reason, ask every process to stop, once, and wait for its checkpoint."""
-
-    def stop(number: int, frame: Any) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, stop) if is_main else None
-    try:
-        yield
-    finally:
-        for worker in playing.values():
-            worker.stop()
-        for worker in playing.values():
-            worker.wait()
-        if is_main:
-            signal.signal(signal.SIGTERM, before)
-
-
-class _Whole:
-    """Progress of all runs as one: a run's steps are added to those of the runs before it."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress, self._total, self._before = progress, total, 0
-
-    def begin(self, description: str) -> None:
-        """The sweep starts."""
-        if self._progress is not None:
-            self._progress.start(self._total, 0, description)
-
-    def end(self) -> None:
-        """The sweep ends."""
-        if self._progress is not None:
-            self._progress.close()
-
-    def done(self, steps: int) -> None:
-        """A run of so many steps has ended."""
-        self._before += steps
-
-    def start(self, total_steps: int, start_step: int, description: str) -> None:
-        """A single run starts: the whole goes on."""
-        del total_steps, start_step, description
-
-    def update(self, step: int, fields: Mapping[str, Any]) -> None:
-        """The runs that play now have done `step` steps."""
-        if self._progress is not None:
-            self._progress.update(self._before + step, dict(fields))
-
-    def message(self, text: str) -> None:
-        """Pass a sentence on."""
-        if self._progress is not None:
-            self._progress.message(text)
-
-    def close(self) -> None:
-        """A single run ends: the whole goes on."""

@@ -1,0 +1,174 @@
+"""What discriminators read of an image: pixels at several scales, their main directions, and statistics of texture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from equipoise.referee.base import Rows
+from equipoise.referee.preprocessing import STANDARD_LIMIT
+
+_COMPONENTS = 48
+"""Main directions of the pixels that linear members and trees see; 48 hold about 90 % of the variance of digits."""
+_OUTLINE_COMPONENTS = 28
+"""Main directions of outlines in which distances are taken. Measured on digits with one class missing, 1,000 fitted a
+side: the mean log e-value is 8 with directions of pixels, 12 with 12 directions of outlines, 14 with 20 and 18 with
+32."""
+_DIRECTIONS_OF_SLOPE = 8
+_LONGEST_SIDE = 32
+"""Larger images are averaged down to at most this before their directions are taken; texture is read at full size."""
+
+
+def image_preparation(real: np.ndarray, fake: np.ndarray) -> Callable[[np.ndarray], Rows]:
+    """A function from uint8 images `(n, channels, height, width)` to rows, fitted on these two sets.
+
+    Linear members see the main directions of both sides together (a direction in which only one side varies is
+    among them) and statistics of texture, standardised on the real side. Distances are taken between outlines.
+    """
+    pixels = np.concatenate([_flat(real), _flat(fake)])
+    centre = pixels.mean(axis=0)
+    directions = _main_directions(pixels - centre)
+    statistics, names = texture(real)
+    scale_of = {
+        "directions": _scale((_flat(real) - centre) @ directions),
+        "texture": _scale(statistics),
+    }
+    texture_centre = statistics.mean(axis=0)
+    drawn = np.concatenate([outlines(real), outlines(fake)])
+    outline_centre = drawn.mean(axis=0)
+    outline_directions = _main_directions(drawn - outline_centre, most=_OUTLINE_COMPONENTS)
+    direction_names = tuple(f"direction {index}" for index in range(directions.shape[1]))
+
+    def prepare(images: np.ndarray) -> Rows:
+        along = (_flat(images) - centre) @ directions
+        look, _ = texture(images)
+        standard = np.concatenate(
+            [along / scale_of["directions"], (look - texture_centre) / scale_of["texture"]], axis=1
+        )
+        mixed = np.concatenate([along, look], axis=1)
+        return Rows(
+            numbers=np.clip(standard, -STANDARD_LIMIT, STANDARD_LIMIT),
+            mixed=mixed,
+            is_category=(False,) * mixed.shape[1],
+            names=direction_names + names,
+            levels=((),) * mixed.shape[1],
+            positions=((outlines(images) - outline_centre) @ outline_directions).astype(np.float64),
+            images=images.astype(np.float32) / 255.0,
+        )
+
+    return prepare
+
+
+def texture(images: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Statistics of one image at a time that blur, noise and wrong contrast change: brightness, slopes, curvature,
+    extremes.
+
+    Args:
+        images: uint8. Shape `(n, channels, height, width)`.
+
+    Returns:
+        The statistics `(n, statistics)` and their names.
+    """
+    pixels = images.astype(np.float32) / 255.0
+    columns: list[np.ndarray] = []
+    names: list[str] = []
+
+    def add(name: str, per_channel: np.ndarray) -> None:
+        for channel in range(per_channel.shape[1]):
+            columns.append(per_channel[:, channel])
+            names.append(name if per_channel.shape[1] == 1 else f"{name}, channel {channel}")
+
+    over = (2, 3)
+    add("brightness", pixels.mean(axis=over))
+    add("contrast", pixels.std(axis=over))
+    add("share of black", (images <= 2).mean(axis=over))
+    add("share of white", (images >= 253).mean(axis=over))
+    add("share of dark grey", ((images > 2) & (images <= 64)).mean(axis=over))
+    for axis, word in ((2, "down"), (3, "across")):
+        if images.shape[axis] < 3:
+            continue
+        slope = np.abs(np.diff(pixels, axis=axis))
+        curvature = np.abs(np.diff(pixels, n=2, axis=axis))
+        add(f"slope {word}", slope.mean(axis=over))
+        add(f"steepest slope {word}", slope.max(axis=over))
+        add(f"curvature {word}", curvature.mean(axis=over))
+        add(f"flat share {word}", (slope < 0.01).mean(axis=over))
+    if min(images.shape[2:]) >= 4:
+        halved = _halved(pixels)
+        add("slope at half size", np.abs(np.diff(halved, axis=3)).mean(axis=over))
+        add("detail lost at half size", np.abs(pixels - _doubled(halved, pixels.shape)).mean(axis=over))
+    return np.stack(columns, axis=1).astype(np.float64), tuple(names)
+
+
+def outlines(images: np.ndarray) -> np.ndarray:
+    """How much slope there is in each direction in each cell of 4 x 4 pixels: what is drawn, not how it is shaded.
+
+    Two images of one shape, a little displaced, are near each other here and far apart in pixels.
+
+    Args:
+        images: uint8. Shape `(n, channels, height, width)`.
+
+    Returns:
+        Square roots of the summed slopes, so that one bold stroke does not rule. Shape `(n, 8 x cells)`.
+
+    Reference:
+        Dalal and Triggs 2005, "Histograms of oriented gradients for human detection", section 6, without its blocks.
+    """
+    pixels = images.astype(np.float32).mean(axis=1, keepdims=True) / 255.0
+    while max(pixels.shape[2:]) > _LONGEST_SIDE:
+        pixels = _halved(pixels)
+    grey = np.pad(pixels[:, 0], ((0, 0), (1, 1), (1, 1)), mode="edge")
+    down, across = grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1], grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]
+    turn = np.arctan2(down, across) / (2 * np.pi) * _DIRECTIONS_OF_SLOPE
+    strength, lower = np.hypot(down, across), np.floor(turn)
+    beyond = turn - lower
+    side = 4 if min(grey.shape[1:]) >= 18 else 2
+    cells = []
+    for direction in range(_DIRECTIONS_OF_SLOPE):
+        share = np.where(lower % _DIRECTIONS_OF_SLOPE == direction, 1 - beyond, 0.0)
+        share += np.where((lower + 1) % _DIRECTIONS_OF_SLOPE == direction, beyond, 0.0)
+        cells.append(_cell_sums(strength * share, side))
+    return np.sqrt(np.concatenate(cells, axis=1))
+
+
+def _cell_sums(maps: np.ndarray, side: int) -> np.ndarray:
+    """Sums over cells of `side` x `side` pixels, each lent half to its four neighbours. Shape `(n, cells)`."""
+    spare = [(0, 0), (0, -maps.shape[1] % side), (0, -maps.shape[2] % side)]
+    whole = np.pad(maps, spare)
+    count, height, width = whole.shape
+    sums = whole.reshape(count, height // side, side, width // side, side).sum(axis=(2, 4))
+    around = np.pad(sums, ((0, 0), (1, 1), (1, 1)))
+    neighbours = around[:, :-2, 1:-1] + around[:, 2:, 1:-1] + around[:, 1:-1, :-2] + around[:, 1:-1, 2:]
+    return (sums / 2 + neighbours / 8).reshape(count, -1)
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+    pixels = images.astype(np.float32) / 255.0
+    while max(pixels.shape[2:]) > _LONGEST_SIDE:
+        pixels = _halved(pixels)
+    return pixels.reshape(len(pixels), -1)
+
+
+def _halved(pixels: np.ndarray) -> np.ndarray:
+    """Means over 2 x 2 pixels; an odd last row or column is repeated."""
+    spare = [(0, 0), (0, 0), (0, pixels.shape[2] % 2), (0, pixels.shape[3] % 2)]
+    even = np.pad(pixels, spare, mode="edge")
+    return (even[:, :, ::2, ::2] + even[:, :, 1::2, ::2] + even[:, :, ::2, 1::2] + even[:, :, 1::2, 1::2]) / 4
+
+
+def _doubled(halved: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return halved.repeat(2, axis=2).repeat(2, axis=3)[:, :, : shape[2], : shape[3]]
+
+
+def _main_directions(centred: np.ndarray, *, most: int = _COMPONENTS) -> np.ndarray:
+    """Leading eigenvectors of the pixels' covariance. Shape `(pixels, components)`."""
+    covariance = centred.T.astype(np.float64) @ centred.astype(np.float64)
+    values, vectors = np.linalg.eigh(covariance)
+    kept = min(most, int((values > 1e-9 * max(values[-1], 1e-30)).sum()))
+    return vectors[:, ::-1][:, : max(kept, 1)].astype(np.float32)
+
+
+def _scale(values: np.ndarray) -> np.ndarray:
+    deviation = values.std(axis=0)
+    return np.where(deviation > 1e-9, deviation, 1.0)

@@ -1,0 +1,76 @@
+"""What the pages tell people to type, run in the test's own process and cut short: it has to run, not to be good."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from equipoise.cli.main import main
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+STEPS = "40"
+MORE_STEPS = "60"
+ANSWERS = {"judge": {0, 10, 11}}
+"""Exit codes that are right answers, where there are others than 0: any verdict is one."""
+
+
+def blocks(text: str, *languages: str) -> Iterator[tuple[str, str]]:
+    """Language and text of the fenced blocks of a page that are in one of the languages, in order."""
+    for found in FENCE.finditer(text):
+        if found[1] in languages:
+            yield found[1], found[2]
+
+
+def shell_lines(text: str) -> list[str]:
+    """The commands of a block; a backslash at the end joins lines."""
+    return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def shortened(words: list[str]) -> list[str]:
+    """The same command, made to take seconds."""
+    words, command = list(words), words[0]
+    if "--minutes" in words:
+        words[words.index("--minutes")] = "--steps"
+    if "--steps" in words:
+        words[words.index("--steps") + 1] = MORE_STEPS if command == "resume" else STEPS
+    elif command in ("train", "resume", "sweep"):
+        words += ["--steps", MORE_STEPS if command == "resume" else STEPS]
+    if command == "sweep":
+        words += ["--set", "data.points=2000"]
+    if "--seeds" in words:
+        words[words.index("--seeds") + 1] = "1"
+    if command == "judge":
+        if "--sensitivity" in words:
+            words[words.index("--sensitivity") + 1] = "theoretical"
+        else:
+            words += ["--sensitivity", "theoretical"]
+    return words
+
+
+def run_command(line: str) -> int:
+    """Run one `equipoise ...` line, with what it writes into a file; returns its exit code."""
+    command, _, file = line.partition(" > ")
+    with contextlib.ExitStack() as stack:
+        if file:
+            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(Path(file.strip()).open("w"))))
+        with pytest.raises(SystemExit) as stopped:
+            main(shortened(shlex.split(command)[1:]))
+    return int(stopped.value.code or 0)
+
+
+def is_right(line: str, code: int) -> bool:
+    return code in ANSWERS.get(shlex.split(line)[1], {0})
+
+
+def run_python(code: str, names: dict[str, object], *, page: str) -> None:
+    """Run one Python block in the names of its page."""
+    code = re.sub(r"\bminutes=[\d.]+", f"steps={STEPS}", code)
+    code = re.sub(r"\bsteps=\d{2,}", f"steps={STEPS}", code)
+    code = re.sub(r"\bseeds=\d+", "seeds=1, settings=['data.points=2000']", code)
+    code = re.sub(r"\bmargin=([\d.]+)\)", r"margin=\1, sensitivity='theoretical')", code)
+    exec(compile(code, page, "exec"), names)

@@ -1,0 +1,119 @@
+"""Every command and every piece of Python on the pages of the site runs, on small data and for a few steps."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from shortened_pages import blocks, is_right, run_command, run_python, shell_lines
+from sklearn.datasets import load_digits
+from torch import nn
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(
+    path.relative_to(DOCS).as_posix()
+    for path in DOCS.rglob("*.md")
+    if list(blocks(path.read_text(encoding="utf-8"), "sh", "python"))
+)
+NOT_RUN = ("pip ", "torchrun ", "equipoise lab --all")
+"""Commands that other tests run: installing, several processes, and the lab, whose experiments take minutes."""
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data and runs that the pages speak of, small."""
+    folder = tmp_path_factory.mktemp("prepared")
+    digits = load_digits()
+    for name, classes in (("photos", (0, 1)), ("generated", (2, 3)), ("cats", (4, 5))):
+        for label in classes:
+            below = folder / name / str(label)
+            below.mkdir(parents=True)
+            for number, pixels in enumerate(digits.images[digits.target == label][:60]):
+                Image.fromarray((pixels * 255 / 16).astype(np.uint8)).save(below / f"{number}.png")
+    numbers = np.random.default_rng(0)
+    for name in ("real", "generated", "patients"):
+        frame = pd.DataFrame({"age": numbers.normal(50, 9, 400), "kind": numbers.choice(["a", "b"], 400)})
+        if name == "patients":
+            frame["wanted"] = numbers.uniform(1, 2, 400)
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    for run, objective in (("digits", "relativistic"), ("first", "hinge"), ("second", "relativistic")):
+        line = f"equipoise train digits --set objective={objective} --outdir {folder}/runs/{run} --steps 40 --quiet"
+        assert run_command(line) == 0
+    return folder
+
+
+def sides() -> dict[str, object]:
+    images = load_digits().images[:, None].astype(np.float32) / 16
+    return {"real": images[::2], "fake": images[1::2]}
+
+
+def logits() -> dict[str, object]:
+    return {"real_logits": torch.randn(8), "fake_logits": torch.randn(8)}
+
+
+def players() -> dict[str, object]:
+    import equipoise as eq
+
+    def player(inputs: int, outputs: int) -> eq.Player:
+        network = nn.Sequential(nn.Linear(inputs, outputs), *([nn.Flatten(0)] if outputs == 1 else []))
+        return eq.Player(network, torch.optim.Adam(network.parameters()))
+
+    batches = {name: eq.Batch(torch.randn(8, 2), torch.randn(8, 3)) for name in ("batch_for_D", "batch_for_G")}
+    objective = eq.objectives.find("relativistic")()
+    return {"eq": eq, "discriminator": player(2, 1), "generator": player(3, 2), "objective": objective, **batches}
+
+
+GIVEN: dict[str, Callable[[], dict[str, object]]] = {
+    "guides/verdict.md": sides,
+    "questions/value.md": logits,
+    "questions/step.md": players,
+}
+"""Names that the Python of a page speaks of without making them."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_everything_that_a_page_shows_runs(page, prepared, tmp_path, monkeypatch, capsys):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made_here = [name for name in ("digits", "first", "second") if f"--outdir runs/{name}\n" in text]
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*made_here))
+    torch.manual_seed(0)
+    names: dict[str, object] = {"__name__": "page", **GIVEN.get(page, dict)()}
+    for language, block in blocks(text, "sh", "python"):
+        if language == "python":
+            run_python(block, names, page=page)
+            save_as_module(block, text)
+            continue
+        for line in shell_lines(block):
+            if not line.startswith(NOT_RUN):
+                code = run_command(line)
+                assert is_right(line, code), f"{page}: {line}: exit code {code}\n{capsys.readouterr().err}"
+
+
+def save_as_module(block: str, text: str) -> None:
+    """A block that a later command imports goes where the command looks for it."""
+    if "my_package.my_module" in text and "OBJECTIVES" in block:
+        folder = Path("my_package")
+        folder.mkdir(exist_ok=True)
+        (folder / "__init__.py").touch()
+        (folder / "my_module.py").write_text(block, encoding="utf-8")
+
+
+def test_what_is_not_run_is_not_much():
+    lines = [
+        line
+        for page in PAGES
+        for _, block in blocks((DOCS / page).read_text(encoding="utf-8"), "sh")
+        for line in shell_lines(block)
+    ]
+    left_out = [shlex.split(line)[0] for line in lines if line.startswith(NOT_RUN)]
+    assert len(left_out) <= 8 < len(lines) / 3
