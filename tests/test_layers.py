@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parent.parent / "src" / "equipoise"
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "equipoise"
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 LONGEST_FILE = 400
 
 # From the bottom up. A module imports from layers before its own, and from its own part.
@@ -191,6 +194,25 @@ def test_test_files_have_names_of_their_own():
 def test_the_layers_name_only_parts_that_exist():
     existing = {part_of(path) for path in source_files()}
     assert existing - set(TOP) <= set(HEIGHT)
+
+
+def test_the_map_for_contributors_is_the_one_above():
+    rows = re.findall(r"^\| (`[^|]*`) \| [^|]* \|$", CONTRIBUTING.split("## Add a part")[0], flags=re.MULTILINE)
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == [set(parts) for parts in reversed(LAYERS)]
+
+
+def test_contributors_are_told_of_every_kind_of_part_that_is_found_by_itself():
+    guide = (ROOT / "docs" / "guides" / "parts.md").read_text(encoding="utf-8")
+    tables = {
+        table
+        for path in source_files()
+        for table in re.findall(r"""discover\(.*"(\w+)"\)""", path.read_text(encoding="utf-8"))
+    }
+    assert len(tables) > 8
+    for page in (CONTRIBUTING, guide):
+        assert {table for table in tables if f"`{table} = " not in page} == set()
+        for package in re.findall(r"^\|[^|]*\| `([\w/]+)/<name>\.py` \|", page, flags=re.MULTILINE):
+            assert (SOURCE / package).is_dir(), package
 
 
 def test_the_rules_above_notice_what_they_forbid():
