@@ -25,17 +25,20 @@ RENAMED = (ROOT / "docs" / "renamed.md").read_text(encoding="utf-8")
 
 # What a newcomer looks for, the file of that name, and what it has to define.
 IDEAS = {
+    "the non-saturating loss": ("objectives/nonsaturating.py", "nonsaturating"),
+    "the minimax loss": ("objectives/minimax.py", "minimax"),
+    "the conditional discriminator": ("networks/conditioning.py", "label_projection"),
     "R1": ("penalties/r1_r2.py", "r1"),
     "WGAN-GP": ("penalties/gradient_penalty.py", "wgan_gp"),
     "EMA": ("game/ema.py", "AveragedWeights"),
-    "update rules: alternating, simultaneous, n_critic": ("game/update_rules.py", "consensus_gradients"),
+    "update rules: alternating, simultaneous, n_critic": ("game/update_rules.py", "UpdateRule"),
     "learning-rate schedules": ("game/lr_schedule.py", "Schedule"),
     "the value function with its standard error": ("objectives/value.py", "value_function"),
     "weighted sampling": ("data/sampler.py", "WeightedDraws"),
     "checkpoints": ("training/checkpoints.py", "save_checkpoint"),
     "CSV reading": ("data/formats/csv.py", "read_csv"),
     "the JSD bound": ("referee/bound.py", "jsd_lower_bound_nats"),
-    "augmentation": ("augmentation/__init__.py", "__doc__"),
+    "augmentation": ("augmentation/base.py", "Augmentation"),
     "metrics": ("metrics/__init__.py", "__doc__"),
 }
 # Unambiguous words of 0.1.0; a page uses today's.

@@ -5,10 +5,51 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+from equipoise.errors import unknown_name
+
+Part = TypeVar("Part")
 
 
+class Parts(Generic[Part]):
+    """The parts of a package by name; they are imported when the first one is asked for.
+
+    Args:
+        package: name of the package whose modules hold one part each, or a few.
+        table: name of the tables that the modules declare.
+        kind: what a part is called in an error message.
+        where: what an error message calls the place where a name is usually written.
+    """
+
+    def __init__(self, package: str, table: str, *, kind: str, where: str) -> None:
+        self._package, self._table, self._kind, self._where = package, table, kind, where
+
+    def available(self) -> tuple[str, ...]:
+        """Names of all parts, sorted."""
+        return tuple(sorted(self._found()))
+
+    def find(self, name: str, *, where: str | None = None) -> Part:
+        """The part called `name`.
+
+        Args:
+            name: one of `available()`.
+            where: the place where the name was written, for an error message.
+
+        Raises:
+            ConfigError: there is none of that name; the nearest one is suggested.
+        """
+        if name not in self._found():
+            raise unknown_name(where or self._where, self._kind, name, self.available())
+        return self._found()[name]
+
+    def _found(self) -> Mapping[str, Part]:
+        return discover(importlib.import_module(self._package), self._table)
+
+
+@cache
 def discover(package: ModuleType, table: str) -> Mapping[str, Any]:
     """All entries of the tables called `table` in the modules of `package`, by name.
 

@@ -1,11 +1,20 @@
-r"""A running average of a network's weights: samples drawn from it are better than from the last iterate.
+r"""Exponential moving average (EMA) of a network's weights, over a window that grows with the run.
 
-The play around an equilibrium circles (THEORY, section 4); averaging removes most of the circle. The
-average reaches back over a fixed share of the play so far,
+The iterates circle around an equilibrium (THEORY, section 4), and an average of them removes most of the circle. The
+window is a fixed fraction of the run so far, so that no length of run has to be guessed:
 
-    a_t = a_{t-1} + (w_t - a_{t-1}) / (1 + share * t),
+.. math::
+    a_t = a_{t-1} + \frac{w_t - a_{t-1}}{1 + s\, t}
 
-so that early weights are forgotten at every length of run and no horizon has to be guessed.
+with the relative length s. This is polynomial-decay averaging (Shamir & Zhang 2013, arXiv:1212.1824, Section 4), and
+EDM2's power-function EMA (Karras et al. 2024, arXiv:2312.02696, Eq. 121, 123 and 127): the weights of step k count in
+proportion to :math:`k^\gamma`, up to a relative O(1/k), with
+
+.. math::
+    \gamma = 1/s - 1
+
+The relative length 0.05 is gamma = 19, whose profile has the relative standard deviation
+:math:`\sigma_{rel} = \sqrt{(\gamma + 1)/((\gamma + 2)^2 (\gamma + 3))} = 0.045` that EDM2 calls its length.
 """
 
 from __future__ import annotations
@@ -17,19 +26,20 @@ from torch import nn
 
 
 class AveragedWeights:
-    """The running average of `network`, kept as a second network of the same kind.
+    """The EMA of a network's weights, kept as a second network of the same kind.
 
     Args:
         network: the network that is trained; not changed.
-        share: how far back the average reaches, as a share of the steps played so far. 0 is the last iterate.
+        relative_length: s, the window as a fraction of the steps so far; gamma is `1 / relative_length - 1`. 0 gives the
+            last weights.
 
     Attributes:
         network: the averaged copy, in evaluation mode, without gradients.
         updates: how many updates have been averaged.
     """
 
-    def __init__(self, network: nn.Module, *, share: float = 0.05) -> None:
-        self.share = share
+    def __init__(self, network: nn.Module, *, relative_length: float = 0.05) -> None:
+        self.relative_length = relative_length
         self.updates = 0
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._pairs = tuple(zip(self.network.parameters(), network.parameters(), strict=True))
@@ -37,10 +47,10 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Move the average towards the present weights. Buffers (running statistics) are copied."""
+        """Bring the average up to date with the network's weights. Buffers (running statistics) are copied."""
         self.updates += 1
-        weight = 1.0 / (1.0 + self.share * self.updates)
-        for averaged, present in self._pairs:
-            averaged.lerp_(present.detach(), weight)
-        for averaged, present in self._buffers:
-            averaged.copy_(present)
+        weight = 1.0 / (1.0 + self.relative_length * self.updates)
+        for averaged, trained in self._pairs:
+            averaged.lerp_(trained.detach(), weight)
+        for averaged, trained in self._buffers:
+            averaged.copy_(trained)

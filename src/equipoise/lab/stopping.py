@@ -169,7 +169,7 @@ def stopping(
     space, networks = PointSpace(2), {"width": 64, "depth": 3}
     generator = player(fresh(MLPGenerator(space, latents=LATENTS, **networks), seed=seed, name="generator"), 3e-3)
     discriminator = player(fresh(MLPDiscriminator(space, **networks), seed=seed, name="discriminator"), 3e-3)
-    average = AveragedWeights(generator.network, share=0.05)
+    average = AveragedWeights(generator.network, relative_length=0.05)
     objective, penalties = objectives.find("relativistic")(), (r1(0.1), r2(0.1))
     data, stream = ring8(), torch_stream(seed, "lab stopping, play")
     numbers = numpy_stream(seed, "lab stopping, data")

@@ -1,29 +1,11 @@
-"""Pairs of networks, one family to a file; found by name."""
+"""Pairs of networks, one family to a file, found by name."""
 
 from __future__ import annotations
 
-import sys
-
-from equipoise.errors import unknown_name
 from equipoise.networks.base import Family
-from equipoise.parts import discover
-
-
-def available() -> dict[str, Family]:
-    """Every family by name."""
-    return dict(discover(sys.modules[__name__], "NETWORKS"))
-
-
-def find(name: str) -> Family:
-    """The family called `name`.
-
-    Raises:
-        ConfigError: there is none; the nearest name is suggested.
-    """
-    families = available()
-    if name not in families:
-        raise unknown_name("networks.family", "family of networks", name, families)
-    return families[name]
-
+from equipoise.parts import Parts
 
 __all__ = ["Family", "available", "find"]
+
+_PARTS: Parts[Family] = Parts(__name__, "NETWORKS", kind="family of networks", where="networks.family")
+available, find = _PARTS.available, _PARTS.find

@@ -12,13 +12,13 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pad, pixel_shuffle, pixel_unshuffle
 
 from equipoise.networks.base import Family
+from equipoise.networks.conditioning import label_embedding, label_projection, projected, with_labels
 from equipoise.networks.heads import SampleHead
-from equipoise.networks.mlp import LEAK, label_projection, project
+from equipoise.networks.mlp import LEAK
 from equipoise.networks.spectral import normalise_spectra
 from equipoise.shapes import Labels, Latents, Logits, Samples
 from equipoise.spaces import ImageSpace, Space
@@ -62,7 +62,7 @@ class ConvolutionalGenerator(nn.Module):
         assert isinstance(space, ImageSpace)
         self.latent_dimensions = latents
         self.patch = patch
-        self.label_embedding = nn.Embedding(classes, latents) if classes else None
+        self.label_embedding = label_embedding(classes, latents)
         self.sizes = grid_sizes(-(-space.height // patch), -(-space.width // patch))
         plan = channel_plan(len(self.sizes), channels, widest)
         self.entry = nn.Linear(latents * (2 if classes else 1), plan[0] * math.prod(self.sizes[0]))
@@ -74,8 +74,7 @@ class ConvolutionalGenerator(nn.Module):
 
     def forward(self, latents: Latents, labels: Labels | None = None) -> Samples:
         """Images of shape `(batch, channels, height, width)`, mostly within [-1, 1]."""
-        if self.label_embedding is not None:
-            latents = torch.cat([latents, self.label_embedding(labels)], dim=1)
+        latents = with_labels(latents, self.label_embedding, labels)
         grid = self.entry(latents).reshape(len(latents), -1, *self.sizes[0])
         for index, level in enumerate(self.levels):
             grid = level(grid)
@@ -125,7 +124,7 @@ class ConvolutionalDiscriminator(nn.Module):
                 grid = self.changes[index](_halve(grid))
         hidden = leaky_relu(self.summary(leaky_relu(grid, LEAK).flatten(start_dim=1)), LEAK)
         logits = self.output(hidden).squeeze(1)
-        return logits if self.projection is None else logits + project(self.projection, hidden, labels)
+        return logits if self.projection is None else logits + projected(self.projection, hidden, labels)
 
 
 def grid_sizes(height: int, width: int) -> list[tuple[int, int]]:

@@ -1,18 +1,17 @@
 """Fully connected players: for points, table rows and small images.
 
 No normalisation layers: a per-sample penalty needs a discriminator that treats the samples of a batch
-independently. Class labels enter the generator beside the latents and the discriminator by projection
-(Miyato and Koyama 2018, arXiv:1802.05637): logit(x, y) = w . h(x) + b + e_y . h(x) / sqrt(width).
+independently. Class labels enter as `networks.conditioning` says.
 """
 
 from __future__ import annotations
 
 import math
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from equipoise.networks.base import Family
+from equipoise.networks.conditioning import label_embedding, label_projection, projected, with_labels
 from equipoise.networks.heads import SampleHead, choice_entries
 from equipoise.networks.spectral import normalise_spectra
 from equipoise.shapes import Labels, Latents, Logits, Samples
@@ -29,9 +28,8 @@ class MLPGenerator(nn.Module):
         super().__init__()
         self.noise = choice_entries(space)
         self.latent_dimensions = latents + self.noise
-        self.label_embedding = nn.Embedding(classes, latents) if classes else None
-        inputs = latents * (2 if classes else 1)
-        self.body = hidden_layers(inputs, width, depth)
+        self.label_embedding = label_embedding(classes, latents)
+        self.body = hidden_layers(latents * (2 if classes else 1), width, depth)
         self.head = SampleHead(space)
         self.output = nn.Linear(width, sample_size(space))
         nn.init.zeros_(self.output.bias)
@@ -40,9 +38,7 @@ class MLPGenerator(nn.Module):
         """Samples of shape `(batch, *space.shape)`; table rows draw their choices from the last latents."""
         noise = latents[:, latents.shape[1] - self.noise :] if self.noise else None
         inputs = latents[:, : latents.shape[1] - self.noise] if self.noise else latents
-        if self.label_embedding is not None:
-            inputs = torch.cat([inputs, self.label_embedding(labels)], dim=1)
-        return self.head(self.output(self.body(inputs)), noise)
+        return self.head(self.output(self.body(with_labels(inputs, self.label_embedding, labels))), noise)
 
 
 class MLPDiscriminator(nn.Module):
@@ -62,7 +58,7 @@ class MLPDiscriminator(nn.Module):
         """Logits of shape `(batch,)`."""
         hidden = self.body(samples.flatten(start_dim=1))
         logits = self.output(hidden).squeeze(1)
-        return logits if self.projection is None else logits + project(self.projection, hidden, labels)
+        return logits if self.projection is None else logits + projected(self.projection, hidden, labels)
 
 
 def hidden_layers(inputs: int, width: int, depth: int) -> nn.Sequential:
@@ -81,20 +77,6 @@ def hidden_layers(inputs: int, width: int, depth: int) -> nn.Sequential:
         nn.init.uniform_(linear.bias, -1 / math.sqrt(linear.in_features), 1 / math.sqrt(linear.in_features))
         layers += [linear, nn.LeakyReLU(LEAK, inplace=True)]
     return nn.Sequential(*layers)
-
-
-def label_projection(classes: int, width: int) -> nn.Embedding | None:
-    """One vector per class, starting at zero: at first the discriminator ignores the label."""
-    if not classes:
-        return None
-    projection = nn.Embedding(classes, width)
-    nn.init.zeros_(projection.weight)
-    return projection
-
-
-def project(projection: nn.Embedding, hidden: Tensor, labels: Labels | None) -> Logits:
-    """e_y . h / sqrt(width), per sample."""
-    return (projection(labels) * hidden).sum(dim=1) / math.sqrt(hidden.shape[1])
 
 
 NETWORKS = {

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from equipoise.errors import ConfigError
-from equipoise.game import AveragedWeights, Batch, Player, UpdateRule, train_step
+from equipoise.game import Batch, Player, UpdateRule, train_step
 from equipoise.objectives import find
 from equipoise.penalties.r1_r2 import r1, r2
 
@@ -149,27 +149,6 @@ def test_simultaneous_updates_with_a_larger_n_critic_are_refused_by_name():
 def test_a_step_without_an_update_of_each_player_is_refused():
     with pytest.raises(ConfigError, match="0 generator updates"):
         UpdateRule(generator_updates=0)
-
-
-def test_the_average_reaches_back_over_its_share_of_the_updates():
-    network = nn.Linear(1, 1, bias=False).double()
-    average = AveragedWeights(network, share=0.5)
-    expected = network.weight.item()
-    for update in range(1, 6):
-        with torch.no_grad():
-            network.weight.fill_(float(update))
-        average.update()
-        expected += (update - expected) / (1 + 0.5 * update)
-    assert average.network.weight.item() == pytest.approx(expected, rel=1e-12)
-
-
-def test_an_average_with_share_zero_is_the_last_iterate():
-    network = nn.Linear(2, 2)
-    average = AveragedWeights(network, share=0.0)
-    with torch.no_grad():
-        network.weight.mul_(3)
-    average.update()
-    assert torch.equal(average.network.weight, network.weight)
 
 
 def test_labels_reach_both_players_and_a_joined_batch_repeats_them():

@@ -90,7 +90,7 @@ def build_trainer(
         generator=Player(
             generator,
             build_optimizer(config.optimizers.generator, generator, where="optimizers.generator"),
-            average=AveragedWeights(generator, share=config.ema.relative_length),
+            average=AveragedWeights(generator, relative_length=config.ema.relative_length),
             autocast=autocast,
         ),
         augmentation=augmentation,
