@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from equipoise.data.tables.column_type import ColumnType
 from equipoise.data.tables.quantile_transform import QuantileMap, fit_quantiles, row_jitter
-from equipoise.data.tables.schema import ColumnType, infer_type
+from equipoise.data.tables.schema import infer_type, type_from_state
 from equipoise.spaces import Block
 
 # Up to this many values of a number are a choice, if each has this many rows on average.
@@ -72,7 +73,7 @@ class ColumnEncoder:
 
         A category that training did not have becomes the pooled entry, or else the most frequent one.
         """
-        plain, missing = self.type.to_plain(column)
+        plain, missing = self.type.to_numeric(column)
         choice = np.full(len(plain), self._fallback)
         first = int(self.numbers is not None)
         if len(self.levels):
@@ -107,7 +108,7 @@ class ColumnEncoder:
             draw = np.searchsorted(shares, row_jitter(rows, column=position)[is_pooled], side="right")
             plain[is_pooled] = self.pooled[np.minimum(draw, len(self.pooled) - 1)]
         missing = (choice == self.choices - 1) if self.has_missing else np.zeros(rows, dtype=bool)
-        return self.type.from_plain(plain, missing)
+        return self.type.values(plain, missing)
 
     def state(self) -> dict[str, Any]:
         """Plain values for `from_state`."""
@@ -125,7 +126,7 @@ class ColumnEncoder:
     def from_state(cls, state: dict[str, Any]) -> ColumnEncoder:
         """The inverse of `state`."""
         return cls(
-            ColumnType.from_state(state["type"]),
+            type_from_state(state["type"]),
             np.array(state["levels"], dtype=np.float64),
             np.array(state["level_counts"], dtype=np.int64),
             np.array(state["pooled"], dtype=np.float64),
@@ -151,11 +152,11 @@ def fit_column(column: pd.Series, *, name: str | int, source: str) -> ColumnEnco
         DataError: the column holds values that cannot be learned.
     """
     kind = infer_type(column, name=name, source=source)
-    return fit_numeric(kind, *kind.to_plain(column))
+    return fit_numeric(kind, *kind.to_numeric(column))
 
 
 def fit_numeric(kind: ColumnType, plain: np.ndarray, missing: np.ndarray) -> ColumnEncoder:
-    """As `fit_column`, from what `ColumnType.to_plain` gives."""
+    """As `fit_column`, from what `ColumnType.to_numeric` gives."""
     values, counts = np.unique(plain[~missing], return_counts=True)
     pooled, pooled_counts = values[:0], counts[:0]
     numbers = None

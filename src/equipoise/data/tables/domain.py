@@ -42,7 +42,7 @@ class TableDomain:
         columns = []
         for column in table_of(raw.values).stored:
             kind = infer_type(column.evidence(rows), name=column.name, source=raw.source)
-            columns.append(fit_numeric(kind, *kind.to_plain(column.series(rows, is_light=True))))
+            columns.append(fit_numeric(kind, *kind.to_numeric(column.series(rows, is_light=True))))
         encoder = TableEncoder(tuple(columns))
         if encoder.space.shape == (0,):
             raise nothing_varies(raw.source)
