@@ -5,6 +5,7 @@
     gan.sample(64)
     gan.judge()                    # Verdict
     eq.judge(real, fake)           # any two sets
+    eq.measure(real, fake)         # their metrics
 
 Names are loaded when they are first used, so that `import equipoise` takes no time.
 """
@@ -21,6 +22,7 @@ _HOMES = {
     "load": "equipoise.experiment.generator",
     "Gan": "equipoise.experiment.generator",
     "judge": "equipoise.experiment.judge.datasets:judge_sources",
+    "measure": "equipoise.experiment.measure",
     "Verdict": "equipoise.referee",
     "Player": "equipoise.game",
     "Batch": "equipoise.game",
