@@ -52,7 +52,8 @@ from equipoise.referee import evaluate, judge, plan_evaluations
 from equipoise.referee.classifiers import classifiers_for
 from equipoise.referee.cross_fitting import FOLDS, cross_fitted, measured_once
 from equipoise.referee.evaluation_plan import RESERVE
-from equipoise.referee.fit_and_score import TEST_SHARE, places, play
+from equipoise.referee.splits import TEST_SHARE, split_indices
+from equipoise.referee.train_and_test import train_and_test
 
 ROWS, DATA = (Path(__file__).parent / name for name in ("rows", "data"))
 STRONGEST_PAIRS = ({"education", "education-num"}, {"relationship", "marital-status"}, {"carat", "x"}, {"x", "y"})
@@ -211,9 +212,9 @@ def measured(row: Row, name: str, trial: int) -> dict[str, Any]:
 def _bound(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
     """The bound as it is before the e-value has its say: a verdict shows it only where that one rejects."""
     sides = row.draw(stream)
-    where = places(*map(len, sides), seed=seed)
+    where = split_indices(*map(len, sides), seed=seed)
     asked = {"kind": row.kind, "seed": seed, "classifiers": classifiers_for(row.kind)}
-    found = play(where.taken_from(*sides), **asked)
+    found = train_and_test(where.taken_from(*sides), **asked)
     measured = cross_fitted(*sides, found, folds=FOLDS, **asked)
     return {
         "bound": round(measured.lower_bound_nats(0.95), 6),

@@ -34,15 +34,15 @@ from typing import Any
 import numpy as np
 from referee import ROWS, Pools, environment, stored
 
+from equipoise.data.domain import domain_of
+from equipoise.data.judging import take
 from equipoise.metrics.divergence import contamination_of_jsd, jsd_of_contamination
 from equipoise.metrics.known import Mixture
 from equipoise.randomness import derived_seed, numpy_stream
 from equipoise.referee import judge
-from equipoise.referee.base import take
 from equipoise.referee.classifiers import classifiers_for
-from equipoise.referee.fit_and_score import split
-from equipoise.referee.injection import defects_for
 from equipoise.referee.sensitivity import evidence_margin, sensitivity_of
+from equipoise.referee.splits import split
 
 REPEATS = {"screen": 1, "full": 5}
 CHECKED = (("full", "estimate"), ("full", "high"), ("screen", "high"))
@@ -109,7 +109,7 @@ def trial(task: Task, name: str, defect: str, nats: float, place: int) -> dict[s
     values = task.draw(2 * task.per_side, stream, False)
     real, clean = take(values, np.arange(task.per_side)), take(values, np.arange(task.per_side, 2 * task.per_side))
     share = contamination_of_jsd(nats)
-    fake = defects_for(task.kind, clean)[defect](clean, share, stream, target)
+    fake = domain_of(task.kind).corruptions(clean)[defect](clean, share, stream, target)
     seed = derived_seed(0, f"resolution verdict {name} {defect}", place)
     verdict = judge(real, fake, kind=task.kind, seed=seed, checks=(), sensitivity="floor")
     margin = evidence_margin(*verdict.scores, confidence=0.95)

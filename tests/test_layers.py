@@ -22,6 +22,7 @@ LAYERS = (
     ("spaces", "runfolder", "distributed"),
     ("plotting",),
     ("objectives", "penalties", "networks", "augmentation", "data"),
+    ("features",),
     ("metrics",),
     ("game", "referee"),
     ("lab",),

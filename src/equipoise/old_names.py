@@ -39,6 +39,10 @@ VERDICT_KEYS = {
     "resolution_trials": "sensitivity_trials",
 }
 SENSITIVITY_METHODS = {"floor": "theoretical", "planted": "injected"}
+FINDING_KEYS = {"told_apart": "distinguished", "is_told_apart": "is_distinguished"}
+"""Keys of a finding's numbers and rows."""
+AT_CHANCE_LEVEL = {"blind": "chance level"}
+"""What stands for the classifier where none did better than guessing."""
 PARTS = {"fit": "train", "choice": "validation", "score": "test"}
 """Parts of the samples that a verdict rests on."""
 
@@ -128,13 +132,33 @@ def standard_sensitivity(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _standard_verdict(content: Mapping[str, Any]) -> dict[str, Any]:
-    found = {VERDICT_KEYS.get(key, key): value for key, value in content.items()}
+    found = _renamed(content, VERDICT_KEYS)
     method = found.get("sensitivity_method")
     if isinstance(method, str):
         found["sensitivity_method"] = SENSITIVITY_METHODS.get(method, method)
     if isinstance(found.get("counts"), Mapping):
         found["counts"] = {_standard_count(str(key)): count for key, count in found["counts"].items()}
+    if isinstance(found.get("classifier"), str):
+        found["classifier"] = AT_CHANCE_LEVEL.get(found["classifier"], found["classifier"])
+    if isinstance(found.get("findings"), (list, tuple)):
+        found["findings"] = [_standard_finding(finding) for finding in found["findings"]]
     return found
+
+
+def _standard_finding(finding: Any) -> Any:
+    """A finding with today's keys; its statement stays as it was written."""
+    if not isinstance(finding, Mapping):
+        return finding
+    found = dict(finding)
+    if isinstance(found.get("numbers"), Mapping):
+        found["numbers"] = _renamed(found["numbers"], FINDING_KEYS)
+    if isinstance(found.get("rows"), (list, tuple)):
+        found["rows"] = [_renamed(row, FINDING_KEYS) for row in found["rows"]]
+    return found
+
+
+def _renamed(content: Any, names: Mapping[str, str]) -> Any:
+    return {names.get(key, key): value for key, value in content.items()} if isinstance(content, Mapping) else content
 
 
 def _standard_count(key: str) -> str:

@@ -15,7 +15,7 @@
     best/              the same, of the look with the smallest estimate, for a run with --keep-best
     samples/           real.png, step-00001000.png, and the numbers behind them (.csv, .npy)
     scores.json        what metrics said of the generator, once 'equipoise metrics' was asked
-    give-away.png      pictures that gave each side away most in the last verdict, for image runs
+    most_discriminative.png    the most discriminative images of each side in the last verdict, for image runs
     report.html        made from the files above and nothing else
 """
 
@@ -117,7 +117,9 @@ class RunFolder:
 
     @property
     def most_discriminative(self) -> Path:
-        return self.path / "give-away.png"
+        """The plot of the last verdict; a folder of version 0.1.0 goes on to call it `give-away.png`."""
+        earlier = self.path / "give-away.png"
+        return earlier if earlier.exists() else self.path / "most_discriminative.png"
 
     @property
     def scores(self) -> Path:

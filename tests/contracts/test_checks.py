@@ -12,8 +12,9 @@ from equipoise.files import plain
 from equipoise.referee import judge
 from equipoise.referee.bound import LOGIT_LIMIT
 from equipoise.referee.checks import available
-from equipoise.referee.classifiers import available as available_members
-from equipoise.referee.fit_and_score import play, split
+from equipoise.referee.classifiers import available as available_classifiers
+from equipoise.referee.splits import split
+from equipoise.referee.train_and_test import train_and_test
 
 
 def sides(kind: str, count: int, seed: int):
@@ -29,7 +30,7 @@ def sides(kind: str, count: int, seed: int):
 @pytest.mark.parametrize("kind", ["points", "images", "table"])
 @pytest.mark.parametrize("count", [20, 300])
 def test_every_check_speaks_in_sentences_and_plain_values_on_every_kind_of_data(name, kind, count):
-    quick = [available_members()["quadratic"]]
+    quick = [available_classifiers()["quadratic"]]
     verdict = judge(sides(kind, count, 0), sides(kind, count, 1), kind=kind, checks=[name], classifiers=quick)
     assert {finding.check for finding in verdict.findings} <= {name, "inputs"}
     for finding in verdict.findings:
@@ -38,12 +39,12 @@ def test_every_check_speaks_in_sentences_and_plain_values_on_every_kind_of_data(
         json.dumps(plain({"numbers": dict(finding.numbers), "rows": list(finding.rows)}), allow_nan=False)
 
 
-@pytest.mark.parametrize("name", available_members())
-def test_every_member_fits_scores_in_rows_and_columns_and_depends_on_its_seed_alone(name):
-    classifier = available_members()[name]
+@pytest.mark.parametrize("name", available_classifiers())
+def test_every_classifier_fits_scores_in_rows_and_columns_and_depends_on_its_seed_alone(name):
+    classifier = available_classifiers()[name]
     kind = sorted(classifier.kinds)[0]
     parts = split(sides(kind, 200, 0), sides(kind, 160, 1), seed=0)
-    first, again = (play(parts, kind=kind, seed=5, classifiers=[classifier]) for _ in range(2))
+    first, again = (train_and_test(parts, kind=kind, seed=5, classifiers=[classifier]) for _ in range(2))
     assert first.real_logits.shape == (80,) and first.fake_logits.shape == (64,)
     assert np.isfinite(first.real_logits).all() and np.abs(first.real_logits).max() <= LOGIT_LIMIT
     np.testing.assert_array_equal(first.fake_logits, again.fake_logits)

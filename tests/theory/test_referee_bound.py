@@ -1,4 +1,4 @@
-"""The lower bound on the JSD keeps its confidence where it is hardest: with the best discriminator, from few samples,
+"""The lower bound on the JSD keeps its confidence where it is hardest: with the best classifier, from few samples,
 near and far apart, and where the worst values are rare."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def best_logits(x: np.ndarray, shift: float) -> np.ndarray:
 
 
 def proved_nats(shift: float) -> float:
-    """What the clipped best discriminator proves: a little less than the JSD, and so the harder line to stay below."""
+    """What the clipped best classifier proves: a little less than the JSD, and so the harder line to stay below."""
     x = np.linspace(-12, 12 + shift, 200_001)
     near, far = (np.exp(gaussian(1, mean=mean).log_density(x[:, None])) for mean in (0.0, shift))
     logits = best_logits(x, shift)

@@ -1,4 +1,4 @@
-"""Reduced marks: false alarms, power, tightness, repeated looks; the full rows are in benchmarks/referee.py."""
+"""Reduced marks: false alarms, power, tightness, repeated evaluations; the full rows are in benchmarks/referee.py."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from equipoise.metrics.known import gaussian, grid25
 from equipoise.referee import Conclusion, judge, plan_evaluations
 from equipoise.referee.bound import is_distinguished, jsd_lower_bound_nats, log_e_value
 from equipoise.referee.classifiers import available
-from equipoise.referee.fit_and_score import play, split
+from equipoise.referee.splits import split
+from equipoise.referee.train_and_test import train_and_test
 
 
-def quick_members():
+def quick_classifiers():
     return [available()[name] for name in ("quadratic", "neighbour curves")]
 
 
 def outcome(real, fake, seed, classifiers):
-    found = play(split(real, fake, seed=seed), kind="points", seed=seed, classifiers=classifiers)
+    found = train_and_test(split(real, fake, seed=seed), kind="points", seed=seed, classifiers=classifiers)
     return found.real_logits, found.fake_logits
 
 
 @pytest.mark.slow
 def test_false_alarms_stay_within_the_level():
-    classifiers, alarms = quick_members(), 0
+    classifiers, alarms = quick_classifiers(), 0
     for trial in range(100):
         stream = np.random.default_rng(trial)
-        law = gaussian(2)
-        logits = outcome(law.sample(300, stream), law.sample(300, stream), trial, classifiers)
+        distribution = gaussian(2)
+        logits = outcome(distribution.sample(300, stream), distribution.sample(300, stream), trial, classifiers)
         alarms += is_distinguished(log_e_value(*logits), confidence=0.95)
     # At a rate of 5 % more than 11 alarms in 100 trials have a chance of 0.4 %.
     assert alarms <= 11
 
 
 @pytest.mark.slow
-def test_the_bound_of_a_fitted_discriminator_covers_the_true_jsd():
+def test_the_bound_of_a_trained_classifier_covers_the_true_jsd():
     near, far = gaussian(2), gaussian(2, mean=0.8)
     truth = jsd_by_quadrature(near.log_density, far.log_density, low=-9, high=10, cells=300)
     classifiers, above = [available()["quadratic"]], 0
@@ -62,37 +63,41 @@ def test_a_missing_mode_and_narrow_modes_of_the_grid_are_found():
     stream, grid = np.random.default_rng(0), grid25()
     for fake, least in ((grid.without_mode(6), 0.004), (grid.widened(0.6), 0.06)):
         verdict = judge(
-            grid.sample(5000, stream), fake.sample(5000, stream), kind="points", classifiers=quick_members(), checks=[]
+            grid.sample(5000, stream),
+            fake.sample(5000, stream),
+            kind="points",
+            classifiers=quick_classifiers(),
+            checks=[],
         )
         assert verdict.conclusion == Conclusion.DISTINGUISHED
         assert verdict.jsd_lower_bound_nats > least
 
 
-def test_the_training_discriminators_blindness_does_not_blind_the_referee():
+def test_the_training_classifiers_blindness_does_not_blind_the_referee():
     # The finding behind the project: every mode found, 99.9 % of high quality, and yet a JSD of 0.2.
     stream, grid = np.random.default_rng(0), grid25()
     verdict = judge(
         grid.sample(5000, stream),
         grid.widened(0.45).sample(5000, stream),
         kind="points",
-        classifiers=quick_members(),
+        classifiers=quick_classifiers(),
         checks=[],
     )
     assert verdict.jsd_lower_bound_nats > 0.15
 
 
 @pytest.mark.slow
-def test_fifty_looks_at_perfect_generators_rarely_cry_wolf():
+def test_fifty_evaluations_at_perfect_generators_rarely_cry_wolf():
     classifiers, plan = [available()["quadratic"]], plan_evaluations(5000, evaluations=50)
     alarms = 0
     for run in range(20):
         stream = np.random.default_rng(run)
-        law = gaussian(2)
-        real, train = law.sample(200, stream), law.sample(300, stream)
+        distribution = gaussian(2)
+        real, train = distribution.sample(200, stream), distribution.sample(300, stream)
         alarms += any(
             judge(
                 real,
-                law.sample(400, stream),
+                distribution.sample(400, stream),
                 kind="points",
                 real_train=train,
                 seed=step,

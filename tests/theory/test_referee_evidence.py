@@ -29,7 +29,7 @@ def test_the_e_value_has_expectation_at_most_one_when_both_sides_follow_one_coin
     assert expectation <= 1 + 1e-12  # rounding of sums of at most 32 terms
 
 
-def test_the_expectation_of_one_pair_is_one_less_the_squared_lean_of_the_discriminator():
+def test_the_expectation_of_one_pair_is_one_less_the_squared_lean_of_the_classifier():
     # E[4 D(x) (1 - D(y))] = 4 m (1 - m) = 1 - (2 m - 1)^2, with m = E[D].
     chances = np.array([0.2, 0.5, 0.3])
     logits = np.array([1.0, -2.0, 0.3])
@@ -47,13 +47,13 @@ def test_at_equal_counts_the_log_e_value_is_the_number_of_pairs_times_v_above_it
     assert log_e_value(real, fake) == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_blind_discriminator_has_the_equilibrium_value_and_no_evidence():
+def test_guessing_has_the_equilibrium_value_and_no_evidence():
     nothing = np.zeros(30)
     assert value_estimate(nothing, nothing).value == pytest.approx(-math.log(4), abs=1e-15)
     assert log_e_value(nothing, nothing[:11]) == pytest.approx(0.0, abs=1e-12)
 
 
-def test_false_alarms_of_a_fixed_discriminator_stay_below_the_level():
+def test_false_alarms_of_a_fixed_classifier_stay_below_the_level():
     stream = np.random.default_rng(1)
     alarms = [
         is_distinguished(
@@ -65,7 +65,7 @@ def test_false_alarms_of_a_fixed_discriminator_stay_below_the_level():
     assert np.mean(alarms) <= 0.12
 
 
-def test_the_best_discriminator_of_two_discrete_laws_proves_their_whole_jsd():
+def test_the_best_classifier_of_two_discrete_distributions_proves_their_whole_jsd():
     p, q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.2, 0.6])
     logits = np.log(p / q)
     value = p @ -np.logaddexp(0, -logits) + q @ -np.logaddexp(0, logits)

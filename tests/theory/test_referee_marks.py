@@ -11,7 +11,8 @@ from equipoise.referee import Conclusion, judge, plan_evaluations
 from equipoise.referee.bound import is_distinguished, log_e_value
 from equipoise.referee.classifiers import available
 from equipoise.referee.cross_fitting import measured_once
-from equipoise.referee.fit_and_score import play, split
+from equipoise.referee.splits import split
+from equipoise.referee.train_and_test import train_and_test
 
 
 def classifiers(*names: str):
@@ -52,7 +53,7 @@ def test_false_alarms_stay_within_the_level_on_other_kinds_of_data(name):
     kind, draw, names = FALSE_ALARMS[name]
     alarms = 0
     for trial in range(25):
-        found = play(split(*draw(trial), seed=trial), kind=kind, seed=trial, classifiers=classifiers(*names))
+        found = train_and_test(split(*draw(trial), seed=trial), kind=kind, seed=trial, classifiers=classifiers(*names))
         alarms += is_distinguished(log_e_value(found.real_logits, found.fake_logits), confidence=0.95)
     # At a rate of 5 % more than 5 alarms in 25 trials have a chance of 0.3 %.
     assert alarms <= 5
@@ -72,9 +73,9 @@ def test_modes_a_quarter_too_wide_are_found():
 
 
 def test_the_bound_on_a_missing_mode_is_near_the_truth():
-    # tight.missing_mode: 0.7 of the truth at 10,000 a side. At 5,000 with two members the estimate is about 0.85 of it,
-    # 1.6 standard errors take 0.2 off, and room for generated samples in the mode that were not met another 0.1; the
-    # deviation from seed to seed is 0.1.
+    # tight.missing_mode: 0.7 of the truth at 10,000 a side. At 5,000 with two classifiers the estimate is about 0.85 of
+    # it, 1.6 standard errors take 0.2 off, and room for generated samples in the mode that were not met another 0.1;
+    # the deviation from seed to seed is 0.1.
     stream, grid = np.random.default_rng(0), grid25()
     found = judge(
         grid.sample(5000, stream),
@@ -102,8 +103,8 @@ def test_the_bound_on_a_narrow_grid_is_near_the_truth():
     assert 0.8 * truth < found.jsd_lower_bound_nats < 1.03 * truth
 
 
-def test_a_generator_with_a_jsd_of_a_fiftieth_is_found_at_one_look_of_fifty():
-    # looks.power: shift with JSD 0.02 (0.4027 by bisection), at the level of one of fifty looks.
+def test_a_generator_with_a_jsd_of_a_fiftieth_is_found_at_one_evaluation_of_fifty():
+    # evaluations.power: shift with JSD 0.02 (0.4027 by bisection), at the level of one of fifty evaluations.
     stream, confidence = np.random.default_rng(0), 1 - plan_evaluations(50, evaluations=50, power=1.0).levels[0]
     found = judge(
         gaussian(2).sample(4000, stream),
@@ -133,7 +134,7 @@ def test_the_bound_covers_the_true_jsd_of_other_pairs(name):
     for trial in range(60):
         stream = np.random.default_rng(trial)
         parts = split(near.sample(400, stream), far.sample(400, stream), seed=trial)
-        found = play(parts, kind="points", seed=trial, classifiers=classifiers("quadratic"))
+        found = train_and_test(parts, kind="points", seed=trial, classifiers=classifiers("quadratic"))
         above += measured_once(found).lower_bound_nats(0.95) > truth
     # At a rate of 5 % more than 8 of 60 have a chance of 0.4 %.
     assert above <= 8

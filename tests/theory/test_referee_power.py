@@ -71,7 +71,7 @@ def test_a_category_of_three_per_cent_missing_from_the_diamonds_is_found():
 
 
 @pytest.mark.parametrize("table", [diamonds, randhie])
-def test_columns_drawn_from_their_marginals_are_told_apart_and_halves_are_not(table):
+def test_columns_drawn_from_their_marginals_are_distinguished_and_halves_are_not(table):
     real, fake = table(2500)
     classifiers = ("boosted trees", "pairs")
     assert conclusion(real, fake, kind="table", classifiers=classifiers) == Conclusion.NOT_DISTINGUISHED

@@ -66,7 +66,7 @@ def judge(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Also write verdict.json, verdict.txt, verdict.png and giveaway.csv there."
+            "--out", metavar="DIR", help="Also write verdict.json, verdict.txt, verdict.png and most_discriminative.csv there."
         ),
     ] = None,
     last: Last = False,

@@ -18,6 +18,7 @@ from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups
 from equipoise.data.encoder import Encoder
 from equipoise.data.images.domain import IMAGES
+from equipoise.data.judging import Judging
 from equipoise.data.points.domain import POINTS
 from equipoise.data.store.cache import Draft, Entry
 from equipoise.data.tables.domain import TABLE
@@ -25,8 +26,8 @@ from equipoise.data.training_rows import TrainingRows
 from equipoise.errors import InputError
 
 
-class Domain(Protocol):
-    """One kind of data.
+class Domain(Judging, Protocol):
+    """One kind of data; how it is judged is in `Judging`.
 
     Attributes:
         kind: its name, as in `Dataset.kind` and `Space.kind`.

@@ -1,22 +1,31 @@
-"""The referee: judges whether real and generated samples can still be told apart, whatever made them."""
+"""The referee, a classifier two-sample test: can real and generated samples be distinguished, whatever made them?
 
-from equipoise.referee.classifiers import classifiers_for
-from equipoise.referee.detectable_effect import Sensitivity
-from equipoise.referee.evaluation_plan import EvaluationPlan, evaluate, plan_evaluations, quick_sensitivity
-from equipoise.referee.extractors import extractor_classifier, onnx_extractor
-from equipoise.referee.judge import judge
-from equipoise.referee.verdict import Conclusion, Verdict
+Names are loaded when they are first used, so that a report can word a verdict without loading what made it.
+"""
 
-__all__ = [
-    "Conclusion",
-    "EvaluationPlan",
-    "Sensitivity",
-    "Verdict",
-    "classifiers_for",
-    "evaluate",
-    "extractor_classifier",
-    "judge",
-    "onnx_extractor",
-    "plan_evaluations",
-    "quick_sensitivity",
-]
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "Conclusion": "equipoise.referee.verdict",
+    "EvaluationPlan": "equipoise.referee.evaluation_plan",
+    "Sensitivity": "equipoise.referee.detectable_effect",
+    "Verdict": "equipoise.referee.verdict",
+    "classifiers_for": "equipoise.referee.classifiers",
+    "evaluate": "equipoise.referee.evaluation_plan",
+    "extractor_classifier": "equipoise.referee.extractors",
+    "judge": "equipoise.referee.two_sample_test",
+    "onnx_extractor": "equipoise.features",
+    "plan_evaluations": "equipoise.referee.evaluation_plan",
+    "quick_sensitivity": "equipoise.referee.evaluation_plan",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'equipoise.referee' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,12 +1,13 @@
-r"""From a discriminator's logits on held-out samples to a proof that two laws differ, and a bound on by how much.
+r"""The JSD bound: from a classifier's logits on held-out samples to a proof that two distributions differ, and by how
+much.
 
-For every discriminator D, fitted without the samples it is now measured on,
+For every classifier D, trained without the samples it is now measured on,
 
 .. math::
     \mathrm{JSD}(p, q) \ge \tfrac12 \big( V(D) + \log 4 \big), \qquad
     V(D) = E_{x \sim p}[\log D(x)] + E_{y \sim q}[\log(1 - D(y))],
 
-with equality at D = p / (p + q). A blind discriminator, D = 1/2, has V = -log 4 and proves nothing.
+with equality at D = p / (p + q). At chance level, D = 1/2, V = -log 4 and proves nothing.
 
 Reference: Goodfellow et al. 2014, arXiv:1406.2661, Theorem 1.
 """
@@ -23,7 +24,7 @@ LOGIT_LIMIT = 6.0
 proved: total separation is certified as 0.6907 nats, not as log 2 = 0.6931."""
 
 EQUILIBRIUM_VALUE = -math.log(4)
-"""V of the best discriminator when p = q, in nats."""
+"""V of the best classifier when p = q, in nats."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,19 @@ class ValueEstimate:
 
     @property
     def jsd_nats(self) -> float:
-        """The point estimate of what this discriminator proves, (V + log 4) / 2; negative if it is worse than blind."""
+        """The point estimate of what this classifier proves, (V + log 4) / 2; negative if it is worse than guessing."""
         return (self.value - EQUILIBRIUM_VALUE) / 2
 
 
 def clip_logits(logits: np.ndarray) -> np.ndarray:
-    """Logits within +-`LOGIT_LIMIT`; NaN becomes 0, which is blind."""
+    """Logits within +-`LOGIT_LIMIT`; NaN becomes 0, which is chance level."""
     return np.clip(np.nan_to_num(logits, nan=0.0, posinf=LOGIT_LIMIT, neginf=-LOGIT_LIMIT), -LOGIT_LIMIT, LOGIT_LIMIT)
 
 
 def value_estimate(real_logits: np.ndarray, fake_logits: np.ndarray) -> ValueEstimate:
-    r"""V of the discriminator with its standard error, :math:`\sqrt{s_r^2 / n_r + s_f^2 / n_f}`.
+    r"""V of the classifier with its standard error, :math:`\sqrt{s_r^2 / n_r + s_f^2 / n_f}`.
 
-    It is -log 4 = -1.3863 for a blind discriminator, and 0 at perfect separation.
+    It is -log 4 = -1.3863 at chance level, and 0 at perfect separation.
 
     Args:
         real_logits: log-odds of being real, on real samples. Shape `(n_real,)`.
@@ -65,7 +66,8 @@ def value_estimate(real_logits: np.ndarray, fake_logits: np.ndarray) -> ValueEst
 
 
 def log_e_value(real_logits: np.ndarray, fake_logits: np.ndarray) -> float:
-    r"""Evidence against "both sides come from one law", as the logarithm of an e-value; exact at any sample size.
+    r"""Evidence against "both sides come from one distribution", as the logarithm of an e-value; exact at any sample
+    size.
 
     .. math::
         \log E = \sum_i \log\big( 4 \, D(x_i) \, (1 - \bar D_i) \big)
@@ -85,7 +87,7 @@ def log_e_value(real_logits: np.ndarray, fake_logits: np.ndarray) -> float:
         fake_logits: the same on generated samples. Shape `(n_fake,)`.
 
     Returns:
-        log E in nats; 0 for a blind discriminator; 3.0 is "once in 20".
+        log E in nats; 0 at chance level; 3.0 is "once in 20".
 
     Numerics:
         Means of probabilities are taken as log-sum-exp of their logarithms.
@@ -100,7 +102,7 @@ def log_e_value(real_logits: np.ndarray, fake_logits: np.ndarray) -> float:
 
 
 def is_distinguished(log_e: float, *, confidence: float) -> bool:
-    """Whether the e-value rejects "one law" at the level `1 - confidence`."""
+    """Whether the e-value rejects "one distribution" at the level `1 - confidence`."""
     return log_e >= -math.log(1 - confidence)
 
 
@@ -116,9 +118,9 @@ def jsd_lower_bound_nats(
     .. math::
         \tfrac12 \big( \tilde V + \log 4 - z \, \mathrm{se}(\tilde V) \big), \quad \text{not below } 0
 
-    where each side's mean and variance are taken with w samples more, of the worst value that the discriminator could
-    have given: log D of its lowest logit on the real side, log(1 - D) of its highest on the generated one. Without
-    them it is the central limit theorem's bound, which trusts that what was not met does not exist: a hundred samples
+    where each side's mean and variance are taken with w samples more, of the worst value that the classifier could have
+    given: log D of its lowest logit on the real side, log(1 - D) of its highest on the generated one. Without
+    them it is the central limit theorem's bound, which trusts that what was not seen does not exist: a hundred samples
     that all look certain have no variance, and yet one in fifty may be of the other kind. With w from
     :math:`w + z \sqrt w = \log(1 / \alpha)`, n samples of which none is of the worst kind leave room for a share
     :math:`\log(1 / \alpha) / n` of it, which is exact (at 95 %, the "rule of three"). At thousands of samples they
@@ -131,7 +133,7 @@ def jsd_lower_bound_nats(
         real_logits: log-odds of being real, on held-out real samples. Shape `(n_real,)`.
         fake_logits: the same on generated samples. Shape `(n_fake,)`.
         confidence: c, such as 0.95; z is its normal quantile.
-        limits: the lowest and the highest logit that the discriminator may give, fixed before it was scored. The
+        limits: the lowest and the highest logit that the classifier may give, fixed before it was tested. The
             narrower they are, the smaller is the price.
 
     Returns:
@@ -157,17 +159,17 @@ def jsd_lower_bound_nats(
 def with_abstained(
     real_logits: np.ndarray, fake_logits: np.ndarray, limits: tuple[float, float], left_out: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
-    """Logits of both sides and their limits, with logit 0 for samples that the discriminator was not asked about.
+    """Logits of both sides and their limits, with logit 0 for samples that the classifier abstains from.
 
-    A sample is left out of the scored part if its value was met while fitting. "D where the value is new, 1/2 where it
-    was met" is a discriminator, too, fixed before anything is scored: with these zeros V bounds the JSD of the whole
-    laws. Without them it is about the rest of the laws, which may lie much further apart.
+    A sample is left out of the test part if its value is in another part. "D where the value is new, 1/2 where it is
+    known" is a classifier, too, fixed before anything is tested: with these zeros V bounds the JSD of the whole
+    distributions. Without them it is about the rest of them, which may lie much further apart.
 
     Args:
         real_logits: of the real samples that were scored.
         fake_logits: of the generated ones.
-        limits: the lowest and the highest logit that the discriminator may give.
-        left_out: how many real and generated samples were not asked about.
+        limits: the lowest and the highest logit that the classifier may give.
+        left_out: how many real and generated samples were left out.
     """
     if max(left_out) == 0:
         return real_logits, fake_logits, limits

@@ -1,21 +1,21 @@
-r"""How far apart, measured on every sample: fitting and scoring crosswise.
+r"""How far apart, measured on every sample: cross-fitting.
 
-The decision rests on one split, because its e-value needs one discriminator that was fixed before the scored samples
-were looked at. The *size* of a difference need not: for every discriminator JSD >= (V + log 4) / 2, and so for a mean
-of several. The samples that the first discriminator was fitted to and chosen on are cut into pieces; for each piece
-another one is fitted and chosen on everything else, and scores that piece. Every sample then counts once, scored by the
-one discriminator that had not seen it:
+The decision rests on one split, because its e-value needs one classifier that was fixed before the test samples were
+looked at. The *size* of a difference need not: for every classifier D, JSD >= (V(D) + log 4) / 2, and so for a mean of
+several. The training and validation samples of the first classifier are cut into pieces; for each piece another one is
+trained and selected on everything else, and scores that piece. Every sample then counts once, scored by the one
+classifier that had not seen it:
 
 .. math::
     \mathrm{JSD}(p, q) \ge \tfrac12 \Big( \sum_k w_k V(D_k) + \log 4 \Big), \qquad w_k \text{ the share scored by } D_k
 
-Two and a half times as many scored samples leave less to chance, and discriminators that are fitted to more of them
-see more. The pooled standard error is that of independent terms. Folds share fitted samples, so they are not quite
-independent; under stability (one sample changes a fit by little) the interval holds for many samples all the same, as
-the reference shows for one sample; for two, and few, it is measured: `bound.*` of benchmarks/referee.py.
+Two and a half times as many scored samples leave less to chance, and classifiers that are trained on more of them see
+more. The pooled standard error is that of independent terms. Folds share training samples, so they are not quite
+independent; under stability (one sample changes a classifier by little) the interval holds for many samples all the
+same, as the reference shows for one sample; for two, and few, it is measured: `bound.*` of benchmarks/referee.py.
 
-A sample whose value was met while fitting is not asked about (`playing.places`); it counts as undecided, with logit 0
-(`jsd_bound.with_abstained`).
+A sample whose value is also among the samples that a classifier was trained on is left out (`splits.split_indices`);
+the classifier abstains from it, with logit 0 (`bound.with_abstained`).
 
 Reference: Bayle, Bayle, Janson and Mackey 2020, "Cross-validation confidence intervals for test error",
 arXiv:2007.12671.
@@ -23,38 +23,40 @@ arXiv:2007.12671.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
 
+from equipoise.data.judging import Values
 from equipoise.randomness import Stream, derived_seed, numpy_stream
-from equipoise.referee.base import Classifier, Tell, Values
+from equipoise.referee.base import Classifier, Tell
 from equipoise.referee.bound import ValueEstimate, jsd_lower_bound_nats, value_estimate, with_abstained
-from equipoise.referee.fit_and_score import Duplicates, Outcome, Parts, cut, places, play, without_met
+from equipoise.referee.splits import Duplicates, Parts, cut, split_indices
+from equipoise.referee.train_and_test import Outcome, train_and_test
 from equipoise.spaces import SpaceKind
 
 FOLDS = 3
-"""Discriminators that measure the distance, the first one included. At 10,000 a side 5 of them prove 0.001 of the truth
+"""Classifiers that measure the distance, the first one included. At 10,000 a side 5 of them prove 0.001 of the truth
 more of a 25-grid generator (rows `tight.generator_middle*` of benchmarks/referee.py), for nearly twice the time."""
 MOST_FOLDS = 20
 LEAST_OF_A_PIECE = 6
 """Samples of either side; smaller pieces are not made, so that few samples get fewer folds."""
 LEAST_OF_A_PART = 2
-"""Where hundreds of samples share few values, twins may leave less to choose on or to score: then there is no verdict,
-or, of a later fold, all samples of the piece count as undecided."""
-_WHAT = "the distance, with discriminators fitted to the rest"
+"""Where hundreds of samples share few values, leaving duplicates out may leave less to validate or to test on: then
+there is no verdict, or, of a later fold, the classifier abstains from all samples of the piece."""
+_WHAT = "the distance, by cross-fitting"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What several discriminators say of samples that none of them had seen.
+    """What several classifiers say of samples that none of them had seen.
 
     Attributes:
-        real_logits: clipped logits of the real samples, 0 of those that are not asked about. Shape `(n_real,)`.
+        real_logits: clipped logits of the real samples, 0 of those that are left out. Shape `(n_real,)`.
         fake_logits: of the generated samples.
-        limits: the lowest and the highest logit that any of the discriminators may give.
-        folds: how many discriminators there are.
+        limits: the lowest and the highest logit that any of the classifiers may give.
+        folds: how many classifiers there are.
     """
 
     real_logits: np.ndarray
@@ -78,11 +80,11 @@ class Measured:
 
 
 def measured_once(outcome: Outcome, *, left_out: tuple[int, int] = (0, 0)) -> Measured:
-    """What the one discriminator of a single split says of its scored part.
+    """What the one classifier of a single split says of its test part.
 
     Args:
         outcome: of the split.
-        left_out: real and generated samples of the scored part that are not asked about.
+        left_out: real and generated samples of the test part that are left out.
     """
     return Measured(*with_abstained(outcome.real_logits, outcome.fake_logits, outcome.limits, left_out), 1)
 
@@ -99,32 +101,32 @@ def cross_fitted(
     duplicates: Duplicates | None = None,
     tell: Tell | None = None,
 ) -> Measured:
-    """The scored part of a first split, and the rest of both sides scored by discriminators fitted for that.
+    """The test part of a first split, and the rest of both sides scored by classifiers trained for that.
 
     Args:
         real: real samples.
         fake: generated samples.
-        outcome: of the first split, made by `playing.places` from the same seed and twins.
-        folds: discriminators in all; fewer where pieces would have less than `LEAST_OF_A_PIECE` samples of a side.
+        outcome: of the first split, made by `split_indices` from the same seed and duplicates.
+        folds: classifiers in all; fewer where pieces would have less than `LEAST_OF_A_PIECE` samples of a side.
         kind: of the data.
         seed: of the first split.
-        members: what each discriminator is made of.
-        twins: as in `playing.places`: no sample is asked about whose value was met while fitting.
-        tell: is told that the distance is measured, and how many discriminators have scored.
+        classifiers: what each of them is selected from.
+        duplicates: as in `split_indices`.
+        tell: is told that the distance is measured, and how many classifiers have scored.
     """
-    whole = places(len(real), len(fake), seed=seed)
+    whole = split_indices(len(real), len(fake), seed=seed)
     found = [measured_once(outcome, left_out=left_out_of(whole, outcome.real, outcome.fake))]
     for parts in _folds(whole, folds - 1, seed=seed):
         if tell is not None:
             tell(_WHAT, len(found))
-        asked = parts if duplicates is None else _without_met(parts, duplicates)
+        asked = parts if duplicates is None else parts.without_duplicates(duplicates)
         left_out = left_out_of(parts, asked.real_test, asked.fake_test)
         if min(len(part) for part in vars(asked).values()) < LEAST_OF_A_PART:
             abstained = np.zeros(len(parts.real_test)), np.zeros(len(parts.fake_test))
             found.append(Measured(*abstained, (0.0, 0.0), 1))
             continue
         fold_seed = derived_seed(seed, Stream.REFEREE_FOLD, len(found))
-        fold = play(asked.taken_from(real, fake), kind=kind, seed=fold_seed, classifiers=classifiers)
+        fold = train_and_test(asked.taken_from(real, fake), kind=kind, seed=fold_seed, classifiers=classifiers)
         found.append(measured_once(fold, left_out=left_out))
     return Measured(
         np.concatenate([each.real_logits for each in found]),
@@ -135,40 +137,22 @@ def cross_fitted(
 
 
 def left_out_of(whole: Parts, real: Sized, fake: Sized) -> tuple[int, int]:
-    """How many samples of the scored parts are not among those that were scored."""
+    """How many samples of the test parts are not among those that were scored."""
     return len(whole.real_test) - len(real), len(whole.fake_test) - len(fake)
 
 
-def _folds(whole: Parts, pieces: int, *, seed: int) -> list[Parts]:
-    """For each piece of what was fitted and chosen on: that piece to score, everything else to fit and to choose on."""
-    sides = (
-        (np.concatenate([whole.real_train, whole.real_validation]), whole.real_test),
-        (np.concatenate([whole.fake_train, whole.fake_validation]), whole.fake_test),
-    )
-    pieces = min(pieces, min(len(seen) for seen, _ in sides) // LEAST_OF_A_PIECE)
-    found = []
+def _folds(whole: Parts, pieces: int, *, seed: int) -> Iterator[Parts]:
+    """For each piece of the training and validation parts: that piece to test on, everything else for the rest."""
+    sides = {
+        "real": (np.concatenate([whole.real_train, whole.real_validation]), whole.real_test),
+        "fake": (np.concatenate([whole.fake_train, whole.fake_validation]), whole.fake_test),
+    }
+    pieces = min(pieces, min(len(seen) for seen, _ in sides.values()) // LEAST_OF_A_PIECE)
     for piece in range(pieces):
         cuts = []
-        for name, (seen, scored) in zip(("real", "fake"), sides, strict=True):
+        for name, (seen, tested) in sides.items():
             is_here = np.arange(len(seen)) % pieces == piece
-            rest = numpy_stream(seed, Stream.REFEREE_FOLD_SPLIT.format(name), piece).permutation(
-                np.append(seen[~is_here], scored)
-            )
-            fit, choice, _ = cut(rest, 0.0)
-            cuts.append([fit, choice, seen[is_here]])
-        found.append(_joined(*cuts))
-    return found
-
-
-def _without_met(parts: Parts, duplicates: Duplicates) -> Parts:
-    real, fake = without_met(
-        [parts.real_train, parts.real_validation, parts.real_test],
-        [parts.fake_train, parts.fake_validation, parts.fake_test],
-        duplicates,
-    )
-    return _joined(real, fake)
-
-
-def _joined(real: Sequence[np.ndarray], fake: Sequence[np.ndarray]) -> Parts:
-    """Positions of both sides, each to fit, to choose on and to score."""
-    return Parts(real[0], fake[0], real[1], fake[1], real[2], fake[2])
+            stream = numpy_stream(seed, Stream.REFEREE_FOLD_SPLIT.format(name), piece)
+            train, validation, _ = cut(stream.permutation(np.append(seen[~is_here], tested)), 0.0)
+            cuts.append([train, validation, seen[is_here]])
+        yield Parts.of_sides(*cuts)

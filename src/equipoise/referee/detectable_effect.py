@@ -1,8 +1,8 @@
-r"""The smallest difference that would have been seen: without it, "not distinguished" means nothing.
+r"""The minimum detectable effect: the smallest difference that would have been found.
 
-Two ways to know it. The floor is arithmetic: even a discriminator that knew both densities would need about a certain
-JSD with so many samples. The planted resolution is measured: known defects are planted into real data and the
-same referee is sent to find them.
+Without it "not distinguished" means nothing. There are two ways to know it. The theoretical one is arithmetic: even a
+classifier that knew both densities would need about a certain JSD with so many samples. The injected one is measured:
+known defects are injected into real data and the same referee is sent to find them (`referee/sensitivity.py`).
 """
 
 from __future__ import annotations
@@ -13,22 +13,25 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 POWER = 0.95
-"""Chance of being found that a difference must have to count as visible."""
+"""Chance of being found that a difference must have to count as detectable."""
+COARSE_NATS = 0.05
+"""Without a margin, a referee that could not have found a JSD of 0.05 has too little data to say anything."""
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """How small a difference the referee sees with these counts.
+    """How small a difference the referee finds with these counts.
 
     Attributes:
-        method: "theoretical" when only the floor is known; "injected" when defects were planted.
-        theoretical_nats: about the least JSD that a discriminator knowing both densities would need; see `theoretical_nats`.
+        method: "theoretical" when only `theoretical_nats` is known; "injected" when defects were injected.
+        theoretical_nats: about the least JSD that a classifier knowing both densities would need; see the function of
+            that name.
         power: the chance of detection that all these numbers refer to.
-        by_defect_nats: smallest visible JSD of each planted defect; infinite when even the largest was not seen.
-        absent: defects that changed nothing visible at any size because the data have nothing of the kind to spoil:
-            columns that do not depend on each other have no dependence to break.
+        by_defect_nats: smallest detectable JSD of each injected defect; infinite when even the largest was not found.
         intervals_nats: 90 % interval of each of them.
-        trials: how many times a defect was planted and looked for.
+        absent: defects that changed nothing at any severity because the data have nothing of the kind to break: columns
+            that do not depend on each other have no dependence to lose.
+        trials: how many times a defect was injected and looked for.
         per_side: samples on each side when it was measured; 0 when it was not.
     """
 
@@ -43,16 +46,16 @@ class Sensitivity:
 
     @property
     def coarsest_nats(self) -> float:
-        """The worst planted defect's JSD, by the upper end of its interval.
+        """The worst injected defect's JSD, by the upper end of its interval.
 
-        Twice the floor when nothing was planted: what a smooth difference needs at least.
+        Twice the theoretical one when nothing was injected: what a smooth difference needs at least.
         """
         if not self.by_defect_nats:
             return 2 * self.theoretical_nats
         return max(self.intervals_nats[name][1] for name in self.by_defect_nats)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; what was never seen, an infinite JSD, is `None`."""
+        """Plain values; what was never found, an infinite JSD, is `None`."""
         return {
             **vars(self),
             "by_defect_nats": {name: _or_none(nats) for name, nats in self.by_defect_nats.items()},
@@ -79,7 +82,7 @@ def _or_infinite(nats: float | None) -> float:
 
 
 def theoretical_nats(real_count: int, fake_count: int, *, confidence: float) -> float:
-    r"""About the least JSD that a discriminator which knew both densities would find with 95 % power by the e-value.
+    r"""About the least JSD that a classifier which knew both densities would find with 95 % power by the e-value.
 
     With the true log-odds, the log e-value of n pairs has mean `mu = 2 n JSD`. How much it varies depends on the kind
     of difference: least where the sides share no value in a small part of the space, so that each sample there counts

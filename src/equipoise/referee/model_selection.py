@@ -1,8 +1,8 @@
-r"""Chooses the discriminator on the choosing part: which member and setting, and how far to trust its logits.
+r"""Model selection: which classifier and setting does best on the validation part, and how far to trust its logits.
 
-A single member's logits are multiplied by a factor a in 0 .. 1.2: overfitted members are over-confident, and a smaller
-a repairs that; a = 0 is the blind discriminator. A stack is a sum of members' logits with factors of 0 or more, fitted
-on the choosing part. Single or stack: what did better on one half of the choosing part when chosen on the other.
+A single classifier's logits are multiplied by a factor a in 0 .. 1.2: overfitted classifiers are over-confident, and a
+smaller a repairs that; a = 0 is chance level. A stack is a sum of classifiers' logits with factors of 0 or more, fitted
+on the validation part. Single or stack: what did better on one half of the validation part when selected on the other.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ import numpy as np
 from equipoise.referee.bound import EQUILIBRIUM_VALUE, clip_logits, value_estimate
 
 FACTORS = tuple(round(0.1 * step, 1) for step in range(13))
-AT_CHANCE_LEVEL, STACK = "blind", "stack"
+AT_CHANCE_LEVEL, STACK = "chance level", "stack"
 _LEAST_FOR_STACK = 40
-"""Samples per side of the choosing part below which nothing is stacked: its weights would be noise."""
+"""Samples per side of the validation part below which nothing is stacked: its weights would be noise."""
 _STACK_RIDGE = 1.0
-"""Price of a stack's weights, small beside what a visible difference gains; it settles ties between like members."""
+"""Price of a stack's weights, small beside what a detectable difference gains; it settles ties between like
+classifiers."""
 
 
 @dataclass(frozen=True)
 class SelectedClassifier:
-    """A weighted sum of members' logits.
+    """A weighted sum of classifiers' logits.
 
     Attributes:
-        name: of the member, "blind", or "stack" when several are weighed together.
-        weights: factor of each (member, candidate column) in use.
+        name: of the classifier, "chance level", or "stack" when several are weighed together.
+        weights: factor of each (classifier, candidate column) in use.
         offset: added to the sum.
-        value: V on the choosing part, in nats; optimistic, since it was maximised there.
-        classifier_values: best V of each member alone on the choosing part, in nats.
+        value: V on the validation part, in nats; optimistic, since it was maximised there.
+        classifier_values: best V of each classifier alone on the validation part, in nats.
     """
 
     name: str
@@ -41,7 +42,7 @@ class SelectedClassifier:
     classifier_values: Mapping[str, float]
 
     def logits(self, scores: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Clipped logits from the members' scores `(n, candidates)`."""
+        """Clipped logits from the classifiers' scores `(n, candidates)`."""
         count = len(next(iter(scores.values())))
         total = np.full(count, self.offset)
         for (classifier, column), weight in self.weights.items():
@@ -49,26 +50,24 @@ class SelectedClassifier:
         return clip_logits(total)
 
 
-def choose(real: Mapping[str, np.ndarray], fake: Mapping[str, np.ndarray]) -> SelectedClassifier:
-    """The member, candidate and factor, or the stack of members, that does best on the choosing part.
+def select(real: Mapping[str, np.ndarray], fake: Mapping[str, np.ndarray]) -> SelectedClassifier:
+    """The classifier, candidate and factor, or the stack of classifiers, that does best on the validation part.
 
     Args:
-        real: by member, logits on the choosing part's real samples. Shape `(n_real, candidates)`. Rows in random order.
+        real: by classifier, logits on the validation part's real samples. Shape `(n_real, candidates)`. Rows in random
+            order.
         fake: the same on generated samples.
     """
     single, values = best_single(real, fake)
-    if (
-        single.name == AT_CHANCE_LEVEL
-        or len(real) < 2
-        or min(len(each) for each in _first(real, fake)) < _LEAST_FOR_STACK
-    ):
+    fewest = min(len(next(iter(side.values()))) for side in (real, fake))
+    if single.name == AT_CHANCE_LEVEL or len(real) < 2 or fewest < _LEAST_FOR_STACK:
         return replace(single, classifier_values=values)
     halves = [[_every_other(side, start) for side in (real, fake)] for start in (0, 1)]
     gains = {"single": 0.0, "stack": 0.0}
-    for chosen_on, checked_on in (halves, halves[::-1]):
-        alone, _ = best_single(*chosen_on)
-        for name, choice in (("single", alone), ("stack", best_stack(*chosen_on))):
-            gains[name] += value_estimate(choice.logits(checked_on[0]), choice.logits(checked_on[1])).value
+    for selected_on, checked_on in (halves, halves[::-1]):
+        alone, _ = best_single(*selected_on)
+        for name, selected in (("single", alone), ("stack", best_stack(*selected_on))):
+            gains[name] += value_estimate(selected.logits(checked_on[0]), selected.logits(checked_on[1])).value
     best = best_stack(real, fake) if gains["stack"] > gains["single"] else single
     return replace(best, classifier_values=values)
 
@@ -76,7 +75,7 @@ def choose(real: Mapping[str, np.ndarray], fake: Mapping[str, np.ndarray]) -> Se
 def best_single(
     real: Mapping[str, np.ndarray], fake: Mapping[str, np.ndarray]
 ) -> tuple[SelectedClassifier, dict[str, float]]:
-    """The one (member, candidate, factor) with the largest V, and each member's largest V."""
+    """The one (classifier, candidate, factor) with the largest V, and each classifier's largest V."""
     best, values = SelectedClassifier(AT_CHANCE_LEVEL, {}, 0.0, EQUILIBRIUM_VALUE, {}), {}
     for name in real:
         values[name] = EQUILIBRIUM_VALUE
@@ -100,7 +99,7 @@ def best_stack(real: Mapping[str, np.ndarray], fake: Mapping[str, np.ndarray]) -
     .. math::
         \max_{w \ge 0, c} \; V\Big(c + \sum_j w_j l_j\Big) - \frac{\lambda}{n} \big( |w|^2 + c^2 \big)
 
-    Each member takes part with its best candidate.
+    Each classifier takes part with its best candidate.
     """
     from scipy.optimize import minimize
 
@@ -116,26 +115,21 @@ def best_stack(real: Mapping[str, np.ndarray], fake: Mapping[str, np.ndarray]) -
         weights, offset = parameters[:-1], parameters[-1]
         logits = [side @ weights + offset for side in sides]
         total = np.logaddexp(0.0, -logits[0]).mean() + np.logaddexp(0.0, logits[1]).mean()
-        slopes = [-_sigmoid(-logits[0]) / len(logits[0]), _sigmoid(logits[1]) / len(logits[1])]
+        errors = [-_sigmoid(-logits[0]) / len(logits[0]), _sigmoid(logits[1]) / len(logits[1])]
         gradient = np.append(
-            sum(side.T @ slope for side, slope in zip(sides, slopes, strict=True)), slopes[0].sum() + slopes[1].sum()
+            sum(side.T @ error for side, error in zip(sides, errors, strict=True)), errors[0].sum() + errors[1].sum()
         )
         return float(total + price * parameters @ parameters), gradient + 2 * price * parameters
 
     start = np.append(np.full(len(keys), 0.3 / len(keys)), 0.0)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, 2.0)] * len(keys) + [(-1.0, 1.0)])
     weights = {key: float(weight) for key, weight in zip(keys, found.x[:-1], strict=True) if weight > 1e-6}
-    choice = SelectedClassifier(STACK, weights, float(found.x[-1]), EQUILIBRIUM_VALUE, {})
-    value = value_estimate(choice.logits(real), choice.logits(fake)).value
-    return replace(choice, value=value)
+    stack = SelectedClassifier(STACK, weights, float(found.x[-1]), EQUILIBRIUM_VALUE, {})
+    return replace(stack, value=value_estimate(stack.logits(real), stack.logits(fake)).value)
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-logits))
-
-
-def _first(*sides: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    return [next(iter(side.values())) for side in sides]
 
 
 def _every_other(side: Mapping[str, np.ndarray], start: int) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
-"""Members are fitted side by side, one to a thread: what they call into (trees, distances, matrices) frees Python.
+"""Classifiers are trained side by side, one to a thread: what they call into (trees, distances, matrices) frees Python.
 
 A library that starts threads of its own inside each of ours would have them wait for each other, so that its threads
-are held to a member's share of the cores meanwhile.
+are held to a classifier's share of the cores meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -43,74 +44,65 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     if workers < 2:
         return [job() for job in jobs]
     with _held_to(max(1, cores() // workers)) as hold_openmp:
-        return _Work(jobs, hold_openmp).done_by(workers)
-
-
-class _Work:
-    """Jobs that several threads take one by one."""
-
-    def __init__(self, jobs: Sequence[Callable[[], Any]], prepare: Callable[[], None]) -> None:
-        self._prepare = prepare
-        self._waiting = list(enumerate(jobs))[::-1]
-        self._results: list[Any] = [None] * len(jobs)
-        self._errors: dict[int, BaseException] = {}
-        self._running: set[int] = set()
-        self._lock, self._all_ended = threading.Lock(), threading.Event()
-
-    def done_by(self, workers: int) -> list[Any]:
-        """The results, after `workers` threads, or as many as there is room for, have done the jobs."""
+        running, futures = _Running(hold_openmp), []
+        executor = ThreadPoolExecutor(workers)
         try:
-            with self._lock:  # no thread ends before all are counted
-                for _ in range(workers):
-                    thread = threading.Thread(target=self._work, daemon=True)
-                    try:
-                        thread.start()
-                    except RuntimeError:  # no room for another thread
-                        break
-                    self._running.add(thread.ident or 0)
-            if not self._running:
-                return [job() for _, job in self._waiting[::-1]]
-            while not self._all_ended.wait(_HEARS_SECONDS):
-                pass
+            for job in jobs:
+                futures.append(executor.submit(running.result_of, job))
+        except RuntimeError:  # no room for another thread: what has not begun is done here
+            executor.shutdown(wait=False, cancel_futures=True)
+        try:
+            while any(not future.done() for future in futures) and not _failed(futures):
+                wait(futures, _HEARS_SECONDS, FIRST_EXCEPTION)
+            if failed := _failed(futures):
+                executor.shutdown(cancel_futures=True)
+                raise failed[0].exception()
+            begun = [None if future.cancelled() else future for future in futures]
+            begun += [None] * (len(jobs) - len(begun))
+            return [job() if future is None else future.result() for job, future in zip(jobs, begun, strict=True)]
         except BaseException:
-            self._interrupt()
+            executor.shutdown(wait=False, cancel_futures=True)
+            running.interrupt()
+            begun = [future for future in futures if not future.cancelled()]
+            if not wait(begun, _PATIENCE_SECONDS).not_done:
+                executor.shutdown()
             raise
-        if self._errors:
-            raise self._errors[min(self._errors)]
-        return self._results
+        finally:
+            executor.shutdown(wait=False)
 
-    def _work(self) -> None:
-        place = len(self._results)
+
+def _failed(futures: Sequence[Future[Any]]) -> list[Future[Any]]:
+    return [each for each in futures if each.done() and not each.cancelled() and each.exception() is not None]
+
+
+class _Running:
+    """The threads that are inside a job, so that an interrupt can be raised there and nowhere else."""
+
+    def __init__(self, prepare: Callable[[], None]) -> None:
+        self._prepare = prepare
+        self._threads: set[int] = set()
+        self._lock = threading.Lock()
+        self._is_interrupted = False
+
+    def result_of(self, job: Callable[[], Result]) -> Result:
+        with self._lock:
+            if self._is_interrupted:
+                raise KeyboardInterrupt
+            self._threads.add(threading.get_ident())
         try:
             self._prepare()
-            while (taken := self._next()) is not None:
-                place, job = taken
-                self._results[place] = job()
-        except BaseException as error:
-            self._errors[place] = error
+            return job()
         finally:
             with self._lock:
-                self._running.discard(threading.get_ident())
-                if not self._running:
-                    self._all_ended.set()
+                self._threads.discard(threading.get_ident())
 
-    def _next(self) -> tuple[int, Callable[[], Any]] | None:
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the threads, as soon as they are back in Python."""
         with self._lock:
-            return self._waiting.pop() if self._waiting and not self._errors else None
-
-    def _interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the threads, as soon as they are back in Python, and wait for their end.
-
-        Not by `is_alive`: Python 3.11 takes a thread for ended whose `join` was interrupted (bpo-45274).
-        """
-        with self._lock:
-            self._waiting.clear()
-            running = list(self._running)
-        for identity in running:
-            raised = ctypes.py_object(KeyboardInterrupt)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(identity), raised)
-        if running:
-            self._all_ended.wait(_PATIENCE_SECONDS)
+            self._is_interrupted = True
+            for identity in self._threads:
+                raised = ctypes.py_object(KeyboardInterrupt)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(identity), raised)
 
 
 class _Held:

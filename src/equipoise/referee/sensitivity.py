@@ -1,4 +1,5 @@
-"""Measures the referee's resolution: it is sent to find defects planted into one of two disjoint real parts."""
+"""Measures the referee's sensitivity: it is sent to find defects injected into one of two disjoint parts of real
+data."""
 
 from __future__ import annotations
 
@@ -8,44 +9,50 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from equipoise.data.corruptions import BROKEN_DEPENDENCE
+from equipoise.data.domain import domain_of
+from equipoise.data.judging import Corruption, Judging, Values, take
 from equipoise.errors import StorageError
 from equipoise.files import write_json
 from equipoise.metrics.divergence import jsd_of_contamination
+from equipoise.old_names import standard_sensitivity
 from equipoise.randomness import Stream, derived_seed, numpy_stream
-from equipoise.referee.base import Classifier, Tell, Values, take
+from equipoise.referee.base import Classifier, Tell
 from equipoise.referee.bound import log_e_value, value_estimate
+from equipoise.referee.classifiers import available
 from equipoise.referee.detectable_effect import POWER, Sensitivity, theoretical_nats
-from equipoise.referee.fit_and_score import TEST_SHARE, play, split
-from equipoise.referee.injection import CAN_BE_ABSENT, OF_ONE_COLUMN, Defect, defects_for, independent
-from equipoise.referee.inputs import row_keys
+from equipoise.referee.splits import TEST_SHARE, split
+from equipoise.referee.train_and_test import train_and_test
 from equipoise.referee.verdict import Counts
 from equipoise.spaces import SpaceKind
 
-SHARES = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
-"""Shares of rows that a defect is planted into; each is twice the last."""
+SEVERITIES = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
+"""Contamination: shares of rows that a defect is injected into; each is twice the last."""
 _FIRST = 5
 _ASSUMED_SPREAD = 1.0
-"""How much the score varies from fit to fit and from region to region, in units of its own sampling error, where one
-trial per share cannot tell; with more trials the spread that they show is used when it is larger. Measured on points
-(`spread` in benchmarks/rows/resolution.jsonl, power near 95 %): between 0 and 1.6, about 1 on average."""
+"""How much the score varies from classifier to classifier and from region to region, in units of its own sampling
+error, where one trial per severity cannot tell; with more trials the spread that they show is used when it is larger.
+Measured on points (`spread` in benchmarks/rows/resolution.jsonl, power near 95 %): between 0 and 1.6, about 1 on
+average."""
 _FEWEST_COLUMNS = 3
-"""Trials per share, at least, of a defect of one column of a table: another column may be far easier to see (on Adult
-the spread is between 1.8 and 6), and a screen of a single one claimed a size at which 7 of 10 others were seen."""
+"""Trials per severity, at least, of a defect of one column of many: another column may be far easier to see (on Adult
+the spread is between 1.8 and 6), and a single trial claimed a size at which 7 of 10 others were found."""
 _LEAST_ERROR_NATS = 1.0
-"""Of a log e-value. A blind discriminator has none at all, and -log(1 / alpha) over next to nothing would make margins
-look as if they varied by thousands: then nothing would count as seen."""
+"""Of a log e-value. At chance level there is none at all, and -log(1 / alpha) over next to nothing would make margins
+look as if they varied by thousands: then nothing would count as found."""
 _SURE = 10.0
 """Standard errors above the threshold, beyond which a verdict is certain: by how much it is beyond says nothing."""
 _CACHE_VERSION = 6
-"""Part of the cache's key: raised when planting or measuring changes, so that old results are measured again."""
+"""Part of the cache's key: raised when injecting or measuring changes, so that old results are measured again."""
 
-SEEN = "what would be seen: planting '{}'"
+MEASURED = "sensitivity: injecting '{}'"
 """What a person is told is measured, with the name of the defect."""
-Player = Callable[[Values, Values, int], tuple[np.ndarray, np.ndarray]]
-"""Splits, fits, chooses and scores: from two sides and a seed to the logits of both scored parts."""
+TestOfSides = Callable[[Values, Values, int], tuple[np.ndarray, np.ndarray]]
+"""Splits, trains, selects and tests: from two sides and a seed to the logits of both test parts."""
 
 
 def sensitivity_of(
@@ -60,34 +67,34 @@ def sensitivity_of(
     cache: Path | None = None,
     tell: Tell | None = None,
 ) -> Sensitivity:
-    """The planted resolution of a verdict whose parts have these counts.
+    """The measured sensitivity of a verdict whose parts have these counts.
 
     A trial has both sides from the real pool, so it needs twice the samples. Its parts never exceed the verdict's, part
-    by part, and keep their proportions when the pool is too small: the resolution is that of a referee with at most as
-    much to fit on, to choose on and to score as the verdict had. It is coarser than the verdict's own, never finer.
+    by part, and keep their proportions when the pool is too small: the sensitivity is that of a referee with at most as
+    much to train, to validate and to test on as the verdict had. It is coarser than the verdict's own, never finer.
 
     Args:
         pool: all real samples there are: held-out ones and, for a run, training ones.
         counts: of the verdict's parts.
         kind: of the data.
-        members: the verdict's discriminators.
+        classifiers: the verdict's.
         confidence: of the verdict.
-        repeats: trials per share and defect; 1 is a quick screen.
+        repeats: trials per severity and defect; 1 is the quick measurement.
         seed: of the draws.
         cache: as in `measure_sensitivity`.
         tell: as in `measure_sensitivity`.
     """
     test_share, per_side = _trial_sizes(counts)
 
-    def scored_logits(first: Values, second: Values, place: int) -> tuple[np.ndarray, np.ndarray]:
-        parts = split(first, second, seed=place, test_share=test_share)
-        found = play(parts, kind=kind, seed=place, classifiers=classifiers)
+    def logits_of(first: Values, second: Values, trial_seed: int) -> tuple[np.ndarray, np.ndarray]:
+        parts = split(first, second, seed=trial_seed, test_share=test_share)
+        found = train_and_test(parts, kind=kind, seed=trial_seed, classifiers=classifiers)
         return found.real_logits, found.fake_logits
 
     found = measure_sensitivity(
         pool,
         kind=kind,
-        play=scored_logits,
+        test=logits_of,
         classifiers=classifiers,
         per_side=per_side,
         confidence=confidence,
@@ -121,10 +128,10 @@ def is_kept(
 
 
 def _trial_sizes(counts: Counts) -> tuple[float, int]:
-    """Share of a trial's samples that are scored, and how many samples it has on each side."""
+    """Share of a trial's samples that are tested on, and how many samples it has on each side."""
     common = [min(sides) for sides in zip(counts.real, counts.fake, strict=True)]
     test_share = common[2] / sum(common)
-    # `split` fits on three quarters of what is not scored; where one side has less to fit on, so has the trial.
+    # `split` trains on three quarters of what is not tested on; where one side has less, so has the trial.
     least = min(common[0] / 0.75, common[1] / 0.25) / (1 - test_share)
     return test_share, min(sum(common), math.ceil(least))
 
@@ -133,7 +140,7 @@ def measure_sensitivity(
     real: Values,
     *,
     kind: SpaceKind,
-    play: Player,
+    test: TestOfSides,
     classifiers: Sequence[Classifier],
     per_side: int,
     confidence: float,
@@ -143,23 +150,23 @@ def measure_sensitivity(
     test_share: float = TEST_SHARE,
     tell: Tell | None = None,
 ) -> Sensitivity:
-    """The smallest JSD, per planted kind of defect, that the referee finds 95 % of the time.
+    """The smallest JSD, per kind of injected defect, that the referee finds 95 % of the time.
 
     Args:
         real: all real samples there are; two disjoint parts are drawn anew for every trial.
         kind: of the data.
-        play: how the referee scores two sides.
-        members: its discriminators; part of the key of the cache.
-        per_side: samples on each side of the verdict; at most half of `real` can be used, and then the resolution is
+        test: how the referee tests two sides.
+        classifiers: its own; part of the key of the cache.
+        per_side: samples on each side of the verdict; at most half of `real` can be used, and then the sensitivity is
             that of so many samples, which is coarser than the verdict's own.
         confidence: of the verdict.
         seed: of the draws.
-        repeats: trials per share, each with parts and an aim of its own; 1 is a quick screen, in which defects of one
-            column still try three columns.
+        repeats: trials per severity, each with parts and a target of its own; with 1, defects of one column still try
+            three columns.
         cache: a folder in which results are kept by the data's fingerprint, counts and settings. A file there that
             cannot be read is measured again, and a folder that cannot be written to is done without. Nothing is kept
-            for members that are not the package's own and have no identity.
-        test_share: share of `per_side` that `play` scores.
+            for classifiers that are not the package's own and have no identity.
+        test_share: share of `per_side` that `test` tests on.
         tell: is told the kind of defect and the number of trials before each of them.
     """
     count = min(per_side, len(real) // 2)
@@ -167,21 +174,24 @@ def measure_sensitivity(
     known = None if kept is None else _read(kept)
     if known is not None:
         return known
+    domain = domain_of(kind)
     found, intervals, absent, trials = {}, {}, [], 0
-    for name, defect in defects_for(kind, real).items():
-        told = None if tell is None else lambda more, what=SEEN.format(name), before=trials: tell(what, before + more)
-        trial = _Trials(real, kind, name, defect, play, count, confidence, seed, repeats, told)
-        trial.climb()
-        estimate, interval = trial.crossing()
-        if name in CAN_BE_ABSENT and math.isinf(estimate) and not trial.sees_independence():
+    for name, corruption in domain.corruptions(real).items():
+        told = (
+            None if tell is None else lambda more, what=MEASURED.format(name), before=trials: tell(what, before + more)
+        )
+        tried = _Trials(real, domain, name, corruption, test, count, confidence, seed, repeats, told)
+        tried.climb()
+        estimate, interval = tried.crossing()
+        if name == BROKEN_DEPENDENCE and math.isinf(estimate) and not tried.finds_independence():
             absent.append(name)
         else:
             found[name], intervals[name] = estimate, interval
-        trials += trial.count
-    scored = max(1, round(test_share * count))
+        trials += tried.count
+    tested = max(1, round(test_share * count))
     sensitivity = Sensitivity(
         method="injected",
-        theoretical_nats=theoretical_nats(scored, scored, confidence=confidence),
+        theoretical_nats=theoretical_nats(tested, tested, confidence=confidence),
         by_defect_nats=found,
         intervals_nats=intervals,
         absent=tuple(absent),
@@ -197,27 +207,38 @@ def measure_sensitivity(
 
 
 class _Trials:
-    """One defect, planted at one share after the other until it is seen at one and not at the next."""
+    """One defect, injected at one severity after the other until it is found at one and not at the next."""
 
     def __init__(
-        self, real, kind, name: str, defect: Defect, play: Player, count, confidence, seed, repeats, told
+        self,
+        real: Values,
+        domain: Judging,
+        name: str,
+        corruption: Corruption,
+        test: TestOfSides,
+        per_side: int,
+        confidence: float,
+        seed: int,
+        repeats: int,
+        told: Callable[[int], None] | None,
     ) -> None:
-        self.real, self.kind, self.name, self.defect, self.play = real, kind, name, defect, play
-        self.half, self.confidence, self.seed = count, confidence, seed
-        self.repeats = max(repeats, _FEWEST_COLUMNS) if kind == "table" and name in OF_ONE_COLUMN else repeats
+        self.real, self.domain, self.name, self.corruption, self.test = real, domain, name, corruption, test
+        self.per_side, self.confidence, self.seed = per_side, confidence, seed
+        self.repeats = max(repeats, _FEWEST_COLUMNS) if name in domain.one_column_corruptions else repeats
         self.scores: dict[int, list[float]] = {}
         self.count, self.told = 0, told
 
     def climb(self) -> None:
-        """Down the ladder while the defect is seen, up while it is not."""
+        """To lower severities while the defect is found, to higher ones while it is not."""
         severity = _FIRST
         step = -1 if self._excess(severity) > 0 else 1
-        while 0 <= severity + step < len(SHARES) and (self._excess(severity) > 0) == (step < 0):
+        while 0 <= severity + step < len(SEVERITIES) and (self._excess(severity) > 0) == (step < 0):
             severity += step
         self._excess(severity)
 
     def crossing(self) -> tuple[float, tuple[float, float]]:
-        """JSD at which the margin crosses what is needed, by interpolation in log share, with a 90 % interval."""
+        """JSD at which the margin crosses what is needed, by interpolation in log contamination, with a 90 %
+        interval."""
         severities = sorted(self.scores)
         needed = self._needed()
         excess = [float(np.mean(self.scores[severity])) - needed for severity in severities]
@@ -226,21 +247,25 @@ class _Trials:
         estimate, low, high = (_first_zero(severities, [value + shift for value in excess]) for shift in ends)
         return estimate, (low, high)
 
-    def sees_independence(self) -> bool:
-        """Whether data whose columns were drawn independently of each other are told from the data as they are."""
-        margin = self._margin(0, lambda part, stream, target: independent(self.kind, part, stream))
+    def finds_independence(self) -> bool:
+        """Whether data whose columns were drawn independently of each other are distinguished from the data as they
+        are."""
+        margin = self._margin(0, lambda part, stream, target: self.domain.independent(part, stream))
         return margin > self._needed()
 
     def _excess(self, severity: int) -> float:
         if severity not in self.scores:
-            corrupt = lambda part, stream, target: self.defect(part, SHARES[severity], stream, target)  # noqa: E731
-            self.scores[severity] = [self._margin(repeat, corrupt) for repeat in range(self.repeats)]
+            share = SEVERITIES[severity]
+            corrupted = lambda part, stream, target: self.corruption(part, share, stream, target)  # noqa: E731
+            self.scores[severity] = [self._margin(repeat, corrupted) for repeat in range(self.repeats)]
         return float(np.mean(self.scores[severity])) - self._needed()
 
-    def _margin(self, repeat: int, corrupt) -> float:
+    def _margin(
+        self, repeat: int, corrupted: Callable[[Values, np.random.Generator, np.random.Generator], Values]
+    ) -> float:
         """How far above the threshold the evidence lies, in its own standard errors.
 
-        Parts, aim and seeds depend on the repeat and not on the share: rungs differ by what was planted alone.
+        Parts, target and seeds depend on the repeat and not on the severity: trials differ by what was injected alone.
         """
         if self.told is not None:
             self.told(self.count)
@@ -250,13 +275,13 @@ class _Trials:
             for label in (Stream.INJECTION, Stream.INJECTION_TARGET)
         )
         order = stream.permutation(len(self.real))
-        contaminated = corrupt(take(self.real, order[self.half : 2 * self.half]), stream, target)
-        place = derived_seed(self.seed, Stream.INJECTION_TRIAL.format(self.name), repeat)
-        logits = self.play(take(self.real, order[: self.half]), contaminated, place)
+        contaminated = corrupted(take(self.real, order[self.per_side : 2 * self.per_side]), stream, target)
+        trial_seed = derived_seed(self.seed, Stream.INJECTION_TRIAL.format(self.name), repeat)
+        logits = self.test(take(self.real, order[: self.per_side]), contaminated, trial_seed)
         return evidence_margin(*logits, confidence=self.confidence)
 
     def _deviation(self) -> float:
-        """Standard deviation of one margin: its sampling error, which is 1, and what varies from fit to fit."""
+        """Standard deviation of one margin: its sampling error, which is 1, and what varies from trial to trial."""
         assumed = math.hypot(1.0, _ASSUMED_SPREAD)
         if self.repeats < 3 or not self.scores:
             return assumed
@@ -278,53 +303,42 @@ def evidence_margin(real_logits: np.ndarray, fake_logits: np.ndarray, *, confide
 
 
 def _first_zero(severities: list[int], excess: list[float]) -> float:
-    """The JSD from which on `excess` is positive, past the last share along the last slope; infinite if it never is."""
+    """The JSD from which on `excess` is positive, past the last severity by its last slope; infinite if it never is."""
     last_bad = max((place for place, value in enumerate(excess) if value <= 0), default=-1)
     if last_bad == -1:
-        return jsd_of_contamination(SHARES[severities[0]])
+        return jsd_of_contamination(SEVERITIES[severities[0]])
     if last_bad == len(severities) - 1:
-        if severities[-1] == len(SHARES) - 1:
+        if severities[-1] == len(SEVERITIES) - 1:
             return math.inf
-        # The next rung was not tried; one rung up is the least that the ladder can promise.
+        # The next severity was not tried; it is the least that can be promised.
         slope = excess[-1] - excess[-2] if len(excess) > 1 else 0.0
         ahead = -excess[-1] / slope if slope > 0 else math.inf
-        return jsd_of_contamination(min(0.999, SHARES[severities[-1]] * 2**ahead)) if ahead < 12 else math.inf
+        return jsd_of_contamination(min(0.999, SEVERITIES[severities[-1]] * 2**ahead)) if ahead < 12 else math.inf
     before, after = excess[last_bad], excess[last_bad + 1]
     share = -before / (after - before)
-    logs = [math.log(SHARES[severities[place]]) for place in (last_bad, last_bad + 1)]
+    logs = [math.log(SEVERITIES[severities[place]]) for place in (last_bad, last_bad + 1)]
     return jsd_of_contamination(math.exp(logs[0] + share * (logs[1] - logs[0])))
 
 
-def _kept_at(cache, real, kind, classifiers, *settings) -> Path | None:
+def _kept_at(
+    cache: Path | None, real: Values, kind: SpaceKind, classifiers: Sequence[Classifier], *settings: Any
+) -> Path | None:
     """The file of the cache; `None` where nothing can be kept."""
-    if cache is None or None in _identities(classifiers).values():
-        return None
-    return cache / f"resolution-{_key(real, kind, classifiers, *settings)}.json"
-
-
-def _key(real, kind, classifiers, count, confidence, repeats, seed, test_share) -> str:
-    digest = hashlib.blake2b(np.sort(row_keys(real)).tobytes(), digest_size=12)
-    who = sorted(_identities(classifiers).items())
-    digest.update(repr((_CACHE_VERSION, kind, who, count, confidence, repeats, seed, round(test_share, 9))).encode())
-    return digest.hexdigest()
-
-
-def _identities(classifiers: Sequence[Classifier]) -> dict[str, str | None]:
-    """What tells each member from others of its name; the package's own are told by their name."""
-    from equipoise.referee.classifiers import available
-
     known = available()
-    return {
-        classifier.name: "" if known.get(classifier.name) == classifier else classifier.identity
-        for classifier in classifiers
-    }
+    identities = {each.name: "" if known.get(each.name) == each else each.identity for each in classifiers}
+    if cache is None or None in identities.values():
+        return None
+    count, confidence, repeats, seed, test_share = settings
+    digest = hashlib.blake2b(np.sort(domain_of(kind).row_keys(real)).tobytes(), digest_size=12)
+    who = sorted(identities.items())
+    digest.update(repr((_CACHE_VERSION, kind, who, count, confidence, repeats, seed, round(test_share, 9))).encode())
+    return cache / f"resolution-{digest.hexdigest()}.json"  # as version 0.1.0 called it
 
 
 def _read(path: Path) -> Sensitivity | None:
-    """A resolution measured before, or `None` when the file is missing, cut short or not one of ours."""
+    """A sensitivity measured before, or `None` when the file is missing, cut short or not one of ours."""
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-        known = Sensitivity.from_json(state)
+        known = Sensitivity.from_json(standard_sensitivity(json.loads(path.read_text(encoding="utf-8"))))
         sizes = [*known.by_defect_nats.values(), *(end for ends in known.intervals_nats.values() for end in ends)]
         is_whole = known.method == "injected" and set(known.by_defect_nats) == set(known.intervals_nats)
         return known if is_whole and all(float(size) > 0 for size in sizes) else None

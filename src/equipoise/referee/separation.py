@@ -1,4 +1,4 @@
-"""Accuracy and AUC of a discriminator on held-out samples, each with an interval; 1/2 is guessing."""
+"""Accuracy and AUC of a classifier on held-out samples, each with an interval; 1/2 is guessing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ class Interval:
     estimate: float
     low: float
     high: float
+
+    def to_json(self, name: str) -> dict[str, float]:
+        """The three numbers under `name`, `name_low` and `name_high`."""
+        return {name: self.estimate, f"{name}_low": self.low, f"{name}_high": self.high}
 
 
 def balanced_accuracy(real_logits: np.ndarray, fake_logits: np.ndarray, *, confidence: float) -> Interval:

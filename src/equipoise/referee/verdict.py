@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from equipoise.errors import EXIT_DISTINGUISHED, EXIT_OK, EXIT_TOO_LITTLE_DATA
-from equipoise.files import plain
+from equipoise.files import plain, replacing, write_json, write_text
+from equipoise.migrations import upgraded
+from equipoise.plotting.style import save_figure
+from equipoise.referee import verdict_text
 from equipoise.referee.base import Finding, Values
 from equipoise.referee.bound import EQUILIBRIUM_VALUE
-from equipoise.referee.detectable_effect import Sensitivity
+from equipoise.referee.detectable_effect import COARSE_NATS, Sensitivity
 from equipoise.referee.separation import Interval
 from equipoise.spaces import SpaceKind
 
@@ -32,8 +36,17 @@ class Conclusion(StrEnum):
     TOO_LITTLE_DATA = "too_little_data"
 
 
-COARSE_NATS = 0.05
-"""Without a margin, a referee that could not have seen a JSD of 0.05 has too little data to say anything."""
+_SENSITIVITY_KEYS: dict[str, tuple[str, Any]] = {
+    "method": ("sensitivity_method", None),
+    "theoretical_nats": ("sensitivity_theoretical_nats", None),
+    "power": ("sensitivity_power", None),
+    "by_defect_nats": ("sensitivity_nats", {}),
+    "per_side": ("sensitivity_per_side", None),
+    "intervals_nats": ("sensitivity_intervals_nats", {}),
+    "absent": ("sensitivity_absent", []),
+    "trials": ("sensitivity_trials", None),
+}
+"""Key in a verdict's JSON of each field of the sensitivity, and what stands there when there is none."""
 
 
 @dataclass(frozen=True)
@@ -49,44 +62,45 @@ class Counts:
 
     @property
     def real(self) -> tuple[int, int, int]:
-        """Real samples fitted on, chosen on, scored."""
+        """Real samples to train, to validate and to test on."""
         return self.real_train, self.real_validation, self.real_test
 
     @property
     def fake(self) -> tuple[int, int, int]:
-        """Generated samples fitted on, chosen on, scored."""
+        """Generated samples to train, to validate and to test on."""
         return self.fake_train, self.fake_validation, self.fake_test
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The referee's answer to "can real and generated samples still be told apart?".
+    """The referee's answer to "can real and generated samples still be distinguished?".
 
     Attributes:
         kind: of the data.
         conclusion: one of four.
-        confidence: 1 - the chance of saying "distinguished" about two samples of one law; also that of the bound.
+        confidence: 1 - the chance of saying "distinguished" about two samples of one distribution; also that of the
+            bound.
         margin_nats: the JSD that the person calls small enough, or `None`.
         jsd_lower_bound_nats: JSD is at least this, at `confidence`; 0 unless distinguished.
-        jsd_estimate_nats: (V + log 4) / 2: what the discriminators prove, without allowance for chance. May be
-            negative. It estimates a lower limit of JSD, not JSD.
-        log_e_value: evidence against "one law"; the test rejects at log(1 / (1 - confidence)).
-        value: V on `measured` samples, in nats; -log 4 = -1.386 when blind. Of one discriminator on the scored part, or
-            of sides that are told apart the mean over `folds` of them, with every sample scored once.
+        jsd_estimate_nats: (V + log 4) / 2: what the classifiers prove, without allowance for chance. May be negative.
+            It estimates a lower limit of JSD, not JSD.
+        log_e_value: evidence against "one distribution"; the test rejects at log(1 / (1 - confidence)).
+        value: V on `measured` samples, in nats; -log 4 = -1.386 at chance level. Of one classifier on the test part,
+            or, if the sides are distinguished, the mean over `folds` of them, with every sample scored once.
         value_standard_error: of `value`.
-        accuracy: share told apart correctly, both sides weighted equally; 1/2 is guessing.
+        accuracy: share of samples whose side is named correctly, both sides weighted equally; 1/2 is guessing.
         auc: chance that a real sample looks more real than a generated one; 1/2 is guessing.
-        counts: samples fitted on, chosen on, scored.
-        member: the discriminator chosen.
-        classifier_values: V of each member on the choosing part, in nats.
-        resolution: the smallest difference that would have been seen.
+        counts: samples to train, to validate and to test on.
+        classifier: the one selected on the validation part.
+        classifier_values: V of each classifier on the validation part, in nats.
+        sensitivity: the smallest difference that would have been found.
         findings: what the checks found.
-        seed: of the split and the members.
+        seed: of the split and the classifiers.
         seconds: that the verdict took.
-        folds: discriminators behind `value`, the estimate and the bound.
+        folds: classifiers behind `value`, the estimate and the bound.
         measured: samples scored by these, real and generated.
-        scores: logits on the scored part, for pictures: `(real, fake)`.
-        scored: the scored samples themselves, in the same order.
+        scores: logits on the test part, for plots: `(real, fake)`.
+        scored: the test samples themselves, in the same order.
     """
 
     kind: SpaceKind
@@ -122,27 +136,22 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The verdict in one sentence for a person without statistics."""
-        from equipoise.referee.verdict_text import headline
-
-        return headline(self)
+        return verdict_text.headline(self.to_json())
 
     def to_text(self) -> str:
-        """The verdict on a page: what was found, what would have been seen, and what it cannot say."""
-        from equipoise.referee.verdict_text import page
-
-        return page(self)
+        """The verdict on a page: what was found, what would have been found, and what it cannot say."""
+        return verdict_text.page(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """One dictionary of plain values; numbers that do not exist, and sizes that were never seen, are `None`.
+        """One dictionary of plain values; numbers that do not exist, and defects that were never found, are `None`.
 
-        `Verdict.from_json` reads it back. The scored samples and their logits stay behind: they are for pictures.
+        `Verdict.from_json` reads it back. The test samples and their logits stay behind: they are for plots.
         """
-        sensitivity = self.sensitivity
-        return plain(
+        sensitivity = {} if self.sensitivity is None else self.sensitivity.to_json()
+        content = plain(
             {
                 "kind": self.kind,
                 "conclusion": self.conclusion.value,
-                "sentence": self.sentence,
                 "confidence": self.confidence,
                 "margin_nats": self.margin_nats,
                 "jsd_lower_bound_nats": self.jsd_lower_bound_nats,
@@ -154,54 +163,57 @@ class Verdict:
                 "measured_real": self.measured[0],
                 "measured_fake": self.measured[1],
                 "equilibrium_value": EQUILIBRIUM_VALUE,
-                "accuracy": self.accuracy.estimate,
-                "accuracy_low": self.accuracy.low,
-                "accuracy_high": self.accuracy.high,
-                "auc": self.auc.estimate,
-                "auc_low": self.auc.low,
-                "auc_high": self.auc.high,
+                **self.accuracy.to_json("accuracy"),
+                **self.auc.to_json("auc"),
                 "counts": vars(self.counts),
                 "classifier": self.classifier,
                 "classifier_values": dict(self.classifier_values),
-                "sensitivity_method": None if sensitivity is None else sensitivity.method,
-                "sensitivity_theoretical_nats": None if sensitivity is None else sensitivity.theoretical_nats,
-                "sensitivity_power": None if sensitivity is None else sensitivity.power,
-                "sensitivity_nats": {} if sensitivity is None else dict(sensitivity.by_defect_nats),
-                "sensitivity_per_side": None if sensitivity is None else sensitivity.per_side,
-                "sensitivity_intervals_nats": {} if sensitivity is None else dict(sensitivity.intervals_nats),
-                "sensitivity_absent": [] if sensitivity is None else list(sensitivity.absent),
-                "sensitivity_trials": None if sensitivity is None else sensitivity.trials,
-                "findings": [
-                    {
-                        "check": finding.check,
-                        "statement": finding.statement,
-                        "is_problem": finding.is_problem,
-                        "numbers": dict(finding.numbers),
-                        "rows": [dict(row) for row in finding.rows],
-                    }
-                    for finding in self.findings
-                ],
+                **{key: sensitivity.get(name, absent) for name, (key, absent) in _SENSITIVITY_KEYS.items()},
+                "findings": [vars(finding) for finding in self.findings],
                 "seed": self.seed,
                 "seconds": self.seconds,
             }
         )
+        return {"sentence": verdict_text.headline(content), **content}
 
     def save(self, folder: Path | str) -> list[Path]:
-        """Write `verdict.json`, `verdict.txt`, `verdict.png` and `giveaway.csv` into a folder; returns their paths.
+        """Write `verdict.json`, `verdict.txt`, `verdict.png` and `most_discriminative.csv`; returns their paths.
 
-        The last one lists the scored samples that give each side away most; it is absent where nothing does.
+        The last one lists the test samples whose side the classifier is surest of; it is absent where it is sure of
+        none. Each file is written whole or not at all; those of an earlier verdict are replaced.
 
         Raises:
             StorageError: the file system refused.
         """
-        from equipoise.referee.verdict_files import save
+        folder = Path(folder)
+        paths = [folder / name for name in ("verdict.json", "verdict.txt", "verdict.png")]
+        write_json(paths[0], self.to_json())
+        write_text(paths[1], self.to_text() + "\n")
+        save_figure(self.plot(), paths[2])
+        table = folder / "most_discriminative.csv"
+        for earlier in (table, folder / "giveaway.csv"):  # as version 0.1.0 called it
+            earlier.unlink(missing_ok=True)
+        rows = self.most_discriminative
+        if not rows:
+            return paths
+        with replacing(table) as temporary:
+            pd.DataFrame(rows).to_csv(temporary, index=False)
+        return [*paths, table]
 
-        return save(self, Path(folder))
+    @property
+    def most_discriminative(self) -> list[dict[str, object]]:
+        """The test samples that the classifier is surest of: side, position on that side, log-odds of real, values."""
+        return [dict(row) for finding in self.findings for row in finding.rows if "log_odds_of_real" in row]
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Verdict:
-        """The verdict that `to_json` was taken of, without its samples: it writes the same page and the same JSON."""
+        """The verdict that `to_json` was taken of, without its samples: it writes the same page and the same JSON.
+
+        Verdicts of version 0.1.0 are read, too.
+        """
+        state = upgraded("verdict", state, where="a verdict")
         nothing = np.zeros(0)
+        sensitivity = {name: state[key] for name, (key, _) in _SENSITIVITY_KEYS.items()}
         return cls(
             kind=state["kind"],
             conclusion=Conclusion(state["conclusion"]),
@@ -217,14 +229,14 @@ class Verdict:
             counts=Counts(**state["counts"]),
             classifier=state["classifier"],
             classifier_values=state["classifier_values"],
-            sensitivity=_sensitivity_from(state),
+            sensitivity=None if sensitivity["method"] is None else Sensitivity.from_json(sensitivity),
             findings=tuple(
                 Finding(each["check"], each["statement"], each["is_problem"], each["numbers"], tuple(each["rows"]))
                 for each in state["findings"]
             ),
             seed=state["seed"],
             seconds=state["seconds"],
-            # Files from before distances were measured crosswise have neither.
+            # Files from before distances were measured by cross-fitting have neither.
             folds=state.get("folds", 1),
             measured=tuple(state.get(f"measured_{side}", state["counts"][f"{side}_test"]) for side in ("real", "fake")),
             scores=(nothing, nothing),
@@ -232,31 +244,13 @@ class Verdict:
         )
 
     def plot(self) -> Figure:
-        """A matplotlib figure: how real each side looks, the bound, and what would have been seen."""
+        """A matplotlib figure: how real each side looks, the bound, and what would have been found."""
         from equipoise.referee.verdict_plot import draw
 
-        return draw(self)
+        return draw(self.to_json(), scores=self.scores, scored=self.scored)
 
     def _repr_html_(self) -> str:
-        from equipoise.referee.verdict_text import html_page
-
-        return html_page(self)
-
-
-def _sensitivity_from(state: Mapping[str, Any]) -> Sensitivity | None:
-    if state["sensitivity_method"] is None:
-        return None
-    names = {
-        "method": "sensitivity_method",
-        "theoretical_nats": "sensitivity_theoretical_nats",
-        "power": "sensitivity_power",
-        "by_defect_nats": "sensitivity_nats",
-        "intervals_nats": "sensitivity_intervals_nats",
-        "absent": "sensitivity_absent",
-        "trials": "sensitivity_trials",
-        "per_side": "sensitivity_per_side",
-    }
-    return Sensitivity.from_json({name: state[key] for name, key in names.items()})
+        return verdict_text.html_page(self.to_json())
 
 
 def _number(value: float | None) -> float:
@@ -264,9 +258,9 @@ def _number(value: float | None) -> float:
 
 
 def conclude(*, rejects: bool, margin_nats: float | None, sensitivity: Sensitivity) -> Conclusion:
-    """The decision, from the test, the margin and the resolution.
+    """The decision, from the test, the margin and the sensitivity.
 
-    `equivalent` needs all three: no difference found, a margin, and every planted kind of difference visible at it.
+    `equivalent` needs all three: no difference found, a margin, and every injected kind of difference detectable at it.
     """
     if rejects:
         return Conclusion.DISTINGUISHED

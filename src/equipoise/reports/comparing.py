@@ -19,9 +19,9 @@ from equipoise.entries import number_at
 from equipoise.errors import InputError
 from equipoise.files import plain, write_text
 from equipoise.plotting.number_text import encodable, number, text_table
+from equipoise.referee.verdict_text import conclusion_of
 from equipoise.reports import known_density
 from equipoise.reports.reading import RunRecord, flatten, read_run
-from equipoise.reports.verdict_words import conclusion_of
 from equipoise.reports.wording import moment, progress, state_phrase
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Any
 
 from equipoise.entries import entry_at, finite, number_at
 from equipoise.plotting.number_text import duration, number, percent, shortened
+from equipoise.referee.verdict_text import detectable_effects
 from equipoise.reports.reading import RunRecord
 
 MOST_ROWS, MOST_COLUMNS, CELL_LENGTH = 24, 14, 40
@@ -41,21 +42,18 @@ def evidence_tables(verdict: Mapping[str, Any] | None) -> list[Table]:
 
 def sensitivity_table(verdict: Mapping[str, Any]) -> Table | None:
     """The minimum detectable effect of each kind of difference."""
-    floor, power = number_at(verdict, "sensitivity_theoretical_nats"), number_at(verdict, "sensitivity_power")
-    if floor is None:
+    least, power = number_at(verdict, "sensitivity_theoretical_nats"), number_at(verdict, "sensitivity_power")
+    if least is None:
         return None
-    rows = [("any, in theory", number(floor, 2), "computed")]
-    injected = verdict.get("sensitivity_nats")
-    intervals = verdict.get("sensitivity_intervals_nats")
-    for name, nats in list((injected if isinstance(injected, Mapping) else {}).items())[:MOST_ROWS]:
-        ends = intervals.get(name) if isinstance(intervals, Mapping) else None
-        text = " to ".join(number(end, 2) for end in ends) if isinstance(ends, (list, tuple)) and len(ends) == 2 else ""
-        seen = number(nats, 2) if finite(nats) is not None else "not at any size"
-        rows.append((_cell(name), seen, text.replace("–", "never") or "injected"))
+    rows = [("any, in theory", number(least, 2), "computed")]
+    for name, nats, ends in detectable_effects(verdict)[:MOST_ROWS]:
+        size = number(nats, 2) if nats is not None else "not at any size"
+        interval = "injected" if ends == (None, None) else " to ".join(number(end, 2) for end in ends)
+        rows.append((_cell(name), size, interval.replace("–", "never")))
     sure = "" if power is None else f" {percent(power)} of the time"
     reading = (
-        f"A difference of this size would have been found{sure}; a smaller one could be there unseen. In theory: by an "
-        "observer who knows both densities."
+        f"A difference of this size would have been found{sure}; a smaller one could have been missed. In theory: by a "
+        "classifier that knows both densities."
     )
     if len(rows) == 1:
         reading += " Kinds of defects were not injected: 'equipoise judge RUN --margin NATS' does that."

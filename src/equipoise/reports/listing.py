@@ -11,8 +11,8 @@ from typing import Any
 from equipoise.entries import finite, number_at
 from equipoise.errors import EquipoiseError, RunFolderError
 from equipoise.plotting.number_text import number
+from equipoise.referee.verdict_text import conclusion_of
 from equipoise.reports.reading import RunRecord, read_run
-from equipoise.reports.verdict_words import conclusion_of
 from equipoise.reports.wording import state_phrase
 
 DEEPEST = 4  # levels below the root that are searched

@@ -13,15 +13,7 @@ from equipoise.entries import entry_at, finite, number_at
 from equipoise.files import write_text
 from equipoise.plotting.number_text import duration, encodable, number, percent, shortened
 from equipoise.plotting.svg import to_svg
-from equipoise.reports.evidence import checkpoint_sentence, evaluation_facts, evidence_tables, scores_table
-from equipoise.reports.incidents import incident_sentences
-from equipoise.reports.plots import Plot
-from equipoise.reports.reading import RunRecord, flatten, read_run
-from equipoise.reports.referee_plots import duality_gap_plot, referee_plot
-from equipoise.reports.sample_grids import MOST_FRAMES, grid_at, sample_grids, sample_rows
-from equipoise.reports.saturation import flag_sentences, saturation_plots
-from equipoise.reports.training_plots import PLOTS
-from equipoise.reports.verdict_words import (
+from equipoise.referee.verdict_text import (
     CONCLUSIONS,
     LOG_2,
     METHOD,
@@ -32,6 +24,14 @@ from equipoise.reports.verdict_words import (
     verdict_evidence,
     verdict_sentence,
 )
+from equipoise.reports.evidence import checkpoint_sentence, evaluation_facts, evidence_tables, scores_table
+from equipoise.reports.incidents import incident_sentences
+from equipoise.reports.plots import Plot
+from equipoise.reports.reading import RunRecord, flatten, read_run
+from equipoise.reports.referee_plots import duality_gap_plot, referee_plot
+from equipoise.reports.sample_grids import MOST_FRAMES, grid_at, sample_grids, sample_rows
+from equipoise.reports.saturation import flag_sentences, saturation_plots
+from equipoise.reports.training_plots import PLOTS
 from equipoise.reports.wording import moment, state_sentence
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from equipoise.plotting.style import (
     page_axes,
     page_legend,
 )
+from equipoise.referee.verdict_text import LOG_2, NO_VERDICT, conclusion_of
 from equipoise.reports.plots import EVIDENCE, Line, Panel, Plot, curves
 from equipoise.reports.reading import RunRecord
-from equipoise.reports.verdict_words import LOG_2, NO_VERDICT, conclusion_of
 
 _95_PERCENT = 1.96
 

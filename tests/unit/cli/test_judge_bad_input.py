@@ -7,14 +7,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from equipoise.data.judging import take
+from equipoise.data.points.domain import POINTS
+from equipoise.data.tables.domain import TABLE
 from equipoise.errors import DataError
 from equipoise.experiment.judge.datasets import judge_sources, user_cache
 from equipoise.metrics.known import gaussian
 from equipoise.referee import Conclusion, judge
-from equipoise.referee.base import take
 from equipoise.referee.classifiers import available
-from equipoise.referee.fit_and_score import places
-from equipoise.referee.inputs import duplicates
+from equipoise.referee.first_findings import duplicates_of
+from equipoise.referee.splits import split_indices
 
 ALL = [available()[name] for name in ("quadratic", "neighbour trees", "neighbour curves")]
 
@@ -34,19 +36,19 @@ def table(count: int, seed: int) -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize("kind", ["points", "table", "points with twins"])
+@pytest.mark.parametrize("kind", ["points", "table", "points with duplicates"])
 def test_a_random_part_of_a_set_is_not_told_from_the_set(kind):
     alarms = 0
-    classifiers = [member for member in ALL if kind.split()[0] in member.kinds]
+    classifiers = [classifier for classifier in ALL if kind.split()[0] in classifier.kinds]
     for seed in range(6):
         real = (table if kind == "table" else points)(600, seed)
-        if kind == "points with twins":
+        if kind == "points with duplicates":
             real[:60] = real[60:120]
         fake = take(real, np.random.default_rng(seed).permutation(600)[:300])
         verdict = judge(real, fake, kind=kind.split()[0], classifiers=classifiers, checks=[], seed=seed)
         alarms += verdict.conclusion == Conclusion.DISTINGUISHED
         assert any("one side is part of the other" in finding.statement for finding in verdict.findings)
-    # At 5 % each, two alarms in six have a chance of 3 %; with twins in different parts all six are alarms.
+    # At 5 % each, two alarms in six have a chance of 3 %; with duplicates in different parts all six are alarms.
     assert alarms <= 1
 
 
@@ -78,30 +80,30 @@ def test_a_biased_part_of_a_set_is_told_from_the_rest():
     assert verdict.conclusion == Conclusion.DISTINGUISHED
 
 
-def test_no_twin_of_a_fitted_sample_is_chosen_on_or_scored():
+def test_no_duplicate_of_a_trained_sample_is_chosen_on_or_scored():
     real = points(1000, 0)
     fake = np.concatenate([real[200:500], points(700, 1)])
-    sides = duplicates(real, fake)
-    where = places(1000, 1000, seed=3, duplicates=sides)
+    sides = duplicates_of(real, fake, POINTS)
+    where = split_indices(1000, 1000, seed=3, duplicates=sides)
     met: set[int] = set()
-    for part in ("fit", "choice", "score"):
+    for part in ("train", "validation", "test"):
         values = [side[getattr(where, f"{name}_{part}")] for side, name in zip(sides, ("real", "fake"), strict=True)]
         assert not met & set(np.concatenate(values))
         met |= set(np.concatenate(values))
-    # Of 300 twins 0.4 are scored on their side, 0.6 of them with the twin elsewhere: 72 on either side.
+    # Of 300 duplicates 0.4 are scored on their side, 0.6 of them with the duplicate elsewhere: 72 on either side.
     assert all(400 - 72 - 30 < len(piece) < 400 - 72 + 30 for piece in (where.real_test, where.fake_test))
 
 
 def test_repeats_of_one_side_are_split_as_any_samples_so_that_they_can_be_seen():
     real, fake = points(300, 0), points(300, 1)
     fake[:100] = fake[100:200]
-    assert duplicates(real, fake) is None
+    assert duplicates_of(real, fake, POINTS) is None
     assert judge(real, np.repeat(fake[:10], 30, axis=0), kind="points", classifiers=ALL, checks=[]).exit_code == 10
 
 
-def test_values_met_often_are_no_twins():
+def test_values_met_often_are_no_duplicates():
     dice = [pd.DataFrame({"die": np.random.default_rng(seed).integers(1, 7, 300)}) for seed in (0, 1)]
-    assert places(300, 300, seed=0, duplicates=duplicates(*dice)).counts.real == (135, 45, 120)
+    assert split_indices(300, 300, seed=0, duplicates=duplicates_of(*dice, TABLE)).counts.real == (135, 45, 120)
 
 
 def test_labels_and_positions_follow_the_samples_that_are_kept():
@@ -208,7 +210,7 @@ def test_labels_of_two_folders_are_matched_by_name():
     assert any("classes: ant" in finding.statement for finding in verdict.findings)
 
 
-def test_resolutions_are_kept_in_the_cache_folder(monkeypatch, tmp_path):
+def test_sensitivities_are_kept_in_the_cache_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("EQUIPOISE_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert user_cache() == tmp_path / "equipoise" / "resolution"

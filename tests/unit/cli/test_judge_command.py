@@ -121,7 +121,7 @@ def test_points_and_images_are_not_judged_against_each_other(numbers):
         aligned_values(real, Dataset("images", images(numbers, 1, 8), source="pictures"))
 
 
-def test_a_generator_that_gives_one_colour_or_no_value_is_told_apart_not_refused(numbers, tmp_path):
+def test_a_generator_that_gives_one_colour_or_no_value_is_distinguished_not_refused(numbers, tmp_path):
     verdict = judge_sources(images(numbers, 1, 8).repeat(4, axis=0), np.zeros((120, 1, 8, 8), dtype=np.uint8))
     assert verdict.conclusion == "distinguished"
     real = pd.DataFrame({"size": numbers.normal(size=ROWS), "kind": numbers.choice(list("xyz"), ROWS)})
@@ -154,7 +154,7 @@ def test_what_was_skipped_or_changed_while_reading_is_in_the_verdict(numbers, tm
 
 @pytest.mark.slow
 def test_the_conclusion_is_the_same_whatever_the_cache_holds(numbers, tmp_path):
-    """Planted for a margin, the resolution is in the cache; a verdict without one shows it and goes by the floor."""
+    """Injected for a margin, the sensitivity is in the cache; a verdict without one shows it and goes by the floor."""
     real, fake = (
         pd.DataFrame({"size": numbers.normal(size=ROWS), "kind": numbers.choice(list("xyz"), ROWS)}) for _ in range(2)
     )
@@ -192,7 +192,7 @@ def test_one_set_of_data_and_checkpoints_of_two_sets_are_refused(equipoise, tmp_
     assert outcome.code == 2 and "--last" in outcome.err
 
 
-def test_a_distance_is_measured_by_as_many_discriminators_as_were_asked_for(equipoise, numbers, tmp_path):
+def test_a_distance_is_measured_by_as_many_classifiers_as_were_asked_for(equipoise, numbers, tmp_path):
     for name, centre in (("real", 0.0), ("fake", 3.0)):
         np.save(tmp_path / f"{name}.npy", numbers.normal(centre, size=(100, 2)))
     sides = (tmp_path / "real.npy", tmp_path / "fake.npy", "--json")

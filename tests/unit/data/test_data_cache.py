@@ -18,8 +18,8 @@ import pytest
 from data_builders import mixed_frame, picture
 
 from equipoise.data import DataOptions, load, prepare
-from equipoise.data.store import cache as cache_module
 from equipoise.data.store import arrow as arrow_module
+from equipoise.data.store import cache as cache_module
 from equipoise.errors import DataError, StorageError
 
 HOLD = """

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from data_builders import mixed_frame, picture
-from equipoise.data.store.tables import OnDiskTable
 
 from equipoise.data import PARTS, DataOptions, Dataset, PreparedData, load, prepare
 from equipoise.data.store import cache as cache_module
 from equipoise.data.store.arrow import OnDiskArray
+from equipoise.data.store.tables import OnDiskTable
 from equipoise.errors import ConfigError, DataError, StorageError
 from equipoise.training.batches import BatchSource
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from equipoise.errors import ConfigError, DataError, MissingExtra
+from equipoise.features import WELL_KNOWN, onnx_extractor
 from equipoise.referee import Conclusion, judge
 from equipoise.referee.classifiers import available
-from equipoise.referee.extractors import WELL_KNOWN, classifiers_of, onnx_extractor
+from equipoise.referee.extractors import classifiers_of
 
 QUICK = [available()["neighbour curves"]]
 

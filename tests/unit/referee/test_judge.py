@@ -13,8 +13,8 @@ from equipoise.errors import ConfigError, DataError
 from equipoise.metrics.known import gaussian
 from equipoise.referee import Conclusion, judge
 from equipoise.referee.detectable_effect import Sensitivity, theoretical_nats
-from equipoise.referee.fit_and_score import split
-from equipoise.referee.judge import samples_needed
+from equipoise.referee.splits import split
+from equipoise.referee.two_sample_test import samples_needed
 from equipoise.referee.verdict import conclude
 
 
@@ -49,7 +49,7 @@ MAKERS = {"points": points, "images": pictures, "table": table}
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_two_samples_of_one_law_are_not_distinguished(kind):
+def test_two_samples_of_one_distribution_are_not_distinguished(kind):
     # A pair like this is called distinguished once in 20 times at most; these seeds are not among them.
     verdict = judge(MAKERS[kind](1500, 2), MAKERS[kind](1500, 3), kind=kind)
     assert verdict.conclusion == Conclusion.NOT_DISTINGUISHED
@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_verdict_and_another_seed_another_split():
     assert first.value != other.value
 
 
-def test_a_fitting_part_of_its_own_leaves_all_real_samples_to_be_scored():
+def test_a_training_part_of_its_own_leaves_all_real_samples_to_be_scored():
     verdict = judge(points(300, 0), points(1000, 1), kind="points", real_train=points(700, 2))
     assert verdict.counts.real_test == 300 and verdict.counts.fake_test == 400
     assert verdict.counts.real_train == 525 and verdict.counts.real_validation == 175
@@ -124,7 +124,7 @@ def test_few_samples_are_too_little_data_because_even_a_perfect_observer_would_m
     assert verdict.sensitivity.theoretical_nats > 0.05
 
 
-def test_the_floor_of_resolution_is_where_a_perfect_observer_has_the_stated_power():
+def test_the_theoretical_sensitivity_of_sensitivity_is_where_a_perfect_observer_has_the_stated_power():
     # A region of mass f that each side has to itself, the rest in common: log E is log 2 for each sample in it, and
     # almost 0 for the others; JSD = f log 2. Both counts are binomial.
     count = 3000
@@ -136,7 +136,7 @@ def test_the_floor_of_resolution_is_where_a_perfect_observer_has_the_stated_powe
     assert found.mean() == pytest.approx(0.95, abs=0.023)
 
 
-def test_a_smooth_difference_needs_nearly_twice_the_floor():
+def test_a_smooth_difference_needs_nearly_twice_the_theoretical_sensitivity():
     # log E of n pairs is then about normal with mean mu = 2 n JSD and variance 2 mu.
     mean = 2 * 3000 * 2 * theoretical_nats(3000, 3000, confidence=0.95)
     stream = np.random.default_rng(0)
@@ -160,7 +160,7 @@ def test_a_verdict_becomes_plain_json_a_page_a_picture_and_html():
     assert stored["conclusion"] == "distinguished"
     assert stored["equilibrium_value"] == pytest.approx(-math.log(4))
     text = verdict.to_text()
-    assert "What would have been seen" in text and "What this cannot say" in text
+    assert "Sensitivity: what would have been found" in text and "What this cannot say" in text
     assert max(len(line) for line in text.splitlines()) <= 96
     assert len(verdict.plot().axes) >= 2
     assert verdict._repr_html_().startswith("<div>")

@@ -70,7 +70,8 @@ def test_the_base_rate_is_right_for_a_generator_that_saw_neither_part():
     stream, z_scores = np.random.default_rng(0), []
     for _ in range(60):
         fitted, held_out = stream.standard_normal((600, 3)), stream.standard_normal((200, 3))
-        # A generator with a law of its own: narrower than the data, so that it has more neighbours than fresh data.
+        # A generator with a distribution of its own: narrower than the data, so that it has more neighbours than fresh
+        # data.
         z_scores.append(near_copies(fitted, held_out, 0.4 * stream.standard_normal((300, 3))).z_score)
     # Both shares have the same expectation; they are few, so the standardised difference has spread of order 1.
     assert abs(np.mean(z_scores)) < 0.5

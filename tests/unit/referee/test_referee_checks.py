@@ -1,4 +1,4 @@
-"""Checks find what was planted for them and are quiet where nothing was."""
+"""Checks find what was injected for them and are quiet where nothing was."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def problems(check: str, real, fake, *, kind: str = "points", **options) -> list
     return [finding.statement for finding in verdict.findings if finding.is_problem and finding.check == check]
 
 
-def grid(count: int, seed: int, law=None) -> np.ndarray:
-    return (law or grid25()).sample(count, np.random.default_rng(seed))
+def grid(count: int, seed: int, distribution=None) -> np.ndarray:
+    return (distribution or grid25()).sample(count, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("check", ["coverage", "collapse", "memorisation", "where"])
-def test_checks_are_quiet_about_two_samples_of_one_law(check):
+def test_checks_are_quiet_about_two_samples_of_one_distribution(check):
     assert problems(check, grid(3000, 0), grid(3000, 1)) == []
 
 
@@ -34,7 +34,7 @@ def test_a_missing_mode_is_found_by_coverage_with_its_share():
     assert any("missing or nearly so" in statement for statement in found)
 
 
-def test_coverage_of_two_samples_of_one_law_is_one_less_two_to_the_minus_five():
+def test_coverage_of_two_samples_of_one_distribution_is_one_less_two_to_the_minus_five():
     scores = neighbourhood_scores(grid(2000, 0, gaussian(2)), grid(2000, 1, gaussian(2)))
     # Each of 5 neighbours' places is a fair coin; the deviation over 2,000 dependent samples is about 0.005.
     assert scores["coverage"] == pytest.approx(1 - 2**-5, abs=0.02)
@@ -73,7 +73,7 @@ def test_narrow_modes_are_not_taken_for_copying():
     assert problems("memorisation", grid(1500, 0), narrow, real_train=grid(4000, 2)) == []
 
 
-def test_the_copying_score_is_standard_normal_under_one_law():
+def test_the_copying_score_is_standard_normal_under_one_distribution():
     stream = np.random.default_rng(0)
     scores = [copying_score(stream.random(60), stream.random(90)) for _ in range(1000)]
     # Deviations of a mean and of a standard deviation over 1,000 draws are 0.032 and 0.022; four of them.
@@ -108,7 +108,7 @@ def test_the_pair_whose_dependence_was_broken_is_named_and_no_column():
     assert "town with rent" in statement
 
 
-def test_where_names_nothing_in_most_pairs_of_one_law():
+def test_where_names_nothing_in_most_pairs_of_one_distribution():
     alarms = sum(
         bool(problems("where", rows(400, 2 * seed), rows(400, 2 * seed + 1), kind="table")) for seed in range(40)
     )
@@ -130,7 +130,7 @@ def test_the_class_that_gives_itself_away_is_named_and_an_absent_one_too():
     }
     verdict = judge(real, fake, real_labels=labels[0], fake_labels=labels[1], **options)
     (told,) = [finding for finding in verdict.findings if finding.is_problem]
-    assert told.statement == "1 of 3 classes are told apart by themselves, most first: bee."
+    assert told.statement == "1 of 3 classes are distinguished by themselves, most first: bee."
     kept = labels[1] != 2
     verdict = judge(real, fake[kept], real_labels=labels[0], fake_labels=labels[1][kept], **options)
     assert any("No generated sample was given for these classes: cat" in each.statement for each in verdict.findings)

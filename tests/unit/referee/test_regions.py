@@ -26,11 +26,11 @@ def regions(real, fake):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_square_planted_into_a_tenth_of_the_corners_is_placed_there_and_nowhere_else(channels):
+def test_a_square_injected_into_a_tenth_of_the_corners_is_placed_there_and_nowhere_else(channels):
     fake = blobs(2500, 1, channels=channels)
     fake[::10, :, 12:14, 0:2] = 120
     found, verdict = regions(blobs(2500, 0, channels=channels), fake)
-    named = [row for row in found.rows if row["is_told_apart"]]
+    named = [row for row in found.rows if row["is_distinguished"]]
     assert [(row["top"], row["bottom"], row["left"], row["right"]) for row in named] == [(12, 14, 0, 2)]
     assert found.is_problem and "rows 12 to 13, columns 0 to 1" in found.statement
     # A tenth of the images carry a mark that no real one has: JSD at most h(0.1) = 0.0363. The bound holds for all 64
@@ -39,7 +39,7 @@ def test_a_square_planted_into_a_tenth_of_the_corners_is_placed_there_and_nowher
     assert len(verdict.plot().axes) >= 2 + 20 + 1
 
 
-def test_no_region_is_named_in_most_pairs_of_one_law():
+def test_no_region_is_named_in_most_pairs_of_one_distribution():
     alarms = sum(
         regions(blobs(200, 2 * seed, side=8), blobs(200, 2 * seed + 1, side=8))[0].is_problem for seed in range(12)
     )
@@ -55,7 +55,7 @@ def test_a_region_of_large_images_is_named_in_their_own_pixels():
     assert found.is_problem
     for row in found.rows:
         assert 0 <= row["top"] < row["bottom"] <= 130 and 0 <= row["left"] < row["right"] <= 70
-        if row["is_told_apart"]:
+        if row["is_distinguished"]:
             assert row["top"] < 21 and row["right"] > 49
 
 

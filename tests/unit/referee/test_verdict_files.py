@@ -62,7 +62,7 @@ def test_the_files_of_a_verdict_hold_what_it_says(tmp_path):
     verdict = points(2.0)
     written = verdict.save(tmp_path / "new" / "folder")
     names = [path.name for path in written]
-    assert names == ["verdict.json", "verdict.txt", "verdict.png", "giveaway.csv"]
+    assert names == ["verdict.json", "verdict.txt", "verdict.png", "most_discriminative.csv"]
     assert json.loads(written[0].read_text()) == verdict.to_json()
     assert written[1].read_text() == verdict.to_text() + "\n"
     assert written[2].read_bytes().startswith(b"\x89PNG")

@@ -16,10 +16,10 @@ from PIL import Image
 from synthetic_runs import build_run, write, write_lines
 
 from equipoise.errors import RunFolderError
+from equipoise.referee.verdict_text import distance_sentence, verdict_sentence
 from equipoise.reports import write_report
 from equipoise.reports.page import MOST_BYTES
 from equipoise.reports.sample_grids import spread_steps
-from equipoise.reports.verdict_words import distance_sentence, verdict_sentence
 
 
 def page_of(folder: Path) -> str:

@@ -14,6 +14,7 @@ from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups, image_groups
 from equipoise.data.encoder import Encoder
 from equipoise.data.images.encoder import ImageEncoder, levels_of
+from equipoise.data.images.judging import ImageJudging
 from equipoise.data.store.cache import Draft, Entry
 from equipoise.data.training_rows import TrainingRows
 from equipoise.plotting.samples import image_grid
@@ -25,7 +26,7 @@ GRID_CLASSES, GRID_COLUMNS = 10, 12
 CHUNK = 1024
 
 
-class ImageDomain:
+class ImageDomain(ImageJudging):
     """See `equipoise.data.domain.Domain`."""
 
     kind = "images"

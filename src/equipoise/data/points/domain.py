@@ -15,6 +15,7 @@ from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups, row_groups
 from equipoise.data.encoder import Encoder, nothing_varies
 from equipoise.data.points.encoder import PointEncoder, fit_points
+from equipoise.data.points.judging import PointJudging
 from equipoise.data.store.arrow import chunks_of, is_on_disk
 from equipoise.data.store.cache import Draft, Entry
 from equipoise.data.training_rows import TrainingRows
@@ -26,7 +27,7 @@ SHOWN_SAMPLES = 2000
 CHUNK_ROWS = 100_000
 
 
-class PointDomain:
+class PointDomain(PointJudging):
     """See `equipoise.data.domain.Domain`."""
 
     kind = "points"

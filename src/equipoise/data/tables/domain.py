@@ -19,6 +19,7 @@ from equipoise.data.store.tables import table_of
 from equipoise.data.tables.column_encoder import ColumnEncoder, fit_numeric
 from equipoise.data.tables.compact import compact_rows, keep_compact
 from equipoise.data.tables.encoder import TableEncoder
+from equipoise.data.tables.judging import TableJudging
 from equipoise.data.tables.schema import infer_type
 from equipoise.data.training_rows import TrainingRows
 from equipoise.files import replacing
@@ -30,7 +31,7 @@ STORED_ROWS = 100
 """Rows stored beside each plot."""
 
 
-class TableDomain:
+class TableDomain(TableJudging):
     """See `equipoise.data.domain.Domain`."""
 
     kind = "table"

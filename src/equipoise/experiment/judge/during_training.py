@@ -26,8 +26,8 @@ from equipoise.experiment.prepare import EVALUATIONS_SHARE, Planned, timed_step
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.referee import EvaluationPlan, Sensitivity, plan_evaluations, quick_sensitivity
 from equipoise.referee.evaluation_plan import RESERVE
-from equipoise.referee.fit_and_score import TEST_SHARE
-from equipoise.referee.judge import samples_needed
+from equipoise.referee.splits import TEST_SHARE
+from equipoise.referee.two_sample_test import samples_needed
 from equipoise.runfolder import RunFolder
 from equipoise.training import Trainer, TrainingState
 from equipoise.training.interim_evaluation import MOST_GAP_ROWS, EvaluationData, InterimEvaluations, one_evaluation

@@ -21,7 +21,7 @@ from equipoise.plotting.style import save_figure
 from equipoise.randomness import Stream, derived_seed, numpy_stream
 from equipoise.referee import Verdict, judge
 from equipoise.referee.base import Finding, Tell
-from equipoise.referee.fit_and_score import TEST_SHARE
+from equipoise.referee.splits import TEST_SHARE
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
 from equipoise.training.interim_evaluation import summary

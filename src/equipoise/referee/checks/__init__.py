@@ -8,9 +8,9 @@ from equipoise.referee.base import Check
 
 
 def available() -> Mapping[str, Check]:
-    """Every check, by name."""
+    """Every check, in the order of their names, which is that of the findings."""
     import sys
 
     from equipoise.parts import discover
 
-    return discover(sys.modules[__name__], "CHECKS")
+    return dict(sorted(discover(sys.modules[__name__], "CHECKS").items()))

@@ -10,9 +10,9 @@ _LEAST_OF_CLASS = 10
 
 
 def check_classes(evidence: Evidence) -> tuple[Finding, ...]:
-    """Per class, the discriminator's mean logit on real and generated samples, compared by a z test over all classes.
+    """Per class, the classifier's mean logit on real and generated samples, compared by a z test over all classes.
 
-    A class whose real and generated samples get logits of equal mean is not told apart by this discriminator.
+    A class whose real and generated samples get logits of equal mean is not distinguished by this classifier.
     """
     from scipy.stats import norm
 
@@ -40,15 +40,16 @@ def check_classes(evidence: Evidence) -> tuple[Finding, ...]:
         findings.append(
             Finding("classes", f"No generated sample was given for these classes: {', '.join(absent)}.", True)
         )
-    told = sorted((row for row in rows if row["z_score"] > limit), key=lambda row: -row["logit_gap"])
-    if told:
-        names = ", ".join(str(row["class"]) for row in told[:5])
-        statement = f"{len(told)} of {len(rows)} classes are told apart by themselves, most first: {names}."
-        findings.append(
-            Finding("classes", statement, True, {"classes": len(rows), "told_apart": len(told)}, tuple(told))
-        )
+    found = sorted((row for row in rows if row["z_score"] > limit), key=lambda row: -row["logit_gap"])
+    if found:
+        names = ", ".join(str(row["class"]) for row in found[:5])
+        statement = f"{len(found)} of {len(rows)} classes are distinguished by themselves, most first: {names}."
+        numbers = {"classes": len(rows), "distinguished": len(found)}
+        findings.append(Finding("classes", statement, True, numbers, tuple(found)))
     elif rows:
-        findings.append(Finding("classes", f"None of {len(rows)} classes is told apart by itself.", rows=tuple(rows)))
+        findings.append(
+            Finding("classes", f"None of {len(rows)} classes is distinguished by itself.", rows=tuple(rows))
+        )
     return tuple(findings)
 
 

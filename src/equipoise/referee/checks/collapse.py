@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from equipoise.referee.base import Evidence, Finding
-from equipoise.referee.inputs import row_keys
 
 NEAR_QUANTILE = 0.01
 """Samples count as nearly the same when they are closer than all but 1 % of nearest real samples are to each other."""
@@ -21,7 +20,7 @@ def check_collapse(evidence: Evidence) -> tuple[Finding, ...]:
     if count < 20:
         return ()
     real_share, fake_share = (
-        repeated_share(row_keys(side[:count])) for side in (evidence.real_values, evidence.fake_values)
+        repeated_share(evidence.domain.row_keys(side[:count])) for side in (evidence.real_values, evidence.fake_values)
     )
     numbers = {"real_repeated_share": real_share, "fake_repeated_share": fake_share}
     findings = []

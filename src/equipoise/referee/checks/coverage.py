@@ -1,7 +1,7 @@
 """Coverage: are there regions of the data that the generator does not reach, or reaches where no data are?
 
-Scores of neighbourhoods are read against their floor, the same score between two real parts, because even perfect
-samples leave some real samples without a neighbour.
+Scores of neighbourhoods are read against the same score between two real parts, which the keys of the numbers call
+their floor, because even perfect samples leave some real samples without a neighbour.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def neighbourhood_scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]
         fake: positions of generated samples.
 
     Returns:
-        Shares; density may exceed 1. For two sets of one law coverage is about `1 - 2^-5 = 0.969`.
+        Shares; density may exceed 1. For two sets of one distribution coverage is about `1 - 2^-5 = 0.969`.
 
     Reference:
         Kynkäänniemi et al. 2019, arXiv:1904.06991, Eq. 2 (precision, recall); Naeem et al. 2020, arXiv:2002.09797, Eqs.
@@ -85,7 +85,7 @@ def _ball_radius(distances: np.ndarray) -> np.ndarray:
 
 
 def _regions(evidence: Evidence) -> list[Finding]:
-    """Regions (k-means of the fitted real samples) whose share among generated samples is wrong beyond chance."""
+    """Regions (k-means of the real training samples) whose share among generated samples is wrong beyond chance."""
     from scipy.stats import norm
     from sklearn.cluster import KMeans
 

@@ -1,4 +1,4 @@
-"""Where the two sides differ: the columns and pairs of columns, and the samples, that give each side away most."""
+"""Where the two sides differ: the columns, the pairs of columns and the samples that are most discriminative."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LISTED = 6
 _MOST_PAIRED_COLUMNS = 25
 _LEAST_EXPECTED = 5
 _LEAST_FOR_PAIRS = 100
-"""Scored samples of each side, below which the mean of a skewed quantity is not yet normal, far out as it is tested."""
+"""Test samples of each side, below which the mean of a skewed quantity is not yet normal, far out as it is tested."""
 
 
 def check_where(evidence: Evidence) -> tuple[Finding, ...]:
@@ -21,12 +21,12 @@ def check_where(evidence: Evidence) -> tuple[Finding, ...]:
     names = evidence.real.names
     findings = []
     rows = _columns(evidence, codes, names)
-    unit = {"points": "coordinates", "images": "statistics of an image", "table": "columns"}[evidence.kind]
+    unit = evidence.domain.columns_name
     if rows:
         listed = "; ".join(_in_words(row) for row in rows[:3])
         statement = f"These {unit} differ by themselves, most first: {listed}."
         findings.append(Finding("where", statement, True, {"columns": len(rows)}, tuple(rows[:_LISTED])))
-    if evidence.kind != "images":
+    if evidence.domain.columns(evidence.real_values) is not None:
         pairs = _pairs(evidence, codes, names)
         if pairs:
             listed = ", ".join(f"{row['first']} with {row['second']}" for row in pairs[:3])
@@ -56,8 +56,9 @@ def _columns(evidence: Evidence, codes: list[np.ndarray], names: tuple[str, ...]
 def _pairs(evidence: Evidence, codes: list[np.ndarray], names: tuple[str, ...]) -> list[dict[str, object]]:
     r"""Pairs whose dependence is lost or gained.
 
-    Each scored row has the information :math:`g = \log (r_{ab} / (r_a r_b))` of its pair in the fitted real rows. If
-    both sides follow one law its mean is the same on both; a z test compares them, Bonferroni-corrected over the pairs.
+    Each test row has the information :math:`g = \log (r_{ab} / (r_a r_b))` of its pair in the real training rows. If
+    both sides follow one distribution its mean is the same on both; a z test compares them, Bonferroni-corrected over
+    the pairs.
     """
     from scipy.stats import norm
 
@@ -96,7 +97,7 @@ def _excess_jsd(real: np.ndarray, fake: np.ndarray, *, tests: int, confidence: f
 
     cells = int(max(real.max(), fake.max())) + 1
     counts = [np.bincount(side, minlength=cells).astype(float) for side in (real, fake)]
-    # The chi-square law needs some samples expected in every cell, of the smaller side too.
+    # The chi-square distribution needs some samples expected in every cell, of the smaller side too.
     totals = [count.sum() for count in counts]
     used = (counts[0] + counts[1]) * min(totals) / sum(totals) >= _LEAST_EXPECTED
     if used.sum() < 2:
@@ -113,15 +114,10 @@ def _excess_jsd(real: np.ndarray, fake: np.ndarray, *, tests: int, confidence: f
     return max(0.0, jsd - chance), bool(freedom > 0 and chi2.sf(statistic, freedom) < (1 - confidence) / tests)
 
 
-_OF_ROWS = ("side", "log_odds_of_real", "sample", "file")
-"""What a listed sample is described by, besides its values; columns of a table that are called so are called 'column
-side' and so on."""
-
-
 def _samples(evidence: Evidence) -> list[Finding]:
-    """The scored samples that the chosen discriminator is surest of, with their values where these fit in a line."""
+    """The test samples that the selected classifier is surest of, with their values where these fit in a line."""
     if np.ptp(np.concatenate([evidence.real_logits, evidence.fake_logits])) == 0:
-        return []  # the chosen one is blind: it says the same of all
+        return []  # at chance level it says the same of all
     rows = []
     for side, logits, values, places, sign in (
         ("real", evidence.real_logits, evidence.real_values, evidence.real_places, 1),
@@ -131,13 +127,8 @@ def _samples(evidence: Evidence) -> list[Finding]:
             row: dict[str, object] = {"side": side, "log_odds_of_real": float(logits[place])}
             if places is not None:
                 row["sample"] = int(places[place])
-            if evidence.kind == "table":
-                for name, value in values.iloc[place].items():
-                    row[f"column {name}" if name in _OF_ROWS else str(name)] = value
-            elif evidence.kind == "points":
-                row |= {f"x{axis}": float(value) for axis, value in enumerate(values[place][:_LISTED])}
-            rows.append(row)
-    return [Finding("where", "The scored samples that give each side away most are listed.", rows=tuple(rows))]
+            rows.append(row | evidence.domain.described(values, place))
+    return [Finding("where", "The most discriminative test samples of each side are listed.", rows=tuple(rows))]
 
 
 def _in_words(row: dict[str, object]) -> str:
@@ -166,7 +157,7 @@ def _how(evidence: Evidence, column: int) -> dict[str, object]:
 
 
 def _codes(side: Rows, reference: Rows) -> np.ndarray:
-    """Every column in bins: levels as they are, numbers by quantiles of the scored real side, gaps apart."""
+    """Every column in bins: levels as they are, numbers by quantiles of the real test samples, gaps apart."""
     columns = []
     for column in range(side.mixed.shape[1]):
         values, known = side.mixed[:, column], reference.mixed[:, column]

@@ -1,6 +1,6 @@
-r"""Memorisation: are generated samples nearer to the fitting part than fresh real samples are?
+r"""Memorisation: are generated samples nearer to the training part than fresh real samples are?
 
-For T the fitting part (the training part, when the verdict is about a run), P held-out real samples and Q generated
+For T the training part (of the run, or else of the classifiers), P held-out real samples and Q generated
 ones, two statements.
 
 The rank score of Meehan et al. compares d(q, T) with d(p, T) by a standardised Mann-Whitney statistic. A generator that
@@ -15,7 +15,7 @@ which only 1 % of the held-out samples are near T,
     c_0 = 1 - \Big(1 - \frac{1}{|Q|} \#\{q : d(q, P) < e\}\Big)^{|T| / |P|}.
 
 A generator that has seen neither T nor P is as likely to hit the neighbourhood of a sample of one as of the other,
-however its own law looks: dense or narrow, c and c_0 then agree but for chance. Copies of T raise c alone.
+however its own distribution looks: dense or narrow, c and c_0 then agree but for chance. Copies of T raise c alone.
 
 Reference: Meehan, Chaudhuri and Dasgupta 2020, "A non-parametric test to detect data-copying in generative models",
 arXiv:2004.05675 (the statistic C_T is the rank score taken cell by cell and averaged; here there is one cell). The
@@ -47,7 +47,9 @@ def check_memorisation(evidence: Evidence) -> tuple[Finding, ...]:
         return ()
     score = copying_score(*nearest_distances(evidence))
     copies = near_copies(evidence.real_train.positions, evidence.real.positions, evidence.fake.positions)
-    source = "training samples" if evidence.is_training_part else "the real samples used for fitting"
+    source = (
+        "training samples" if evidence.is_training_part else "the real samples that the classifiers were trained on"
+    )
     numbers = {
         "copying_z_score": score,
         "near_copy_share": copies.share,
@@ -121,10 +123,11 @@ def nearest_distances(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
 
 
 def copying_score(real_distances: np.ndarray, fake_distances: np.ndarray) -> float:
-    """Standardised Mann-Whitney statistic: about N(0, 1) when both follow one law, very negative under copying.
+    """Standardised Mann-Whitney statistic: about N(0, 1) when both follow one distribution, very negative under
+    copying.
 
     Args:
-        real_distances: of held-out real samples to the fitting part. Shape `(n_real,)`.
+        real_distances: of held-out real samples to the training part. Shape `(n_real,)`.
         fake_distances: of generated samples to it. Shape `(n_fake,)`.
     """
     from scipy.stats import rankdata

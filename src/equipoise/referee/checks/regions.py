@@ -1,9 +1,9 @@
 r"""Regions of images: a referee of its own for each cell of a grid, which sees nothing but that cell.
 
-Each cell gets a logistic discriminator on the main directions of its pixels and their squares, fitted on the fitting
-part and scored once on the scored part, with an e-value of its own. It rejects at log(cells / alpha): by Bonferroni's
-inequality the chance that any cell is named where both sides follow one law is at most alpha. A cell that is not named
-may still take part in a difference that only shows across cells.
+Each cell gets a logistic classifier on the main directions of its pixels and their squares, trained on the training
+part and tested once on the test part, with an e-value of its own. It rejects at log(cells / alpha): by Bonferroni's
+inequality the chance that any cell is named where both sides follow one distribution is at most alpha. A cell that is
+not named may still take part in a difference that only shows across cells.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _NAMED = 3
 
 
 def check_regions(evidence: Evidence) -> tuple[Finding, ...]:
-    """The cells of the images that are told apart by themselves, with a lower bound on the JSD of each."""
+    """The cells of the images that are distinguished by themselves, with a lower bound on the JSD of each."""
     sides = [side.images for side in (evidence.real_train, evidence.fake_train, evidence.real, evidence.fake)]
-    if evidence.kind != "images" or any(side is None for side in sides):
+    if any(side is None for side in sides):
         return ()
     height, width = sides[0].shape[2:]
     # Cells of at most 8 x 8 averages: the covariance of a patch stays small whatever the size of the images.
@@ -57,24 +57,26 @@ def check_regions(evidence: Evidence) -> tuple[Finding, ...]:
                 "bottom": min(bottom * factor, height),
                 "left": left * factor,
                 "right": min(right * factor, width),
-                "is_told_apart": bool(is_named),
-                "jsd_lower_bound_nats": _bound(*counted, limits, level) if is_named else 0.0,
+                "is_distinguished": bool(is_named),
+                "jsd_lower_bound_nats": jsd_lower_bound_nats(*counted, confidence=1 - level, limits=limits)
+                if is_named
+                else 0.0,
                 "jsd_estimate_nats": estimate.jsd_nats,
                 "log_e_value": log_e,
             }
         )
     rows.sort(key=lambda row: -row["log_e_value"])
-    named = [row for row in rows if row["is_told_apart"]]
+    named = [row for row in rows if row["is_distinguished"]]
     if not named:
-        statement = f"None of {len(cells)} regions of the images is told apart alone."
+        statement = f"None of {len(cells)} regions of the images is distinguished alone."
         return (Finding("regions", statement, rows=tuple(rows)),)
     listed = "; ".join(
         f"rows {row['top']} to {row['bottom'] - 1}, columns {row['left']} to {row['right'] - 1}"
         + (f" (JSD at least {row['jsd_lower_bound_nats']:.2g} nats)" if row["jsd_lower_bound_nats"] else "")
         for row in named[:_NAMED]
     )
-    statement = f"Of {len(cells)} regions of the images {len(named)} are told apart alone, most first: {listed}."
-    numbers = {"regions": len(cells), "told_apart": len(named)}
+    statement = f"Of {len(cells)} regions of the images {len(named)} are distinguished alone, most first: {listed}."
+    numbers = {"regions": len(cells), "distinguished": len(named)}
     return (Finding("regions", statement, True, numbers, tuple(rows)),)
 
 
@@ -98,14 +100,10 @@ def _averaged(images: np.ndarray, factor: int) -> np.ndarray:
     return split.mean(axis=(3, 5))
 
 
-def _bound(real_logits: np.ndarray, fake_logits: np.ndarray, limits: tuple[float, float], level: float) -> float:
-    return jsd_lower_bound_nats(real_logits, fake_logits, confidence=1 - level, limits=limits)
-
-
 def _scores(real_train, fake_train, real, fake) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
-    """Logits of the scored patches, and the range that they are clipped to: that of the fitted patches.
+    """Logits of the test patches, and the range that they are clipped to: that of the training patches.
 
-    Zero where the fitted patches never change.
+    Zero where the training patches never change.
     """
     features = _features(np.concatenate([real_train, fake_train]))
     if features is None:

@@ -1,4 +1,4 @@
-"""Fresh discriminators of the referee, one kind to a file; each file declares `MEMBERS`."""
+"""Fresh classifiers of the referee, one kind to a file; a file that holds one declares `CLASSIFIERS`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from equipoise.spaces import SpaceKind
 
 
 def available() -> Mapping[str, Classifier]:
-    """Every member, by name."""
+    """Every classifier, by name."""
     import sys
 
     from equipoise.parts import discover
@@ -18,5 +18,5 @@ def available() -> Mapping[str, Classifier]:
 
 
 def classifiers_for(kind: SpaceKind) -> tuple[Classifier, ...]:
-    """The members used for one kind of data, in alphabetical order."""
+    """The classifiers used for one kind of data, in alphabetical order."""
     return tuple(classifier for _, classifier in sorted(available().items()) if kind in classifier.kinds)

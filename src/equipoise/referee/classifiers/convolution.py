@@ -1,19 +1,19 @@
-"""A small convolutional discriminator, trained from scratch on the fitting part: shapes and local texture of images."""
+"""A small convolutional network, trained from scratch: shapes and local texture of images."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from equipoise.referee.base import Classifier, Rows, Scorer
+from equipoise.data.judging import Rows
+from equipoise.referee.base import Classifier, Scorer
+from equipoise.referee.classifiers.snapshots import SNAPSHOTS, snapshot_logits, train_snapshots
 
 _WIDTHS = (16, 32, 64)
 _BATCH = 64
 _SAMPLES_SEEN = 24_000
 """Images shown in all, of both sides together: 12 epochs of 2 x 1,000."""
-_SNAPSHOTS = 4
-"""States kept along the way; each is a candidate, and the choosing part picks one, which is early stopping."""
 _LONGEST_SIDE = 64
-"""Larger images are averaged down: this member is for shapes, and texture is read at full size elsewhere."""
+"""Larger images are averaged down: this classifier is for shapes, and texture is read at full size elsewhere."""
 _WEIGHT_DECAY = 1e-3
 
 
@@ -28,29 +28,13 @@ def fit_convolution(real: Rows, fake: Rows, seed: int) -> Scorer:
     sides = [(side - centre) / spread for side in sides]
     stream = torch.Generator().manual_seed(seed % 2**63)
     network = _network(sides[0].shape[1:], stream)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, betas=(0.9, 0.99), weight_decay=_WEIGHT_DECAY)
-    steps = max(_SNAPSHOTS, _SAMPLES_SEEN // _BATCH)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, eta_min=2e-5)
-    snapshots = []
-    labels = torch.cat([torch.ones(_BATCH // 2), torch.zeros(_BATCH // 2)])
-    for step in range(1, steps + 1):
-        batch = torch.cat([side[torch.randint(len(side), (_BATCH // 2,), generator=stream)] for side in sides])
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(network(batch).squeeze(1), labels)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if step % (steps // _SNAPSHOTS) == 0:
-            snapshots.append({name: tensor.detach().clone() for name, tensor in network.state_dict().items()})
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, betas=(0.9, 0.99), weight_decay=_WEIGHT_DECAY)
+    steps = max(SNAPSHOTS, _SAMPLES_SEEN // _BATCH)
+    snapshots = train_snapshots(network, sides, optimizer=optimizer, steps=steps, batch_size=_BATCH, stream=stream)
 
     def score(rows: Rows) -> np.ndarray:
         images = (torch.from_numpy(shrink(rows.images)) - centre) / spread
-        columns = []
-        with torch.no_grad():
-            for snapshot in snapshots:
-                network.load_state_dict(snapshot)
-                columns.append(torch.cat([network(chunk) for chunk in images.split(512)]))
-        return torch.cat(columns, dim=1).numpy().astype(np.float64)
+        return snapshot_logits(network, snapshots, images, at_once=512)
 
     return score
 

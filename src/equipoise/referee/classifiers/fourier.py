@@ -12,7 +12,8 @@ import math
 
 import numpy as np
 
-from equipoise.referee.base import Classifier, Rows, Scorer
+from equipoise.data.judging import Rows
+from equipoise.referee.base import Classifier, Scorer
 from equipoise.referee.classifiers.logistic import fit_logistic
 
 _FEATURES = 240

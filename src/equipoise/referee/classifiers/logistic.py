@@ -1,4 +1,4 @@
-r"""Ridge logistic regression with both sides weighted equally: the linear core of several members.
+r"""Ridge logistic regression with both sides weighted equally: the linear core of several classifiers.
 
 .. math::
     \min_{w, c} \; \tfrac12 \overline{\mathrm{softplus}(-l(x))} + \tfrac12 \overline{\mathrm{softplus}(l(y))}
@@ -42,9 +42,9 @@ def fit_logistic(
         ridge[-1] = 0.0
         solution = _newton(design, labels, weights, ridge, solution)
         found[strength] = solution
-    slopes = np.stack([found[strength][:-1] / scale for strength in strengths], axis=1)
-    offsets = np.array([found[strength][-1] for strength in strengths]) - centre @ slopes
-    return lambda features: features @ slopes + offsets
+    factors = np.stack([found[strength][:-1] / scale for strength in strengths], axis=1)
+    offsets = np.array([found[strength][-1] for strength in strengths]) - centre @ factors
+    return lambda features: features @ factors + offsets
 
 
 def _newton(

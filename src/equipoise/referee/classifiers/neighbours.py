@@ -1,22 +1,22 @@
-r"""Discriminators on distances to neighbours: where real samples are dense and generated ones are not, and how dense.
+r"""Classifiers on distances to neighbours: where real samples are dense and generated ones are not, and how dense.
 
 They read :math:`\log d_k` for several k: the distance to the k-th nearest generated sample less that to the k-th
 nearest real one, and the distance to the 2k-th nearest of both together. The first estimates the ratio of the
 densities; the second says how far out in its mode a sample lies, so that one curve serves all modes alike, where a
 function of the coordinates would have to learn each mode anew.
 
-Fitted samples are measured against the other folds. Leaving out only the sample itself would not do: a real sample then
-lacks one real neighbour, a generated one a generated neighbour, and the members learn that trace of the label.
+Training samples are measured against the other folds. Leaving out only the sample itself would not do: a real sample
+then lacks one real neighbour, a generated one a generated neighbour, and the classifiers learn that trace of the label.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from equipoise.referee.base import Classifier, Rows, Scorer
+from equipoise.data.judging import POSITION_DIGITS, Rows
+from equipoise.referee.base import Classifier, Scorer
 from equipoise.referee.classifiers.logistic import fit_logistic
 from equipoise.referee.classifiers.trees import boosted
-from equipoise.referee.preprocessing import POSITION_DIGITS
 
 _NEIGHBOURS = (1, 2, 4, 8, 16, 32, 64)
 _STRENGTHS = (1.0, 30.0, 300.0, 3000.0)
@@ -75,7 +75,7 @@ class Neighbours:
         self._ranks = ranks
 
     def of(self, rows: Rows) -> np.ndarray:
-        """What a call returns for the positions of rows, computed once for all members that read it."""
+        """What a call returns for the positions of rows, computed once for all classifiers that read it."""
         return rows.once(self, lambda: self(rows.positions))
 
     def __call__(self, at: np.ndarray) -> np.ndarray:
@@ -89,7 +89,7 @@ class Neighbours:
 
 
 def _fitted_logs(real: Rows, fake: Rows) -> tuple[Neighbours, list[np.ndarray]]:
-    """Log-distances for new samples, and those of the fitted samples of both sides, each against the other folds."""
+    """Log-distances for new samples, and those of the training samples of both sides, each against the other folds."""
     sides = [real.positions, fake.positions]
     folds = [np.arange(len(side)) % _FOLDS for side in sides]
     fewest = min(len(side) for side in sides) * (_FOLDS - 1) // _FOLDS
@@ -106,7 +106,7 @@ def _fitted_logs(real: Rows, fake: Rows) -> tuple[Neighbours, list[np.ndarray]]:
         for fold in range(_FOLDS):
             logs[place == fold] = part[fold]
         fitted.append(logs)
-    # All fitted samples together are denser than the folds by this factor: the same density is found at larger ranks.
+    # All training samples together are denser than the folds by this factor: the same density is found at larger ranks.
     return Neighbours(*sides, ranks * _FOLDS / (_FOLDS - 1)), fitted
 
 

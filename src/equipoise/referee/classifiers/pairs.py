@@ -1,6 +1,6 @@
 r"""Trees on how usual each pair of a row's values is: broken dependence between columns of a table.
 
-For columns j and k and a row with values a and b, counted in fitted rows of both sides,
+For columns j and k and a row with values a and b, counted in training rows of both sides,
 
 .. math::
     \mathrm{pmi}_{jk} = \log \frac{n_{ab} + \kappa_{ab}}{e_{ab} + \kappa_{ab}}, \qquad e_{ab} = \frac{n_a n_b}{n},
@@ -10,7 +10,7 @@ The first compares a count with what independence expects: a generator that brea
 rows whose pairs with j are unusual. The second compares the real rows with such a pair with the generated ones. Trees
 read, for each column, the sum and the least of the first and the sum of the second over its partners.
 
-Fitted rows are read against counts of the other folds. Leaving out only the row itself would not do: a real row then
+Training rows are read against counts of the other folds. Leaving out only the row itself would not do: a real row then
 sees one real row less, a generated row one generated row less, and trees learn that trace of the label.
 """
 
@@ -20,7 +20,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from equipoise.referee.base import Classifier, Rows, Scorer
+from equipoise.data.judging import Rows
+from equipoise.referee.base import Classifier, Scorer
 from equipoise.referee.classifiers.trees import boosted
 
 _BINS = 12

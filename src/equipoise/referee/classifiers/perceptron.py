@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.referee.base import Classifier, Rows, Scorer
+from equipoise.data.judging import Rows
+from equipoise.referee.base import Classifier, Scorer
+from equipoise.referee.classifiers.snapshots import snapshot_logits, train_snapshots
 
 _HIDDEN = 64
 _BATCH = 256
 _STEPS = 800
-_SNAPSHOTS = 4
-"""States kept along the way; each is a candidate, and the choosing part picks one, which is early stopping."""
 
 
 def fit_perceptron(real: Rows, fake: Rows, seed: int) -> Scorer:
@@ -32,28 +32,12 @@ def fit_perceptron(real: Rows, fake: Rows, seed: int) -> Scorer:
             layer.weight.normal_(0, layer.in_features**-0.5, generator=stream)
             layer.bias.normal_(0, 0.5 if layer.out_features > 1 else 0.0, generator=stream)
         network[-1].weight.mul_(0.1)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _STEPS, eta_min=3e-5)
-    labels = torch.cat([torch.ones(_BATCH // 2), torch.zeros(_BATCH // 2)])
-    snapshots = []
-    for step in range(1, _STEPS + 1):
-        batch = torch.cat([side[torch.randint(len(side), (_BATCH // 2,), generator=stream)] for side in sides])
-        loss = nn.functional.binary_cross_entropy_with_logits(network(batch).squeeze(1), labels)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if step % (_STEPS // _SNAPSHOTS) == 0:
-            snapshots.append({name: tensor.detach().clone() for name, tensor in network.state_dict().items()})
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
+    snapshots = train_snapshots(network, sides, optimizer=optimizer, steps=_STEPS, batch_size=_BATCH, stream=stream)
 
     def score(rows: Rows) -> np.ndarray:
         numbers = torch.from_numpy(rows.numbers.astype(np.float32))
-        columns = []
-        with torch.no_grad():
-            for snapshot in snapshots:
-                network.load_state_dict(snapshot)
-                columns.append(network(numbers))
-        return torch.cat(columns, dim=1).numpy().astype(np.float64)
+        return snapshot_logits(network, snapshots, numbers, at_once=len(numbers))
 
     return score
 

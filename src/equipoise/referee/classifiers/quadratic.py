@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.referee.base import Classifier, Rows, Scorer
+from equipoise.data.judging import Rows
+from equipoise.referee.base import Classifier, Scorer
 from equipoise.referee.classifiers.logistic import fit_logistic
 
 _MOST_COLUMNS_WITH_PRODUCTS = 20
 _MOST_COLUMNS = 200
 _STRENGTHS = (1.0, 30.0, 1000.0)
-"""Ridge strengths; each is a candidate, and the choosing part picks one."""
+"""Ridge strengths; each is a candidate, and the validation part picks one."""
 
 
 def fit_quadratic(real: Rows, fake: Rows, seed: int) -> Scorer:

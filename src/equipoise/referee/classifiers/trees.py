@@ -1,15 +1,18 @@
-"""Boosted trees on the columns as they are, categories in their native form: atoms, gaps, rounding, interactions."""
+"""Boosted trees on the columns as they are, categories in their native form: point masses, gaps, rounding,
+interactions."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from equipoise.referee.base import Classifier, Rows, Scorer
+from equipoise.data.judging import Rows
+from equipoise.referee.base import Classifier, Scorer
 
 _STAGES = (10, 30, 80, 160)
-"""Numbers of trees; each is a candidate, and the choosing part picks one, so no fitting rows are spent on stopping."""
+"""Numbers of trees; each is a candidate, and the validation part picks one, so no training rows are spent on
+stopping."""
 _FEATURES_PER_SPLIT = 100
-"""With more features than this each split looks at a random choice of so many: the cost grows with their number."""
+"""With more features than this each split tries a random choice of so many: the cost grows with their number."""
 
 
 def fit_trees(real: Rows, fake: Rows, seed: int) -> Scorer:
@@ -61,6 +64,6 @@ CLASSIFIERS = {
         name="boosted trees",
         kinds=frozenset({"points", "images", "table"}),
         fit=fit_trees,
-        sees="atoms, gaps, rounding, missing levels, interactions",
+        sees="point masses, gaps, rounding, missing levels, interactions",
     )
 }

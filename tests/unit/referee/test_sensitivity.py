@@ -1,4 +1,4 @@
-"""Planted defects: they are what they say, and the measured resolution is where the referee starts to see."""
+"""Injected defects: they are what they say, and the measured sensitivity is where the referee starts to see."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from equipoise.data.domain import domain_of
 from equipoise.errors import ConfigError
 from equipoise.metrics.divergence import jsd_of_contamination
 from equipoise.metrics.known import gaussian
 from equipoise.referee import Conclusion, judge
 from equipoise.referee.classifiers import available
 from equipoise.referee.detectable_effect import Sensitivity
-from equipoise.referee.injection import defects_for
 from equipoise.referee.sensitivity import evidence_margin, measure_sensitivity, sensitivity_of
 from equipoise.referee.verdict import Counts, conclude
 
@@ -37,11 +37,13 @@ def sides(kind: str, count: int):
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(kind, name) for kind in ("points", "images", "table") for name in defects_for(kind, sides(kind, 50))],
+    [(kind, name) for kind in ("points", "images", "table") for name in domain_of(kind).corruptions(sides(kind, 50))],
 )
-def test_a_planted_defect_spoils_at_most_its_share_of_rows_and_keeps_their_form(kind, name):
+def test_a_injected_defect_changes_at_most_its_share_of_rows_and_keeps_their_form(kind, name):
     values = sides(kind, 400)
-    contaminated = defects_for(kind, values)[name](values, 0.1, np.random.default_rng(1), np.random.default_rng(2))
+    contaminated = domain_of(kind).corruptions(values)[name](
+        values, 0.1, np.random.default_rng(1), np.random.default_rng(2)
+    )
     assert type(contaminated) is type(values) and contaminated.shape[1:] == values.shape[1:]
     assert 360 <= len(contaminated) <= 400
     if len(contaminated) == 400 and name != "duplicates":
@@ -49,7 +51,7 @@ def test_a_planted_defect_spoils_at_most_its_share_of_rows_and_keeps_their_form(
         assert 0 < changed.sum() <= 40
 
 
-def test_the_screen_gives_every_planted_kind_a_size_above_the_floor_and_is_kept(tmp_path):
+def test_the_quick_measurement_gives_every_injected_kind_a_size_above_the_theoretical_sensitivity_and_is_kept(tmp_path):
     stream = np.random.default_rng(0)
     real, fake = gaussian(2).sample(1600, stream), gaussian(2).sample(800, stream)
     options = {"kind": "points", "classifiers": quick(), "checks": [], "sensitivity": "quick", "cache": tmp_path}
@@ -62,33 +64,33 @@ def test_the_screen_gives_every_planted_kind_a_size_above_the_floor_and_is_kept(
     assert len(list(tmp_path.iterdir())) == 1
     again = judge(real, fake, margin=0.3, **options)
     assert again.sensitivity == first.sensitivity and again.seconds < first.seconds
-    assert "measured by planting" in first.to_text().replace("\n  ", " ")
+    assert "measured by injecting" in first.to_text().replace("\n  ", " ")
 
 
 def blind(first, second, seed):
     return np.zeros(100), np.zeros(100)
 
 
-def test_every_asked_kind_of_defect_is_planted_into_every_kind_of_data():
+def test_every_asked_kind_of_defect_is_injected_into_every_kind_of_data():
     asked = {"missing mode", "duplicates", "shift", "change of spread", "noise", "broken dependence"}
     for kind in ("points", "images", "table"):
-        assert asked <= set(defects_for(kind, sides(kind, 60)))
-    assert "missing category" in defects_for("table", sides("table", 60))
+        assert asked <= set(domain_of(kind).corruptions(sides(kind, 60)))
+    assert "missing category" in domain_of("table").corruptions(sides("table", 60))
 
 
-def test_what_a_table_cannot_have_is_not_planted():
+def test_what_a_table_cannot_have_is_not_injected():
     numbers = sides("table", 200)[["a", "c"]]
-    assert "missing category" not in defects_for("table", numbers)
-    assert not {"shift", "noise", "broken dependence"} & set(defects_for("table", sides("table", 200)[["b"]]))
-    assert "broken dependence" not in defects_for("points", sides("points", 50)[:, :1])
+    assert "missing category" not in domain_of("table").corruptions(numbers)
+    assert not {"shift", "noise", "broken dependence"} & set(domain_of("table").corruptions(sides("table", 200)[["b"]]))
+    assert "broken dependence" not in domain_of("points").corruptions(sides("points", 50)[:, :1])
 
 
-def test_dates_and_whole_numbers_keep_their_form_when_they_are_spoilt():
+def test_dates_and_whole_numbers_keep_their_form_when_they_are_corrupted():
     days = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(300), unit="D")
     values = pd.DataFrame({"day": days, "count": np.arange(300)})
     for name in ("shift", "change of spread", "noise"):
         for target in range(4):
-            contaminated = defects_for("table", values)[name](
+            contaminated = domain_of("table").corruptions(values)[name](
                 values, 0.5, np.random.default_rng(0), np.random.default_rng(target)
             )
             assert pd.api.types.is_datetime64_any_dtype(contaminated["day"])
@@ -100,33 +102,33 @@ def test_a_dependence_is_broken_in_a_column_that_has_one():
     stream = np.random.default_rng(0)
     first = stream.integers(0, 4, 2000)
     values = pd.DataFrame({"a": first, "free": stream.integers(0, 4, 2000), "b": first + stream.integers(0, 2, 2000)})
-    broken = defects_for("table", values)["broken dependence"]
+    broken = domain_of("table").corruptions(values)["broken dependence"]
     for target in range(8):
         contaminated = broken(values, 0.5, np.random.default_rng(1), np.random.default_rng(target))
         assert contaminated["free"].equals(values["free"])
 
 
-def test_the_resolution_is_that_of_no_more_samples_than_the_verdict_had(monkeypatch):
+def test_the_sensitivity_is_that_of_no_more_samples_than_the_verdict_had(monkeypatch):
     seen = []
 
-    def play(parts, **options):
+    def train_and_test(parts, **options):
         seen.append(parts.counts)
         raise StopIteration
 
-    monkeypatch.setattr("equipoise.referee.sensitivity.play", play)
+    monkeypatch.setattr("equipoise.referee.sensitivity.train_and_test", train_and_test)
     counts = Counts(
         real_train=3000, fake_train=1800, real_validation=1000, fake_validation=600, real_test=500, fake_test=1600
     )
     with pytest.raises(StopIteration):
         sensitivity_of(sides("points", 20_000), counts, kind="points", classifiers=quick(), confidence=0.95, repeats=1)
     (trial,) = seen
-    for name, most in zip(("fit", "choice", "score"), (1800, 600, 500), strict=True):
+    for name, most in zip(("train", "validation", "test"), (1800, 600, 500), strict=True):
         assert getattr(trial, f"real_{name}") <= most + 1
         # A tenth less is lost to rounding and to what the defect took away; more would waste the data.
         assert getattr(trial, f"real_{name}") > 0.9 * most
 
 
-def test_a_blind_discriminator_and_a_perfect_one_have_margins_of_a_common_size():
+def test_guessing_and_a_perfect_classifier_have_margins_of_a_common_size():
     """Of neither does the evidence vary, and a margin in its standard errors must not be thousands for it."""
     blind, sure = np.zeros(400), np.full(400, 6.0)
     assert evidence_margin(blind, blind, confidence=0.95) == pytest.approx(math.log(0.05))
@@ -134,13 +136,13 @@ def test_a_blind_discriminator_and_a_perfect_one_have_margins_of_a_common_size()
 
 
 @pytest.mark.parametrize("repeats", [1, 5])
-def test_a_discriminator_that_is_blind_now_and_then_does_not_hide_a_defect_that_others_see(repeats):
+def test_a_classifier_that_is_blind_now_and_then_does_not_hide_a_defect_that_others_see(repeats):
     """Below the size that is seen some choices are blind and others guess: as on digits, where a shift of two thirds
     of the pictures counted as never seen, because the two looked as if margins varied by thousands."""
     stream = np.random.default_rng(0)
     counts = iter(range(10**6))
 
-    def play(first, second, place):
+    def test(first, second, place):
         gap = float(np.linalg.norm(second.mean(axis=0) - first.mean(axis=0)))
         if gap < 0.2:
             spread = 0.3 * (next(counts) % 2)
@@ -150,7 +152,7 @@ def test_a_discriminator_that_is_blind_now_and_then_does_not_hide_a_defect_that_
     found = measure_sensitivity(
         gaussian(2).sample(20_000, stream),
         kind="points",
-        play=play,
+        test=test,
         classifiers=quick(),
         per_side=10_000,
         confidence=0.95,
@@ -163,7 +165,7 @@ def test_a_discriminator_that_is_blind_now_and_then_does_not_hide_a_defect_that_
 
 def test_a_defect_that_is_never_seen_makes_equivalence_impossible():
     found = measure_sensitivity(
-        sides("points", 400), kind="points", play=blind, classifiers=quick(), per_side=200, confidence=0.95
+        sides("points", 400), kind="points", test=blind, classifiers=quick(), per_side=200, confidence=0.95
     )
     assert all(math.isinf(nats) for nats in found.by_defect_nats.values())
     assert conclude(rejects=False, margin_nats=0.69, sensitivity=found) == Conclusion.TOO_LITTLE_DATA
@@ -179,9 +181,9 @@ def test_a_dependence_that_could_be_seen_is_not_called_absent():
     line = stream.standard_normal(2000)
     real = np.stack([line, line + 0.1 * stream.standard_normal(2000)], axis=1)
     options = {"kind": "points", "classifiers": quick(), "per_side": 1000, "confidence": 0.95}
-    found = measure_sensitivity(real, play=sees_only_whole_independence, **options)
+    found = measure_sensitivity(real, test=sees_only_whole_independence, **options)
     assert found.absent == () and math.isinf(found.by_defect_nats["broken dependence"])
-    assert measure_sensitivity(real, play=blind, **options).absent == ("broken dependence",)
+    assert measure_sensitivity(real, test=blind, **options).absent == ("broken dependence",)
 
 
 def test_equivalent_names_the_kind_of_difference_that_was_absent():
@@ -204,14 +206,14 @@ def test_equivalent_names_the_kind_of_difference_that_was_absent():
     assert replace(verdict, conclusion=Conclusion.TOO_LITTLE_DATA, margin_nats=0.1).sentence.count("(shift)") == 1
 
 
-def test_a_kept_resolution_is_used_again_and_a_broken_one_is_measured_again(tmp_path):
+def test_a_kept_sensitivity_is_used_again_and_a_broken_one_is_measured_again(tmp_path):
     calls = []
 
-    def play(first, second, seed):
+    def test(first, second, seed):
         calls.append(seed)
         return blind(first, second, seed)
 
-    options = {"kind": "points", "play": play, "classifiers": quick(), "per_side": 100, "confidence": 0.95}
+    options = {"kind": "points", "test": test, "classifiers": quick(), "per_side": 100, "confidence": 0.95}
     first = measure_sensitivity(sides("points", 200), cache=tmp_path, **options)
     measured = len(calls)
     assert measure_sensitivity(sides("points", 200), cache=tmp_path, **options) == first and len(calls) == measured
@@ -240,13 +242,13 @@ def test_a_kept_resolution_is_used_again_and_a_broken_one_is_measured_again(tmp_
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
     taken = tmp_path / "file"
     taken.write_text("not a folder")
-    options = {"kind": "points", "play": blind, "classifiers": quick(), "per_side": 100, "confidence": 0.95}
+    options = {"kind": "points", "test": blind, "classifiers": quick(), "per_side": 100, "confidence": 0.95}
     assert measure_sensitivity(sides("points", 200), cache=taken / "below", **options).trials > 0
 
 
-def test_nothing_is_kept_for_members_without_identity(tmp_path):
+def test_nothing_is_kept_for_classifiers_without_identity(tmp_path):
     stranger = replace(available()["quadratic"], name="mine", fit=lambda real, fake, seed: None)
-    options = {"kind": "points", "play": blind, "per_side": 100, "confidence": 0.95, "cache": tmp_path}
+    options = {"kind": "points", "test": blind, "per_side": 100, "confidence": 0.95, "cache": tmp_path}
     measure_sensitivity(sides("points", 200), classifiers=[stranger], **options)
     assert not list(tmp_path.iterdir())
     measure_sensitivity(sides("points", 200), classifiers=[replace(stranger, identity="abc")], **options)
@@ -268,7 +270,7 @@ def test_equivalence_is_said_only_inside_a_margin_that_was_seen():
 
 def test_an_unknown_plan_or_check_is_refused_with_the_nearest_name():
     real, fake = sides("points", 100), sides("points", 100)
-    with pytest.raises(ConfigError, match="'screen'"):
-        judge(real, fake, kind="points", sensitivity="scren")
+    with pytest.raises(ConfigError, match="'quick'"):
+        judge(real, fake, kind="points", sensitivity="quik")
     with pytest.raises(ConfigError, match="'coverage'"):
         judge(real, fake, kind="points", checks=["coverag"])

@@ -1,4 +1,4 @@
-"""What discriminators read of an image: pixels at several scales, their main directions, and statistics of texture."""
+"""What classifiers read of an image: pixels at several scales, their main directions, and statistics of texture."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from equipoise.referee.base import Rows
-from equipoise.referee.preprocessing import STANDARD_LIMIT
+from equipoise.data.judging import STANDARD_LIMIT, Rows
 
 _COMPONENTS = 48
-"""Main directions of the pixels that linear members and trees see; 48 hold about 90 % of the variance of digits."""
+"""Main directions of the pixels that linear classifiers and trees see; 48 hold about 90 % of the variance of digits."""
 _OUTLINE_COMPONENTS = 28
-"""Main directions of outlines in which distances are taken. Measured on digits with one class missing, 1,000 fitted a
-side: the mean log e-value is 8 with directions of pixels, 12 with 12 directions of outlines, 14 with 20 and 18 with
+"""Main directions of outlines in which distances are taken. Measured on digits with one class missing, 1,000 trained on
+a side: the mean log e-value is 8 with directions of pixels, 12 with 12 directions of outlines, 14 with 20 and 18 with
 32."""
-_DIRECTIONS_OF_SLOPE = 8
+_ORIENTATIONS = 8
 _LONGEST_SIDE = 32
 """Larger images are averaged down to at most this before their directions are taken; texture is read at full size."""
 
@@ -23,18 +22,18 @@ _LONGEST_SIDE = 32
 def image_preparation(real: np.ndarray, fake: np.ndarray) -> Callable[[np.ndarray], Rows]:
     """A function from uint8 images `(n, channels, height, width)` to rows, fitted on these two sets.
 
-    Linear members see the main directions of both sides together (a direction in which only one side varies is
+    Linear classifiers see the main directions of both sides together (a direction in which only one side varies is
     among them) and statistics of texture, standardised on the real side. Distances are taken between outlines.
     """
     pixels = np.concatenate([_flat(real), _flat(fake)])
     centre = pixels.mean(axis=0)
     directions = _main_directions(pixels - centre)
-    statistics, names = texture(real)
+    real_texture, names = texture(real)
     scale_of = {
         "directions": _scale((_flat(real) - centre) @ directions),
-        "texture": _scale(statistics),
+        "texture": _scale(real_texture),
     }
-    texture_centre = statistics.mean(axis=0)
+    texture_centre = real_texture.mean(axis=0)
     drawn = np.concatenate([outlines(real), outlines(fake)])
     outline_centre = drawn.mean(axis=0)
     outline_directions = _main_directions(drawn - outline_centre, most=_OUTLINE_COMPONENTS)
@@ -42,11 +41,11 @@ def image_preparation(real: np.ndarray, fake: np.ndarray) -> Callable[[np.ndarra
 
     def prepare(images: np.ndarray) -> Rows:
         along = (_flat(images) - centre) @ directions
-        look, _ = texture(images)
+        statistics, _ = texture(images)
         standard = np.concatenate(
-            [along / scale_of["directions"], (look - texture_centre) / scale_of["texture"]], axis=1
+            [along / scale_of["directions"], (statistics - texture_centre) / scale_of["texture"]], axis=1
         )
-        mixed = np.concatenate([along, look], axis=1)
+        mixed = np.concatenate([along, statistics], axis=1)
         return Rows(
             numbers=np.clip(standard, -STANDARD_LIMIT, STANDARD_LIMIT),
             mixed=mixed,
@@ -61,8 +60,8 @@ def image_preparation(real: np.ndarray, fake: np.ndarray) -> Callable[[np.ndarra
 
 
 def texture(images: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Statistics of one image at a time that blur, noise and wrong contrast change: brightness, slopes, curvature,
-    extremes.
+    """Statistics of one image at a time that blur, noise and wrong contrast change: brightness, gradients,
+    curvature, extremes.
 
     Args:
         images: uint8. Shape `(n, channels, height, width)`.
@@ -102,7 +101,7 @@ def texture(images: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def outlines(images: np.ndarray) -> np.ndarray:
-    """How much slope there is in each direction in each cell of 4 x 4 pixels: what is drawn, not how it is shaded.
+    """How much gradient there is in each direction in each cell of 4 x 4 pixels: what is drawn, not how it is shaded.
 
     Two images of one shape, a little displaced, are near each other here and far apart in pixels.
 
@@ -110,7 +109,7 @@ def outlines(images: np.ndarray) -> np.ndarray:
         images: uint8. Shape `(n, channels, height, width)`.
 
     Returns:
-        Square roots of the summed slopes, so that one bold stroke does not rule. Shape `(n, 8 x cells)`.
+        Square roots of the summed gradients, so that one bold stroke does not rule. Shape `(n, 8 x cells)`.
 
     Reference:
         Dalal and Triggs 2005, "Histograms of oriented gradients for human detection", section 6, without its blocks.
@@ -120,14 +119,14 @@ def outlines(images: np.ndarray) -> np.ndarray:
         pixels = _halved(pixels)
     grey = np.pad(pixels[:, 0], ((0, 0), (1, 1), (1, 1)), mode="edge")
     down, across = grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1], grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]
-    turn = np.arctan2(down, across) / (2 * np.pi) * _DIRECTIONS_OF_SLOPE
-    strength, lower = np.hypot(down, across), np.floor(turn)
-    beyond = turn - lower
+    angle = np.arctan2(down, across) / (2 * np.pi) * _ORIENTATIONS
+    strength, lower = np.hypot(down, across), np.floor(angle)
+    beyond = angle - lower
     side = 4 if min(grey.shape[1:]) >= 18 else 2
     cells = []
-    for direction in range(_DIRECTIONS_OF_SLOPE):
-        share = np.where(lower % _DIRECTIONS_OF_SLOPE == direction, 1 - beyond, 0.0)
-        share += np.where((lower + 1) % _DIRECTIONS_OF_SLOPE == direction, beyond, 0.0)
+    for direction in range(_ORIENTATIONS):
+        share = np.where(lower % _ORIENTATIONS == direction, 1 - beyond, 0.0)
+        share += np.where((lower + 1) % _ORIENTATIONS == direction, beyond, 0.0)
         cells.append(_cell_sums(strength * share, side))
     return np.sqrt(np.concatenate(cells, axis=1))
 

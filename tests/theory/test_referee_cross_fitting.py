@@ -1,6 +1,6 @@
-"""The bound that is measured crosswise stays below the truth, and comes nearer to it than one scored part does.
+"""The bound that is measured by cross-fitting stays below the truth, and comes nearer to it than one test part does.
 
-The quadratic discriminator of two Gaussians is the hardest case: what it proves is almost the JSD itself, whatever it
+The quadratic classifier of two Gaussians is the hardest case: what it proves is almost the JSD itself, whatever it
 was fitted to.
 """
 
@@ -14,16 +14,17 @@ from equipoise.metrics.known import gaussian, grid25
 from equipoise.referee import judge
 from equipoise.referee.classifiers import available
 from equipoise.referee.cross_fitting import cross_fitted, measured_once
-from equipoise.referee.fit_and_score import places, play
+from equipoise.referee.splits import split_indices
+from equipoise.referee.train_and_test import train_and_test
 
 
 def bounds(near, far, count, trial, names, folds=3):
-    """Of one scored part, and crosswise."""
+    """Of one test part, and by cross-fitting."""
     stream, classifiers = np.random.default_rng(trial), [available()[name] for name in names]
     real, fake = near.sample(count, stream), far.sample(count, stream)
-    where = places(count, count, seed=trial)
+    where = split_indices(count, count, seed=trial)
     asked = {"kind": "points", "seed": trial, "classifiers": classifiers}
-    first = play(where.taken_from(real, fake), **asked)
+    first = train_and_test(where.taken_from(real, fake), **asked)
     crossed = cross_fitted(real, fake, first, folds=folds, **asked)
     return [each.lower_bound_nats(0.95) for each in (measured_once(first), crossed)]
 
@@ -44,7 +45,7 @@ def test_it_lies_above_the_truth_in_at_most_one_trial_of_twenty(shift, count):
 
 @pytest.mark.parametrize(("shift", "count", "gain"), [(1.5, 400, 0.1), (2.5, 100, 0.2)])
 def test_it_is_nearer_to_the_truth(shift, count, gain):
-    # Two and a half times the scored samples take the price of chance from 1 to 0.63.
+    # Two and a half times the test samples take the price of chance from 1 to 0.63.
     near, far = gaussian(2), gaussian(2, mean=shift)
     truth = truth_of(near, far)
     one, crossed = np.mean([bounds(near, far, count, trial, ["quadratic"]) for trial in range(10)], axis=0) / truth
@@ -53,7 +54,7 @@ def test_it_is_nearer_to_the_truth(shift, count, gain):
 
 @pytest.mark.parametrize("folds", [1, 3])
 @pytest.mark.parametrize("values", [400, 1000])
-def test_values_that_both_sides_share_do_not_make_the_rest_look_like_the_whole(values, folds):
+def test_values_that_both_sides_share_do_not_make_the_rest_evaluation_like_the_whole(values, folds):
     # Nine tenths of both sides are the same few values, one tenth has nothing in common: JSD is a tenth of log 2.
     truth = 0.1 * np.log(2)
     for trial in range(3):

@@ -1,4 +1,4 @@
-"""The distance measured crosswise: who scores what, what is left out, and what a verdict says of it."""
+"""The distance measured by cross-fitting: who scores what, what is left out, and what a verdict says of it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from equipoise.data.judging import Rows
+from equipoise.data.points.domain import POINTS
 from equipoise.errors import ConfigError
 from equipoise.experiment.judge.datasets import judge_sources
 from equipoise.metrics.known import gaussian
 from equipoise.referee import Verdict, judge
-from equipoise.referee.base import Classifier, Rows
+from equipoise.referee.base import Classifier
 from equipoise.referee.classifiers import available
 from equipoise.referee.cross_fitting import LEAST_OF_A_PIECE, cross_fitted
-from equipoise.referee.fit_and_score import places, play
-from equipoise.referee.inputs import duplicates
+from equipoise.referee.first_findings import duplicates_of
+from equipoise.referee.splits import split_indices
+from equipoise.referee.train_and_test import train_and_test
 
 QUADRATIC = [available()["quadratic"]]
 
 
 class Spy:
-    """A member that keeps the rows that it is fitted to and asked about; samples are told apart by their value."""
+    """A classifier that keeps the rows that it is fitted to and asked about; samples are distinguished by their
+    value."""
 
     def __init__(self) -> None:
         self.fits: list[dict[str, list[np.ndarray]]] = []
@@ -42,17 +46,17 @@ class Spy:
         return score
 
 
-def crosswise(real, fake, *, folds, classifiers, seed=0, met=None):
-    where = places(len(real), len(fake), seed=seed, duplicates=met)
-    first = play(where.taken_from(real, fake), kind="points", seed=seed, classifiers=classifiers)
+def cross(real, fake, *, folds, classifiers, seed=0, met=None):
+    where = split_indices(len(real), len(fake), seed=seed, duplicates=met)
+    first = train_and_test(where.taken_from(real, fake), kind="points", seed=seed, classifiers=classifiers)
     asked = {"kind": "points", "seed": seed, "classifiers": classifiers, "duplicates": met}
     return cross_fitted(real, fake, first, folds=folds, **asked)
 
 
 @pytest.mark.parametrize("folds", [1, 2, 3, 5])
-def test_every_sample_is_scored_once_by_a_discriminator_that_has_not_seen_it(folds):
+def test_every_sample_is_scored_once_by_a_classifier_that_has_not_seen_it(folds):
     real, fake, spy = np.arange(200.0)[:, None], 1000 + np.arange(90.0)[:, None], Spy()
-    measured = crosswise(real, fake, folds=folds, classifiers=[spy.classifier()])
+    measured = cross(real, fake, folds=folds, classifiers=[spy.classifier()])
     assert measured.folds == folds == len(spy.fits)
     scored: list[list[float]] = [[], []]
     for kept in spy.fits:
@@ -70,9 +74,9 @@ def test_every_sample_is_scored_once_by_a_discriminator_that_has_not_seen_it(fol
         assert measured.counts == (200, 90)
 
 
-def test_a_fold_is_fitted_to_everything_else():
+def test_a_fold_is_trained_to_everything_else():
     spy = Spy()
-    crosswise(np.arange(200.0)[:, None], 1000 + np.arange(100.0)[:, None], folds=3, classifiers=[spy.classifier()])
+    cross(np.arange(200.0)[:, None], 1000 + np.arange(100.0)[:, None], folds=3, classifiers=[spy.classifier()])
     for kept in spy.fits[1:]:
         parts = [*kept["fitted"], *kept["asked"][:2]]
         assert sum(map(len, parts)) + sum(map(len, kept["asked"][2:])) == 300
@@ -83,27 +87,27 @@ def test_few_samples_get_fewer_folds():
     # 20 a side: 12 are fitted to and chosen on, two pieces of six.
     real, fake = np.arange(20.0)[:, None], 1000 + np.arange(20.0)[:, None]
     assert LEAST_OF_A_PIECE == 6
-    assert [crosswise(real, fake, folds=n, classifiers=QUADRATIC).folds for n in (1, 2, 3, 20)] == [1, 2, 3, 3]
+    assert [cross(real, fake, folds=n, classifiers=QUADRATIC).folds for n in (1, 2, 3, 20)] == [1, 2, 3, 3]
 
 
-def test_no_fold_scores_a_value_that_it_was_fitted_to():
+def test_no_fold_scores_a_value_that_it_was_trained_to():
     stream = np.random.default_rng(0)
     pool = np.arange(400.0)[:, None]
     real, fake, spy = pool[stream.integers(0, 400, 200)], pool[stream.integers(0, 400, 200)], Spy()
-    met = duplicates(real, fake)
+    met = duplicates_of(real, fake, POINTS)
     assert met is not None
-    measured = crosswise(real, fake, folds=3, classifiers=[spy.classifier()], met=met)
+    measured = cross(real, fake, folds=3, classifiers=[spy.classifier()], met=met)
     for kept in spy.fits:
         seen = np.concatenate([*kept["fitted"], *kept["asked"][:2]])
         assert not np.isin(np.concatenate(kept["asked"][2:]), seen).any()
-    # Those that are not asked about count as undecided: nobody is lost.
+    # Those that are not asked about count as abstained: nobody is lost.
     assert measured.counts == (200, 200)
     asked = [sum(len(kept["asked"][2 + side]) for kept in spy.fits) for side in range(2)]
     assert [int((side == 0).sum()) for side in (measured.real_logits, measured.fake_logits)] >= [200 - n for n in asked]
     assert 0 < asked[0] < 200
 
 
-def test_one_fold_gives_the_figures_of_the_scored_part_and_leaves_the_decision_alone():
+def test_one_fold_gives_the_figures_of_the_test_part_and_leaves_the_decision_alone():
     stream = np.random.default_rng(0)
     real, fake = gaussian(2).sample(500, stream), gaussian(2, mean=1.0).sample(400, stream)
     one, three = (judge(real, fake, kind="points", classifiers=QUADRATIC, folds=folds) for folds in (1, 3))
@@ -122,9 +126,9 @@ def test_the_sentence_says_what_the_distance_was_measured_on():
     real, fake = gaussian(2).sample(500, stream), gaussian(2, mean=1.5).sample(400, stream)
     verdict = judge(real, fake, kind="points", classifiers=QUADRATIC)
     text = " ".join(verdict.to_text().split())
-    assert "(measured on 500 real and 400 generated samples, each scored by the one of 3 discriminators" in text
+    assert "(measured by cross-fitting on 500 real and 400 generated samples, each scored by the one of 3 classifiers" in text
     single = judge(real, fake, kind="points", classifiers=QUADRATIC, folds=1)
-    assert "measured on" not in single.to_text()
+    assert "cross-fitting" not in single.to_text()
     again = Verdict.from_json(verdict.to_json())
     assert (again.folds, again.measured) == (3, (500, 400))
 
@@ -141,7 +145,7 @@ def test_files_from_before_there_were_folds_are_read():
     assert (old.folds, old.measured) == (1, (verdict.counts.real_test, verdict.counts.fake_test))
 
 
-def test_sides_that_are_not_told_apart_are_measured_once_and_so_is_a_run():
+def test_sides_that_are_not_distinguished_are_measured_once_and_so_is_a_run():
     stream = np.random.default_rng(0)
     real, fake, train = (gaussian(2, mean=mean).sample(300, stream) for mean in (0.0, 2.0, 0.0))
     alike = judge(real, train, kind="points", classifiers=QUADRATIC)
@@ -151,12 +155,12 @@ def test_sides_that_are_not_told_apart_are_measured_once_and_so_is_a_run():
 
 
 @pytest.mark.parametrize(("slow", "told"), [(0.0, [1, 2]), (1e9, [])])
-def test_a_person_is_told_of_discriminators_that_take_long(monkeypatch, slow, told):
+def test_a_person_is_told_of_classifiers_that_take_long(monkeypatch, slow, told):
     stream, found = np.random.default_rng(0), []
     monkeypatch.setattr(sys.modules[judge.__module__], "_SLOW_SECONDS", slow)
     sides = gaussian(2).sample(100, stream), gaussian(2, mean=3.0).sample(100, stream)
     judge(*sides, kind="points", classifiers=QUADRATIC, tell=lambda what, before: found.append((what, before)))
-    assert found == [("the distance, with discriminators fitted to the rest", before) for before in told]
+    assert found == [("the distance, by cross-fitting", before) for before in told]
 
 
 @pytest.mark.parametrize("folds", [0, -1, 21, 2.5, "3"])
@@ -165,7 +169,7 @@ def test_a_number_of_folds_out_of_range_is_refused(folds):
         judge(np.zeros((50, 1)), np.ones((50, 1)), kind="points", folds=folds)
 
 
-def test_two_members_of_one_name_are_refused():
+def test_two_classifiers_of_one_name_are_refused():
     with pytest.raises(ConfigError, match=r"2 of them are called 'quadratic'"):
         judge(np.zeros((50, 1)), np.ones((50, 1)), kind="points", classifiers=[*QUADRATIC, *QUADRATIC])
 

@@ -1,4 +1,4 @@
-"""Members side by side: the same numbers as one after the other, errors as they are, threads given back."""
+"""Classifiers side by side: the same numbers as one after the other, errors as they are, threads given back."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import pytest
 import threadpoolctl
 
 from equipoise.metrics.known import grid25
-from equipoise.referee import judge
-from equipoise.referee import parallel as workers
+from equipoise.referee import judge, parallel
 from equipoise.referee.base import Classifier
 from equipoise.referee.parallel import cores, side_by_side
 
 
 @pytest.fixture
 def two_cores(monkeypatch):
-    monkeypatch.setattr(workers, "cores", lambda: 2)
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
 
 
 def blas_threads():
@@ -37,7 +36,7 @@ def test_results_come_in_the_order_of_the_jobs(two_cores):
 
 
 def test_on_one_core_nothing_leaves_the_calling_thread(monkeypatch):
-    monkeypatch.setattr(workers, "cores", lambda: 1)
+    monkeypatch.setattr(parallel, "cores", lambda: 1)
     assert side_by_side([threading.current_thread] * 3) == [threading.current_thread()] * 3
 
 
@@ -83,14 +82,14 @@ def test_an_interrupted_caller_interrupts_the_jobs(two_cores, ctrl_c_is_heard):
     with pytest.raises(KeyboardInterrupt):
         side_by_side([endless, endless, lambda: never.append(1)])
     assert len(ended) == 2 and never == [] and time.monotonic() - started < 5
-    assert not any(thread.is_alive() for thread in ended) and workers._Held.count == 0
+    assert not any(thread.is_alive() for thread in ended) and parallel._Held.count == 0
 
 
 def test_a_thread_that_fails_before_its_first_job_is_heard_of(two_cores, monkeypatch):
     def full(controller, threads):
         raise MemoryError
 
-    monkeypatch.setattr(workers, "_hold_openmp", full)
+    monkeypatch.setattr(parallel, "_hold_openmp", full)
     with pytest.raises(MemoryError):
         side_by_side([lambda: 1] * 4)
 
@@ -125,20 +124,20 @@ def test_matrix_libraries_get_their_threads_back_also_after_an_error_and_from_tw
     for caller in callers:
         caller.join()
     assert blas_threads() == before
-    assert (workers._Held.count, workers._Held.limiter) == (0, None)
+    assert (parallel._Held.count, parallel._Held.limiter) == (0, None)
 
 
 def test_a_verdict_is_the_same_side_by_side_and_one_after_the_other(monkeypatch):
     stream, found = np.random.default_rng(0), []
     real, fake = grid25().sample(600, stream), grid25().widened(0.5).sample(600, stream)
     for count in (1, 2):
-        monkeypatch.setattr(workers, "cores", lambda count=count: count)
+        monkeypatch.setattr(parallel, "cores", lambda count=count: count)
         verdict = judge(real, fake, kind="points").to_json()
         found.append({key: value for key, value in verdict.items() if key != "seconds"})
     assert found[0] == found[1]
 
 
-def test_a_callers_own_member_stays_in_the_calling_thread(two_cores):
+def test_a_callers_own_classifier_stays_in_the_calling_thread(two_cores):
     threads = set()
 
     def fit(real, fake, seed):

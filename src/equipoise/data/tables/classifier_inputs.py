@@ -1,56 +1,34 @@
-"""Turns samples as people have them into rows for discriminators, with what the fitting part of both sides shows.
+"""What classifiers read of a table: each column as numbers, as it is, and as positions that distances are taken
+between.
 
 Scales come from the real side, so that a wild generated value stays wild instead of squeezing the rest; levels of
-a category come from both sides. Nothing is learned from the rows that are scored.
+a category come from both sides. Nothing is learned from the test rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from equipoise.referee.base import Rows, Values
-from equipoise.spaces import SpaceKind
+from equipoise.data.judging import POSITION_DIGITS, STANDARD_LIMIT, Preparation, Rows
 
-STANDARD_LIMIT = 8.0
-"""Standardised numbers are clipped here: beyond it an outlier would rule a quadratic; trees read numbers unclipped."""
 MAX_LEVELS = 200
 """Commonest levels of a category that keep a code of their own; scikit-learn's trees take at most 255."""
 MOST_DISTANCE_AXES = 12
 """Distances are taken along at most so many axes: in more, all samples are about equally far from each other."""
-POSITION_DIGITS = 9
-"""The last bits of a matrix product depend on how many rows are multiplied at once, and so on the side that a sample is
-on: where many rows are equal, trees learned that trace of the label. Positions are in deviations; 9 digits suffice."""
 _ONE_HOT_LEVELS = 30
-"""Commonest levels that linear members see as columns."""
-
-Preparation = Callable[[Values], Rows]
+"""Commonest levels that linear classifiers see as columns."""
 
 
-def preparation(kind: SpaceKind, real: Values, fake: Values) -> Preparation:
-    """A function from samples to `Rows`, fitted on these two sets.
-
-    Args:
-        kind: of the data.
-        real: real samples of the fitting part.
-        fake: generated samples of the fitting part.
-    """
-    if kind == "images":
-        from equipoise.referee.image_features import image_preparation
-
-        return image_preparation(real, fake)
-    if kind == "points":
-        names = [f"x{index}" for index in range(real.shape[1])]
-        real, fake = (pd.DataFrame(side, columns=names) for side in (real, fake))
+def table_preparation(real: pd.DataFrame, fake: pd.DataFrame) -> Preparation:
+    """A function from a table to rows, fitted on these two sets."""
     columns = [_column_plan(name, real[name], fake[name]) for name in real.columns]
     fitted = [_side_by_side([plan.read(side[plan.name])[0] for plan in columns], len(side)) for side in (real, fake)]
     directions = _directions_for_distances(np.concatenate(fitted))
 
-    def prepare(values: Values) -> Rows:
-        frame = values if isinstance(values, pd.DataFrame) else pd.DataFrame(values, columns=names)
+    def prepare(frame: pd.DataFrame) -> Rows:
         blocks = [plan.read(frame[plan.name]) for plan in columns]
         numbers = _side_by_side([numbers for numbers, _ in blocks], len(frame))
         return Rows(
@@ -67,14 +45,14 @@ def preparation(kind: SpaceKind, real: Values, fake: Values) -> Preparation:
 
 @dataclass(frozen=True)
 class NumberPlan:
-    """A column of numbers: standardised for linear members, as it is for trees, its gaps and fractions marked.
+    """A column of numbers: standardised for linear classifiers, as it is for trees, its gaps and fractions marked.
 
     Attributes:
         name: of the column.
         centre: mean of the real side.
         scale: standard deviation of the real side (of both, if the real side is constant).
         marks_gaps: whether some value was missing or infinite.
-        marks_fractions: whether whole numbers and fractions both occur: a generator betrays itself by 37.2 years.
+        marks_fractions: whether whole numbers and fractions both occur: an age of 37.2 years betrays a generator.
     """
 
     name: str
@@ -96,7 +74,7 @@ class NumberPlan:
         return ((),) * len(self.mixed_names)
 
     def read(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        """Columns for linear members and for trees."""
+        """Columns for linear classifiers and for trees."""
         values = as_numbers(column)
         is_gap = ~np.isfinite(values)
         standard = np.where(is_gap, 0.0, (np.where(is_gap, 0.0, values) - self.centre) / self.scale)
@@ -113,7 +91,7 @@ class NumberPlan:
 
 @dataclass(frozen=True)
 class CategoryPlan:
-    """A column of levels: one-hot for linear members, codes for trees; rarer levels share the code after the last.
+    """A column of levels: one-hot for linear classifiers, codes for trees; rarer levels share the code after the last.
 
     Attributes:
         name: of the column.
@@ -136,7 +114,7 @@ class CategoryPlan:
         return ((*self.codes, "(any other)"),)
 
     def read(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        """Columns for linear members and for trees."""
+        """Columns for linear classifiers and for trees."""
         codes = as_levels(column).map(self.codes).fillna(len(self.codes)).to_numpy(np.float64)
         shown = min(len(self.codes) + 1, _ONE_HOT_LEVELS)
         return (codes[:, None] == np.arange(shown)).astype(np.float64), codes[:, None]

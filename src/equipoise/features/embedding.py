@@ -1,0 +1,80 @@
+"""An embedding: a frozen function from images to numbers, asked in batches and held to what it promises."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from equipoise.errors import DataError, unknown_name
+from equipoise.features.onnx import onnx_extractor
+from equipoise.features.pretrained import WELL_KNOWN, pretrained_extractor
+
+Extractor = Callable[[np.ndarray], np.ndarray] | Path | str
+"""A function from images, float32 in [0, 1], `(n, channels, height, width)`, to numbers `(n, features)`; the path of an
+`.onnx` file; or a name in `WELL_KNOWN`."""
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Features of images.
+
+    Attributes:
+        name: what a person calls it.
+        extractor: from images, float32 in [0, 1], `(n, channels, height, width)`, to numbers `(n, ...)`.
+        identity: a hash of its weights; `None` where they are not known.
+    """
+
+    name: str
+    extractor: Callable[[np.ndarray], np.ndarray]
+    identity: str | None = None
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """The features, float64. Shape `(n, features)`.
+
+        Args:
+            images: bytes, or float32 in [0, 1]. Shape `(n, channels, height, width)`.
+
+        Raises:
+            DataError: the extractor gives another number of rows, or numbers that are not finite.
+        """
+        batches = (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
+        parts = [np.asarray(self.extractor(_in_unit_range(batch)), dtype=np.float64) for batch in batches]
+        found = np.concatenate([part.reshape(len(part), -1) for part in parts])
+        if len(found) != len(images) or not np.isfinite(found).all():
+            raise DataError(
+                f"feature extractor '{self.name}'",
+                f"it returned {len(found)} rows for {len(images)} images"
+                if len(found) != len(images)
+                else "it returned NaN",
+                "Expected one row of finite numbers for each image.",
+            )
+        return found
+
+
+def embedding_of(extractor: Extractor) -> Embedding:
+    """The embedding that a function, an ONNX file or a name in `WELL_KNOWN` gives.
+
+    Raises:
+        ConfigError: a name is not known.
+        DataError: an ONNX file cannot be used.
+        MissingExtra: what would run it is not installed.
+    """
+    if callable(extractor):
+        return Embedding(getattr(extractor, "__name__", "extractor"), extractor)
+    if str(extractor) in WELL_KNOWN:
+        # The weights are whatever timm downloads: there is no hash of them.
+        return Embedding(str(extractor), pretrained_extractor(str(extractor)))
+    path = Path(extractor).expanduser()
+    if path.suffix.lower() != ".onnx":
+        raise unknown_name("extractor", "extractor", str(extractor), WELL_KNOWN, "Or give an .onnx file.")
+    made = onnx_extractor(path)
+    return Embedding(path.name, made, hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest())
+
+
+def _in_unit_range(images: np.ndarray) -> np.ndarray:
+    return images.astype(np.float32) / 255.0 if images.dtype == np.uint8 else images
