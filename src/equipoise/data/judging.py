@@ -77,6 +77,7 @@ class Judging(Protocol):
         columns_name: what the columns of `Rows.mixed` are, in the plural.
         quick_classifiers: the cheaper classifiers: one for the broad shape and one or two for detail.
         sensitivity_cost: a quick measurement of the sensitivity takes about so many times as long as one verdict.
+        compared_as: what the numbers are that metrics compare.
         one_column_corruptions: corruptions whose target is one column of many, some of which are far easier to see.
     """
 
@@ -84,6 +85,7 @@ class Judging(Protocol):
     quick_classifiers: tuple[str, ...]
     sensitivity_cost: int
     one_column_corruptions: frozenset[str]
+    compared_as: str
 
     def checked_sides(self, real: Any, fake: Any) -> tuple[Values, Values]:
         """Both sides in one form: the same columns in the same order, or the same shape.
@@ -100,6 +102,9 @@ class Judging(Protocol):
 
     def preparation(self, real: Values, fake: Values) -> Preparation:
         """A function from samples to `Rows`, fitted on these two sets: both sides' training parts."""
+
+    def compared(self, real: Values, fake: Values) -> tuple[np.ndarray, np.ndarray]:
+        """Both sides as the numbers that metrics compare, float64 `(n, numbers)`."""
 
     def corruptions(self, values: Values) -> Mapping[str, Corruption]:
         """The kinds of defect that such data can have, by the name that a verdict uses."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from equipoise.data import Dataset, aligned_values
+from equipoise.data import Dataset, aligned_values, domain_of
 from equipoise.errors import ConfigError, InputError
 from equipoise.experiment.generator import Gan, load
 from equipoise.experiment.judge.datasets import load_pair
 from equipoise.experiment.judge.run import drawn, most_samples, run_data
 from equipoise.experiment.weighted_density import thinned_rows
+from equipoise.features.embedding import Extractor, embedding_of
 from equipoise.metrics import Metric, Score, available, find, score
 from equipoise.metrics.known import KNOWN
 from equipoise.plotting.number_text import number, text_table
@@ -22,7 +23,6 @@ from equipoise.randomness import Stream, derived_seed
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
 
-Features = Callable[[np.ndarray], np.ndarray] | Path | str
 LEAST_DEMANDING = "frechet_distance"  # where it has too few samples, every metric has
 NO_CONFIDENCE = "A metric carries no confidence; 'equipoise judge' says whether the two can be distinguished."
 
@@ -80,7 +80,7 @@ def measure(
     fake: Any,
     *,
     metrics: Sequence[str | Metric] = (),
-    features: Features | None = None,
+    features: Extractor | None = None,
     seed: int = 0,
     floor: bool = True,
     drop: Sequence[str] = (),
@@ -113,7 +113,7 @@ def measure_run(
     folder: Path | str,
     *,
     metrics: Sequence[str | Metric] = (),
-    features: Features | None = None,
+    features: Extractor | None = None,
     seed: int = 0,
     floor: bool = True,
     checkpoint: Literal["best", "last"] | None = None,
@@ -134,7 +134,7 @@ def measure_gan(
     gan: Gan,
     *,
     metrics: Sequence[str | Metric] = (),
-    features: Features | None = None,
+    features: Extractor | None = None,
     seed: int = 0,
     floor: bool = True,
 ) -> Scores:
@@ -160,7 +160,7 @@ def _scores(
     values: tuple[Any, Any],
     density: str | None,
     wanted: Sequence[str | Metric],
-    features: Features | None,
+    features: Extractor | None,
     *,
     seed: int,
     floor: bool,
@@ -203,27 +203,10 @@ def _chosen(wanted: Sequence[str | Metric], kind: str, density: str | None) -> l
     return suitable
 
 
-def _as_numbers(kind: str, real: Any, fake: Any, features: Features | None) -> tuple[tuple[np.ndarray, ...], str]:
+def _as_numbers(kind: str, real: Any, fake: Any, features: Extractor | None) -> tuple[tuple[np.ndarray, ...], str]:
     """Both sides as float64 `(n, numbers)`, and in words what the numbers are."""
-    from equipoise.referee.extractors import _in_chunks, onnx_extractor
-    from equipoise.referee.image_features import _flat
-    from equipoise.referee.preprocessing import preparation
-
     if features is not None:
-        if kind != "images":
-            raise ConfigError(
-                "--features",
-                f"the data are {kind}.",
-                "Expected images: features are those of a network.",
-                "Leave it out.",
-            )
-        function = features if callable(features) else onnx_extractor(features)
-        name = getattr(features, "__name__", str(features))
-        sides = (_in_chunks(function, side.astype(np.float32) / 255, name) for side in (real, fake))
-        return tuple(np.asarray(side, dtype=np.float64) for side in sides), f"features of {name}"
-    if kind == "images":
-        return tuple(_flat(side).astype(np.float64) for side in (real, fake)), "pixels, averaged to 32 a side at most"
-    if kind == "points":
-        return tuple(np.asarray(side, dtype=np.float64) for side in (real, fake)), "coordinates"
-    prepare = preparation(kind, real, fake)
-    return tuple(prepare(side).numbers for side in (real, fake)), "standardised columns, levels as columns of 0 and 1"
+        embedding = embedding_of(features, kind, where="--features")
+        return (embedding(real), embedding(fake)), f"features of {embedding.name}"
+    domain = domain_of(kind)
+    return domain.compared(real, fake), domain.compared_as

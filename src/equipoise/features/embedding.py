@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.errors import DataError, unknown_name
+from equipoise.errors import ConfigError, DataError, unknown_name
 from equipoise.features.onnx import onnx_extractor
 from equipoise.features.pretrained import WELL_KNOWN, pretrained_extractor
+from equipoise.spaces import SpaceKind
 
 Extractor = Callable[[np.ndarray], np.ndarray] | Path | str
 """A function from images, float32 in [0, 1], `(n, channels, height, width)`, to numbers `(n, features)`; the path of an
 `.onnx` file; or a name in `WELL_KNOWN`."""
+KINDS: frozenset[SpaceKind] = frozenset({"images"})
+"""Kinds of data that embeddings are for."""
 _BATCH = 256
 
 
@@ -56,14 +59,26 @@ class Embedding:
         return found
 
 
-def embedding_of(extractor: Extractor) -> Embedding:
+def embedding_of(extractor: Extractor, kind: SpaceKind, *, where: str) -> Embedding:
     """The embedding that a function, an ONNX file or a name in `WELL_KNOWN` gives.
 
+    Args:
+        extractor: one of the three.
+        kind: of the data.
+        where: what a message names as its place, such as an option.
+
     Raises:
-        ConfigError: a name is not known.
+        ConfigError: the data are no images, or a name is not known.
         DataError: an ONNX file cannot be used.
         MissingExtra: what would run it is not installed.
     """
+    if kind not in KINDS:
+        raise ConfigError(
+            where,
+            f"the data are {kind}.",
+            "Expected images: extractors turn images into numbers.",
+            "Leave the extractor out.",
+        )
     if callable(extractor):
         return Embedding(getattr(extractor, "__name__", "extractor"), extractor)
     if str(extractor) in WELL_KNOWN:
@@ -71,7 +86,7 @@ def embedding_of(extractor: Extractor) -> Embedding:
         return Embedding(str(extractor), pretrained_extractor(str(extractor)))
     path = Path(extractor).expanduser()
     if path.suffix.lower() != ".onnx":
-        raise unknown_name("extractor", "extractor", str(extractor), WELL_KNOWN, "Or give an .onnx file.")
+        raise unknown_name(where, "extractor", str(extractor), WELL_KNOWN, "Or give an .onnx file.")
     made = onnx_extractor(path)
     return Embedding(path.name, made, hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest())
 

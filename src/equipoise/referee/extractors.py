@@ -9,14 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.data.judging import Rows
-from equipoise.errors import ConfigError
-from equipoise.features.embedding import Embedding, Extractor, embedding_of
+from equipoise.features.embedding import KINDS, Embedding, Extractor, embedding_of
 from equipoise.referee.base import Classifier, Scorer
 from equipoise.referee.classifiers.quadratic import fit_quadratic
 from equipoise.spaces import SpaceKind
 
 _COMPONENTS = 64
-_KINDS: frozenset[SpaceKind] = frozenset({"images"})
 
 
 def extractor_classifier(name: str, features: Callable[[np.ndarray], np.ndarray]) -> Classifier:
@@ -40,15 +38,8 @@ def classifiers_of(extractor: Extractor | Sequence[Extractor], kind: SpaceKind) 
         DataError: an ONNX file cannot be used.
         MissingExtra: what would run it is not installed.
     """
-    if kind not in _KINDS:
-        raise ConfigError(
-            "judge, extractor",
-            f"the data are {kind}.",
-            "Expected images: extractors turn images into numbers.",
-            "Leave the extractor out.",
-        )
     given = [extractor] if callable(extractor) or isinstance(extractor, (str, Path)) else list(extractor)
-    return tuple(_classifier_on(embedding_of(each)) for each in given)
+    return tuple(_classifier_on(embedding_of(each, kind, where="judge, extractor")) for each in given)
 
 
 def _classifier_on(embedding: Embedding) -> Classifier:
@@ -68,7 +59,7 @@ def _classifier_on(embedding: Embedding) -> Classifier:
 
     return Classifier(
         name=embedding.name,
-        kinds=_KINDS,
+        kinds=KINDS,
         fit=fit,
         sees="what the extractor was trained to see",
         identity=embedding.identity,

@@ -67,7 +67,7 @@ def test_images_are_compared_by_their_pixels_or_by_features(stream):
     by_pixels, by_features = measure(real, fake), measure(real, fake, features=brightness)
     assert "pixels" in by_pixels.compared and "brightness" in by_features.compared
     assert by_features["frechet_distance"].values["frechet_distance"] < 1e-3
-    with pytest.raises(ConfigError, match="features are those of a network"):
+    with pytest.raises(ConfigError, match="extractors turn images into numbers"):
         measure(np.zeros((9, 2)), np.ones((9, 2)), features=brightness)
 
 

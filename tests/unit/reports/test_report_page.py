@@ -157,7 +157,7 @@ def test_what_the_verdict_rests_on_and_what_the_checks_found_are_on_the_page(run
     text = text_of(page_of(run_folder))
     assert "71.2 % (64.0 % to 78.0 %)" in text
     assert "samples scored, real and generated 90 and 90" in text
-    assert "smallest JSD seen for 'a class left out', nats 0.031" in text
+    assert "minimum detectable JSD of 'a class left out', nats 0.031" in text
     assert text.index("Look at this: Of 10 classes 2 are missing.") < text.index("No generated sample is a copy")
 
 

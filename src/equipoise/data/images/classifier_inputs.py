@@ -25,12 +25,12 @@ def image_preparation(real: np.ndarray, fake: np.ndarray) -> Callable[[np.ndarra
     Linear classifiers see the main directions of both sides together (a direction in which only one side varies is
     among them) and statistics of texture, standardised on the real side. Distances are taken between outlines.
     """
-    pixels = np.concatenate([_flat(real), _flat(fake)])
+    pixels = np.concatenate([flat_pixels(real), flat_pixels(fake)])
     centre = pixels.mean(axis=0)
     directions = _main_directions(pixels - centre)
     real_texture, names = texture(real)
     scale_of = {
-        "directions": _scale((_flat(real) - centre) @ directions),
+        "directions": _scale((flat_pixels(real) - centre) @ directions),
         "texture": _scale(real_texture),
     }
     texture_centre = real_texture.mean(axis=0)
@@ -40,7 +40,7 @@ def image_preparation(real: np.ndarray, fake: np.ndarray) -> Callable[[np.ndarra
     direction_names = tuple(f"direction {index}" for index in range(directions.shape[1]))
 
     def prepare(images: np.ndarray) -> Rows:
-        along = (_flat(images) - centre) @ directions
+        along = (flat_pixels(images) - centre) @ directions
         statistics, _ = texture(images)
         standard = np.concatenate(
             [along / scale_of["directions"], (statistics - texture_centre) / scale_of["texture"]], axis=1
@@ -142,7 +142,8 @@ def _cell_sums(maps: np.ndarray, side: int) -> np.ndarray:
     return (sums / 2 + neighbours / 8).reshape(count, -1)
 
 
-def _flat(images: np.ndarray) -> np.ndarray:
+def flat_pixels(images: np.ndarray) -> np.ndarray:
+    """Pixels in [0, 1], averaged down to at most `_LONGEST_SIDE` a side. Shape `(n, pixels)`, float32."""
     pixels = images.astype(np.float32) / 255.0
     while max(pixels.shape[2:]) > _LONGEST_SIDE:
         pixels = _halved(pixels)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.data.images.classifier_inputs import image_preparation
+from equipoise.data.images.classifier_inputs import flat_pixels, image_preparation
 from equipoise.data.images.corruptions import image_corruptions, swapped_halves
 from equipoise.data.judging import JUDGING, Corruption, Preparation, Values, array_keys, refuse_other_shape
 from equipoise.errors import DataError
@@ -23,6 +23,7 @@ class ImageJudging:
     quick_classifiers = ("boosted trees", "neighbour curves", "quadratic")
     sensitivity_cost = 30
     one_column_corruptions: frozenset[str] = frozenset()
+    compared_as = "pixels, averaged to 32 a side at most"
     row_keys = staticmethod(array_keys)
 
     def checked_sides(self, real: Any, fake: Any) -> tuple[Values, Values]:
@@ -37,6 +38,9 @@ class ImageJudging:
 
     def preparation(self, real: Values, fake: Values) -> Preparation:
         return image_preparation(real, fake)
+
+    def compared(self, real: Values, fake: Values) -> tuple[np.ndarray, np.ndarray]:
+        return flat_pixels(real).astype(np.float64), flat_pixels(fake).astype(np.float64)
 
     def corruptions(self, values: Values) -> Mapping[str, Corruption]:
         del values

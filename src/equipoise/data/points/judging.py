@@ -34,6 +34,7 @@ class PointJudging:
     quick_classifiers = ("neighbour curves", "quadratic")
     sensitivity_cost = 25
     one_column_corruptions: frozenset[str] = frozenset()
+    compared_as = "coordinates"
     row_keys = staticmethod(array_keys)
 
     def checked_sides(self, real: Any, fake: Any) -> tuple[Values, Values]:
@@ -51,6 +52,9 @@ class PointJudging:
             return prepare(self.columns(values))
 
         return prepare_points
+
+    def compared(self, real: Values, fake: Values) -> tuple[np.ndarray, np.ndarray]:
+        return np.asarray(real, dtype=np.float64), np.asarray(fake, dtype=np.float64)
 
     def corruptions(self, values: Values) -> Mapping[str, Corruption]:
         return point_corruptions(values, preparation=self.preparation, columns=self.columns)

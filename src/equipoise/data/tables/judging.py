@@ -26,6 +26,7 @@ class TableJudging:
     quick_classifiers = ("boosted trees", "quadratic")
     sensitivity_cost = 60
     one_column_corruptions = ONE_COLUMN
+    compared_as = "standardised columns, levels as columns of 0 and 1"
 
     def checked_sides(self, real: Any, fake: Any) -> tuple[Values, Values]:
         real, fake = _checked(real, "real"), _checked(fake, "generated")
@@ -44,6 +45,10 @@ class TableJudging:
 
     def preparation(self, real: Values, fake: Values) -> Preparation:
         return table_preparation(real, fake)
+
+    def compared(self, real: Values, fake: Values) -> tuple[np.ndarray, np.ndarray]:
+        prepare = table_preparation(real, fake)
+        return prepare(real).numbers, prepare(fake).numbers
 
     def corruptions(self, values: Values) -> Mapping[str, Corruption]:
         return table_corruptions(values)
