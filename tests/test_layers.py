@@ -207,7 +207,7 @@ def test_contributors_are_told_of_every_kind_of_part_that_is_found_by_itself():
     tables = {
         table
         for path in source_files()
-        for table in re.findall(r"""discover\(.*"(\w+)"\)""", path.read_text(encoding="utf-8"))
+        for table in re.findall(r"""(?:discover|Parts)\([^\n]*?"([A-Z]+)"[,)]""", path.read_text(encoding="utf-8"))
     }
     assert len(tables) > 8
     for page in (CONTRIBUTING, guide):

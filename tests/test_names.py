@@ -39,7 +39,8 @@ IDEAS = {
     "CSV reading": ("data/formats/csv.py", "read_csv"),
     "the JSD bound": ("referee/bound.py", "jsd_lower_bound_nats"),
     "augmentation": ("augmentation/base.py", "Augmentation"),
-    "metrics": ("metrics/__init__.py", "__doc__"),
+    "metrics": ("metrics/base.py", "Metric"),
+    "--until": ("training/until.py", "is_reached"),
 }
 # Unambiguous words of 0.1.0; a page uses today's.
 OLD_WORDS = (
