@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from equipoise.data import DataOptions, Dataset, aligned_values, domain_of, encoder_from_state, load, prepare
-from equipoise.data.domain import DOMAINS, Domain
+from equipoise.data.base import Domain
+from equipoise.data.domain import DOMAINS
 from equipoise.errors import DataError, InputError
 
 KINDS = sorted(DOMAINS)
-QUESTIONS = [name for name in vars(Domain) if not name.startswith("_")] + list(Domain.__annotations__)
+QUESTIONS = [name for name in (*vars(Domain), *Domain.__annotations__) if not name.startswith("_")]
 
 
 def dataset(kind: str, rows: int = 60) -> Dataset:

@@ -1,9 +1,9 @@
 """Data of three kinds: read, split once, encoded for the players, and written again."""
 
+from equipoise.data.base import Domain, Encoder
 from equipoise.data.builtin import BUILTIN
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.domain import Domain, aligned_values, domain_of, encoder_from_state
-from equipoise.data.encoder import Encoder
+from equipoise.data.domain import aligned_values, domain_of, encoder_from_state
 from equipoise.data.formats.format import DataFormat, available_formats
 from equipoise.data.images.encoder import ImageEncoder
 from equipoise.data.points.encoder import PointEncoder

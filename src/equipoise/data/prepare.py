@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from equipoise.data.base import Domain, Encoder
 from equipoise.data.dataset import Dataset
-from equipoise.data.domain import Domain, domain_of, encoder_from_state
-from equipoise.data.encoder import Encoder
+from equipoise.data.domain import domain_of, encoder_from_state
 from equipoise.data.fingerprint import fingerprint
 from equipoise.data.splits import PARTS, Part, Split, split_groups
 from equipoise.data.store.arrow import is_on_disk

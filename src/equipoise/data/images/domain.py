@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from equipoise.data.base import Domain, Encoder
 from equipoise.data.dataset import LARGEST_SIDE, Dataset, unlike
-from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups, image_groups
-from equipoise.data.encoder import Encoder
 from equipoise.data.images.encoder import ImageEncoder, levels_of
 from equipoise.data.images.judging import ImageJudging
-from equipoise.data.store.cache import Draft, Entry
+from equipoise.data.store.cache import Entry
 from equipoise.data.training_rows import TrainingRows
 from equipoise.plotting.samples import image_grid
 from equipoise.plotting.style import save_figure
@@ -26,13 +25,12 @@ GRID_CLASSES, GRID_COLUMNS = 10, 12
 CHUNK = 1024
 
 
-class ImageDomain(ImageJudging):
-    """See `equipoise.data.domain.Domain`."""
+class ImageDomain(ImageJudging, Domain):
+    """See `Domain`."""
 
     kind = "images"
     phrase = "images"
     bytes_per_number = 1
-    file_name = ""
 
     def fit(self, raw: Dataset, rows: np.ndarray) -> ImageEncoder:
         _, channels, height, width = raw.values.shape
@@ -64,12 +62,6 @@ class ImageDomain(ImageJudging):
         shape = (len(rows), *raw.values.shape[1:])
         return TrainingRows(lambda index: raw.values[rows[index]], shape=shape, dtype=torch.uint8)
 
-    def keep_rows(self, draft: Draft, raw: Dataset, rows: np.ndarray, encoder: ImageEncoder) -> None:
-        del draft, raw, rows, encoder
-
-    def add_to(self, digest: Digest, values: Any) -> None:
-        digest.add_array(values)
-
     def aligned(self, real: Dataset, fake: Dataset) -> tuple[np.ndarray, np.ndarray]:
         channels = (real.values.shape[1], fake.values.shape[1])
         if channels in ((GREY, RGB), (RGB, GREY)):
@@ -93,10 +85,6 @@ class ImageDomain(ImageJudging):
         """Uint8 `(n, height, width)`, or `(n, height, width, channels)`."""
         images = values.transpose(0, 2, 3, 1)
         return images[..., 0] if images.shape[-1] == 1 else images
-
-    def with_classes(self, values: np.ndarray, column: str | None, classes: Sequence[str]) -> np.ndarray:
-        del column, classes
-        return values
 
     def shown(self, part: Dataset, *, by_class: bool) -> np.ndarray:
         if not by_class:

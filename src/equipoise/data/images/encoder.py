@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from equipoise.data.encoder import checked_samples
+from equipoise.data.base import Encoder, checked_samples
 from equipoise.spaces import ImageSpace, space_to_json
 
 MOST_LEVELS = 64
@@ -17,7 +17,7 @@ MOST_LEVELS = 64
 
 
 @dataclass(frozen=True)
-class ImageEncoder:
+class ImageEncoder(Encoder):
     """Bytes to numbers, and numbers to the nearest byte that the data use.
 
     Images of few brightness levels (scans, drawings, scikit-learn's digits with 17) keep to their levels: no level is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +10,26 @@ import numpy as np
 import pandas as pd
 import torch
 
+from equipoise.data.base import Domain, nothing_varies
 from equipoise.data.dataset import Dataset, unlike
-from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups, row_groups
-from equipoise.data.encoder import Encoder, nothing_varies
 from equipoise.data.points.encoder import PointEncoder, fit_points
 from equipoise.data.points.judging import PointJudging
 from equipoise.data.store.arrow import chunks_of, is_on_disk
-from equipoise.data.store.cache import Draft, Entry
+from equipoise.data.store.cache import Entry
 from equipoise.data.training_rows import TrainingRows
 from equipoise.files import replacing
 from equipoise.plotting.samples import plot_points
 from equipoise.plotting.style import save_figure
 
-SHOWN_SAMPLES = 2000
 CHUNK_ROWS = 100_000
 
 
-class PointDomain(PointJudging):
-    """See `equipoise.data.domain.Domain`."""
+class PointDomain(PointJudging, Domain):
+    """See `Domain`."""
 
     kind = "points"
     phrase = "points"
-    bytes_per_number = 4
     file_name = "samples.npy"
 
     def fit(self, raw: Dataset, rows: np.ndarray) -> PointEncoder:
@@ -53,9 +50,6 @@ class PointDomain(PointJudging):
         if encoder.mean.ndim != 1 or encoder.mean.shape != encoder.spread.shape:
             raise ValueError(f"{encoder.mean.size} means and {encoder.spread.size} spreads")
 
-    def stored(self, encoder: Encoder, values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(encoder.encode(values))
-
     def groups(self, values: Any) -> Groups:
         # Adding zero turns -0.0, which equals 0.0, into it.
         return row_groups(pd.DataFrame(part + 0.0) for _, part in chunks_of(values))
@@ -68,12 +62,6 @@ class PointDomain(PointJudging):
             dtype=torch.float32,
         )
 
-    def keep_rows(self, draft: Draft, raw: Dataset, rows: np.ndarray, encoder: PointEncoder) -> None:
-        del draft, raw, rows, encoder
-
-    def add_to(self, digest: Digest, values: Any) -> None:
-        digest.add_array(values)
-
     def aligned(self, real: Dataset, fake: Dataset) -> tuple[np.ndarray, np.ndarray]:
         if real.values.shape[1] != fake.values.shape[1]:
             found = f"has points of {fake.values.shape[1]} coordinates, {real.source} of {real.values.shape[1]}"
@@ -81,28 +69,6 @@ class PointDomain(PointJudging):
         if real.names and fake.names and set(real.names) == set(fake.names):
             return real.values, fake.values[:, [fake.names.index(name) for name in real.names]]
         return real.values, fake.values
-
-    def size_of(self, values: Any) -> None:
-        del values
-
-    def remarks(self, real: Any, fake: Any) -> Sequence[str]:
-        del real, fake
-        return ()
-
-    def presented(self, values: np.ndarray) -> np.ndarray:
-        return values
-
-    def with_classes(self, values: np.ndarray, column: str | None, classes: Sequence[str]) -> np.ndarray:
-        del column, classes
-        return values
-
-    def shown(self, part: Dataset, *, by_class: bool) -> np.ndarray:
-        del by_class
-        return part.values
-
-    def shown_draws(self, classes: int, *, by_class: bool) -> Sequence[tuple[int, int | None]]:
-        del classes, by_class
-        return ((SHOWN_SAMPLES, None),)
 
     def save_shown(
         self,

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from equipoise.data.encoder import checked_samples
+from equipoise.data.base import Encoder, checked_samples
 from equipoise.spaces import PointSpace
 
 
 @dataclass(frozen=True)
-class PointEncoder:
+class PointEncoder(Encoder):
     """Mean and standard deviation of each coordinate.
 
     A constant coordinate has spread 0: it is encoded as 0 and always decoded as its constant.
@@ -36,10 +36,6 @@ class PointEncoder:
     def decode(self, samples: np.ndarray | torch.Tensor) -> np.ndarray:
         """Float64 `(n, d)`."""
         return checked_samples(samples, self.space).astype(np.float64) * self.spread + self.mean
-
-    def to_float(self, batch: torch.Tensor) -> torch.Tensor:
-        """The batch, which is float32 already."""
-        return batch.float()
 
     def state(self) -> dict[str, Any]:
         """Plain values for `domain.encoder_from_state`."""

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
+from equipoise.data.base import Domain, nothing_varies
 from equipoise.data.dataset import Dataset, unlike
 from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups, row_groups
-from equipoise.data.encoder import Encoder, nothing_varies
 from equipoise.data.store.cache import Draft, Entry
 from equipoise.data.store.tables import table_of
 from equipoise.data.tables.column_encoder import ColumnEncoder, fit_numeric
@@ -26,17 +25,15 @@ from equipoise.files import replacing
 from equipoise.plotting.samples import plot_table
 from equipoise.plotting.style import save_figure
 
-SHOWN_SAMPLES = 2000
 STORED_ROWS = 100
 """Rows stored beside each plot."""
 
 
-class TableDomain(TableJudging):
-    """See `equipoise.data.domain.Domain`."""
+class TableDomain(TableJudging, Domain):
+    """See `Domain`."""
 
     kind = "table"
     phrase = "a table"
-    bytes_per_number = 4
     file_name = "samples.csv"
 
     def fit(self, raw: Dataset, rows: np.ndarray) -> TableEncoder:
@@ -51,12 +48,6 @@ class TableDomain(TableJudging):
 
     def encoder_from_state(self, state: dict[str, Any]) -> TableEncoder:
         return TableEncoder(tuple(ColumnEncoder.from_state(column) for column in state["columns"]))
-
-    def check_encoder(self, encoder: TableEncoder) -> None:
-        del encoder
-
-    def stored(self, encoder: Encoder, values: pd.DataFrame) -> torch.Tensor:
-        return torch.from_numpy(encoder.encode(values))
 
     def groups(self, values: Any) -> Groups:
         return row_groups(table_of(values).chunks())
@@ -81,28 +72,10 @@ class TableDomain(TableJudging):
             raise unlike(real, fake, " and ".join(differences))
         return real.values, fake.values[list(real.values.columns)]
 
-    def size_of(self, values: Any) -> None:
-        del values
-
-    def remarks(self, real: Any, fake: Any) -> Sequence[str]:
-        del real, fake
-        return ()
-
-    def presented(self, values: pd.DataFrame) -> pd.DataFrame:
-        return values
-
     def with_classes(self, values: pd.DataFrame, column: str | None, classes: Sequence[str]) -> pd.DataFrame:
         if column in values.columns:
             values[column] = _typed(list(classes), like=values[column])
         return values
-
-    def shown(self, part: Dataset, *, by_class: bool) -> pd.DataFrame:
-        del by_class
-        return part.values
-
-    def shown_draws(self, classes: int, *, by_class: bool) -> Sequence[tuple[int, int | None]]:
-        del classes, by_class
-        return ((SHOWN_SAMPLES, None),)
 
     def save_shown(
         self,

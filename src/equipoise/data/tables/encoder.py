@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from equipoise.data.encoder import checked_samples
+from equipoise.data.base import Encoder, checked_samples
 from equipoise.data.tables.column_encoder import ColumnEncoder
 from equipoise.errors import DataError
 from equipoise.spaces import TableSpace
 
 
 @dataclass(frozen=True)
-class TableEncoder:
+class TableEncoder(Encoder):
     """One `ColumnEncoder` for each column, in the table's order."""
 
     columns: tuple[ColumnEncoder, ...]
@@ -55,10 +55,6 @@ class TableEncoder:
         frame = pd.concat(columns, axis=1)
         frame.columns = pd.Index([column.type.name for column in self.columns])
         return frame
-
-    def to_float(self, batch: torch.Tensor) -> torch.Tensor:
-        """The batch, which is float32 already."""
-        return batch.float()
 
     def state(self) -> dict[str, Any]:
         """Plain values for `domain.encoder_from_state`."""
