@@ -65,7 +65,7 @@ def test_every_python_block_of_the_readme_runs(code, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_hand_written_loop_reaches_the_mean_of_its_data():
-    (code,) = (block for block in python_blocks() if "Position" in block)
+    (code,) = (block for block in python_blocks() if "ForwardPass" in block)
     torch.manual_seed(0)
     names: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), names)
@@ -76,7 +76,7 @@ def test_the_hand_written_loop_reaches_the_mean_of_its_data():
 
 
 def test_the_hand_written_loop_is_short_and_uses_pure_functions_only():
-    (code,) = (block for block in python_blocks() if "Position" in block)
+    (code,) = (block for block in python_blocks() if "ForwardPass" in block)
     assert len(code.splitlines()) <= 20
     assert set(re.findall(r"from equipoise import (.*)", code)) == {"objectives, penalties"}
 

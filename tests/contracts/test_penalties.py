@@ -10,7 +10,7 @@ from torch import nn
 
 from equipoise import penalties
 from equipoise.errors import ConfigError
-from equipoise.penalties import Penalty, Position
+from equipoise.penalties import ForwardPass, Penalty
 
 SHAPES = [(3,), (2, 4, 4)]
 
@@ -30,10 +30,10 @@ def samples(size: int, shape: tuple[int, ...], seed: int) -> torch.Tensor:
     return torch.randn(size, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def position_for(
+def forward_for(
     penalty: Penalty, network: nn.Module, shape: tuple[int, ...], *, size: int = 6, seed: int = 0
-) -> Position:
-    return Position(
+) -> ForwardPass:
+    return ForwardPass(
         network,
         samples(size, shape, 1),
         samples(size, shape, 2),
@@ -52,7 +52,7 @@ def test_a_penalty_is_called_what_it_is_found_by_and_states_its_source():
 @pytest.mark.parametrize("shape", SHAPES, ids=["rows", "images"])
 @pytest.mark.parametrize("size", [1, 6])
 def test_it_gives_one_number_a_sample_that_is_never_negative(penalty, shape, size):
-    values = penalty.per_sample(position_for(penalty, network_for(shape), shape, size=size))
+    values = penalty.per_sample(forward_for(penalty, network_for(shape), shape, size=size))
     assert values.shape == (size,)
     assert torch.isfinite(values).all()
     assert (values >= 0).all()
@@ -61,8 +61,8 @@ def test_it_gives_one_number_a_sample_that_is_never_negative(penalty, shape, siz
 @pytest.mark.parametrize("shape", SHAPES, ids=["rows", "images"])
 def test_it_reaches_the_discriminators_weights_and_not_the_samples(penalty, shape):
     network = network_for(shape)
-    position = position_for(penalty, network, shape)
-    penalty.per_sample(position).mean().backward(inputs=list(network.parameters()))
+    forward = forward_for(penalty, network, shape)
+    penalty.per_sample(forward).mean().backward(inputs=list(network.parameters()))
     first = network[1].weight.grad
     assert first is not None and torch.isfinite(first).all() and float(first.abs().max()) > 0
 
@@ -72,10 +72,10 @@ def test_its_gradient_in_the_weights_is_that_of_finite_differences(penalty):
     weights = network[1].weight
 
     def value() -> torch.Tensor:
-        return penalty.per_sample(position_for(penalty, network, (3,), seed=5)).mean()
+        return penalty.per_sample(forward_for(penalty, network, (3,), seed=5)).mean()
 
     if penalty.state:  # anchors are constants of a turn: fix them, as any turn but the first does
-        penalty.observe(position_for(penalty, network, (3,)))
+        penalty.observe(forward_for(penalty, network, (3,)))
     (slope,) = torch.autograd.grad(value(), weights)
     direction = torch.randn(weights.shape, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
     step = 1e-5
@@ -93,7 +93,7 @@ def test_it_draws_from_the_given_stream_only_and_only_if_it_says_so(penalty):
     network = network_for((3,))
     state = torch.get_rng_state()
     one, again, other = (
-        penalty.per_sample(position_for(penalty, network, (3,), seed=seed)).detach() for seed in (1, 1, 2)
+        penalty.per_sample(forward_for(penalty, network, (3,), seed=seed)).detach() for seed in (1, 1, 2)
     )
     assert torch.equal(state, torch.get_rng_state())
     assert torch.equal(one, again)
@@ -105,9 +105,9 @@ def test_a_per_sample_penalty_gives_each_sample_what_it_would_get_alone(penalty)
         pytest.skip("not per sample, or drawn anew for each batch")
     network = network_for((3,))
     real, fake = samples(6, (3,), 1), samples(6, (3,), 2)
-    together = penalty.per_sample(Position(network, real, fake, differentiate=penalty.differentiates))
+    together = penalty.per_sample(ForwardPass(network, real, fake, differentiate=penalty.differentiates))
     alone = [
-        penalty.per_sample(Position(network, real[i : i + 1], fake[i : i + 1], differentiate=penalty.differentiates))
+        penalty.per_sample(ForwardPass(network, real[i : i + 1], fake[i : i + 1], differentiate=penalty.differentiates))
         for i in range(6)
     ]
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-12, atol=1e-14)
@@ -120,14 +120,14 @@ def test_it_works_on_an_autocast_network_and_answers_in_float32(penalty):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return network(x)
 
-    position = Position(
+    forward = ForwardPass(
         coarse,
         samples(6, (3,), 1).float(),
         samples(6, (3,), 2).float(),
         differentiate=penalty.differentiates,
         randomness=torch.Generator().manual_seed(0),
     )
-    values = penalty.per_sample(position)
+    values = penalty.per_sample(forward)
     assert values.dtype == torch.float32
     values.mean().backward()
     assert torch.isfinite(network[1].weight.grad).all()
@@ -139,23 +139,23 @@ def test_what_it_remembers_can_be_stored_and_put_back(penalty):
         return
     network = network_for((3,))
     assert penalty.observe is not None
-    penalty.observe(position_for(penalty, network, (3,), size=4))
+    penalty.observe(forward_for(penalty, network, (3,), size=4))
     stored = {name: tensor.clone() for name, tensor in penalty.state.items()}
-    position = position_for(penalty, network, (3,))
-    before = penalty.per_sample(position)
+    forward = forward_for(penalty, network, (3,))
+    before = penalty.per_sample(forward)
     fresh = penalties.find(penalty.name)()
     for name, tensor in stored.items():
         fresh.state[name].copy_(tensor)
     fresh.place_state("cpu")
-    assert torch.equal(fresh.per_sample(position), before)
-    penalty.observe(position)
+    assert torch.equal(fresh.per_sample(forward), before)
+    penalty.observe(forward)
     assert any(not torch.equal(penalty.state[name], stored[name]) for name in stored)
     assert all(not tensor.requires_grad for tensor in penalty.state.values())
 
 
 def test_two_penalties_of_one_kind_do_not_share_what_they_remember():
     one, two = penalties.find("lecam")(), penalties.find("lecam")()
-    one.observe(position_for(one, network_for((3,)), (3,)))
+    one.observe(forward_for(one, network_for((3,)), (3,)))
     assert float(two.state["weights"]) == 0.0
 
 

@@ -76,21 +76,21 @@ class Spoilt:
                 return play(measure=measure)
             finally:
                 hook.remove()
-        watch = trainer.guard.moves.watch
+        check = trainer.guard.updates.check_losses
 
         def poisoned(*losses):
-            watch(
+            check(
                 *(
                     loss * float("nan") if name == self.player else loss
                     for name, loss in zip(("discriminator", "generator"), losses, strict=True)
                 )
             )
 
-        trainer.guard.moves.watch = poisoned
+        trainer.guard.updates.check_losses = poisoned
         try:
             return play(measure=measure)
         finally:
-            trainer.guard.moves.watch = watch
+            trainer.guard.updates.check_losses = check
 
 
 class Killed(BaseException):

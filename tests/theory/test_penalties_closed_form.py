@@ -9,7 +9,7 @@ import torch
 
 from equipoise import penalties
 from equipoise.errors import ConfigError, DataError
-from equipoise.penalties import Position, automatic_gamma, require_independent_samples
+from equipoise.penalties import ForwardPass, automatic_gamma, require_independent_samples
 from equipoise.penalties.base import norm
 from equipoise.penalties.gradient_penalty import between
 
@@ -35,17 +35,17 @@ def quadratic(curvature: torch.Tensor, slope: torch.Tensor):
     return lambda x: ((x @ curvature) * x).sum(dim=1) / 2 + x @ slope
 
 
-def position_for(penalty, discriminator, real, fake, *, seed: int = 0) -> Position:
-    return Position(discriminator, real, fake, differentiate=penalty.differentiates, randomness=stream(seed))
+def forward_for(penalty, discriminator, real, fake, *, seed: int = 0) -> ForwardPass:
+    return ForwardPass(discriminator, real, fake, differentiate=penalty.differentiates, randomness=stream(seed))
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", ["r1", "r2"])
 def test_the_zero_centred_penalty_of_a_linear_discriminator_is_half_its_squared_slope(name, size):
     weights, penalty = samples(1, 3, 2, 2, seed=1)[0], penalties.find(name)()
-    position = position_for(penalty, linear(weights), samples(size, 3, 2, 2, seed=2), samples(size, 3, 2, 2, seed=3))
+    forward = forward_for(penalty, linear(weights), samples(size, 3, 2, 2, seed=2), samples(size, 3, 2, 2, seed=3))
     expected = weights.square().sum() / 2
-    torch.testing.assert_close(penalty.per_sample(position), expected.expand(size), **EXACT)
+    torch.testing.assert_close(penalty.per_sample(forward), expected.expand(size), **EXACT)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -54,19 +54,19 @@ def test_the_zero_centred_penalty_of_a_quadratic_discriminator_is_taken_at_the_r
     root, slope = samples(5, 5, seed=4), samples(1, 5, seed=5)[0]
     curvature, penalty = root + root.T, penalties.find(name)()
     real, fake = samples(size, 5, seed=6), samples(size, 5, seed=7)
-    position = position_for(penalty, quadratic(curvature, slope), real, fake)
+    forward = forward_for(penalty, quadratic(curvature, slope), real, fake)
     gradient = (real if name == "r1" else fake) @ curvature + slope
-    torch.testing.assert_close(penalty.per_sample(position), gradient.square().sum(dim=1) / 2, **EXACT)
+    torch.testing.assert_close(penalty.per_sample(forward), gradient.square().sum(dim=1) / 2, **EXACT)
 
 
 def test_both_penalties_together_share_one_pass_and_change_nothing():
     curvature = torch.diag(torch.tensor([1.0, -2.0], dtype=torch.float64))
     discriminator = quadratic(curvature, torch.ones(2, dtype=torch.float64))
     real, fake = samples(7, 2, seed=8), samples(7, 2, seed=9)
-    both = Position(discriminator, real, fake, differentiate=frozenset({"real", "fake"}))
+    both = ForwardPass(discriminator, real, fake, differentiate=frozenset({"real", "fake"}))
     for name, side in (("r1", "real"), ("r2", "fake")):
         penalty = penalties.find(name)()
-        alone = position_for(penalty, discriminator, real, fake)
+        alone = forward_for(penalty, discriminator, real, fake)
         torch.testing.assert_close(penalty.per_sample(both), penalty.per_sample(alone), **EXACT)
         torch.testing.assert_close(both.input_gradient(side), alone.input_gradient(side), **EXACT)
     torch.testing.assert_close(both.real_logits, discriminator(real), **EXACT)
@@ -76,8 +76,8 @@ def test_both_penalties_together_share_one_pass_and_change_nothing():
 def test_the_gradient_of_r1_in_the_weights_of_a_linear_discriminator_is_the_weights():
     weights = samples(1, 6, seed=10)[0].requires_grad_(True)
     penalty = penalties.find("r1")()
-    position = position_for(penalty, linear(weights), samples(4, 6, seed=11), samples(4, 6, seed=12))
-    (slope,) = torch.autograd.grad(penalty.per_sample(position).mean(), weights)
+    forward = forward_for(penalty, linear(weights), samples(4, 6, seed=11), samples(4, 6, seed=12))
+    (slope,) = torch.autograd.grad(penalty.per_sample(forward).mean(), weights)
     torch.testing.assert_close(slope, weights.detach(), **EXACT)
 
 
@@ -88,11 +88,11 @@ def test_a_discriminator_of_slope_one_pays_exactly_nothing_at_every_batch_size(s
     # Sixteen slopes of a quarter: every product, the sum and the root are exact in float32.
     weights = torch.full((1, 4, 4), 0.25)
     real, fake = (samples(size, 1, 4, 4, seed=seed).float() for seed in (13, 14))
-    values = penalty.per_sample(position_for(penalty, linear(weights), real, fake))
+    values = penalty.per_sample(forward_for(penalty, linear(weights), real, fake))
     assert values.shape == (size,)
     assert torch.equal(values, torch.zeros(size))
     around = penalties.find("dragan")()
-    assert torch.equal(around.per_sample(position_for(around, linear(weights), real, fake)), torch.zeros(size))
+    assert torch.equal(around.per_sample(forward_for(around, linear(weights), real, fake)), torch.zeros(size))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -105,7 +105,7 @@ def test_a_linear_discriminator_pays_for_its_excess_slope(size):
             (penalties.find("dragan")(), two_sided),
         ):
             discriminator = linear(torch.tensor(weights, dtype=torch.float64))
-            values = penalty.per_sample(position_for(penalty, discriminator, real, fake))
+            values = penalty.per_sample(forward_for(penalty, discriminator, real, fake))
             torch.testing.assert_close(values, torch.full((size,), expected, dtype=torch.float64), **EXACT)
 
 
@@ -113,7 +113,7 @@ def test_a_linear_discriminator_pays_for_its_excess_slope(size):
 def test_wgan_gp_of_a_quadratic_discriminator_is_taken_on_the_segments(size):
     penalty, real, fake = penalties.find("wgan_gp")(), samples(size, 3, seed=17), samples(size, 3, seed=18) + 4
     bowl = quadratic(torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))  # its slope at x is |x|
-    values = penalty.per_sample(position_for(penalty, bowl, real, fake, seed=19))
+    values = penalty.per_sample(forward_for(penalty, bowl, real, fake, seed=19))
     points = between(real, fake, randomness=stream(19))
     torch.testing.assert_close(values, (points.square().sum(dim=1).sqrt() - 1).square(), **EXACT)
 
@@ -139,7 +139,7 @@ def test_dragan_looks_at_normal_noise_of_the_stated_width_around_real_samples():
         seen.append(x.detach())
         return 0 * x.sum(dim=1)
 
-    penalty.per_sample(position_for(penalty, discriminator, real, real))
+    penalty.per_sample(forward_for(penalty, discriminator, real, real))
     noise = seen[-1] - real
     # Five standard errors of a mean and of a standard deviation of 40,000 normal numbers.
     assert abs(float(noise.mean())) < 5 * 0.3 / 200
@@ -151,7 +151,7 @@ def test_a_flat_discriminator_pays_one_and_gets_no_push_rather_than_nan(name):
     weights = torch.zeros(3, requires_grad=True)
     penalty = penalties.find(name)()
     real, fake = torch.randn(4, 3), torch.randn(4, 3)
-    values = penalty.per_sample(position_for(penalty, linear(weights), real, fake))
+    values = penalty.per_sample(forward_for(penalty, linear(weights), real, fake))
     assert torch.equal(values, torch.ones(4))
     (slope,) = torch.autograd.grad(values.mean(), weights)
     assert torch.equal(slope, torch.zeros(3))
@@ -171,7 +171,7 @@ def test_lecam_pulls_each_side_to_the_running_mean_of_the_other(size):
     turns = [(samples(size, 2, seed=seed), samples(size, 2, seed=seed + 50)) for seed in (24, 25, 26)]
     expected_weight, expected_real, expected_fake = 0.0, 0.0, 0.0
     for turn, (real, fake) in enumerate(turns):
-        position = position_for(penalty, discriminator, real, fake)
+        forward = forward_for(penalty, discriminator, real, fake)
         real_mean, fake_mean = float(real[:, 0].mean()), float(fake[:, 0].mean())
         if turn == 0:
             alpha_real, alpha_fake = real_mean, fake_mean
@@ -179,31 +179,31 @@ def test_lecam_pulls_each_side_to_the_running_mean_of_the_other(size):
             alpha_real, alpha_fake = expected_real / expected_weight, expected_fake / expected_weight
         expected = (real[:, 0] - alpha_fake).square() + (fake[:, 0] - alpha_real).square()
         # The state is float32: anchors are good to a few of its roundings.
-        torch.testing.assert_close(penalty.per_sample(position).double(), expected, rtol=1e-5, atol=1e-5)
-        penalty.observe(position)
+        torch.testing.assert_close(penalty.per_sample(forward).double(), expected, rtol=1e-5, atol=1e-5)
+        penalty.observe(forward)
         expected_real = 0.75 * expected_real + 0.25 * real_mean
         expected_fake = 0.75 * expected_fake + 0.25 * fake_mean
         expected_weight = 0.75 * expected_weight + 0.25
     assert float(penalty.state["weights"]) == pytest.approx(1 - 0.75**3)
 
 
-def test_consistency_of_a_linear_discriminator_is_the_squared_change_of_its_logit():
+def test_consistency_of_a_linear_discriminator_is_the_squared_difference_of_its_logits():
     weights = torch.tensor([2.0, -1.0], dtype=torch.float64)
     real, fake = samples(4, 2, seed=27), samples(4, 2, seed=28)
     shift = torch.tensor([1.0, 0.5], dtype=torch.float64)
-    penalty = penalties.find("consistency")(change=lambda x, randomness: x + shift, fake_share=0.5)
-    values = penalty.per_sample(position_for(penalty, linear(weights), real, fake))
+    penalty = penalties.find("consistency")(augmentation=lambda x, randomness: x + shift, fake_share=0.5)
+    values = penalty.per_sample(forward_for(penalty, linear(weights), real, fake))
     torch.testing.assert_close(values, torch.full((4,), 1.5 * 1.5**2, dtype=torch.float64), **EXACT)
     # A change across the slope, which the discriminator does not see.
-    unseen = penalties.find("consistency")(change=lambda x, randomness: x + torch.tensor([1.0, 2.0]))
-    values = unseen.per_sample(position_for(unseen, linear(weights), real, fake))
+    unseen = penalties.find("consistency")(augmentation=lambda x, randomness: x + torch.tensor([1.0, 2.0]))
+    values = unseen.per_sample(forward_for(unseen, linear(weights), real, fake))
     torch.testing.assert_close(values, torch.zeros(4, dtype=torch.float64), **EXACT)
 
 
 def test_consistency_with_its_own_noise_has_the_expected_size():
     weights = torch.tensor([3.0, 4.0], dtype=torch.float64)
     real, penalty = samples(20_000, 2, seed=29), penalties.find("consistency")(noise_scale=0.1, fake_share=0.0)
-    values = penalty.per_sample(position_for(penalty, linear(weights), real, real))
+    values = penalty.per_sample(forward_for(penalty, linear(weights), real, real))
     # E (w . noise)^2 = 0.01 |w|^2 = 0.25; a squared normal has a variance of twice its squared mean.
     assert float(values.mean()) == pytest.approx(0.25, abs=5 * 0.25 * math.sqrt(2 / 20_000))
 
@@ -228,7 +228,7 @@ def test_batch_normalisation_does_break_a_per_sample_penalty():
     penalty, real = penalties.find("r1")(), torch.randn(4, 2)
     other = torch.cat([real[:1], torch.randn(3, 2)])
     first, second = (
-        penalty.per_sample(position_for(penalty, lambda x: network(x).squeeze(1), batch, batch))[0]
+        penalty.per_sample(forward_for(penalty, lambda x: network(x).squeeze(1), batch, batch))[0]
         for batch in (real, other)
     )
     assert abs(float((first - second).detach())) > 1e-3
@@ -250,9 +250,9 @@ def test_the_same_game_at_another_scale_has_the_same_penalty_once_gamma_follows(
     # l(x / s) on data times s: gradients shrink by s, gamma grows by s^2.
     weights, real = samples(1, 3, seed=31)[0], samples(8, 3, seed=32)
     penalty = penalties.find("r1")()
-    small = automatic_gamma(real).start * penalty.per_sample(position_for(penalty, linear(weights), real, real))
+    small = automatic_gamma(real).start * penalty.per_sample(forward_for(penalty, linear(weights), real, real))
     large_data = 5 * real
-    at_large = penalty.per_sample(position_for(penalty, linear(weights / 5), large_data, large_data))
+    at_large = penalty.per_sample(forward_for(penalty, linear(weights / 5), large_data, large_data))
     torch.testing.assert_close(automatic_gamma(large_data).start * at_large, small, **EXACT)
 
 

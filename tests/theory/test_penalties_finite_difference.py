@@ -9,8 +9,8 @@ import torch
 
 from equipoise import penalties
 from equipoise.errors import ConfigError
-from equipoise.penalties import Position
-from equipoise.penalties.r1_r2 import directional_slope_squared
+from equipoise.penalties import ForwardPass
+from equipoise.penalties.r1_r2 import squared_directional_derivative
 
 DRAWS = 20_000
 
@@ -21,7 +21,7 @@ def stream(seed: int) -> torch.Generator:
 
 def estimates(discriminator, point: torch.Tensor, *, step_size: float, seed: int = 0) -> torch.Tensor:
     repeated = point.expand(DRAWS, *point.shape)
-    return directional_slope_squared(discriminator, repeated, step_size=step_size, randomness=stream(seed))
+    return squared_directional_derivative(discriminator, repeated, step_size=step_size, randomness=stream(seed))
 
 
 @pytest.mark.parametrize("step_size", [1e-3, 0.1, 1.0])
@@ -93,8 +93,8 @@ def test_the_penalty_in_this_form_equals_the_exact_one_on_average(name):
     def discriminator(x: torch.Tensor) -> torch.Tensor:
         return torch.tanh(x @ weights)
 
-    expected = exact.per_sample(Position(discriminator, real, fake, differentiate=exact.differentiates))
-    found = drawn.per_sample(Position(discriminator, real, fake, randomness=stream(7)))
+    expected = exact.per_sample(ForwardPass(discriminator, real, fake, differentiate=exact.differentiates))
+    found = drawn.per_sample(ForwardPass(discriminator, real, fake, randomness=stream(7)))
     assert not drawn.differentiates
     differences = (found - expected).detach()
     # eps = 1e-3: a bias of order 1e-6, far below five standard errors of the mean (about 0.01).
@@ -105,7 +105,7 @@ def test_its_gradient_in_the_weights_is_unbiased_too():
     weights = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64, requires_grad=True)
     penalty = penalties.find("r1")(form="finite_difference")
     real = torch.randn(DRAWS, 3, generator=stream(8), dtype=torch.float64)
-    values = penalty.per_sample(Position(lambda x: x @ weights, real, real, randomness=stream(9)))
+    values = penalty.per_sample(ForwardPass(lambda x: x @ weights, real, real, randomness=stream(9)))
     (slope,) = torch.autograd.grad(values.mean(), weights)
     # d/dw (v.w)^2 / 2 = (v.w) v, whose mean is w and whose variance per coordinate is sum of the other squares.
     for found, weight in zip(slope.tolist(), weights.tolist(), strict=True):

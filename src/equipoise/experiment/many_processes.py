@@ -83,7 +83,7 @@ def refuse_unshareable(
             raise ConfigError(
                 "penalties",
                 f"'{penalty.name}' draws numbers for each process by itself; there are {count} processes.",
-                "Expected a penalty that draws by Position.draw, for the game to be that of one process.",
+                "Expected a penalty that draws by ForwardPass.draw, for the game to be that of one process.",
                 "Draw by position.draw and set draws_jointly=True, or train in one process.",
             )
 

@@ -1,16 +1,16 @@
-r"""No player moves on a loss, a gradient or weights that are infinite or NaN, and nobody waits for the device to know.
+r"""From the first loss, gradient or weight that is infinite or NaN on, no player is updated; and nothing waits for the device.
 
-Each turn, before the optimiser moves, the gradients of the player are looked at; after a step, both losses are. The
-first thing that is not finite sets a mark that stays set, and from then on no player moves: the weights stay what they
-were when it happened, so that nothing is lost by learning of it late.
+Before each optimizer step the player's gradients are checked; after a training step, both losses. The first number that is
+not finite sets a mark that stays set, and from then on every update is skipped: the weights stay what they were, so that
+nothing is lost by learning of it late.
 
-- On the CPU numbers are at hand: the mark is a Python value, and a masked move is simply not made.
-- On a device the mark stays there. Optimisers that know `found_inf` (torch's fused ones, for the sake of its
-  `GradScaler`) leave weights and moments alone where it is 1; the moves of others are taken back by `torch.where`. A
-  copy of the mark starts on its way to the host after each step, and is read when it has arrived, usually a step later.
+- On the CPU numbers can be read at once: the mark is a Python value, and an update is simply not made.
+- On a device the mark stays there. Optimizers that know `found_inf` (torch's fused ones, for the sake of its
+  `GradScaler`) leave weights and moments alone where it is 1; the updates of others are undone by `torch.where`. An
+  asynchronous copy of the mark is started after each step, and read when it has arrived, usually a step later.
 
 Weights that are not finite by themselves (a broken memory, an update that overflows) give losses and gradients that
-are not finite in the next turn; when that happens, weights are looked at first: the cause is named, not its effect.
+are not finite at the next update. Then the weights are named, as the cause.
 """
 
 from __future__ import annotations
@@ -29,12 +29,11 @@ if TYPE_CHECKING:
 Kind = Literal["weight", "gradient", "loss"]
 KINDS: tuple[Kind, ...] = ("weight", "gradient", "loss")
 ROLES = ("discriminator", "generator")
-_CLEAR = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class NonFinite:
-    """The first thing that was not finite.
+    """The first number that was not finite.
 
     Attributes:
         step: in which it was, counted from 1.
@@ -54,13 +53,16 @@ class NonFinite:
 
 
 class FiniteUpdates:
-    """Watches both players' moves; attach it by making it, with `player.moves` of both set to it.
+    """Makes the updates of both players while everything is finite; each player's `guard` is set to it.
 
     Args:
         discriminator: a player.
         generator: the other.
         device: where the mark lives.
-        reads_at_once: whether numbers are at hand; by default on the CPU only.
+        reads_at_once: whether numbers can be read without waiting; by default on the CPU only.
+
+    Attributes:
+        step: the present training step, counted from 1; set by whoever trains.
     """
 
     def __init__(
@@ -70,67 +72,63 @@ class FiniteUpdates:
         self.device = device
         self.reads_at_once = device.type == "cpu" if reads_at_once is None else reads_at_once
         self.step = 1
-        self._trouble: NonFinite | None = None
-        # Step, role, kind, index of the element among all of the player's gradients; behind the mark itself.
-        self._state = torch.tensor(_CLEAR, dtype=torch.float64, device=device)
-        self._mark = torch.zeros((), device=device)
-        self._courier = AsyncCopy(self._state)
         for player in self.players:
-            player.moves = self
+            player.guard = self
+        self.reset()
 
-    def clear(self) -> None:
-        """Forget what was found: play goes on from another state."""
-        self._trouble = None
-        self._state.zero_()
-        self._mark.zero_()
-        self._courier = AsyncCopy(self._state)
+    def reset(self) -> None:
+        """Forget what was found: training goes on from another state."""
+        self._found: NonFinite | None = None
+        # The mark; step, role, kind, and the index of the number among all of the player's gradients.
+        self._state = torch.zeros(5, dtype=torch.float64, device=self.device)
+        self._mark = torch.zeros((), device=self.device)
+        self._copy = AsyncCopy(self._state)
 
-    def move(self, player: Player) -> None:
-        """Let the player's optimiser move, unless something is or was not finite."""
+    def update(self, player: Player) -> None:
+        """Make the player's optimizer step, unless something is or was not finite."""
         if not self.reads_at_once:
-            self._move_unless_marked(player)
-        elif self._trouble is None:
+            self._update_unless_marked(player)
+        elif self._found is None:
             # NaN and infinities pass through a sum; finite gradients whose sum overflows are of no use either.
             total = sum(parameter.grad.sum().item() for parameter in player.parameters if parameter.grad is not None)
             if math.isfinite(total):
                 player.optimizer.step()
             else:
-                self._trouble = self._found(player, "gradient", _first_bad_gradient(player))
+                broken = (name for name, weight in _weights(player) if not _is_finite(weight.grad))
+                self._found = self._cause(player, "gradient", next(broken, None))
 
-    def watch(self, discriminator_loss: Tensor, generator_loss: Tensor) -> None:
-        """Look at the losses of a step, and let what was found set out for the host."""
+    def check_losses(self, discriminator_loss: Tensor, generator_loss: Tensor) -> None:
+        """Check the losses of a step, and start a copy of the mark to the host."""
         losses = (discriminator_loss, generator_loss)
-        if self.reads_at_once:
-            if self._trouble is None:
-                for player, loss in zip(self.players, losses, strict=True):
-                    if not math.isfinite(loss.item()):
-                        self._trouble = self._found(player, "loss", None)
-                        return
+        if not self.reads_at_once:
+            for role, loss in enumerate(losses):
+                self._mark_unless(loss.isfinite(), role, "loss", torch.zeros_like(self._state[0]))
+            self._copy.start()
             return
-        for role, loss in enumerate(losses):
-            self._mark_unless(loss.isfinite(), role, "loss", self._constant(0.0))
-        self._courier.send()
+        for player, loss in zip(self.players, losses, strict=True):
+            if self._found is None and not math.isfinite(loss.item()):
+                self._found = self._cause(player, "loss", None)
 
-    def noticed(self) -> bool:
-        """Whether it is known here that something was not finite. Never waits."""
-        return self._trouble is not None if self.reads_at_once else self._courier.has_brought_bad_news()
+    def is_known_nonfinite(self) -> bool:
+        """Whether it has arrived here that something was not finite; never waits."""
+        return self._found is not None if self.reads_at_once else self._copy.has_arrived_set()
 
-    def trouble(self) -> NonFinite | None:
-        """The first thing that was not finite, with what has not arrived yet; waits for the device."""
+    def first_nonfinite(self) -> NonFinite | None:
+        """The first number that was not finite, known here yet or not; waits for the device."""
         if self.reads_at_once:
-            return self._trouble
+            return self._found
         mark, step, role, kind, index = self._state.tolist()
         if mark == 0.0:
             return None
         player = self.players[int(role)]
         layer = _owner(player, int(index)) if KINDS[int(kind)] == "gradient" else None
         self.step = int(step)
-        return self._found(player, KINDS[int(kind)], layer)
+        return self._cause(player, KINDS[int(kind)], layer)
 
-    def _found(self, player: Player, kind: Kind, layer: str | None) -> NonFinite:
-        """The trouble with its cause: weights that are not finite, of this player or of the other, come first."""
+    def _cause(self, player: Player, kind: Kind, layer: str | None) -> NonFinite:
+        """What was found, or its cause: weights that are not finite, of this player or of the other, come first."""
         for candidate in (player, *self.players):
-            broken = next((name for name, weight in _weights(candidate) if not bool(weight.isfinite().all())), None)
+            broken = next((name for name, weight in _weights(candidate) if not _is_finite(weight)), None)
             if broken is not None:
                 return NonFinite(self.step, self._role(candidate), "weight", broken)
         return NonFinite(self.step, self._role(player), kind, layer)
@@ -138,13 +136,12 @@ class FiniteUpdates:
     def _role(self, player: Player) -> str:
         return ROLES[0] if player is self.players[0] else ROLES[1]
 
-    def _move_unless_marked(self, player: Player) -> None:
+    def _update_unless_marked(self, player: Player) -> None:
         gradients = [parameter.grad for parameter in player.parameters if parameter.grad is not None]
         if gradients:
             finite = torch.cat([gradient.reshape(-1) for gradient in gradients]).isfinite()
-            role = ROLES.index(self._role(player))
             first = torch.argmin(finite.to(torch.uint8))  # of equal ones the first
-            self._mark_unless(finite.all(), role, "gradient", first)
+            self._mark_unless(finite.all(), ROLES.index(self._role(player)), "gradient", first)
         optimizer = player.optimizer
         if getattr(optimizer, "_step_supports_amp_scaling", False):  # what GradScaler asks before it does the same
             optimizer.grad_scale, optimizer.found_inf = None, self._mark
@@ -157,22 +154,20 @@ class FiniteUpdates:
             for tensor, content in before:
                 tensor.copy_(torch.where(is_marked, content, tensor))
 
-    def _mark_unless(self, is_fine: Tensor, role: int, kind: Kind, index: Tensor) -> None:
+    def _mark_unless(self, is_finite: Tensor, role: int, kind: Kind, index: Tensor) -> None:
         numbers = (1.0, float(self.step), float(role), float(KINDS.index(kind)))
-        found = torch.stack([*(self._constant(number) for number in numbers), index.to(torch.float64)])
-        is_news = ~is_fine & (self._state[0] == 0)
-        self._state.copy_(torch.where(is_news, found, self._state))
+        # Filled there: nothing is sent to the device.
+        filled = [torch.full((), number, dtype=torch.float64, device=self.device) for number in numbers]
+        is_first = ~is_finite & (self._state[0] == 0)
+        self._state.copy_(torch.where(is_first, torch.stack([*filled, index.to(torch.float64)]), self._state))
         self._mark.copy_(self._state[0])
-
-    def _constant(self, number: float) -> Tensor:
-        return torch.full((), number, dtype=torch.float64, device=self.device)  # filled there: nothing is sent
 
 
 class AsyncCopy:
-    """Brings a small tensor to the host without anybody waiting: one copy is under way at a time.
+    """Copies a small tensor to the host without waiting, one copy at a time.
 
     Args:
-        source: on any device. What was under way when it last arrived is what is known.
+        source: on any device; its first entry is the mark, which stays set.
     """
 
     def __init__(self, source: Tensor) -> None:
@@ -180,36 +175,28 @@ class AsyncCopy:
         self._is_cuda = source.device.type == "cuda"
         self._host = torch.zeros_like(source, device="cpu", pin_memory=self._is_cuda)
         self._arrival = torch.cuda.Event() if self._is_cuda else None
-        self._is_under_way = self._is_bad = False
+        self._is_under_way = self._is_set = False
 
-    def send(self) -> None:
-        """Start a copy, unless one is still under way: the mark stays set, so that the next one brings it too."""
-        if not self._receives():
+    def start(self) -> None:
+        """Start a copy, unless one is still under way: the mark stays set, so that the next copy shows it, too."""
+        self.has_arrived_set()
+        if self._is_under_way:
             return
         self._host.copy_(self.source, non_blocking=self._is_cuda)
         if self._arrival is not None:
             self._arrival.record()
         self._is_under_way = True
 
-    def has_brought_bad_news(self) -> bool:
-        """Whether what has arrived says that the mark is set."""
-        self._receives()
-        return self._is_bad
-
-    def _receives(self) -> bool:
-        """Read what has arrived, if anything has; whether nothing is under way."""
-        if self._is_under_way and self._has_arrived():
-            self._is_bad = self._is_bad or bool(self._host[0] > 0)
+    def has_arrived_set(self) -> bool:
+        """Whether the mark was set in a copy that has arrived."""
+        if self._is_under_way and (self._arrival is None or self._arrival.query()):
+            self._is_set = self._is_set or bool(self._host[0] > 0)
             self._is_under_way = False
-        return not self._is_under_way
-
-    def _has_arrived(self) -> bool:
-        return self._arrival is None or self._arrival.query()
+        return self._is_set
 
 
-def _first_bad_gradient(player: Player) -> str | None:
-    found = (name for name, weight in _weights(player) if weight.grad is not None and not weight.grad.isfinite().all())
-    return next(found, None)
+def _is_finite(tensor: Tensor | None) -> bool:
+    return tensor is None or bool(tensor.isfinite().all())
 
 
 def _owner(player: Player, index: int) -> str | None:
@@ -226,7 +213,7 @@ def _weights(player: Player) -> list[tuple[str, Tensor]]:
 
 
 def _contents(optimizer: torch.optim.Optimizer) -> Sequence[tuple[Tensor, Tensor]]:
-    """The weights and moments that a move changes, each with a copy of what it holds now."""
+    """The weights and moments that a step changes, each with a copy of what it holds now."""
     tensors = [weight for group in optimizer.param_groups for weight in group["params"]]
     tensors += [entry for state in optimizer.state.values() for entry in state.values() if isinstance(entry, Tensor)]
     return [(tensor, tensor.detach().clone()) for tensor in tensors]

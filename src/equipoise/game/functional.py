@@ -1,8 +1,8 @@
 """Both players' gradients as pure functions of their weights: the form that `torch.compile` turns into one graph.
 
-Formulas are those of `game.step`: the same objective, the same penalties, another derivative back end. Tests hold
-the two together to 1e-5. A network here is a pure function of weights and samples: one that updates buffers in its
-forward pass (batch statistics, power iterations) cannot be played this way.
+Formulas are those of `game.step`: the same objective, the same penalties, another derivative back end. A test compares
+the two to 1e-5. A network here is a pure function of weights and samples: one that updates buffers in its
+forward pass (batch statistics, power iterations) has no such form.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch.func import functional_call, grad_and_value
 
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty, Side
-from equipoise.penalties.functional import FunctionalPosition
+from equipoise.penalties.functional import FunctionalForwardPass
 from equipoise.shapes import Logits, Samples, Scalar
 
 Weights = Mapping[str, Tensor]
@@ -40,10 +40,10 @@ def discriminator_gradients(
         def discriminator(samples: Samples) -> Logits:
             return functional_call(network, dict(weights), (samples,))
 
-        position = FunctionalPosition(discriminator, real, fake, differentiate=sides)
-        total = objective.discriminator_loss(position.real_logits, position.fake_logits)
+        forward = FunctionalForwardPass(discriminator, real, fake, differentiate=sides)
+        total = objective.discriminator_loss(forward.real_logits, forward.fake_logits)
         for penalty in penalties:
-            total = total + penalty.factor(factor) * penalty.per_sample(position).mean()
+            total = total + penalty.factor(factor) * penalty.per_sample(forward).mean()
         return total
 
     return grad_and_value(loss)

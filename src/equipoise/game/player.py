@@ -1,4 +1,4 @@
-"""A player of the game: a network, the optimiser that moves it, and (for the generator) its running average."""
+"""A player of the game: a network, its optimizer, and (for the generator) the EMA of its weights."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Player:
     Attributes:
         network: a generator, called as `network(latents)` or `network(latents, labels)`, or a discriminator,
             called as `network(samples)` or `network(samples, labels)` and returning logits of shape `(batch,)`.
-        optimizer: any torch optimiser over the network's parameters.
-        average: the running average of the weights that samples are drawn from; `None` keeps none.
+        optimizer: any torch optimizer over the network's parameters.
+        average: the EMA of the weights, which samples are drawn from; `None` keeps none.
         autocast: run the network's forward pass in this precision (bf16 on a GPU); losses stay in float32.
-        memory: what a training rule remembers from step to step, by name; empty for most. A checkpoint stores it.
-        moves: lets the optimiser move only while play is finite; `None` lets it always.
+        memory: what an update rule remembers from step to step, by name; empty for most. A checkpoint stores it.
+        guard: skips updates from the first infinity or NaN on; `None` never skips one.
     """
 
     network: nn.Module
@@ -32,7 +32,7 @@ class Player:
     average: AveragedWeights | None = None
     autocast: torch.dtype | None = None
     memory: dict[str, Tensor] = field(default_factory=dict)
-    moves: FiniteUpdates | None = field(default=None, repr=False, compare=False)
+    guard: FiniteUpdates | None = field(default=None, repr=False, compare=False)
     parameters: tuple[nn.Parameter, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,17 +49,17 @@ class Player:
 
     def update(self) -> None:
         """Apply the gradients that are there, then forget them."""
-        if self.moves is None:
+        if self.guard is None:
             self.optimizer.step()
         else:
-            self.moves.move(self)
+            self.guard.update(self)
         self.optimizer.zero_grad(set_to_none=True)
 
     def scale_learning_rate(self, factor: float) -> None:
         """Set each parameter group's learning rate to `factor` times the one it was made with."""
         for group, base in zip(self.optimizer.param_groups, self._base_rates, strict=True):
             rate = base * factor
-            if isinstance(group["lr"], Tensor):  # a compiled or captured optimiser keeps it on the device
+            if isinstance(group["lr"], Tensor):  # a compiled or captured optimizer keeps it on the device
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate

@@ -1,10 +1,9 @@
-"""One step of play: the only place where the two players meet.
+"""One training step: the only place where the two players meet.
 
-A step is `n_critic` turns of the discriminator, each on a fresh batch, and `generator_updates`
-turns of the generator. In a discriminator turn the real batch and a batch of generated samples go through
-the same network and into one loss, `-V + penalties`; in a generator turn the gradient flows through the
-discriminator, whose weights stay as they are, into the generator. The rules beyond plain descent are in
-`game.rules`.
+A step is `n_critic` updates of the discriminator, each on a fresh batch, and `generator_updates` updates of the generator.
+For an update of the discriminator, a real batch and a batch of generated samples go through the same network and into
+one loss, `-V + penalties`. For an update of the generator, the gradient flows through the discriminator, whose weights
+stay as they are, into the generator. `game.update_rules` has the rules beyond alternating and simultaneous updates.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.game.player import Player
 from equipoise.game.update_rules import (
     ALTERNATING_RULES,
-    LivePosition,
+    AttachedForwardPass,
     UpdateRule,
     consensus_gradients,
     extrapolate,
-    go_back,
     optimistic_update,
+    restore,
     set_gradients,
 )
 from equipoise.objectives.base import Objective
-from equipoise.penalties.base import Penalty, Position, Side
+from equipoise.penalties.base import ForwardPass, Penalty, Side
 from equipoise.shapes import Labels, Latents, Logits, Samples, Scalar
 
 Generate = Callable[[Latents, Labels | None], Samples]
@@ -38,13 +37,13 @@ Generate = Callable[[Latents, Labels | None], Samples]
 
 @dataclass(frozen=True)
 class Batch:
-    """What one turn is played with; of several processes, each has its own rows of the joined batch.
+    """What one update is made with; of several processes, each has its own rows of the whole batch.
 
     Attributes:
         real: shape `(batch, *sample_shape)`.
         latents: generator input. Shape `(batch, latent_dimensions)`.
         labels: class of each real sample, also asked of the generator. Shape `(batch,)`, or `None`.
-        randomness: the stream that penalties which draw points draw from.
+        randomness: the stream for penalties that draw random numbers.
     """
 
     real: Samples
@@ -57,8 +56,8 @@ class Batch:
 class StepReport:
     """What happened in a step, as detached tensors; reading a number from them waits for the device.
 
-    Logits, losses and penalties are those of the last discriminator turn, before its update; of several processes, all
-    report the joined batch, except that the logits are a process's own unless the step was measured.
+    Logits, losses and penalties are those of the last discriminator update, before it was applied. Of several processes,
+    all report the whole batch, except that the logits are a process's own unless the step was measured.
     """
 
     real_logits: Logits
@@ -82,42 +81,42 @@ def train_step(
     measure: bool = False,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> StepReport:
-    """Play one step and return what happened.
+    """Update both players by one step and return what happened.
 
     Args:
         discriminator: the player that maximises the value.
-        generator: the player that answers.
+        generator: its opponent.
         objective: the two losses.
-        batches: one batch a turn, `schedule.turns` of them: the discriminator's first.
+        batches: one for each update, `update_rule.updates_per_step` of them: the discriminator's first.
         penalties: terms added to the discriminator's loss.
         penalty_factor: scales the weight of the penalties that decay; a decaying gamma comes in here.
         update_rule: how both players are updated.
         augmentation: what is done to real and generated samples before the discriminator sees them.
-        measure: also measure the norm of both players' gradients, which costs a pass over them, and bring together the
-            logits of all processes, which costs a message.
-        group: the processes that play together; each plays its own rows of the joined batch.
+        measure: also measure the norm of both players' gradients, which costs a pass over them, and gather the logits of
+            all processes, which costs a message.
+        group: the processes that train together; each has its own rows of every batch.
 
     Returns:
         Detached tensors; nothing in here waits for the device.
     """
     assert len(batches) == update_rule.updates_per_step, (
-        f"{update_rule.updates_per_step} turns need as many batches, not {len(batches)}"
+        f"{update_rule.updates_per_step} updates need as many batches, not {len(batches)}"
     )
     batches, generate = augmented(batches, generator, augmentation)
-    game = _Game(discriminator, generator, generate, objective, penalties, penalty_factor, update_rule, measure, group)
-    outcome = game.update_in_turns(batches) if update_rule.name in ALTERNATING_RULES else game.update_together(*batches)
-    position, loss, terms, answer, norms = outcome
+    step = _Step(discriminator, generator, generate, objective, penalties, penalty_factor, update_rule, measure, group)
+    is_alternating = update_rule.name in ALTERNATING_RULES
+    outcome, fake_loss = step.alternating(batches) if is_alternating else step.simultaneous(*batches)
+    forward, loss, terms = outcome
     if augmentation is not None and augmentation.observe is not None:
-        augmentation.observe(*(side.detach() for side in position.gathered_logits))
-    logits = position.gathered_logits if measure else (position.real_logits, position.fake_logits)
-    real_logits, fake_logits = logits
+        augmentation.observe(*(side.detach() for side in forward.gathered_logits))
+    real_logits, fake_logits = forward.gathered_logits if measure else (forward.real_logits, forward.fake_logits)
     return StepReport(
         real_logits=real_logits.detach(),
         fake_logits=fake_logits.detach(),
         discriminator_loss=loss.detach(),
-        generator_loss=answer.detach(),
+        generator_loss=fake_loss.detach(),
         penalties=terms,
-        gradient_norms=norms,
+        gradient_norms=step.norms,
     )
 
 
@@ -132,12 +131,13 @@ def augmented(
     )
 
 
-_Outcome = tuple[Position, Scalar, dict[str, Scalar], Scalar, dict[str, Scalar]]
+DiscriminatorLoss = tuple[ForwardPass, Scalar, dict[str, Scalar]]
+"""The discriminator's forward pass, its loss, and the mean of each penalty by name."""
 
 
 @dataclass(frozen=True)
-class _Game:
-    """The arguments of `train_step`, and the two ways to spend them."""
+class _Step:
+    """The arguments of `train_step`, and the two orders in which the players are updated."""
 
     discriminator: Player
     generator: Player
@@ -148,136 +148,131 @@ class _Game:
     update_rule: UpdateRule
     measure: bool
     group: ProcessGroup
+    norms: dict[str, Scalar] = field(default_factory=dict)
 
-    def update_in_turns(self, batches: Sequence[Batch]) -> _Outcome:
-        """The discriminator's turns, then the generator's; each turn answers the position that the one before left."""
-        has_consensus = self.update_rule.name == "alternating_consensus"
-        turns = self.update_rule.n_critic
-        norms: dict[str, Scalar] = {}
-        for batch in batches[:turns]:
-            position, loss, terms = self._discriminator_gradients(batch, has_consensus=has_consensus)
-            self._note_norm(norms, "discriminator", self.discriminator)
+    def alternating(self, batches: Sequence[Batch]) -> tuple[DiscriminatorLoss, Scalar]:
+        """The discriminator's updates, then the generator's, each with gradients at the weights of that moment."""
+        is_consensus = self.update_rule.name == "alternating_consensus"
+        n_critic = self.update_rule.n_critic
+        for batch in batches[:n_critic]:
+            if is_consensus:
+                outcome, _ = self._consensus(batch, batch, updates=(True, False))
+            else:
+                outcome = self._discriminator_gradients(batch)
+            self._measure_norm("discriminator", self.discriminator)
             self.discriminator.update()
-            self._observe(position)
-        for batch in batches[turns:]:
-            answer = self._generator_gradients(batch, has_consensus=has_consensus)
-            self._note_norm(norms, "generator", self.generator)
+            self._observe(outcome[0])
+        for batch in batches[n_critic:]:
+            if is_consensus:
+                _, fake_loss = self._consensus(batch, batch, updates=(False, True))
+            else:
+                fake_loss = self._generator_gradients(batch)
+            self._measure_norm("generator", self.generator)
             self.generator.update()
             self._average()
-        return position, loss, terms, answer, norms
+        return outcome, fake_loss
 
-    def update_together(self, first: Batch, second: Batch) -> _Outcome:
-        """Both players move once from the same position; extragradient meets twice, on the same batches."""
-        order, players = self.update_rule.name, (self.discriminator, self.generator)
-        if order == "consensus":
-            (position, loss, terms), answer = self._losses(first, second)
-            self._set_consensus((loss, answer), players)
-            loss, terms = self._all_reduce_discriminator(position, loss, terms)
-            answer = self._all_reduce_generator(answer)
+    def simultaneous(self, first: Batch, second: Batch) -> tuple[DiscriminatorLoss, Scalar]:
+        """One update of both players with gradients at the same weights; extragradient takes gradients twice."""
+        rule, players = self.update_rule.name, (self.discriminator, self.generator)
+        if rule == "consensus":
+            outcome, fake_loss = self._consensus(first, second, updates=(True, True))
         else:
-            position, loss, terms = self._discriminator_gradients(first)
-            answer = self._generator_gradients(second)
-        norms: dict[str, Scalar] = {}
-        self._note_norm(norms, "discriminator", self.discriminator)
-        self._note_norm(norms, "generator", self.generator)
-        if order == "extragradient":
-            stood = extrapolate(players)
+            outcome, fake_loss = self._discriminator_gradients(first), self._generator_gradients(second)
+        self._measure_norm("discriminator", self.discriminator)
+        self._measure_norm("generator", self.generator)
+        if rule == "extragradient":
+            weights = extrapolate(players)
             self._discriminator_gradients(first)
             self._generator_gradients(second)
-            go_back(players, stood)
+            restore(players, weights)
         for player in players:
-            if order == "optimistic":
+            if rule == "optimistic":
                 optimistic_update(player)
             else:
                 player.update()
-        self._observe(position)
+        self._observe(outcome[0])
         self._average()
-        return position, loss, terms, answer, norms
+        return outcome, fake_loss
 
-    def _discriminator_gradients(
-        self, batch: Batch, *, has_consensus: bool = False
-    ) -> tuple[Position, Scalar, dict[str, Scalar]]:
-        if has_consensus:
-            (position, loss, terms), answer = self._losses(batch, batch)
-            self._set_consensus((loss, answer), (self.discriminator,))
-        else:
-            position, loss, terms = discriminator_loss(
-                self.discriminator,
-                self.generate,
-                objective=self.objective,
-                batch=batch,
-                penalties=self.penalties,
-                penalty_factor=self.penalty_factor,
-                group=self.group,
-            )
-            loss.backward(inputs=self.discriminator.parameters)
-        return position, *self._all_reduce_discriminator(position, loss, terms)
+    def _discriminator_gradients(self, batch: Batch) -> DiscriminatorLoss:
+        outcome = self._discriminator_loss(batch)
+        outcome[1].backward(inputs=self.discriminator.parameters)
+        return self._reduced_discriminator(outcome)
 
-    def _generator_gradients(self, batch: Batch, *, has_consensus: bool = False) -> Scalar:
-        if has_consensus:
-            (_, loss, _), answer = self._losses(batch, batch)
-            self._set_consensus((loss, answer), (self.generator,))
-        else:
-            answer = generator_loss(
-                self.discriminator, self.generate, objective=self.objective, batch=batch, group=self.group
-            )
-            answer.backward(inputs=self.generator.parameters)
-        return self._all_reduce_generator(answer)
+    def _generator_gradients(self, batch: Batch) -> Scalar:
+        loss = self._generator_loss(batch)
+        loss.backward(inputs=self.generator.parameters)
+        return self._reduced_generator(loss)
 
-    def _all_reduce_generator(self, answer: Scalar) -> Scalar:
-        """Sum the generator's gradients over processes; its loss on the joined batch."""
+    def _consensus(
+        self, first: Batch, second: Batch, *, updates: tuple[bool, bool]
+    ) -> tuple[DiscriminatorLoss, Scalar]:
+        """Set the consensus gradients of the players to update (discriminator, generator); the two losses."""
+        players = (self.discriminator, self.generator)
+        outcome = self._discriminator_loss(first, is_attached=True)
+        fake_loss = self._generator_loss(second, is_attached=True)
+        losses = (outcome[1], fake_loss)
+        gradients = consensus_gradients(players, losses, weight=self.update_rule.consensus_weight, group=self.group)
+        for player, own, is_updated in zip(players, gradients, updates, strict=True):
+            if is_updated:
+                set_gradients(player, own)
+        if updates[0]:
+            outcome = self._reduced_discriminator(outcome)
+        return outcome, self._reduced_generator(fake_loss) if updates[1] else fake_loss
+
+    def _reduced_generator(self, loss: Scalar) -> Scalar:
+        """Sum the generator's gradients over processes; its loss on the whole batch."""
         if self.objective.is_joint:
             self.group.all_reduce(self.generator.parameters)
-            return answer
-        return self.group.all_reduce(self.generator.parameters, [answer])[0]
+            return loss
+        return self.group.all_reduce(self.generator.parameters, [loss])[0]
 
-    def _all_reduce_discriminator(
-        self, position: Position, loss: Scalar, terms: dict[str, Scalar]
-    ) -> tuple[Scalar, dict[str, Scalar]]:
-        """Sum the discriminator's gradients over processes; its loss and the penalties' means on the joined batch."""
+    def _reduced_discriminator(self, outcome: DiscriminatorLoss) -> DiscriminatorLoss:
+        """Sum the discriminator's gradients over processes; its loss and the penalties' means on the whole batch."""
         if self.group.is_single_process:
-            return loss, terms
+            return outcome
+        forward, loss, terms = outcome
         if not self.objective.is_joint:
             loss, *means = self.group.all_reduce(self.discriminator.parameters, [loss, *terms.values()])
-            return loss, dict(zip(terms, means, strict=True))
+            return forward, loss, dict(zip(terms, means, strict=True))
         means = self.group.all_reduce(self.discriminator.parameters, list(terms.values()))
         with torch.no_grad():
-            loss = self.objective.discriminator_loss(*position.gathered_logits)
+            loss = self.objective.discriminator_loss(*forward.gathered_logits)
             for penalty, mean in zip(self.penalties, means, strict=True):
                 loss = loss + penalty.factor(self.penalty_factor) * mean
-        return loss, dict(zip(terms, means, strict=True))
+        return forward, loss, dict(zip(terms, means, strict=True))
 
-    def _losses(self, first: Batch, second: Batch) -> tuple[tuple[Position, Scalar, dict[str, Scalar]], Scalar]:
-        """Both losses, differentiable in the parameters of both players."""
-        outcome = discriminator_loss(
+    def _discriminator_loss(self, batch: Batch, *, is_attached: bool = False) -> DiscriminatorLoss:
+        return discriminator_loss(
             self.discriminator,
             self.generate,
             objective=self.objective,
-            batch=first,
+            batch=batch,
             penalties=self.penalties,
             penalty_factor=self.penalty_factor,
-            is_live=True,
+            is_attached=is_attached,
             group=self.group,
         )
-        return outcome, generator_loss(
-            self.discriminator, self.generate, objective=self.objective, batch=second, is_live=True, group=self.group
+
+    def _generator_loss(self, batch: Batch, *, is_attached: bool = False) -> Scalar:
+        return generator_loss(
+            self.discriminator,
+            self.generate,
+            objective=self.objective,
+            batch=batch,
+            is_attached=is_attached,
+            group=self.group,
         )
 
-    def _set_consensus(self, losses: tuple[Scalar, Scalar], movers: Sequence[Player]) -> None:
-        players = (self.discriminator, self.generator)
-        gradients = consensus_gradients(players, losses, weight=self.update_rule.consensus_weight, group=self.group)
-        for player, own in zip(players, gradients, strict=True):
-            if any(player is mover for mover in movers):
-                set_gradients(player, own)
-
-    def _note_norm(self, norms: dict[str, Scalar], name: str, player: Player) -> None:
+    def _measure_norm(self, name: str, player: Player) -> None:
         if self.measure:
-            norms[name] = player.gradient_norm()
+            self.norms[name] = player.gradient_norm()
 
-    def _observe(self, position: Position) -> None:
+    def _observe(self, forward: ForwardPass) -> None:
         for penalty in self.penalties:
             if penalty.observe is not None:
-                penalty.observe(position)
+                penalty.observe(forward)
 
     def _average(self) -> None:
         if self.generator.average is not None:
@@ -292,36 +287,38 @@ def discriminator_loss(
     batch: Batch,
     penalties: Sequence[Penalty] = (),
     penalty_factor: float | Tensor = 1.0,
-    is_live: bool = False,
+    is_attached: bool = False,
     group: ProcessGroup = SINGLE_PROCESS,
-) -> tuple[Position, Scalar, dict[str, Scalar]]:
-    """-V plus the weighted penalties on one batch, ready for `backward`; also the position and each penalty's mean.
+) -> DiscriminatorLoss:
+    """-V plus the weighted penalties on one batch, ready for `backward`.
 
-    The generator is out of reach of this loss, unless `is_live`, which consensus optimisation and the lab ask for.
+    Generated samples are detached from the generator, unless `is_attached`: consensus gradients need the loss as a
+    function of both players' weights.
+
     Of several processes each gets its own part of a loss that is a mean over samples or pairs: the parts and their
-    gradients add up to those of the joined batch, and no logits travel. Where a term depends on the whole batch (see
-    `Objective.is_joint`) each gets the objective on the joined batch with its own part of the penalties' means: the
-    gradients add up to those of the joined loss, while the losses themselves do not.
+    gradients add up to those of the whole batch, and no logits travel. Where a term depends on the whole batch (see
+    `Objective.is_joint`) each gets the objective on the whole batch with its own part of the penalties' means: the
+    gradients add up to those of the whole loss, while the losses themselves do not.
     """
     bound = _bind_labels(discriminator, batch.labels)
-    if is_live:
+    if is_attached:
         fake = generate(batch.latents, batch.labels)
-        position: Position = LivePosition(bound, batch.real, fake, randomness=batch.randomness, group=group)
+        forward: ForwardPass = AttachedForwardPass(bound, batch.real, fake, randomness=batch.randomness, group=group)
     else:
         with torch.no_grad():
             fake = generate(batch.latents, batch.labels)
         sides: frozenset[Side] = frozenset().union(*(penalty.differentiates for penalty in penalties))
-        position = Position(bound, batch.real, fake, differentiate=sides, randomness=batch.randomness, group=group)
+        forward = ForwardPass(bound, batch.real, fake, differentiate=sides, randomness=batch.randomness, group=group)
     if objective.is_joint:
-        loss = objective.discriminator_loss(*position.gathered_logits)
+        loss = objective.discriminator_loss(*forward.gathered_logits)
     else:
-        loss = group.mean_shard(objective.discriminator_loss(position.real_logits, position.fake_logits))
+        loss = group.mean_shard(objective.discriminator_loss(forward.real_logits, forward.fake_logits))
     terms: dict[str, Scalar] = {}
     for penalty in penalties:
-        mean = group.mean_shard(penalty.per_sample(position).mean())
+        mean = group.mean_shard(penalty.per_sample(forward).mean())
         loss = loss + penalty.factor(penalty_factor) * mean
         terms[penalty.name] = mean.detach()
-    return position, loss, terms
+    return forward, loss, terms
 
 
 def generator_loss(
@@ -330,17 +327,17 @@ def generator_loss(
     *,
     objective: Objective,
     batch: Batch,
-    is_live: bool = False,
+    is_attached: bool = False,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> Scalar:
     """The generator's loss on one batch, ready for `backward` into the generator's parameters only.
 
-    With `is_live` it can be differentiated in the discriminator's parameters too, on both sides. Of several processes
-    each gets its part, as in `discriminator_loss`.
+    With `is_attached` it is a function of the discriminator's weights on both sides, too. Of several processes each
+    gets its part, as in `discriminator_loss`.
     """
     fake_logits = discriminator(generate(batch.latents, batch.labels), batch.labels)
     if objective.generator_uses_real:
-        with torch.set_grad_enabled(is_live):
+        with torch.set_grad_enabled(is_attached):
             real_logits = discriminator(batch.real, batch.labels)
     else:
         real_logits = fake_logits.detach()  # not read: the loss does not depend on real logits
@@ -350,7 +347,7 @@ def generator_loss(
 
 
 def _bind_labels(discriminator: Player, labels: Labels | None) -> Callable[[Samples], Logits]:
-    """The discriminator with its class labels fixed; a joined batch of real and fake samples repeats them."""
+    """The discriminator with its class labels fixed; real and fake samples in one batch repeat them."""
     if labels is None:
         return discriminator
     return lambda samples: discriminator(samples, labels.repeat(len(samples) // len(labels)))

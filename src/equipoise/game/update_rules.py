@@ -1,14 +1,15 @@
-r"""Training rules beyond plain descent: what the players do with the gradients that they met.
+r"""Update rules: in which order the players are updated, and what they do with their gradients.
 
-Write `w` for both players' parameters and `v(w)` for the gradient of each player's loss with respect to its own
-parameters. No function has `v` as its gradient, so following it turns around the equilibrium instead of going there
+`alternating` updates the discriminator `n_critic` times, then the generator; `simultaneous` updates both from gradients at
+the same weights. Beyond these two, write `w` for both players' weights and `v(w)` for the gradient of each player's loss in
+its own weights. No function has `v` as its gradient, so following it turns around the equilibrium instead of going there
 (THEORY, section 4). With step size `h`:
 
-- extragradient looks ahead, then moves from where it stood: `w - h v(w - h v(w))`;
-- optimistic play moves by twice the present update less the one before: `w - 2 h v(w) + h v(w_before)`;
-- consensus optimisation also descends the disagreement: `w - h (v + kappa grad |v|^2 / 2)`.
+- extragradient takes the gradient at extrapolated weights: `w - h v(w - h v(w))`;
+- optimistic makes twice the present update less the one before: `w - 2 h v(w) + h v(w_before)`;
+- consensus also descends the squared gradient norm: `w - h (v + kappa grad |v|^2 / 2)`.
 
-The moves are made by each player's own optimiser, whatever it is; `h v` stands for its update.
+The updates are made by each player's own optimizer, whatever it is; `h v` stands for its update.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch import Tensor
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.errors import ConfigError, unknown_name
 from equipoise.game.player import Player
-from equipoise.penalties.base import Position
+from equipoise.penalties.base import ForwardPass
 from equipoise.shapes import Logits, Samples, Scalar
 
 UpdateRuleName = Literal[
@@ -87,21 +88,21 @@ UPDATE_RULES: tuple[str, ...] = get_args(UpdateRuleName)
 ALTERNATING_RULES = frozenset({"alternating", "alternating_consensus"})
 
 PREVIOUS_UPDATE = "previous_update."
-"""Prefix of the entries that optimistic play keeps in `Player.memory`, before the parameter's name."""
+"""Prefix of the entries that optimistic updates keep in `Player.memory`, before the parameter's name."""
 
 
-class LivePosition(Position):
-    """A position whose generated samples still hang on the generator, so that a gradient's slope reaches both players.
+class AttachedForwardPass(ForwardPass):
+    """A forward pass on samples that are not detached from the generator, as second derivatives in both players need.
 
     Args:
         discriminator: maps samples to logits; class labels are bound already.
         real: shape `(batch, *sample_shape)`.
         fake: the same shape, not detached.
-        randomness: the stream that penalties which draw points draw from.
-        group: the processes that play together.
+        randomness: the stream for penalties that draw random numbers.
+        group: the processes that train together.
 
-    Penalties that take points between or around detached samples (WGAN-GP, DRAGAN) count as independent of the
-    generator here, as they do in every other turn.
+    Penalties at points between or around detached samples (WGAN-GP, DRAGAN) do not depend on the generator here, as
+    with every other update rule.
     """
 
     def __init__(
@@ -121,38 +122,38 @@ class LivePosition(Position):
         self.real_logits = discriminator(self.real)
         self.fake_logits = discriminator(fake)
         self._gradients: dict[str, Samples] = {}
-        self._joined = None
+        self._both = None
 
 
 def extrapolate(players: Sequence[Player]) -> list[list[Tensor]]:
-    """Let every player's optimiser make its move with the gradients that are there; where they all stood before.
+    """Update every player with the gradients that are there; the weights that all had before.
 
-    The optimisers' own state (moments, momentum) is brought up to date here and again in the real move, as in the
-    source's Algorithm 4.
+    The optimizers' own state (moments, momentum) is updated here and again in the real update, as in the source's
+    Algorithm 4.
 
     Reference:
         Korpelevich 1976; Gidel et al. 2019, arXiv:1802.10551, Algorithm 4.
     """
-    stood = [[parameter.detach().clone() for parameter in player.parameters] for player in players]
+    weights = [[parameter.detach().clone() for parameter in player.parameters] for player in players]
     for player in players:
         player.update()
-    return stood
+    return weights
 
 
 @torch.no_grad()
-def go_back(players: Sequence[Player], stood: Sequence[Sequence[Tensor]]) -> None:
-    """Put every player where it stood; the gradients that are there stay."""
-    for player, places in zip(players, stood, strict=True):
-        for parameter, place in zip(player.parameters, places, strict=True):
-            parameter.copy_(place)
+def restore(players: Sequence[Player], weights: Sequence[Sequence[Tensor]]) -> None:
+    """Give every player the weights that `extrapolate` returned; the gradients that are there stay."""
+    for player, values in zip(players, weights, strict=True):
+        for parameter, value in zip(player.parameters, values, strict=True):
+            parameter.copy_(value)
 
 
 @torch.no_grad()
 def optimistic_update(player: Player) -> None:
-    r"""Move by twice the optimiser's update less its previous one, and remember this one.
+    r"""Update by twice the optimizer's update less its previous one, and remember this one.
 
     .. math::
-        w \leftarrow w + 2 u_t - u_{t-1}, \qquad u_t = \text{the optimiser's update, e.g. } -h\, v(w_t)
+        w \leftarrow w + 2 u_t - u_{t-1}, \qquad u_t = \text{the optimizer's update, e.g. } -h\, v(w_t)
 
     The first step, which has no predecessor, is the plain update. `player.memory` holds `u_t` per parameter, under
     `previous_update.<name>`; a checkpoint has to store it.
@@ -180,16 +181,16 @@ def consensus_gradients(
     weight: float,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> tuple[list[Tensor], list[Tensor]]:
-    r"""Each player's gradient plus that of the disagreement, which both share.
+    r"""Each player's gradient plus that of the squared norm of both gradients.
 
     .. math::
         v_i + \kappa \nabla_{w_i} \tfrac12 |v|^2, \qquad v_i = \nabla_{w_i} L_i
 
     Args:
         players: discriminator and generator.
-        losses: theirs, differentiable in the parameters of both (see `LivePosition`).
+        losses: theirs, differentiable in the weights of both (see `AttachedForwardPass`).
         weight: kappa.
-        group: the processes that play together.
+        group: the processes that train together.
 
     Returns:
         One tensor per parameter, for each player; of several processes, each gets its part of the sum.
@@ -197,28 +198,28 @@ def consensus_gradients(
     Reference:
         Mescheder, Nowozin, Geiger 2017, arXiv:1705.10461, Algorithm 2.
     """
-    fields = [
+    gradients = [
         torch.autograd.grad(loss, player.parameters, create_graph=True, allow_unused=True, materialize_grads=True)
         for player, loss in zip(players, losses, strict=True)
     ]
+    both = (*gradients[0], *gradients[1])
     if group.is_single_process:
-        disagreement = weight / 2 * sum(part.square().sum() for part in (*fields[0], *fields[1]))
+        penalty = weight / 2 * sum(part.square().sum() for part in both)
     else:
-        # Half the slope of |v|^2 is that of v . v_fixed; each process holds its part of v, and all know the sum.
-        parts = (*fields[0], *fields[1])
-        sums = group.all_reduce_tensors([part.detach() for part in parts])
-        disagreement = weight * sum((part * whole).sum() for part, whole in zip(parts, sums, strict=True))
-    everything = (*players[0].parameters, *players[1].parameters)
-    if isinstance(disagreement, Tensor) and disagreement.requires_grad:
-        slopes = torch.autograd.grad(disagreement, everything, allow_unused=True, materialize_grads=True)
-    else:  # a field that is the same everywhere has no slope
-        slopes = tuple(torch.zeros_like(parameter) for parameter in everything)
-    summed = [own.detach() + slope for own, slope in zip((*fields[0], *fields[1]), slopes, strict=True)]
+        # Half the gradient of |v|^2 is that of v . v_fixed; each process holds its part of v, and all know the sum.
+        sums = group.all_reduce_tensors([part.detach() for part in both])
+        penalty = weight * sum((part * whole).sum() for part, whole in zip(both, sums, strict=True))
+    parameters = (*players[0].parameters, *players[1].parameters)
+    if isinstance(penalty, Tensor) and penalty.requires_grad:
+        corrections = torch.autograd.grad(penalty, parameters, allow_unused=True, materialize_grads=True)
+    else:  # gradients that do not depend on the weights
+        corrections = tuple(torch.zeros_like(parameter) for parameter in parameters)
+    summed = [own.detach() + correction for own, correction in zip(both, corrections, strict=True)]
     count = len(players[0].parameters)
     return summed[:count], summed[count:]
 
 
 def set_gradients(player: Player, gradients: Sequence[Tensor]) -> None:
-    """Give the player's optimiser these gradients."""
+    """Give the player's weights these gradients."""
     for parameter, gradient in zip(player.parameters, gradients, strict=True):
         parameter.grad = gradient

@@ -110,9 +110,9 @@ class DiracGame:
         discriminator, generator = self.players(theta, psi)
         batch = self.batch(0.0 if self.noise is None else self.noise.strength(0, 1))
         _, loss, _ = discriminator_loss(
-            discriminator, generator, objective=self.objective, batch=batch, penalties=self.penalties, is_live=True
+            discriminator, generator, objective=self.objective, batch=batch, penalties=self.penalties, is_attached=True
         )
-        answer = generator_loss(discriminator, generator, objective=self.objective, batch=batch, is_live=True)
+        answer = generator_loss(discriminator, generator, objective=self.objective, batch=batch, is_attached=True)
         places = (*generator.parameters, *discriminator.parameters)
         gradients = (
             *torch.autograd.grad(answer, generator.parameters, create_graph=True),

@@ -17,7 +17,7 @@ from equipoise.game import Player, UpdateRule, train_step
 from equipoise.lab.base import text_table
 from equipoise.lab.toy import discriminator_network, draw_batch, generator_network, player, two_modes
 from equipoise.objectives.base import Objective
-from equipoise.penalties.base import Penalty, Position
+from equipoise.penalties.base import Penalty, ForwardPass
 from equipoise.penalties.r1_r2 import r1, r2
 from equipoise.plotting.style import FAKE_COLOUR, REAL_COLOUR, new_figure
 from equipoise.randomness import torch_stream
@@ -189,7 +189,7 @@ class _Watch:
         """The same penalty, written down as it is computed."""
         side = "real" if penalty.name == "r1" else "fake"
 
-        def per_sample(position: Position) -> Tensor:
+        def per_sample(position: ForwardPass) -> Tensor:
             result = penalty.per_sample(position)
             self.note(
                 f"{penalty.name} = |grad_x logit({side})|^2 / 2",

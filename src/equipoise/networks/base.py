@@ -18,7 +18,7 @@ class Family:
         generator: `generator(space, *, latents, classes, ...)`; the module has `latent_dimensions`, the width of
             the latents it wants, and maps `(latents)` or `(latents, labels)` to samples of the space.
         discriminator: `discriminator(space, *, classes, ...)`; maps samples (and labels) to logits `(batch,)`.
-        supports: whether the family can play on a space.
+        supports: whether the family has networks for a space.
         limits: what `supports` asks for, in words.
     """
 

@@ -45,7 +45,7 @@ class ResidualBlock(nn.Module):
 
 
 class ConvolutionalGenerator(nn.Module):
-    """Latents to a coarse grid by a dense layer, then per level: blocks, doubling, a 1x1 change of channels."""
+    """Latents to a coarse grid by a dense layer, then per level: blocks, doubling, a 1x1 convolution to other channels."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class ConvolutionalGenerator(nn.Module):
 
 
 class ConvolutionalDiscriminator(nn.Module):
-    """The generator's mirror image: per level residual blocks, a 1x1 change of channels, halving; then one logit."""
+    """The generator's mirror image: per level residual blocks, a 1x1 convolution to other channels, halving; then one logit."""
 
     def __init__(
         self,

@@ -15,22 +15,22 @@ OVERSHOOT = 0.1
 """Slope of the leaky clip beyond [-1, 1]: small enough to hold black and white still, large enough to come back."""
 
 
-def choice_entries(space: Space) -> int:
-    """Latents that a generator sets aside for drawing the choices of a row, one per one-hot entry."""
+def one_hot_entries(space: Space) -> int:
+    """Latents that a generator needs to draw the categories of a row, one per one-hot entry."""
     return sum(block.width for block in space.blocks if block.is_one_hot)
 
 
 class SampleHead(nn.Module):
-    """Raw numbers to samples: points as they are, images through a leaky clip, rows with their choices drawn.
+    """Raw numbers to samples: points as they are, images through a leaky clip, rows with their categories drawn.
 
     The leaky clip is the identity on [-1, 1] and has slope `OVERSHOOT` outside. A tanh can shut off the
     generator's gradient for good (seen with the convolutional pair, whose gradient fell from 2.5 to 0.001 within 100
-    steps); no bound at all leaves scans, which are full of pure black and white, with a noisy ground. What remains
+    steps); no bound at all leaves scans, which are full of pure black and white, with a noisy background. What remains
     beyond [-1, 1] is clipped where samples are decoded.
 
-    A choice is drawn by the Gumbel-max rule from latents, so the generator stays a deterministic function
-    of its input; the forward value is exactly one-hot, as in real rows (a discriminator would tell soft
-    choices at a glance), and the gradient is that of the relaxed draw.
+    A category is drawn from latents by the Gumbel-max rule, so the generator is a deterministic function of its input.
+    The forward value is exactly one-hot, as in real rows (soft values would give generated rows away), and the gradient
+    is that of the relaxed draw.
 
     Reference:
         Jang, Gu, Poole 2017, arXiv:1611.01144, section 2.2 (straight-through Gumbel-softmax).
@@ -52,7 +52,7 @@ class SampleHead(nn.Module):
             part = raw[:, start : start + block.width]
             if block.is_one_hot:
                 assert noise is not None
-                part = draw_choice(part, noise[:, drawn : drawn + block.width])
+                part = draw_one_hot(part, noise[:, drawn : drawn + block.width])
                 drawn += block.width
             parts.append(part)
             start += block.width
@@ -64,9 +64,9 @@ def leaky_clip(raw: Tensor) -> Tensor:
     return raw.clamp(-1, 1).lerp(raw, OVERSHOOT)
 
 
-def draw_choice(scores: Tensor, noise: Tensor) -> Tensor:
+def draw_one_hot(scores: Tensor, noise: Tensor) -> Tensor:
     """A one-hot draw with probabilities softmax(scores), from standard normal `noise` of the same shape."""
-    # Phi(noise) is uniform; -log(-log u) is Gumbel. The clamp costs choices rarer than 1e-6, and keeps logs finite.
+    # Phi(noise) is uniform; -log(-log u) is Gumbel. The clamp costs categories rarer than 1e-6, and keeps logs finite.
     uniform = torch.special.ndtr(noise.float()).clamp(1e-6, 1 - 1e-6)
     relaxed = torch.softmax((scores.float() - torch.log(-torch.log(uniform))) / TEMPERATURE, dim=1)
     hard = torch.zeros_like(relaxed).scatter_(1, relaxed.argmax(dim=1, keepdim=True), 1.0)

@@ -12,7 +12,7 @@ from torch import nn
 
 from equipoise.networks.base import Family
 from equipoise.networks.conditioning import label_embedding, label_projection, projected, with_labels
-from equipoise.networks.heads import SampleHead, choice_entries
+from equipoise.networks.heads import SampleHead, one_hot_entries
 from equipoise.networks.spectral import normalise_spectra
 from equipoise.shapes import Labels, Latents, Logits, Samples
 from equipoise.spaces import Space, sample_size
@@ -26,7 +26,7 @@ class MLPGenerator(nn.Module):
 
     def __init__(self, space: Space, *, latents: int = 32, width: int = 256, depth: int = 3, classes: int = 0) -> None:
         super().__init__()
-        self.noise = choice_entries(space)
+        self.noise = one_hot_entries(space)
         self.latent_dimensions = latents + self.noise
         self.label_embedding = label_embedding(classes, latents)
         self.body = hidden_layers(latents * (2 if classes else 1), width, depth)
@@ -35,14 +35,14 @@ class MLPGenerator(nn.Module):
         nn.init.zeros_(self.output.bias)
 
     def forward(self, latents: Latents, labels: Labels | None = None) -> Samples:
-        """Samples of shape `(batch, *space.shape)`; table rows draw their choices from the last latents."""
+        """Samples of shape `(batch, *space.shape)`; categories of table rows are drawn with the last latents."""
         noise = latents[:, latents.shape[1] - self.noise :] if self.noise else None
         inputs = latents[:, : latents.shape[1] - self.noise] if self.noise else latents
         return self.head(self.output(self.body(with_labels(inputs, self.label_embedding, labels))), noise)
 
 
 class MLPDiscriminator(nn.Module):
-    """A sample through `depth` hidden layers of `width` units to one logit; `spectral` bounds its slope by 1."""
+    """A sample through `depth` hidden layers of `width` units to one logit; `spectral` bounds its Lipschitz constant by 1."""
 
     def __init__(
         self, space: Space, *, width: int = 256, depth: int = 3, spectral: bool = False, classes: int = 0
@@ -65,7 +65,7 @@ def hidden_layers(inputs: int, width: int, depth: int) -> nn.Sequential:
     """`depth` linear layers with leaky rectifiers, initialised so that the signal keeps its variance.
 
     Biases are spread over +-1/sqrt(inputs): with zero biases every fold of the piecewise linear function goes
-    through the origin, and players of two coordinates start with few places to bend at (measured on the 25-grid,
+    through the origin, and networks of two coordinates start with few folds (measured on the 25-grid,
     33,000 steps: a seed that lost most of a mode, 72 % within three deviations, reached 92 % with spread biases).
     """
     if min(width, depth) < 1:

@@ -1,4 +1,4 @@
-"""What an objective is: the value both players fight over, and what the generator minimises.
+"""What an objective is: the value that the discriminator maximises, and what the generator minimises.
 
 Every objective here has the shape
 
@@ -26,7 +26,7 @@ Term = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Objective:
-    """The two losses of a game, with the facts that theory states about them.
+    """The two losses of a game, with what theory states about them.
 
     Attributes:
         name: as written in a configuration.
@@ -41,7 +41,7 @@ class Objective:
         logit_meaning: whether sigmoid(logit) is a probability of being real.
         finite_range: largest |logit| at which values and gradients stay finite in float32.
         is_zero_sum: whether the generator's loss is V up to a term that does not depend on the generator.
-        needs_lipschitz_control: whether the value is unbounded unless the discriminator's slope is controlled.
+        needs_lipschitz_control: whether the value is unbounded unless the discriminator's Lipschitz constant is controlled.
         source: paper and equation.
     """
 

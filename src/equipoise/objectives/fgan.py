@@ -178,7 +178,7 @@ def fgan(divergence: str, generator: GeneratorLoss = "literal") -> Objective:
 
     Numerics:
         The best logit of the Pearson divergence is never below -2. Where a discriminator answers less, the literal
-        generator term turns round and pushes the logit further down; the trick's does not.
+        generator term changes its sign and lowers the logit further; the trick's does not.
         Kullback-Leibler (both directions) and Hellinger hold exponentials of the logit: finite in float32
         up to |v| = 70 and not beyond, which `finite_range` states.
 

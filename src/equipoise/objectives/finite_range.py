@@ -1,6 +1,6 @@
 """Where an objective's numbers stop being finite, and the error that says so.
 
-The step itself never looks: reading a number from the device makes it wait. The trainer calls `check_finite`
+The step itself does not check: reading a number from the device would make it wait. The trainer calls `check_finite`
 with the numbers of a report that it reads anyway.
 """
 
@@ -20,7 +20,7 @@ def largest_logit(real_logits: Logits, fake_logits: Logits) -> Scalar:
     return torch.maximum(real_logits.detach().abs().max(), fake_logits.detach().abs().max()).float()
 
 
-def check_finite(objective: Objective, *, value: float, largest_logit: float, where: str = "playing") -> None:
+def check_finite(objective: Objective, *, value: float, largest_logit: float, where: str = "training") -> None:
     """Raise `PlayDiverged` when a value is not finite, or logits have left the range where it must be.
 
     Args:
@@ -30,7 +30,7 @@ def check_finite(objective: Objective, *, value: float, largest_logit: float, wh
         where: the activity, with its step, as the message should begin.
     """
     advice = (
-        "Lower the learning rate, or raise the weight of a penalty on the discriminator's slope (r1, r2); "
+        "Lower the learning rate, or raise the weight of a gradient penalty (r1, r2); "
         "the last checkpoint is intact."
     )
     # Written so that NaN, which compares as false with everything, fails the test too.

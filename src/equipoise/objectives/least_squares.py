@@ -53,7 +53,7 @@ def least_squares_pearson() -> Objective:
 
     The best output is `(p - q)/(p + q)`; V is then `-(2 - Delta)/2` with `Delta = integral (p - q)^2/(p + q)`,
     the Pearson chi-square between `p + q` and `2 q`, and `-1` at p = q. Half of it is also the value of
-    `E_p[l^2]/2 + E_q[l^2]/2`; the generator sees only the second part, whose slope at a fixed
+    `E_p[l^2]/2 + E_q[l^2]/2`; the generator sees only the second part, whose derivative at a fixed
     discriminator can have the opposite sign.
 
     Reference:

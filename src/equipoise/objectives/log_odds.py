@@ -30,8 +30,8 @@ def log_odds_offset(real_logits: Logits, fake_logits: Logits) -> float:
         fake_logits: shape `(n,)`.
 
     Returns:
-        c, in nats. The value is concave in c, so bisection of its slope, `mean sigmoid(l_fake - c) -
-        mean sigmoid(c - l_real)`, cannot miss it; where the slope is 0 in float64 over a stretch (sides that
+        c, in nats. The value is concave in c, so bisection of its derivative, `mean sigmoid(l_fake - c) -
+        mean sigmoid(c - l_real)`, cannot miss it; where the derivative is 0 in float64 over a stretch (sides that
         are far apart), c is one point of it.
     """
     real, fake = (side.detach().cpu().double() for side in (real_logits, fake_logits))
@@ -40,16 +40,16 @@ def log_odds_offset(real_logits: Logits, fake_logits: Logits) -> float:
             "fitting the offset of logits",
             f"{len(real)} real and {len(fake)} generated logits, of which some may not be finite.",
             "Expected at least one finite logit on each side, and no other.",
-            "Check that play has not diverged.",
+            "Check that training has not diverged.",
         )
     both = torch.cat([real, fake])
-    # Each sigmoid ranges over (0, 1): 40 + log of the counts beyond the extremes the slope has a known sign.
+    # Each sigmoid ranges over (0, 1): 40 + log of the counts beyond the extremes the derivative has a known sign.
     margin = 40.0 + float(torch.log(torch.tensor(float(len(both)))))
     low, high = float(both.min()) - margin, float(both.max()) + margin
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        slope = torch.sigmoid(fake - middle).mean() - torch.sigmoid(middle - real).mean()
-        low, high = (middle, high) if float(slope) > 0 else (low, middle)
+        derivative = torch.sigmoid(fake - middle).mean() - torch.sigmoid(middle - real).mean()
+        low, high = (middle, high) if float(derivative) > 0 else (low, middle)
     return (low + high) / 2
 
 

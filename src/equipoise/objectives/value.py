@@ -207,13 +207,13 @@ def _averaging(
     fake_margins = (fake - real_mean).requires_grad_(True)
     with torch.enable_grad():
         real_terms, fake_terms = objective.real_term(real_margins), objective.fake_term(fake_margins)
-        (real_slopes,) = torch.autograd.grad(real_terms.sum(), real_margins)
-        (fake_slopes,) = torch.autograd.grad(fake_terms.sum(), fake_margins)
+        (real_derivatives,) = torch.autograd.grad(real_terms.sum(), real_margins)
+        (fake_derivatives,) = torch.autograd.grad(fake_terms.sum(), fake_margins)
     real_terms, fake_terms = real_terms.detach(), fake_terms.detach()
     real_part, fake_part = (shares * real_terms).mean(), fake_terms.mean()
     centre, place = (real_part, real_mean) if is_ratio else (0.0, 0.0)
-    real_influence = shares * (real_terms - centre) - fake_slopes.mean() * shares * (real - place)
-    fake_influence = fake_terms - (shares * real_slopes).mean() * fake
+    real_influence = shares * (real_terms - centre) - fake_derivatives.mean() * shares * (real - place)
+    fake_influence = fake_terms - (shares * real_derivatives).mean() * fake
     return real_part + fake_part, _variance_of_mean(real_influence) + _variance_of_mean(fake_influence)
 
 
@@ -223,7 +223,7 @@ def _variance_of_mean(draws: Tensor) -> Tensor:
 
 
 def _statistics_copy(logits: Tensor) -> Tensor:
-    """Statistics are in float64 on the CPU, whatever the play was in."""
+    """Statistics are in float64 on the CPU, whatever the training was in."""
     return logits.detach().cpu().double()
 
 

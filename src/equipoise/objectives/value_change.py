@@ -1,6 +1,6 @@
 r"""How much V changes when a player changes, on the same samples: a paired difference with its standard error.
 
-Two estimates of V from the same samples go up and down together, so their difference is known far better than either.
+Two estimates of V from the same samples vary together, so their difference is known far better than either.
 By the delta method an estimate is a mean of influences, one per draw, and the variance of the difference is that of
 the difference of influences,
 
@@ -82,6 +82,6 @@ def _against_mean(term, own: Tensor, other: Tensor) -> tuple[float, Tensor, Tens
     margins = (own - other.mean()).requires_grad_(True)
     with torch.enable_grad():
         terms = term(margins)
-        (slopes,) = torch.autograd.grad(terms.sum(), margins)
+        (derivatives,) = torch.autograd.grad(terms.sum(), margins)
     terms = terms.detach()
-    return float(terms.mean()), terms, -slopes.mean() * other
+    return float(terms.mean()), terms, -derivatives.mean() * other

@@ -1,4 +1,4 @@
-r"""Wasserstein game: how far apart a function of slope at most 1 can pull the two means.
+r"""Wasserstein game: the largest difference of the two means of a 1-Lipschitz function.
 
 .. math::
     V = E_p[l] - E_q[l], \qquad L_G = -E_q[l]
@@ -15,7 +15,7 @@ def wasserstein() -> Objective:
     .. math::
         V = \mathbb{E}_p[l] - \mathbb{E}_q[l] \;\le\; W_1(p, q) \quad\text{for every 1-Lipschitz } l
 
-    Without control of the slope V has no upper bound, which is why `needs_lipschitz_control` is set.
+    Without control of the Lipschitz constant V has no upper bound, which is why `needs_lipschitz_control` is set.
     It is 0 at p = q for every discriminator, in units of the data's distance.
 
     Reference:
@@ -30,7 +30,7 @@ def wasserstein() -> Objective:
         generator_real_term=None,
         best_logits=None,
         equilibrium_value=0.0,
-        divergence="W1(p, q), over discriminators of slope at most 1",
+        divergence="W1(p, q), over 1-Lipschitz discriminators",
         logit_meaning="other",
         finite_range=1e30,
         is_zero_sum=True,

@@ -1,8 +1,7 @@
-"""What a penalty is, and the position it looks at.
+"""What a penalty is, and the discriminator's forward pass that it is computed from.
 
-A penalty adds `weight * mean(per_sample(position))` to the discriminator's loss. All penalties of one
-turn share the position's logits and input gradients, so R1 and R2 together cost one extra
-backward pass, not two.
+A penalty adds `weight * mean(per_sample(forward))` to the discriminator's loss. All penalties of one update share the
+logits and input gradients of one forward pass, so R1 and R2 together cost one extra backward pass, not two.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ Side = Literal["real", "fake"]
 Discriminator = Callable[[Samples], Logits]
 
 
-class Position:
-    """One turn of the discriminator as penalties see it: both batches, their logits, their input gradients.
+class ForwardPass:
+    """The discriminator's forward pass on a real and a generated batch: their logits, and their input gradients.
 
     Args:
         discriminator: maps samples to logits; class labels are bound already. It must treat the samples
@@ -33,8 +32,8 @@ class Position:
         real: shape `(batch, *sample_shape)`.
         fake: the same shape; detached from the generator.
         differentiate: the sides at which some penalty needs the input gradient.
-        randomness: the stream that penalties which draw points draw from; of several processes, each has the same.
-        group: the processes that play together. Each holds its own rows of the joined batch.
+        randomness: the stream for penalties that draw random numbers; of several processes, each has the same.
+        group: the processes that train together. Each holds its own rows of the whole batch.
     """
 
     group: ProcessGroup = SINGLE_PROCESS
@@ -54,12 +53,12 @@ class Position:
         self.group = group
         self.randomness = randomness
         self._gradients: dict[Side, Samples] = {}
-        self._joined: Samples | None = None
+        self._both: Samples | None = None
         if differentiate == {"real", "fake"}:
             # One pass over both batches: with independent samples it equals two passes, and it is faster.
-            self._joined = torch.cat([real.detach(), fake.detach()]).requires_grad_(True)
-            logits = discriminator(self._joined)
-            self.real, self.fake = self._joined[: len(real)], self._joined[len(real) :]
+            self._both = torch.cat([real.detach(), fake.detach()]).requires_grad_(True)
+            logits = discriminator(self._both)
+            self.real, self.fake = self._both[: len(real)], self._both[len(real) :]
             self.real_logits, self.fake_logits = logits[: len(real)], logits[len(real) :]
             self._logits = logits
         else:
@@ -70,23 +69,23 @@ class Position:
 
     @property
     def gathered_logits(self) -> tuple[Logits, Logits]:
-        """Real and fake logits of the joined batch of all processes; in one process, its own."""
+        """Real and fake logits of the whole batch of all processes."""
         if self._gathered_logits is None:
             self._gathered_logits = self.group.all_gather(self.real_logits, self.fake_logits)  # type: ignore[assignment]
         return self._gathered_logits
 
     def draw(self, draw: FullBatchDraw, shape: tuple[int, ...]) -> Tensor:
-        """Random numbers of `shape`, `(batch, ...)`, by `draw`, which draws them for the joined batch of all processes.
+        """Random numbers of `shape`, `(batch, ...)`, by `draw`, which draws them for the whole batch of all processes.
 
-        Whoever draws like this plays the same game in any number of processes.
+        So any number of processes draws the same numbers.
         """
         return self.group.shard(draw, shape)
 
     def input_gradient(self, side: Side) -> Samples:
         """Gradient of the logit with respect to each sample of one side, differentiable in the weights."""
         if side not in self._gradients:
-            if self._joined is not None:
-                (gradient,) = torch.autograd.grad(self._logits.sum(), self._joined, create_graph=True)
+            if self._both is not None:
+                (gradient,) = torch.autograd.grad(self._logits.sum(), self._both, create_graph=True)
                 count = len(self.real_logits)
                 self._gradients = {"real": gradient[:count], "fake": gradient[count:]}
             else:
@@ -103,41 +102,41 @@ class Penalty:
         name: as written in a configuration.
         weight: its factor; a schedule may scale it during a run.
         per_sample: the penalty per sample, before the weight. Shape `(batch,)`.
-        differentiates: sides at which `per_sample` reads the position's input gradient.
+        differentiates: sides at which `per_sample` reads the input gradient.
         is_per_sample: whether it assumes that samples of a batch do not influence each other, which
             batch normalisation breaks.
-        controls_slope: whether it bounds the discriminator's slope, as Wasserstein play needs.
+        gives_lipschitz_control: whether it bounds the discriminator's Lipschitz constant, as the Wasserstein objective needs.
         source: paper and equation.
         decays: whether the decaying gamma of a run scales its weight. Zero-centred gradient penalties do: their
             weight is a squared resolution length. The others have no such meaning and keep their weight.
-        draws: whether `per_sample` draws from the position's `randomness`.
-        draws_jointly: whether it does so by `Position.draw` only, so that many processes play the same game.
-        state: what the penalty remembers from turn to turn, by name: a few small tensors, empty for
+        draws: whether `per_sample` draws from the forward pass's `randomness`.
+        draws_jointly: whether it does so by `ForwardPass.draw` only, so that any number of processes draws the same.
+        state: what the penalty remembers from update to update, by name: a few small tensors, empty for
             most. A checkpoint stores them and copies them back in place.
-        observe: called once after each turn of the discriminator with that turn's position, to bring `state`
+        observe: called once after each update of the discriminator with its forward pass, to bring `state`
             up to date; `None` when there is no state. Of the batch it reads `gathered_logits` only, so that the state
             is the same in every process.
     """
 
     name: str
     weight: float
-    per_sample: Callable[[Position], PerSample]
+    per_sample: Callable[[ForwardPass], PerSample]
     differentiates: frozenset[Side]
     is_per_sample: bool
-    controls_slope: bool
+    gives_lipschitz_control: bool
     source: str
     decays: bool = False
     draws: bool = False
     draws_jointly: bool = False
     state: dict[str, Tensor] = field(default_factory=dict)
-    observe: Callable[[Position], None] | None = None
+    observe: Callable[[ForwardPass], None] | None = None
 
     def factor(self, gamma: float | Tensor) -> float | Tensor:
         """The weight in effect when the run's factor on gamma is `gamma`."""
         return self.weight * gamma if self.decays else self.weight
 
     def place_state(self, device: torch.device | str) -> None:
-        """Put the remembered tensors on the device where the play happens."""
+        """Put the remembered tensors on the device of the networks."""
         for name, tensor in self.state.items():
             self.state[name] = tensor.to(device)
 
@@ -148,8 +147,8 @@ def input_gradient_at(discriminator: Discriminator, points: Samples) -> Samples:
     The discriminator must treat the samples of a batch independently: only then is the gradient of the
     summed logits the stack of per-sample gradients.
     """
-    places = points.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(discriminator(places).sum(), places, create_graph=True)
+    points = points.detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(discriminator(points).sum(), points, create_graph=True)
     return gradient
 
 
@@ -163,20 +162,20 @@ def norm(gradient: Samples) -> PerSample:
 
     Numerics:
         The square root has no derivative at 0. Here it is 0 there, a subgradient, so a discriminator that is
-        flat at a sample gets no push from it, rather than NaN. A small number under the root would instead
-        keep a discriminator of slope 1 from a penalty of exactly 0.
+        flat at a sample gets no gradient from it, rather than NaN. A small number under the root would instead
+        give a discriminator with gradients of norm 1 a penalty above 0.
     """
     return torch.linalg.vector_norm(_rows(gradient), dim=1)
 
 
 def reject_negative_weight(name: str, weight: float) -> None:
-    """Refuse a weight that would reward what the penalty is there to punish."""
+    """Refuse a weight below 0 or that is not finite."""
     if not 0 <= weight < math.inf:
         raise ConfigError(
             f"penalties.{name}.weight",
             f"{weight} is not a weight.",
             "Expected a finite number of 0 or more.",
-            f"A negative weight would reward what '{name}' punishes; leave the penalty out to switch it off.",
+            f"A negative weight would reward what '{name}' penalises; leave the penalty out to switch it off.",
         )
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from equipoise.errors import ConfigError
-from equipoise.penalties.base import Penalty, Position, reject_negative_weight
+from equipoise.penalties.base import ForwardPass, Penalty, reject_negative_weight
 from equipoise.shapes import PerSample, Samples, precise
 
 Transform = Callable[[Samples, torch.Generator | None], Samples]
@@ -54,17 +54,17 @@ def consistency(
 
     transform = augmentation or add_noise
 
-    def per_sample(position: Position) -> PerSample:
+    def per_sample(forward: ForwardPass) -> PerSample:
         def squared_difference(samples: Samples, logits: Tensor) -> PerSample:
-            augmented = position.group.apply_to_shard(
-                lambda batch: transform(batch, position.randomness), samples.detach()
+            augmented = forward.group.apply_to_shard(
+                lambda batch: transform(batch, forward.randomness), samples.detach()
             )
-            return precise(logits - position.discriminator(augmented)).square()
+            return precise(logits - forward.discriminator(augmented)).square()
 
-        on_real = squared_difference(position.real, position.real_logits)
+        on_real = squared_difference(forward.real, forward.real_logits)
         if fake_share == 0:
             return on_real
-        return on_real + fake_share * squared_difference(position.fake, position.fake_logits)
+        return on_real + fake_share * squared_difference(forward.fake, forward.fake_logits)
 
     return Penalty(
         name="consistency",
@@ -72,7 +72,7 @@ def consistency(
         per_sample=per_sample,
         differentiates=frozenset(),
         is_per_sample=False,
-        controls_slope=False,
+        gives_lipschitz_control=False,
         source="arXiv:2002.04724, Algorithm 1",
         draws=True,
         draws_jointly=True,

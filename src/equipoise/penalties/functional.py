@@ -1,6 +1,6 @@
-"""The same position by another derivative: input gradients through `torch.func`, which a compiler can follow.
+"""The same forward pass with another derivative: input gradients through `torch.func`, which a compiler can follow.
 
-`Position` differentiates with `torch.autograd.grad(create_graph=True)`, the reference, which `torch.compile` cannot
+`ForwardPass` differentiates with `torch.autograd.grad(create_graph=True)`, the reference, which `torch.compile` cannot
 trace. Here the gradient of the logits is the pull-back of a vector of ones; penalties cannot tell the difference.
 """
 
@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import torch
 
-from equipoise.penalties.base import Discriminator, Position, Side
+from equipoise.penalties.base import Discriminator, ForwardPass, Side
 from equipoise.shapes import Samples
 
 
-class FunctionalPosition(Position):
-    """One turn of the discriminator, inside a function that `torch.func` differentiates in the weights.
+class FunctionalForwardPass(ForwardPass):
+    """The discriminator's forward pass inside a function that `torch.func` differentiates in the weights.
 
     Args:
         discriminator: maps samples to logits, each sample independently; a pure function of its weights and samples.
         real: shape `(batch, *sample_shape)`.
         fake: the same shape; a constant.
         differentiate: the sides at which some penalty needs the input gradient.
-        randomness: the stream that penalties which draw points draw from; a compiler cannot follow these.
+        randomness: the stream for penalties that draw random numbers; a compiler cannot follow these.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class FunctionalPosition(Position):
         self.randomness = randomness
         self.real, self.fake = real, fake
         self._gradients: dict[Side, Samples] = {}
-        self._joined = None
+        self._both = None
         count = len(real)
         both = torch.cat([real, fake])
         if differentiate:

@@ -12,7 +12,7 @@ second order in the logit, on a stretch where the density is about :math:`\rho`,
 with R1 and R2 together (R1 alone: :math:`2 \gamma k^2`). The discriminator sees differences of wavenumber k at full
 strength while :math:`k \ll 1/(2\sqrt\gamma)`, and smooths away finer ones: :math:`2 \sqrt\gamma` is its
 resolution as a length. Training should begin with a resolution of the order of the data's own width, so that
-the slope is defined everywhere, and end with one as fine as the detail that is wanted.
+the gradient is defined everywhere, and end with one as fine as the detail that is wanted.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class GammaRange:
 
     @property
     def start_resolution(self) -> float:
-        """Length below which the discriminator smooths at the start of play."""
+        """Length below which the discriminator smooths at the start of training."""
         return 2 * math.sqrt(self.start)
 
     @property
     def end_resolution(self) -> float:
-        """Length below which the discriminator smooths at the end of play."""
+        """Length below which the discriminator smooths at the end of training."""
         return 2 * math.sqrt(self.end)
 
 
@@ -62,7 +62,7 @@ def automatic_gamma(
     """Gamma for R1 and R2 from the mean variance per coordinate of encoded real samples.
 
     Scaling the samples by s scales both ends by s^2; shifting them changes nothing. Constant coordinates (the
-    black border of pictures) have no width and are left out of the mean.
+    black border of images) have no width and are left out of the mean.
 
     Args:
         samples: encoded real samples, a few thousand are enough. Shape `(batch, *sample_shape)`.

@@ -1,4 +1,4 @@
-r"""One-centred gradient penalties: the discriminator's slope is pulled to 1 somewhere between, or near, the samples.
+r"""One-centred gradient penalties: the norm of the discriminator's input gradient is pulled to 1 between or near samples.
 
 WGAN-GP is :math:`\lambda E_{\hat x}(|\nabla l(\hat x)| - 1)^2` on segments from real to fake; DRAGAN takes
 points around the real samples instead. WGAN-GP does not make the game converge locally (arXiv:1801.04406).
@@ -13,7 +13,7 @@ from torch.nn.functional import relu
 
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.errors import ConfigError
-from equipoise.penalties.base import Penalty, Position, input_gradient_at, norm, reject_negative_weight
+from equipoise.penalties.base import ForwardPass, Penalty, input_gradient_at, norm, reject_negative_weight
 from equipoise.shapes import PerSample, Samples
 
 
@@ -23,25 +23,25 @@ def wgan_gp(weight: float = 10.0, *, is_one_sided: bool = False) -> Penalty:
     .. math::
         \hat x = t x + (1 - t) y, \qquad t \sim U(0, 1) \text{, one per sample}
 
-    It is exactly 0 for a discriminator of slope 1, at every batch size: the norm is one sample's.
+    It is exactly 0 for a discriminator with gradients of norm 1, at every batch size: the norm is one sample's.
 
     Args:
         weight: lambda.
-        is_one_sided: punish only slopes above 1, by `max(0, |grad l| - 1)^2`, as 1-Lipschitz asks.
+        is_one_sided: penalise only norms above 1, by `max(0, |grad l| - 1)^2`, as 1-Lipschitz asks.
 
     Numerics:
-        At a slope of exactly 0 the gradient of the norm is taken as 0; see `equipoise.penalties.base.norm`.
+        At an input gradient of exactly 0 the gradient of the norm is taken as 0; see `equipoise.penalties.base.norm`.
 
     Reference:
         Gulrajani et al. 2017, arXiv:1704.00028, Eq. 3; one-sided: Petzka et al. 2018, arXiv:1709.08894 (WGAN-LP).
     """
     reject_negative_weight("wgan_gp", weight)
 
-    def per_sample(position: Position) -> PerSample:
+    def per_sample(forward: ForwardPass) -> PerSample:
         points = between(
-            position.real.detach(), position.fake.detach(), randomness=position.randomness, group=position.group
+            forward.real.detach(), forward.fake.detach(), randomness=forward.randomness, group=forward.group
         )
-        excess = norm(input_gradient_at(position.discriminator, points)) - 1
+        excess = norm(input_gradient_at(forward.discriminator, points)) - 1
         return relu(excess).square() if is_one_sided else excess.square()
 
     return Penalty(
@@ -50,7 +50,7 @@ def wgan_gp(weight: float = 10.0, *, is_one_sided: bool = False) -> Penalty:
         per_sample=per_sample,
         differentiates=frozenset(),
         is_per_sample=True,
-        controls_slope=True,
+        gives_lipschitz_control=True,
         source="arXiv:1709.08894, WGAN-LP" if is_one_sided else "arXiv:1704.00028, Eq. 3",
         draws=True,
         draws_jointly=True,
@@ -80,13 +80,13 @@ def dragan(weight: float = 10.0, *, noise_scale: float = 0.5) -> Penalty:
             "0.5 suits data of unit scale.",
         )
 
-    def per_sample(position: Position) -> PerSample:
-        real = position.real.detach()
-        noise = position.draw(
-            lambda shape: torch.randn(shape, generator=position.randomness, device=real.device, dtype=real.dtype),
+    def per_sample(forward: ForwardPass) -> PerSample:
+        real = forward.real.detach()
+        noise = forward.draw(
+            lambda shape: torch.randn(shape, generator=forward.randomness, device=real.device, dtype=real.dtype),
             real.shape,
         )
-        return (norm(input_gradient_at(position.discriminator, real + noise_scale * noise)) - 1).square()
+        return (norm(input_gradient_at(forward.discriminator, real + noise_scale * noise)) - 1).square()
 
     return Penalty(
         name="dragan",
@@ -94,7 +94,7 @@ def dragan(weight: float = 10.0, *, noise_scale: float = 0.5) -> Penalty:
         per_sample=per_sample,
         differentiates=frozenset(),
         is_per_sample=True,
-        controls_slope=True,
+        gives_lipschitz_control=True,
         source="arXiv:1705.07215, DRAGAN",
         draws=True,
         draws_jointly=True,
@@ -109,11 +109,11 @@ def between(
     When one batch is longer, its rest has no partner and is left out.
     """
     count = min(len(real), len(fake))
-    share = group.shard(
+    fraction = group.shard(
         lambda shape: torch.rand(shape, generator=randomness, device=real.device, dtype=real.dtype),
         (count, *[1] * (real.ndim - 1)),
     )
-    return torch.lerp(fake[:count], real[:count], share)
+    return torch.lerp(fake[:count], real[:count], fraction)
 
 
 PENALTIES = {"wgan_gp": wgan_gp, "dragan": dragan}

@@ -13,10 +13,10 @@ _MIXING_LAYERS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNo
 
 
 def require_independent_samples(discriminator: nn.Module, penalties: Iterable[Penalty]) -> None:
-    """Refuse batch normalisation under a penalty on the slope at each sample.
+    """Refuse batch normalisation under a penalty on the input gradient at each sample.
 
     With batch normalisation a logit depends on the whole batch. The gradient of the summed logits is then not
-    the stack of per-sample gradients, and the penalty would punish something else than its name says.
+    the stack of per-sample gradients, and the penalty would be on something else than its name says.
 
     Reference:
         Gulrajani et al. 2017, arXiv:1704.00028, Section 4, "No critic batch normalization".

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from equipoise.errors import ConfigError
-from equipoise.penalties.base import Penalty, Position, reject_negative_weight
+from equipoise.penalties.base import ForwardPass, Penalty, reject_negative_weight
 from equipoise.shapes import Logits, PerSample, Scalar, precise
 
 
@@ -20,13 +20,13 @@ def lecam(weight: float = 0.1, *, decay: float = 0.99) -> Penalty:
     """Pull real logits to the running mean of fake ones, and the reverse; for little data.
 
     The running means are the penalty's `state`: `sums`, shape `(2,)`, holds the discounted sum of mean logits on
-    real and on fake, `weights`, shape `()`, the discounted count of turns. Their quotient is an average of
-    the turns so far from the first turn on, without a warm-up. In the first turn, before anything was
-    observed, the anchors are that turn's own means.
+    real and on fake, `weights`, shape `()`, the discounted count of updates. Their quotient is an average of
+    the updates so far from the first one on, without a warm-up. At the first update, before anything was
+    observed, the anchors are the batch's own means.
 
     Args:
         weight: lambda; the paper uses 0.1 to 0.5 with a hinge game, later 0.001 and less.
-        decay: how much of a running mean is kept per turn.
+        decay: how much of a running mean is kept per update.
 
     Reference:
         Tseng et al. 2021, arXiv:2104.03310, the regulariser R_LC.
@@ -37,22 +37,22 @@ def lecam(weight: float = 0.1, *, decay: float = 0.99) -> Penalty:
             "penalties.lecam.decay",
             f"{decay} is not a decay.",
             "Expected a number from 0 up to, and without, 1.",
-            "0.99 averages the last hundred turns.",
+            "0.99 averages the last hundred updates.",
         )
     state = {"sums": torch.zeros(2), "weights": torch.zeros(())}
 
-    def per_sample(position: Position) -> PerSample:
-        current = torch.stack([side.detach().mean() for side in position.gathered_logits])
-        # An elementwise choice, so that the device is not asked whether this is the first turn.
+    def per_sample(forward: ForwardPass) -> PerSample:
+        current = torch.stack([side.detach().mean() for side in forward.gathered_logits])
+        # An elementwise choice, so that the device is not asked whether this is the first update.
         is_first = state["weights"] == 0
         anchors = torch.where(is_first, current.to(state["sums"].dtype), state["sums"] / state["weights"])
         return squared_distance_to_anchors(
-            position.real_logits, position.fake_logits, real_anchor=anchors[0], fake_anchor=anchors[1]
+            forward.real_logits, forward.fake_logits, real_anchor=anchors[0], fake_anchor=anchors[1]
         )
 
-    def observe(position: Position) -> None:
+    def observe(forward: ForwardPass) -> None:
         with torch.no_grad():
-            means = torch.stack([side.float().mean() for side in position.gathered_logits])
+            means = torch.stack([side.float().mean() for side in forward.gathered_logits])
             _discount(state["sums"], means, decay)
             _discount(state["weights"], torch.ones_like(state["weights"]), decay)
 
@@ -62,7 +62,7 @@ def lecam(weight: float = 0.1, *, decay: float = 0.99) -> Penalty:
         per_sample=per_sample,
         differentiates=frozenset(),
         is_per_sample=False,
-        controls_slope=False,
+        gives_lipschitz_control=False,
         source="arXiv:2104.03310, R_LC",
         state=state,
         observe=observe,

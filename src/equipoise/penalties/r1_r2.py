@@ -1,4 +1,4 @@
-r"""Zero-centred gradient penalties: the discriminator's slope is pulled to zero at real and fake samples.
+r"""Zero-centred gradient penalties: the discriminator's input gradient is pulled to zero at real and fake samples.
 
 R1 is :math:`\frac{\gamma}{2} E_{x \sim p} |\nabla l(x)|^2`; R2 is the same at generated samples.
 """
@@ -12,7 +12,7 @@ import torch
 
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.errors import ConfigError, unknown_name
-from equipoise.penalties.base import Discriminator, Penalty, Position, Side, reject_negative_weight, squared_norm
+from equipoise.penalties.base import Discriminator, ForwardPass, Penalty, Side, reject_negative_weight, squared_norm
 from equipoise.shapes import PerSample, Samples, precise
 
 Form = Literal["exact", "finite_difference"]
@@ -26,7 +26,7 @@ def r1(weight: float = 1.0, *, form: Form = "exact", step_size: float = 1e-2) ->
     Args:
         weight: gamma, in squared units of the samples; see `equipoise.penalties.automatic_gamma`.
         form: `exact` differentiates twice; `finite_difference` calls the discriminator twice more and
-            differentiates once, with the bias and variance that `directional_slope_squared` states.
+            differentiates once, with the bias and variance that `squared_directional_derivative` states.
         step_size: how far the finite difference reaches along each coordinate, in units of the samples.
     """
     return _zero_centred("r1", weight, "real", form=form, step_size=step_size)
@@ -37,7 +37,7 @@ def r2(weight: float = 1.0, *, form: Form = "exact", step_size: float = 1e-2) ->
     return _zero_centred("r2", weight, "fake", form=form, step_size=step_size)
 
 
-def directional_slope_squared(
+def squared_directional_derivative(
     discriminator: Discriminator,
     samples: Samples,
     *,
@@ -45,7 +45,7 @@ def directional_slope_squared(
     randomness: torch.Generator | None = None,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> PerSample:
-    r"""Squared slope along one random direction per sample: an estimate of the squared gradient from differences.
+    r"""Squared derivative along one random direction per sample: an estimate of the squared gradient from differences.
 
     .. math::
         \left(\frac{l(x + \epsilon v) - l(x - \epsilon v)}{2 \epsilon}\right)^2,
@@ -59,7 +59,7 @@ def directional_slope_squared(
         discriminator: maps samples to logits, each sample independently.
         samples: where to look. Shape `(batch, *sample_shape)`.
         step_size: eps, in units of the samples.
-        randomness: the stream that directions are drawn from.
+        randomness: the stream for the directions.
         group: the processes that share the batch.
 
     Returns:
@@ -67,7 +67,7 @@ def directional_slope_squared(
 
     Numerics:
         The difference of two logits is divided by 2 eps: an error of 1e-7 |l| (float32) becomes 1e-7 |l| / (2 eps)
-        in the slope; in bfloat16 (4e-3 |l|) the result is noise. Run this in float32.
+        in the derivative; in bfloat16 (4e-3 |l|) the result is noise. Run this in float32.
 
     Reference:
         Hutchinson 1990, doi:10.1080/03610919008812866, for the signs; a one-sided form with normal directions
@@ -95,19 +95,19 @@ def _zero_centred(name: str, weight: float, side: Side, *, form: Form, step_size
             "0.01 suits data of unit scale.",
         )
 
-    def exact(position: Position) -> PerSample:
-        return squared_norm(position.input_gradient(side)) / 2
+    def exact(forward: ForwardPass) -> PerSample:
+        return squared_norm(forward.input_gradient(side)) / 2
 
-    def finite_difference(position: Position) -> PerSample:
-        samples = position.real if side == "real" else position.fake
-        slope_squared = directional_slope_squared(
-            position.discriminator,
+    def finite_difference(forward: ForwardPass) -> PerSample:
+        samples = forward.real if side == "real" else forward.fake
+        squared = squared_directional_derivative(
+            forward.discriminator,
             samples,
             step_size=step_size,
-            randomness=position.randomness,
-            group=position.group,
+            randomness=forward.randomness,
+            group=forward.group,
         )
-        return slope_squared / 2
+        return squared / 2
 
     return Penalty(
         name=name,
@@ -115,7 +115,7 @@ def _zero_centred(name: str, weight: float, side: Side, *, form: Form, step_size
         per_sample=exact if form == "exact" else finite_difference,
         differentiates=frozenset({side}) if form == "exact" else frozenset(),
         is_per_sample=True,
-        controls_slope=True,
+        gives_lipschitz_control=True,
         source=_SOURCE,
         decays=True,
         draws=form == "finite_difference",

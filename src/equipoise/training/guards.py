@@ -31,16 +31,16 @@ class FinitePlay:
     ) -> None:
         self.objective = objective
         self.group = group
-        self.moves = FiniteUpdates(discriminator, generator, device=device)
+        self.updates = FiniteUpdates(discriminator, generator, device=device)
         self._last: tuple[float, float] | None = None
 
     def begin(self, step: int) -> None:
         """The step with this number (counted from 1) is about to be played."""
-        self.moves.step = step
+        self.updates.step = step
 
     def watch(self, report: StepReport) -> None:
         """Note a step's losses; nothing is waited for."""
-        self.moves.watch(report.discriminator_loss, report.generator_loss)
+        self.updates.check_losses(report.discriminator_loss, report.generator_loss)
 
     def require_no_bad_news(self) -> None:
         """Raise if it is known by now that play has left the finite numbers; never waits to know.
@@ -48,7 +48,7 @@ class FinitePlay:
         Raises:
             PlayDiverged: a loss, gradient or weight was not finite.
         """
-        if self.moves.noticed():
+        if self.updates.is_known_nonfinite():
             self._raise()
 
     def check(self, step: int, report: StepReport) -> None:
@@ -68,11 +68,11 @@ class FinitePlay:
 
     def clear(self) -> None:
         """Play goes on from another, finite state."""
-        self.moves.clear()
+        self.updates.reset()
         self._last = None
 
     def _raise(self) -> None:
-        trouble = self.moves.trouble()
+        trouble = self.updates.first_nonfinite()
         if trouble is None:
             return
         last = "nothing was read before" if self._last is None else "last read: {:.4g}, {:.4g}".format(*self._last)

@@ -5,7 +5,7 @@ import torch
 
 from equipoise.augmentation import find
 from equipoise.errors import ConfigError
-from equipoise.penalties import Position
+from equipoise.penalties import ForwardPass
 from equipoise.penalties.consistency import consistency
 
 shift, shift_and_flip = find("shift")(), find("shift_and_flip")()
@@ -69,10 +69,10 @@ def test_a_discriminator_that_ignores_the_place_pays_no_consistency_under_shifts
     def ignores_place(batch):
         return batch.sum(dim=(1, 2, 3))
 
-    position = Position(ignores_place, samples, samples, randomness=stream())
+    forward = ForwardPass(ignores_place, samples, samples, randomness=stream())
     # Sums of 36 numbers of order 1 in another order: squared differences of 1e-6.
-    assert float(consistency(augmentation=shift).per_sample(position).max()) < 1e-9
-    assert float(consistency().per_sample(Position(ignores_place, samples, samples, randomness=stream())).min()) > 1e-9
+    assert float(consistency(augmentation=shift).per_sample(forward).max()) < 1e-9
+    assert float(consistency().per_sample(ForwardPass(ignores_place, samples, samples, randomness=stream())).min()) > 1e-9
 
 
 def test_an_unknown_augmentation_is_named_with_the_nearest():

@@ -17,7 +17,7 @@ from equipoise.experiment.build.trainer import build_trainer, plan_of
 from equipoise.experiment.many_processes import agreed_plan, refuse_unshareable
 from equipoise.experiment.prepare import plan_run
 from equipoise.game.step import discriminator_loss
-from equipoise.penalties.base import Position
+from equipoise.penalties.base import ForwardPass
 from equipoise.runfolder import create_run_folder
 from equipoise.training import CheckpointDue, Measured, Stop
 from equipoise.training.checkpoints import load_checkpoint, save_checkpoint
@@ -93,7 +93,8 @@ ONE_AT_A_TIME = threading.Lock()
 def built(planned, group=SINGLE_PROCESS, plan=None):
     with ONE_AT_A_TIME:  # weights are drawn from torch's global stream, which threads share and processes do not
         trainer = build_trainer(planned.config, planned.data, plan=plan, group=group)
-    trainer.batches.real = trainer.batches.real.double()
+    to_float = trainer.batches.to_float
+    trainer.batches.to_float = lambda batch: to_float(batch).double()
     return trainer
 
 
@@ -236,7 +237,7 @@ def test_every_penalty_draws_for_the_joined_batch(name):
     penalty = penalties.find(name)()
 
     def per_sample(group):
-        position = Position(
+        forward = ForwardPass(
             network,
             group.shard_rows(real),
             group.shard_rows(fake),
@@ -244,7 +245,7 @@ def test_every_penalty_draws_for_the_joined_batch(name):
             randomness=torch.Generator().manual_seed(7),
             group=group,
         )
-        return penalty.per_sample(position).detach()
+        return penalty.per_sample(forward).detach()
 
     assert penalty.draws_jointly or not penalty.draws
     alone = per_sample(SINGLE_PROCESS)

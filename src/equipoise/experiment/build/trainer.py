@@ -147,7 +147,7 @@ def refuse_forbidden(objective: Objective, terms: Sequence[Penalty], discriminat
             discriminator's slope.
     """
     penalties.require_independent_samples(discriminator, terms)
-    is_bounded = has_normal_spectra(discriminator) or any(penalty.controls_slope for penalty in terms)
+    is_bounded = has_normal_spectra(discriminator) or any(penalty.gives_lipschitz_control for penalty in terms)
     if objective.needs_lipschitz_control and not is_bounded:
         raise ConfigError(
             "objective",
