@@ -12,7 +12,7 @@ from equipoise.data.sampler import WeightedDraws, balancing_weights, batch_indic
 from equipoise.data.source import load
 from equipoise.data.splits import PARTS, Part, Split
 from equipoise.data.tables.encoder import TableEncoder
-from equipoise.data.writing import write_samples
+from equipoise.data.writing import write_batches, write_samples
 
 __all__ = [
     "BUILTIN",
@@ -37,5 +37,6 @@ __all__ = [
     "encoder_from_state",
     "load",
     "prepare",
+    "write_batches",
     "write_samples",
 ]

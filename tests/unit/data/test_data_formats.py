@@ -27,6 +27,10 @@ def example(kind):
     return Dataset("table", mixed_frame(60)[["real", "count", "flag", "text"]])
 
 
+def write(name, path, *batches):
+    available_formats()[name].write(path, batches, sum(map(len, batches)))
+
+
 def path_for(name, folder):
     suffixes = available_formats()[name].suffixes
     return folder / f"data{suffixes[0]}" if suffixes else folder / "data"
@@ -35,7 +39,7 @@ def path_for(name, folder):
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_what_a_format_writes_it_reads_again(name, kind, tmp_path):
     data, path = example(kind), path_for(name, tmp_path)
-    available_formats()[name].write(path, data)
+    write(name, path, data)
     assert available_formats()[name].recognises(path)
     read = load(path)
     assert read.kind == kind and len(read) == len(data)
@@ -46,18 +50,30 @@ def test_what_a_format_writes_it_reads_again(name, kind, tmp_path):
     assert read.names in ((), data.names, ("x0", "x1", "x2"))
 
 
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_batches_become_what_one_batch_becomes(name, kind, tmp_path):
+    data = example(kind)
+    whole, parts = path_for(name, tmp_path / "whole"), path_for(name, tmp_path / "parts")
+    for path in (whole, parts):
+        path.parent.mkdir()
+    write(name, whole, data)
+    write(name, parts, *(data.rows(np.arange(start, min(start + 7, len(data)))) for start in range(0, len(data), 7)))
+    one, other = load(whole).values, load(parts).values
+    assert one.equals(other) if kind == "table" else (one == other).all()
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_only_one_format_recognises_a_path(name, tmp_path):
     kind = available_formats()[name].kinds[0]
     path = path_for(name, tmp_path)
-    available_formats()[name].write(path, example(kind))
+    write(name, path, example(kind))
     assert [other for other in FORMATS if available_formats()[other].recognises(path)] == [name]
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if available_formats()[name].suffixes])
 def test_damaged_files_are_refused_by_name_and_never_crash(name, tmp_path):
     path = path_for(name, tmp_path)
-    available_formats()[name].write(path, example(available_formats()[name].kinds[0]))
+    write(name, path, example(available_formats()[name].kinds[0]))
     whole = path.read_bytes()
     rng = np.random.default_rng(0)
     damaged = [b"", b"\0" * 100, whole[:10], whole[: len(whole) // 2], whole[:-1]]
@@ -87,7 +103,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(name, kind, tmp_path, monk
         path.write_bytes(b"old")
     monkeypatch.setattr("equipoise.files._flush", full)
     with pytest.raises(StorageError, match="No space left"):
-        available_formats()[name].write(path, example(kind))
+        write(name, path, example(kind))
     files = [entry for entry in tmp_path.rglob("*") if entry.is_file()]
     assert all(entry == path and entry.read_bytes() == b"old" for entry in files)
 

@@ -6,7 +6,7 @@ import pytest
 from data_builders import mixed_frame
 from PIL import Image
 
-from equipoise.data import load, write_samples
+from equipoise.data import Dataset, load, write_batches, write_samples
 from equipoise.errors import ConfigError
 from equipoise.plotting.samples import image_grid
 
@@ -51,6 +51,20 @@ def test_points_keep_their_names(tmp_path):
     (path,) = write_samples(values, tmp_path / "out.csv", names=("left", "right"))
     assert pd.read_csv(path).columns.tolist() == ["left", "right"]
     assert (load(path).values == values).all()
+
+
+def test_batches_are_written_as_they_come(tmp_path):
+    values = images(10)
+    held = []
+
+    def batches():
+        for start in range(0, 10, 4):
+            held.append(start)
+            yield Dataset("images", values[start : start + 4])
+
+    written = write_batches(batches(), tmp_path / "out", rows=10)
+    assert held == [0, 4, 8] and len(written) == 11
+    assert (load(tmp_path / "out").values == values).all()
 
 
 def test_a_folder_gets_the_usual_file(tmp_path):

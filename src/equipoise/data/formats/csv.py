@@ -9,7 +9,7 @@ the form 2024-05-31 or 2024-05-31 12:30:00 is a date.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -21,7 +21,7 @@ from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.formats.format import DataFormat, has_suffix
 from equipoise.data.points.encoder import coordinate_names
 from equipoise.data.tables.checks import check_names, too_many_columns
-from equipoise.data.tables.frames import exact_numbers, from_frame
+from equipoise.data.tables.frames import as_frame, exact_numbers, from_frame
 from equipoise.errors import DataError
 from equipoise.files import replacing
 from equipoise.limits import limit, raise_it
@@ -69,11 +69,13 @@ def read_csv(path: Path, options: DataOptions) -> Dataset:
     return raw.with_notes("The first line holds numbers only, so it was read as data, and the columns were numbered.")
 
 
-def write_csv(path: Path, data: Dataset) -> None:
+def write_csv(path: Path, batches: Iterable[Dataset], rows: int) -> None:
     """Names, then one line per row; missing values are blank."""
-    frame = data.values if data.kind == "table" else pd.DataFrame(data.values, columns=list(data.names))
-    with replacing(path) as temporary:
-        frame.to_csv(temporary, index=False, encoding="utf-8", sep="\t" if path.suffix.lower() == ".tsv" else ",")
+    del rows
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
+        for number, batch in enumerate(batches):
+            as_frame(batch).to_csv(stream, index=False, header=number == 0, sep=separator)
 
 
 def _read(path: Path, layout: Layout, *, columns: list[str] | None = None, rows: int | None = None) -> pd.DataFrame:

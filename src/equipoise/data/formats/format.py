@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class DataFormat:
         kinds: the kinds of data it can hold.
         recognises: whether an existing path is of this format, by its name alone.
         read: the data at a path. Raises `DataError`.
-        write: puts data at a path, whole or not at all.
+        write: puts data at a path, whole or not at all: given batch by batch, and how many rows there are in all.
     """
 
     description: str
@@ -29,7 +29,7 @@ class DataFormat:
     kinds: tuple[SpaceKind, ...]
     recognises: Callable[[Path], bool]
     read: Callable[[Path, DataOptions], Dataset]
-    write: Callable[[Path, Dataset], None]
+    write: Callable[[Path, Iterable[Dataset], int], None]
 
 
 def has_suffix(*suffixes: str) -> Callable[[Path], bool]:

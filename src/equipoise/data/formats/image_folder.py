@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
@@ -12,7 +13,7 @@ from PIL import Image
 from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.formats.format import DataFormat
 from equipoise.data.images.decode import UnusableImage
-from equipoise.data.images.files import images_from_files, open_bytes, picture_bytes, picture_names
+from equipoise.data.images.files import image_bytes, images_from_files, named_images, open_bytes
 from equipoise.data.store.cache import cache_key
 from equipoise.files import write_bytes
 
@@ -46,10 +47,10 @@ def _open(path: Path) -> Image.Image:
     return open_bytes(str(path))
 
 
-def write_folder(path: Path, data: Dataset) -> None:
+def write_folder(path: Path, batches: Iterable[Dataset], rows: int) -> None:
     """One PNG per image, each whole or absent."""
-    for name, image in zip(picture_names(data), data.values, strict=True):
-        write_bytes(path / name, picture_bytes(image))
+    for name, image in named_images(batches, rows):
+        write_bytes(path / name, image_bytes(image))
 
 
 FORMATS = {"image-folder": DataFormat("a folder of images", (), ("images",), Path.is_dir, read_folder, write_folder)}

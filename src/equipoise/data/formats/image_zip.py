@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.formats.format import DataFormat, has_suffix
 from equipoise.data.formats.zips import METHODS, open_zip
 from equipoise.data.images.decode import UnusableImage
-from equipoise.data.images.files import images_from_files, open_bytes, picture_bytes, picture_names
+from equipoise.data.images.files import image_bytes, images_from_files, named_images, open_bytes
 from equipoise.data.store.cache import cache_key, file_facts
 from equipoise.files import replacing
 from equipoise.limits import limit, refuse_expansion
@@ -47,11 +48,11 @@ def _inside(name: str) -> str:
     return "/".join(part for part in parts if part not in ("/", "..", "."))
 
 
-def write_zip(path: Path, data: Dataset) -> None:
+def write_zip(path: Path, batches: Iterable[Dataset], rows: int) -> None:
     """One PNG per image, stored as they are: PNG is compressed already."""
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name, image in zip(picture_names(data), data.values, strict=True):
-            archive.writestr(zipfile.ZipInfo(name), picture_bytes(image))
+        for name, image in named_images(batches, rows):
+            archive.writestr(zipfile.ZipInfo(name), image_bytes(image))
 
 
 FORMATS = {"image-zip": DataFormat("a zip of images", (".zip",), ("images",), has_suffix(".zip"), read_zip, write_zip)}

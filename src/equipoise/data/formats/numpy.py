@@ -11,6 +11,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -129,17 +130,25 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
         return np.lib.format.read_array(stream, allow_pickle=False)
 
 
-def write_npy(path: Path, data: Dataset) -> None:
+def write_npy(path: Path, batches: Iterable[Dataset], rows: int) -> None:
     """The values alone."""
     with replacing(path) as temporary, open(temporary, "wb") as stream:
-        np.save(stream, data.values, allow_pickle=False)
+        for number, batch in enumerate(batches):
+            values = np.ascontiguousarray(batch.values)
+            if number == 0:
+                head = {"descr": values.dtype.str, "fortran_order": False, "shape": (rows, *values.shape[1:])}
+                np.lib.format.write_array_header_1_0(stream, head)
+            stream.write(values.data)
 
 
-def write_npz(path: Path, data: Dataset) -> None:
-    """The values, and the labels by name."""
-    arrays = {"values": data.values}
-    if data.labels is not None:
-        arrays["labels"] = np.array(data.label_names)[data.labels] if data.label_names else data.labels
+def write_npz(path: Path, batches: Iterable[Dataset], rows: int) -> None:
+    """The values, and the labels by name; all of them are in memory first."""
+    del rows
+    parts = list(batches)
+    arrays = {"values": np.concatenate([part.values for part in parts])}
+    if parts[0].labels is not None:
+        labels, names = np.concatenate([part.labels for part in parts]), parts[0].label_names
+        arrays["labels"] = np.array(names)[labels] if names else labels
     with replacing(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **arrays)
 

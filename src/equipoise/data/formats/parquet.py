@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from equipoise.data.formats.format import DataFormat, has_suffix
 from equipoise.data.formats.parquet_checks import check_parquet
 from equipoise.data.store.cache import cache_key, file_facts, map_above_bytes
 from equipoise.data.store.tables import BYTES_PER_VALUE, keep_table
-from equipoise.data.tables.frames import from_frame, from_table
+from equipoise.data.tables.frames import as_frame, from_frame, from_table
 from equipoise.errors import DataError
 from equipoise.files import replacing
 
@@ -95,11 +97,21 @@ def _as_frame(table: Any) -> pd.DataFrame:
     return frame
 
 
-def write_parquet(path: Path, data: Dataset) -> None:
-    """The columns with their types."""
-    frame = data.values if data.kind == "table" else pd.DataFrame(data.values, columns=list(data.names))
-    with replacing(path) as temporary:
-        frame.rename(columns=str).to_parquet(temporary, index=False)
+def write_parquet(path: Path, batches: Iterable[Dataset], rows: int) -> None:
+    """The columns with their types, which are those of the first batch."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    del rows
+    schema = None
+    with replacing(path) as temporary, ExitStack() as stack:
+        for batch in batches:
+            frame = as_frame(batch).rename(columns=str)
+            table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+            if schema is None:
+                schema = table.schema
+                writer = stack.enter_context(pyarrow.parquet.ParquetWriter(temporary, schema))
+            writer.write_table(table)
 
 
 FORMATS = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -88,21 +88,22 @@ def open_bytes(content: io.BufferedIOBase | str) -> Image.Image:
     return Image.open(content, formats=FILE_FORMATS)
 
 
-def picture_bytes(image: np.ndarray) -> bytes:
+def image_bytes(image: np.ndarray) -> bytes:
     """A PNG file of one image, uint8 `(channels, height, width)`."""
     buffer = io.BytesIO()
     to_image(image).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
-def picture_names(data: Dataset) -> list[str]:
-    """'000000.png', ...; in folders by class, if there are classes with names."""
-    width = max(6, len(str(len(data) - 1)))
-    names = [f"{position:0{width}d}.png" for position in range(len(data))]
-    if data.labels is None or not data.label_names:
-        return names
-    folders = [_safe(name) for name in data.label_names]
-    return [f"{folders[label]}/{name}" for label, name in zip(data.labels, names, strict=True)]
+def named_images(batches: Iterable[Dataset], rows: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Each image with the name of its file: '000000.png', ...; in folders by class, if there are classes with names."""
+    width, position = max(6, len(str(rows - 1))), 0
+    for batch in batches:
+        folders = [f"{_safe(name)}/" for name in batch.label_names]
+        for row, image in enumerate(batch.values):
+            folder = folders[batch.labels[row]] if folders and batch.labels is not None else ""
+            yield f"{folder}{position:0{width}d}.png", image
+            position += 1
 
 
 def _safe(name: str) -> str:

@@ -83,6 +83,11 @@ def from_table(table: Table, *, options: DataOptions, source: str, may_be_points
     )
 
 
+def as_frame(data: Dataset) -> pd.DataFrame:
+    """A table, or points with the names of their coordinates, as a frame."""
+    return data.values if data.kind == "table" else pd.DataFrame(data.values, columns=list(data.names))
+
+
 def exact_numbers() -> dict[str, str]:
     """Arguments under which `pandas.read_csv` reads every number exactly, as it does by itself from pandas 3 on."""
     return {"float_precision": "round_trip"} if int(pd.__version__.split(".")[0]) < 3 else {}
