@@ -107,12 +107,14 @@ def test_every_renamed_key_of_a_verdict_is_listed_and_is_written_today():
         for side in ("real", "fake")
         for old, new in old_names.PARTS.items()
     }
-    assert listed == old_names.VERDICT_KEYS | methods | counts
+    classifiers = {f"member: {old}": f"classifier: {new}" for old, new in old_names.AT_CHANCE_LEVEL.items()}
+    in_findings = old_names.FINDING_KEYS
+    assert listed == old_names.VERDICT_KEYS | methods | counts | classifiers | in_findings
     late = {"resolution_absent": [], "resolution_trials": 0}  # younger than the fixture
     (stored, *_) = (FIXTURES / "points" / "verdicts.jsonl").read_text(encoding="utf-8").splitlines()
     today = Verdict.from_json(old_names.to_standard_words("verdict", late | json.loads(stored))).to_json()
     keys = set(today) | {f"counts.{key}" for key in today["counts"]}
-    assert {new.partition(":")[0] for new in listed.values()} <= keys
+    assert {new.partition(":")[0] for old, new in listed.items() if old not in in_findings} <= keys
 
 
 def test_the_renamed_python_names_exist_today_and_the_old_ones_do_not():
@@ -131,12 +133,12 @@ def is_a_module(name: str) -> bool:
 
 def test_the_renamed_files_of_a_run_folder_are_those_that_the_code_knows(tmp_path):
     run = RunFolder(tmp_path)
-    today = {run.evaluations.name, run.event_log.name}
+    today = {run.evaluations.name, run.event_log.name, run.most_discriminative.name}
     listed = pairs("Files of a run folder")
     assert set(listed.values()) == today
     for old in listed:
         (tmp_path / old).touch()
-    assert {run.evaluations.name, run.event_log.name} == set(listed)
+    assert {run.evaluations.name, run.event_log.name, run.most_discriminative.name} == set(listed)
 
 
 PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name not in ("glossary.md", "renamed.md")]

@@ -16,7 +16,7 @@ from equipoise.errors import InputError, StorageError, visible
 
 
 class SensitivityChoice(StrEnum):
-    """Ways to say how small a difference would have been seen."""
+    """Ways to say how small a difference would have been found."""
 
     AUTO = "auto"
     THEORETICAL = "theoretical"
@@ -37,18 +37,18 @@ def judge(
             "--folds",
             metavar="N",
             show_default="3",
-            help="Discriminators that measure how far apart two sets are, once they are told apart. More of them prove "
-            "more of the distance, up to 20; each takes about as long as the decision.",
+            help="Classifiers that measure how far apart two sets are, once they are distinguished (cross-fitting). "
+            "More of them prove more of the distance, up to 20; each takes about as long as the decision.",
         ),
     ] = None,
     sensitivity: Annotated[
         SensitivityChoice,
         typer.Option(
             "--sensitivity",
-            help="How the smallest visible difference is found: computed (floor), or measured by planting defects into "
-            "real data once (screen; 25 verdicts' time, 60 for tables) or five times (full). auto: what was measured "
-            "before, else screen with --margin or where it takes at most a tenth of a run's time, else floor. What was "
-            "measured is kept in the run folder, or in the user's cache folder.",
+            help="How the minimum detectable difference is found: computed (theoretical), or measured by injecting "
+            "defects into real data once (quick; 25 verdicts' time, 60 for tables) or five times (full). auto: what "
+            "was measured before, else quick with --margin or where it takes at most a tenth of a run's time, else "
+            "theoretical. What was measured is kept in the run folder, or in the user's cache folder.",
         ),
     ] = SensitivityChoice.AUTO,
     extractor: Annotated[
@@ -66,7 +66,9 @@ def judge(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Also write verdict.json, verdict.txt, verdict.png and most_discriminative.csv there."
+            "--out",
+            metavar="DIR",
+            help="Also write verdict.json, verdict.txt, verdict.png and most_discriminative.csv there.",
         ),
     ] = None,
     last: Last = False,
@@ -74,9 +76,9 @@ def judge(
     trust_code: TrustCode = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether real and generated can be told apart.
+    """Say whether real and generated can be distinguished.
 
-    Fresh discriminators are asked, on samples that neither they nor the run were fitted to.
+    A classifier two-sample test: fresh classifiers are asked, on samples that neither they nor the run were fitted to.
 
     \b
     Example: a run against its held-out data; two folders, whoever made the second one.

@@ -12,8 +12,8 @@ import numpy as np
 from equipoise.data import Dataset, aligned_values, domain_of
 from equipoise.errors import ConfigError, InputError
 from equipoise.experiment.generator import Gan, load
-from equipoise.experiment.judge.datasets import load_pair
-from equipoise.experiment.judge.run import drawn, most_samples, run_data
+from equipoise.experiment.judge.datasets import drawn, load_pair, most_samples
+from equipoise.experiment.judge.run import run_data
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.features.embedding import Extractor, embedding_of
 from equipoise.metrics import Metric, Score, available, find, score

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from equipoise.data import load, prepare
-from equipoise.experiment.judge.datasets import judge_sources
-from equipoise.experiment.judge.run import drawn, judge_run, most_samples
+from equipoise.experiment.judge.datasets import drawn, judge_sources, most_samples
+from equipoise.experiment.judge.run import judge_run
 from equipoise.experiment.resume import resume
 from equipoise.experiment.train import fit
 from equipoise.training.checkpoints import read_checkpoint

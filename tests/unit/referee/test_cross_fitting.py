@@ -126,7 +126,10 @@ def test_the_sentence_says_what_the_distance_was_measured_on():
     real, fake = gaussian(2).sample(500, stream), gaussian(2, mean=1.5).sample(400, stream)
     verdict = judge(real, fake, kind="points", classifiers=QUADRATIC)
     text = " ".join(verdict.to_text().split())
-    assert "(measured by cross-fitting on 500 real and 400 generated samples, each scored by the one of 3 classifiers" in text
+    assert (
+        "(measured by cross-fitting on 500 real and 400 generated samples, each scored by the one of 3 classifiers"
+        in text
+    )
     single = judge(real, fake, kind="points", classifiers=QUADRATIC, folds=1)
     assert "cross-fitting" not in single.to_text()
     again = Verdict.from_json(verdict.to_json())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -96,3 +97,18 @@ def test_the_picture_of_a_table_names_its_columns_and_survives_their_signs():
     figure.canvas.draw()
     labels = [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
     assert r"price \$x_1\$" in labels
+
+
+def test_a_verdict_of_version_0_1_0_is_read_printed_and_drawn():
+    # Written by 0.1.0 for images of 4 x 4 of which one corner is too dark, with a screen (now: quick).
+    path = Path(__file__).parents[2] / "fixtures" / "format1" / "verdict-images.json"
+    old = json.loads(path.read_text(encoding="utf-8"))
+    verdict = Verdict.from_json(old)
+    assert verdict.counts.real_train == old["counts"]["real_fit"] and verdict.classifier == old["member"]
+    assert verdict.sensitivity.method == "injected" and verdict.sensitivity.trials == old["resolution_trials"]
+    assert "Sensitivity: what would have been found 95% of the time" in verdict.to_text()
+    (regions,) = (finding for finding in verdict.findings if finding.check == "regions")
+    assert regions.numbers["distinguished"] == sum(row["is_distinguished"] for row in regions.rows) == 1
+    pixels = np.zeros((2, 1, 4, 4), dtype=np.uint8)
+    replace(verdict, scored=(pixels, pixels), scores=(np.zeros(2), np.zeros(2))).plot().canvas.draw()
+    assert Verdict.from_json({**old, "member": "blind"}).classifier == "chance level"

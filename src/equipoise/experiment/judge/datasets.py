@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 
+from equipoise.data import DataOptions, Dataset, aligned_values, domain_of, load
+from equipoise.data.domain import refuse_other_kind
+from equipoise.data.store.cache import ABOUT_ROOM, cache_folder
 from equipoise.errors import DataError, EquipoiseError
+from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
+from equipoise.randomness import Stream, numpy_stream
+from equipoise.referee import Verdict, judge
+from equipoise.referee.base import Finding, Tell
+from equipoise.referee.cross_fitting import FOLDS
+from equipoise.referee.two_sample_test import SensitivityPlan
 
-if TYPE_CHECKING:
-    from equipoise.data import Dataset
-    from equipoise.referee import Verdict
-    from equipoise.referee.base import Finding
-
-SensitivityPlan = Literal["auto", "theoretical", "quick", "full"]
+MOST_SAMPLES = 40_000
+"""Per side: a referee with more would be slow, and finds differences that few people care about."""
+MOST_NUMBERS = 60_000_000
+"""Pixels and coordinates per side: 19,531 colour images of 32 x 32. The referee's memory grows with them; 40,000 such
+images took 4.4 GB (benchmarks/large_data.py)."""
 
 
 def judge_sources(
@@ -31,9 +39,11 @@ def judge_sources(
     cache: Path | None = None,
     extractor: Any = None,
     drop: Sequence[str] = (),
-    tell: Callable[[str, int], None] | None = None,
+    tell: Tell | None = None,
 ) -> Verdict:
-    """Whether fresh discriminators can tell `real` from `fake`, on rows that none of them was fitted to.
+    """Whether fresh classifiers can tell `real` from `fake`, on rows that none of them was trained on.
+
+    This is a classifier two-sample test.
 
     Args:
         real: a path, a built-in name, an array, a tensor, a DataFrame or a torch data set.
@@ -41,15 +51,15 @@ def judge_sources(
         confidence: probability with which the bound on the Jensen-Shannon divergence holds.
         margin: smallest divergence in nats that matters; needed for the conclusion `equivalent`.
         seed: decides how the referee splits the two sides.
-        folds: discriminators that measure how far apart sides are that are told apart; 3 when left out. More of them
-            prove more of the distance, and each takes about as long as the decision.
-        resolution: how the smallest visible difference is found: `floor` computes what a perfect observer would need,
-            `screen` plants defects of each kind once per size, `full` five times; `auto` takes what the cache has, and
-            else screens if there is a margin.
-        cache: a folder that keeps measured resolutions; the person's cache folder when left out.
+        folds: classifiers that measure, by cross-fitting, how far apart distinguished sides are; 3 when left out. More
+            of them prove more of the distance, and each takes about as long as the decision.
+        sensitivity: how the minimum detectable effect is found: `theoretical` computes what a classifier that knew both
+            densities would need, `quick` injects defects of each kind once per severity, `full` five times; `auto`
+            takes what the cache has, and else is quick if there is a margin.
+        cache: a folder that keeps measured sensitivities; the person's cache folder when left out.
         extractor: one frozen feature extractor of images or several: a function, an `.onnx` file, or a known name.
         drop: columns of tables that are left out on both sides, such as keys.
-        tell: is told what is measured (a planted defect; how far apart the sides are, where that takes long) and how
+        tell: is told what is measured (an injected defect; how far apart the sides are, where that takes long) and how
             many trials of it came before.
 
     Returns:
@@ -61,13 +71,8 @@ def judge_sources(
         DataError: one side cannot be read, or the two sides are not the same kind of thing.
         ConfigError: an option is out of range.
         MissingExtra: the extractor needs a package that is not installed.
-        OutOfMemory: there is no room for the data, or for the discriminators.
+        OutOfMemory: there is no room for the data, or for the classifiers.
     """
-    from equipoise.data import aligned_values
-    from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
-    from equipoise.referee import judge
-    from equipoise.referee.cross_fitting import FOLDS
-
     with explaining_memory_of_verdict(named(real, fake), again=""):
         real_data, fake_data = load_pair(real, fake, drop=drop, seed=seed)
         real_values, fake_values = aligned_values(real_data, fake_data)
@@ -95,8 +100,6 @@ def load_pair(real: Any, fake: Any, *, drop: Sequence[str], seed: int) -> tuple[
     Raises:
         DataError: one side cannot be read, or the two sides are not the same kind of thing.
     """
-    from equipoise.data import DataOptions, load
-
     # Missing values in points are told to the reader; only players cannot take them.
     real_data = load(real, options=DataOptions(keep_gaps=True, drop=tuple(drop)))
     fake_data = _loaded_like(fake, real_data, drop=tuple(drop))
@@ -105,9 +108,6 @@ def load_pair(real: Any, fake: Any, *, drop: Sequence[str], seed: int) -> tuple[
 
 def _remarks(real: Dataset, fake: Dataset) -> Iterator[Finding]:
     """What a person should know of how both sides were read: files that were skipped, images that were scaled."""
-    from equipoise.data import domain_of
-    from equipoise.data.store.cache import ABOUT_ROOM
-    from equipoise.referee.base import Finding
 
     for name, side in (("Real", real), ("Generated", fake)):
         for note in (note for note in side.notes if not note.startswith(ABOUT_ROOM)):
@@ -116,7 +116,7 @@ def _remarks(real: Dataset, fake: Dataset) -> Iterator[Finding]:
 
 
 def traced(verdict: Verdict, real: Dataset, fake: Dataset) -> Verdict:
-    """The verdict with the samples that give a side away named as the person knows them: by their number in the
+    """The verdict with its most discriminative samples named as the person knows them: by their number in the
     source, where a part of it was judged, and by their file."""
     sides = {"real": real, "generated": fake}
 
@@ -142,13 +142,11 @@ def named(real: Any, fake: Any) -> str:
 
 
 def user_cache() -> Path | None:
-    """Where resolutions of two sets are kept: `resolution` in the folder that prepared data are kept in too.
+    """Where sensitivities of two sets are kept: `resolution` in the folder that prepared data are kept in too.
 
     That is `$EQUIPOISE_CACHE`, else `equipoise` below `$XDG_CACHE_HOME`, else `~/.cache/equipoise`; `None` where there
     is no home folder.
     """
-    from equipoise.data.store.cache import cache_folder
-
     try:
         return cache_folder() / "resolution"
     except RuntimeError:  # no home folder is known
@@ -165,7 +163,6 @@ def _classes_of(real: Dataset, fake: Dataset) -> dict[str, Any]:
 
 def some_of(data: Dataset, *, seed: int) -> Dataset:
     """The data, or as many rows of data on disk as a verdict is made from."""
-    from equipoise.experiment.judge.run import drawn, most_samples
 
     if isinstance(data.values, np.ndarray) or hasattr(data.values, "iloc"):
         return data
@@ -175,9 +172,6 @@ def some_of(data: Dataset, *, seed: int) -> Dataset:
 
 def _loaded_like(fake: Any, real: Dataset, *, drop: tuple[str, ...]) -> Dataset:
     """The other side read as the same kind of data; a source of another kind is told as such."""
-    from equipoise.data import load
-    from equipoise.data.domain import refuse_other_kind
-
     try:
         return load(fake, options=options_like(real, drop=drop))
     except DataError:
@@ -193,7 +187,22 @@ def _loaded_like(fake: Any, real: Dataset, *, drop: tuple[str, ...]) -> Dataset:
 
 def options_like(real: Dataset, *, drop: tuple[str, ...] = ()) -> Any:
     """Options that read another source as the same kind of data, images at the same size."""
-    from equipoise.data import DataOptions, domain_of
-
     size = domain_of(real.kind).size_of(real.values)
     return replace(DataOptions(), kind=real.kind, image_size=size, keep_gaps=True, drop=drop)
+
+
+def most_samples(numbers: int) -> int:
+    """Samples per side of a verdict, when each is so many numbers."""
+    return min(MOST_SAMPLES, MOST_NUMBERS // numbers)
+
+
+def at_most(part: Dataset, count: int, *, seed: int) -> Dataset:
+    """The part, or `count` rows of it drawn without repetition."""
+    return part if len(part) <= count else part.rows(drawn(np.arange(len(part)), count, seed=seed))
+
+
+def drawn(rows: np.ndarray, count: int, *, seed: int) -> np.ndarray:
+    """The numbers of rows, or `count` of them drawn without repetition, in their order."""
+    if len(rows) <= count:
+        return rows
+    return rows[np.sort(numpy_stream(seed, Stream.VERDICT_ROWS).choice(len(rows), size=count, replace=False))]

@@ -21,7 +21,7 @@ from equipoise.errors import ConfigError, RunFolderError
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.schema import EvaluationsConfig, RunConfig
 from equipoise.experiment.generator import Gan
-from equipoise.experiment.judge.run import at_most, drawn
+from equipoise.experiment.judge.datasets import at_most, drawn
 from equipoise.experiment.prepare import EVALUATIONS_SHARE, Planned, timed_step
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.referee import EvaluationPlan, Sensitivity, plan_evaluations, quick_sensitivity

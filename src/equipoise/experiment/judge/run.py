@@ -12,16 +12,17 @@ from equipoise.data import PreparedData
 from equipoise.data.dataset import Dataset
 from equipoise.errors import RunFolderError
 from equipoise.experiment.generator import Gan, load
-from equipoise.experiment.judge.datasets import SensitivityPlan, traced
+from equipoise.experiment.judge.datasets import drawn, most_samples, traced
 from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
 from equipoise.experiment.prepare import prepare_data, require_path
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.plotting.samples import image_grid
 from equipoise.plotting.style import save_figure
-from equipoise.randomness import Stream, derived_seed, numpy_stream
+from equipoise.randomness import Stream, derived_seed
 from equipoise.referee import Verdict, judge
 from equipoise.referee.base import Finding, Tell
 from equipoise.referee.splits import TEST_SHARE
+from equipoise.referee.two_sample_test import SensitivityPlan
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
 from equipoise.training.interim_evaluation import summary
@@ -30,16 +31,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 INJECTION_SHARE = 0.1
-"""Of the time of play, that measuring the resolution of a verdict may take when nobody has asked for it."""
+"""Of the time of training, that measuring the sensitivity of a verdict may take when nobody has asked for it."""
 SENSITIVITIES = "resolution"
-"""Folder of a run that keeps measured resolutions."""
+"""Folder of a run that keeps measured sensitivities, as version 0.1.0 called it."""
 MOST_DISCRIMINATIVE = 12
-"""Pictures of each side that gave it away most, stored beside the verdict."""
-MOST_SAMPLES = 40_000
-"""Per side: a referee with more would be slow, and sees differences that few people care about."""
-MOST_NUMBERS = 60_000_000
-"""Pixels and coordinates per side: 19,531 colour images of 32 x 32. The referee's memory grows with them; 40,000 such
-images took 4.4 GB (benchmarks/large_data.py)."""
+"""Images of each side that the classifier was surest of, stored beside the verdict."""
 
 
 def judge_run(
@@ -56,8 +52,8 @@ def judge_run(
 ) -> Verdict:
     """Judge the generator of a run folder on the final part of its data, and store the verdict there.
 
-    `resolution`, `extractor` and `tell` are as in `judge_sources`; measured resolutions are kept in the run folder, and
-    `auto` screens where that takes at most a tenth of the time that the run was played for.
+    `sensitivity`, `extractor` and `tell` are as in `judge_sources`; measured sensitivities are kept in the run folder,
+    and `auto` is quick where that takes at most a tenth of the time that the run was trained for.
     `checkpoint` is as in `load`.
 
     Raises:
@@ -87,9 +83,9 @@ def judge_gan(
 ) -> Verdict:
     """As `judge_run`, for a generator in memory.
 
-    The training part is used to fit and to choose; only rows of the final part, which neither the game nor
-    the referee's fit has seen, are scored. Where training drew rows by weight, both parts are thinned to the
-    density that the generator was asked for.
+    Classifiers are trained and validated on the training part; only rows of the final part, which neither the game nor
+    the referee has seen, are tested on. Where training drew rows by weight, both parts are thinned to the density that
+    the generator was asked for.
 
     Raises:
         OutOfMemory: the referee finds no room.
@@ -114,7 +110,7 @@ def judge_gan(
             extractor=extractor,
             sensitivity=sensitivity,
             cache=run.path / SENSITIVITIES,
-            injection_seconds=INJECTION_SHARE * _seconds_played(run),
+            injection_seconds=INJECTION_SHARE * _training_seconds(run),
             tell=tell,
             **_classes(final, fake),
         )
@@ -134,7 +130,7 @@ def judge_gan(
         return verdict
 
 
-def _seconds_played(run: RunFolder) -> float:
+def _training_seconds(run: RunFolder) -> float:
     rows = run.read_metrics()
     return float(rows[-1].get("seconds") or 0.0) if rows else 0.0
 
@@ -148,31 +144,14 @@ def _used_before(times: int) -> Finding:
     )
 
 
-def most_samples(numbers: int) -> int:
-    """Samples per side of a verdict, when each is so many numbers."""
-    return min(MOST_SAMPLES, MOST_NUMBERS // numbers)
-
-
 def most_discriminative_grid(verdict: Verdict) -> Image.Image:
-    """Two rows of pictures: the real ones that looked most real, and the generated ones that looked most generated."""
+    """Two rows of images: the real ones that looked most real, and the generated ones that looked most generated."""
     rows = []
     for images, logits, sign in zip(verdict.scored, verdict.scores, (1, -1), strict=True):
         surest = np.argsort(-sign * logits, kind="stable")[:MOST_DISCRIMINATIVE]
         blank = np.full((MOST_DISCRIMINATIVE - len(surest), *images.shape[1:]), 255, dtype=np.uint8)
         rows.append(np.concatenate([images[surest], blank]))
     return image_grid(np.concatenate(rows), columns=MOST_DISCRIMINATIVE)
-
-
-def at_most(part: Dataset, count: int, *, seed: int) -> Dataset:
-    """The part, or `count` rows of it drawn without repetition."""
-    return part if len(part) <= count else part.rows(drawn(np.arange(len(part)), count, seed=seed))
-
-
-def drawn(rows: np.ndarray, count: int, *, seed: int) -> np.ndarray:
-    """The numbers of rows, or `count` of them drawn without repetition, in their order."""
-    if len(rows) <= count:
-        return rows
-    return rows[np.sort(numpy_stream(seed, Stream.VERDICT_ROWS).choice(len(rows), size=count, replace=False))]
 
 
 def _classes(final: Dataset, fake: Dataset) -> dict[str, Any]:
