@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,14 +17,16 @@ from equipoise.data import Encoder, PreparedData, domain_of
 from equipoise.data.dataset import Dataset
 from equipoise.errors import InputError, RunFolderError, nearest
 from equipoise.experiment.build.networks import build_networks
-from equipoise.experiment.config.files import read_config, validated
+from equipoise.experiment.build.python_parts import ROLES, NetworkFactory, PythonParts, require_parts, sort_parts
+from equipoise.experiment.config.files import read_run_config
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.stored_run import refuse_unexplained_size, stored_classes, stored_encoder
 from equipoise.files import replacing_folder
 from equipoise.runfolder import RunFolder, open_run_folder
 from equipoise.spaces import Space, sample_size
 from equipoise.training.checkpoints import checkpoint_files, read_checkpoint
-from equipoise.training.sampling import draw_samples
+from equipoise.training.conditions import ClassLabels, Condition
+from equipoise.training.sampling import joined, sample_batches
 
 if TYPE_CHECKING:
     from equipoise.experiment.judge.datasets import SensitivityPlan
@@ -37,7 +40,7 @@ class Gan:
     Attributes:
         folder: its run folder.
         config: the complete configuration.
-        codec: from encoded samples to values and back.
+        encoder: from encoded samples to values and back.
         generator: the averaged network, in evaluation mode.
         label_names: names of the classes it can be asked for.
         class_shares: share of each class in the training part.
@@ -45,6 +48,9 @@ class Gan:
         names: of the coordinates of points.
         data: the prepared data, when they are at hand.
         passed_over: a sentence for each newer checkpoint that was broken.
+        discriminator: the game's own, as it was after the same step; `gan.discriminator(encoded)` gives logits of
+            samples as `encoder` encodes them. `None` for a generator that was not loaded from a checkpoint.
+        parts: what was given as Python objects.
     """
 
     folder: Path
@@ -57,42 +63,48 @@ class Gan:
     names: tuple[str, ...] = ()
     data: PreparedData | None = None
     passed_over: tuple[str, ...] = ()
+    discriminator: nn.Module | None = None
+    parts: PythonParts = PythonParts()
 
     @property
     def space(self) -> Space:
         """What one sample is."""
         return self.encoder.space
 
-    def sample(self, n: int, *, seed: int | None = None, label: str | int | None = None) -> Any:
+    def sample(
+        self, n: int, *, seed: int | None = None, label: str | int | None = None, condition: Condition | None = None
+    ) -> Any:
         """`n` samples: an array of points `(n, d)`, images `(n, height, width[, channels])` uint8, or a DataFrame.
 
         Args:
             n: how many; 1 or more.
             seed: the same seed gives the same samples; without one they are new each time.
             label: name or number of the class to ask for; by default classes come as often as in the data.
+            condition: what to ask a conditional generator for, as an object of which a class label is the simplest.
 
         Raises:
-            InputError: `n` is below 1, or there is no such class.
+            InputError: `n` is below 1, there is no such class, or the generator takes no condition.
         """
-        return domain_of(self.space.kind).presented(self.sample_raw(n, seed=seed, label=label).values)
+        raw = self.sample_raw(n, seed=seed, label=label, condition=condition)
+        return domain_of(self.space.kind).presented(raw.values)
 
-    def sample_raw(self, n: int, *, seed: int | None = None, label: str | int | None = None) -> Dataset:
+    def stream(
+        self, n: int, *, seed: int | None = None, label: str | int | None = None, condition: Condition | None = None
+    ) -> Iterator[Any]:
+        """The samples of `sample(n, seed=seed)` a batch at a time, so that any number fits into memory.
+
+        A batch has up to 1,024 samples, or up to 64 of more than 1,024 numbers each. All batches one after the other
+        are `sample(n, seed=seed)`, bit for bit. The arguments are those of `sample`.
+        """
+        domain = domain_of(self.space.kind)
+        for samples, labels in self._drawn(n, seed=seed, condition=self._condition(label, condition)):
+            yield domain.presented(self._values(samples, labels))
+
+    def sample_raw(
+        self, n: int, *, seed: int | None = None, label: str | int | None = None, condition: Condition | None = None
+    ) -> Dataset:
         """As `sample`, with labels and names: images `(n, channels, height, width)`."""
-        if n < 1:
-            raise InputError(
-                "sample", f"{n} samples were asked for.", "Expected 1 or more.", "Give -n a number above 0."
-            )
-        shares = self.class_shares if self.config.networks.conditional else None
-        samples, labels = draw_samples(
-            self.generator,
-            n,
-            latent_dimensions=self.generator.latent_dimensions,
-            sample_numbers=sample_size(self.space),
-            seed=secrets.randbits(62) if seed is None else seed,
-            class_shares=shares,
-            label=None if label is None else self._class_number(label),
-            device=next((weight.device for weight in self.generator.parameters()), torch.device("cpu")),
-        )
+        samples, labels = joined(self._drawn(n, seed=seed, condition=self._condition(label, condition)))
         return Dataset(
             kind=self.space.kind,
             values=self._values(samples, labels),
@@ -101,6 +113,40 @@ class Gan:
             label_names=self.label_names if labels is not None else (),
             source=f"{n} samples of {self.folder}",
         )
+
+    def _drawn(
+        self, n: int, *, seed: int | None, condition: Condition | None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+        if n < 1:
+            raise InputError(
+                "sample", f"{n} samples were asked for.", "Expected 1 or more.", "Give -n a number above 0."
+            )
+        return sample_batches(
+            self.generator,
+            n,
+            latent_dimensions=self.generator.latent_dimensions,
+            sample_numbers=sample_size(self.space),
+            seed=secrets.randbits(62) if seed is None else seed,
+            condition=condition,
+            device=next((weight.device for weight in self.generator.parameters()), torch.device("cpu")),
+        )
+
+    def _condition(self, label: str | int | None, condition: Condition | None) -> Condition | None:
+        """What the generator is asked for; `None` for one that takes no condition."""
+        if self.config.networks.conditional and condition is None:
+            return ClassLabels(self.class_shares, None if label is None else self._class_number(label))
+        if label is not None and condition is not None:
+            raise InputError("sample", "label and condition are given.", "Expected one of them.", "Leave one out.")
+        if label is not None:
+            self._class_number(label)
+        if condition is not None and not self.config.networks.conditional:
+            raise InputError(
+                "condition",
+                "the generator was trained without any.",
+                "Expected a conditional generator.",
+                "Leave it out, or train on data with labels.",
+            )
+        return condition
 
     def _values(self, samples: torch.Tensor, labels: torch.Tensor | None) -> Any:
         """Natural values; a table's label column holds the class that each row was asked for."""
@@ -207,34 +253,53 @@ def load(
     folder: Path | str,
     *,
     checkpoint: Literal["best", "last"] | None = None,
-    trust_code: bool = False,
+    generator: nn.Module | NetworkFactory | None = None,
+    discriminator: nn.Module | NetworkFactory | None = None,
     data: PreparedData | None = None,
+    trust_code: bool = False,
 ) -> Gan:
     """The generator of a run folder, ready to sample; the data are not needed.
 
     Args:
         folder: a run folder.
-        checkpoint: the best by the looks' estimate or the last; by default the best where the run keeps it.
-        trust_code: whether an import path in its configuration may be run.
+        checkpoint: the best by the evaluations' estimate or the last; by default the best where the run keeps it.
+        generator: the network of a run that was begun with a Python object, made as then; its weights are loaded.
+        discriminator: the same for the other player.
         data: the prepared data, if the caller has them.
+        trust_code: whether an import path in its configuration may be run.
 
     Raises:
         RunFolderError: the folder holds no whole checkpoint, or none that was kept as the best.
+        ConfigError: the run was begun with networks that were given as objects, and they are not given now.
         InputError: `checkpoint` is neither.
     """
+    parts, _ = sort_parts(generator=generator, discriminator=discriminator)
+    return load_gan(folder, checkpoint=checkpoint, parts=parts, data=data, trust_code=trust_code)
+
+
+def load_gan(
+    folder: Path | str,
+    *,
+    checkpoint: Literal["best", "last"] | None = None,
+    parts: PythonParts = PythonParts(),
+    data: PreparedData | None = None,
+    trust_code: bool = False,
+) -> Gan:
+    """As `load`, with everything that was given as Python objects in one record."""
     run = open_run_folder(folder)
-    content, lines = read_config(run.config)
-    config = validated(content, where=str(run.config), lines=lines)
+    config = read_run_config(run)
+    require_parts(config.python, parts, places=ROLES, call=f"equipoise.load({str(run.path)!r}")
+    parts = replace(parts, latents=config.networks.latents)
     description = run.read_json(run.data)
     encoder = stored_encoder(description, where=str(run.data))
     names, shares = stored_classes(description, where=str(run.data))
     tensors, numbers, broken = read_checkpoint(checkpoints_wanted(run, config, checkpoint))
     classes = len(names) if config.networks.conditional else 0
     refuse_unexplained_size(config, encoder.space, classes, tensors, where=str(run.checkpoints), trusted=trust_code)
-    generator, _ = build_networks(config, encoder.space, classes, trusted=trust_code)
-    prefix = "generator.average."
+    generator, discriminator = build_networks(config, encoder.space, classes, parts=parts, trusted=trust_code)
     try:
-        generator.load_state_dict({key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)})
+        generator.load_state_dict(stripped("generator.average.", tensors))
+        discriminator.load_state_dict(stripped("discriminator.", tensors, without=NOT_OF_THE_NETWORK))
     except RuntimeError as error:
         raise RunFolderError(
             str(run.checkpoints),
@@ -253,4 +318,6 @@ def load(
         names=_names(description.get("names")),
         data=data,
         passed_over=tuple(broken),
+        discriminator=discriminator.eval().requires_grad_(False),
+        parts=parts,
     )

@@ -20,7 +20,8 @@ from equipoise.training import (
     Trainer,
 )
 from equipoise.training.histograms import BINS, logit_histogram
-from equipoise.training.sampling import CHUNK, SUB_BATCH, draw_samples, sample_batches
+from equipoise.training.conditions import ClassLabels
+from equipoise.training.sampling import CHUNK, SUB_BATCH, joined, sample_batches
 
 
 class Logit(nn.Module):
@@ -185,8 +186,8 @@ def test_every_turn_of_a_step_has_a_batch_of_its_own():
 
 def test_more_samples_begin_with_the_same_ones():
     generator = nn.Linear(3, 2)
-    few, _ = draw_samples(generator, 10, latent_dimensions=3, seed=5)
-    many, _ = draw_samples(generator, CHUNK + 10, latent_dimensions=3, seed=5)
+    few, _ = joined(sample_batches(generator, 10, latent_dimensions=3, seed=5))
+    many, _ = joined(sample_batches(generator, CHUNK + 10, latent_dimensions=3, seed=5))
     assert torch.equal(few, many[:10])
     assert not torch.equal(many[:10], many[CHUNK:])
 
@@ -195,7 +196,7 @@ def test_more_samples_begin_with_the_same_ones():
 def test_batches_of_samples_are_the_samples_bit_for_bit(sample_numbers):
     generator = nn.Linear(3, 2)
     options = {"latent_dimensions": 3, "seed": 5, "sample_numbers": sample_numbers}
-    whole, _ = draw_samples(generator, CHUNK + 100, **options)
+    whole, _ = joined(sample_batches(generator, CHUNK + 100, **options))
     batches = [samples for samples, _ in sample_batches(generator, CHUNK + 100, **options)]
     assert torch.equal(torch.cat(batches), whole) and not whole.requires_grad
     assert len(batches[0]) == (CHUNK if sample_numbers == 2 else SUB_BATCH)
@@ -209,10 +210,10 @@ def test_classes_come_with_their_shares_or_as_asked():
             return latents + labels[:, None]
 
     shares = torch.tensor([0.2, 0.8])
-    _, labels = draw_samples(Labelled(), 4000, latent_dimensions=1, seed=0, class_shares=shares)
+    _, labels = joined(sample_batches(Labelled(), 4000, latent_dimensions=1, seed=0, condition=ClassLabels(shares)))
     # Five standard errors of a share of 0.8 among 4,000: 5 * sqrt(0.16 / 4000) = 0.032.
     assert labels.float().mean().item() == pytest.approx(0.8, abs=0.032)
-    _, labels = draw_samples(Labelled(), 50, latent_dimensions=1, seed=0, class_shares=shares, label=0)
+    _, labels = joined(sample_batches(Labelled(), 50, latent_dimensions=1, seed=0, condition=ClassLabels(shares, 0)))
     assert labels.tolist() == [0] * 50
 
 

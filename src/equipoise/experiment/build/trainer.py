@@ -16,6 +16,7 @@ from equipoise.errors import ConfigError
 from equipoise.experiment.build.named import build_augmentation, build_objective, build_penalty
 from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.build.optimizers import build_optimizer
+from equipoise.experiment.build.python_parts import PythonParts, require_parts
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.many_processes import refuse_unshareable
 from equipoise.game import AveragedWeights, Player
@@ -32,6 +33,7 @@ def build_trainer(
     data: PreparedData,
     *,
     plan: Plan | None = None,
+    parts: PythonParts = PythonParts(),
     trusted: bool = True,
     group: ProcessGroup | None = None,
 ) -> Trainer:
@@ -41,6 +43,7 @@ def build_trainer(
         config: the complete configuration.
         data: the prepared data; only the training part is looked at.
         plan: when things happen; by default as the configuration says, without interim evaluations.
+        parts: what was given as Python objects in place of names.
         trusted: whether an import path in the configuration may be imported.
         group: the processes that train together; by default those that were started together.
 
@@ -50,10 +53,14 @@ def build_trainer(
     """
     group = process_group() if group is None else group
     device = group.place(torch.device(config.runtime.device))
-    objective = build_objective(config.objective, trusted=trusted)
-    terms = [build_penalty(part, index, trusted=trusted) for index, part in enumerate(config.penalties)]
+    require_parts(config.python, parts, places=config.python, call="equipoise.fit(DATA")
+    objective = parts.objective or build_objective(config.objective, trusted=trusted)
+    terms = [
+        parts.penalty(index) or build_penalty(part, index, trusted=trusted)
+        for index, part in enumerate(config.penalties)
+    ]
     classes = data.n_classes if config.networks.conditional else 0
-    generator, discriminator = build_networks(config, data.space, classes, trusted=trusted)
+    generator, discriminator = build_networks(config, data.space, classes, parts=parts, trusted=trusted)
     refuse_forbidden(objective, terms, discriminator)
     refuse_unshareable(
         group,
@@ -62,7 +69,7 @@ def build_trainer(
         penalties=terms,
         networks=[("generator", generator), ("discriminator", discriminator)],
     )
-    augmentation = build_augmentation(config.augmentation)
+    augmentation = parts.fresh_augmentation() or build_augmentation(config.augmentation)
     for part in terms if augmentation is None else (*terms, augmentation):
         part.place_state(device)
     labels = data.train_labels() if classes else None
@@ -84,12 +91,12 @@ def build_trainer(
     return Trainer(
         discriminator=Player(
             discriminator,
-            build_optimizer(config.optimizers.discriminator, discriminator, where="optimizers.discriminator"),
+            build_optimizer(config.optimizers, "discriminator", discriminator, parts=parts),
             autocast=autocast,
         ),
         generator=Player(
             generator,
-            build_optimizer(config.optimizers.generator, generator, where="optimizers.generator"),
+            build_optimizer(config.optimizers, "generator", generator, parts=parts),
             average=AveragedWeights(generator, relative_length=config.ema.relative_length),
             autocast=autocast,
         ),

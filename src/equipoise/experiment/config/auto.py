@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import torch
@@ -19,8 +19,13 @@ ROWS_LOOKED_AT = 4096
 """Training rows from which gamma is chosen: the mean variance over them is within a few percent."""
 
 
-def resolved(content: Mapping[str, Any], data: PreparedData) -> dict[str, Any]:
+def resolved(content: Mapping[str, Any], data: PreparedData, *, given: Container[int] = ()) -> dict[str, Any]:
     """A configuration with `gamma: auto` and the default augmentation of the consistency penalty written out.
+
+    Args:
+        content: nested dictionaries.
+        data: the prepared data.
+        given: places among the penalties that hold an object, which stays as it is.
 
     Raises:
         ConfigError: gamma is to be automatic, and no penalty has one.
@@ -29,8 +34,10 @@ def resolved(content: Mapping[str, Any], data: PreparedData) -> dict[str, Any]:
     parts = made.get("penalties")
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, (str, Mapping)) for part in parts):
         return made  # the schema says what is wrong with it
-    made["penalties"] = [with_default_augmentation(part, data) for part in parts]
-    return with_automatic_gamma(made, data) if made.get("gamma") == AUTOMATIC else made
+    made["penalties"] = [
+        part if index in given else with_default_augmentation(part, data) for index, part in enumerate(parts)
+    ]
+    return with_automatic_gamma(made, data, given=given) if made.get("gamma") == AUTOMATIC else made
 
 
 def with_default_augmentation(part: str | Mapping[str, Any], data: PreparedData) -> str | Mapping[str, Any]:
@@ -44,7 +51,9 @@ def with_default_augmentation(part: str | Mapping[str, Any], data: PreparedData)
     return {"name": name, "options": {"augmentation": "shift", **options}}
 
 
-def with_automatic_gamma(content: Mapping[str, Any], data: PreparedData) -> dict[str, Any]:
+def with_automatic_gamma(
+    content: Mapping[str, Any], data: PreparedData, *, given: Container[int] = ()
+) -> dict[str, Any]:
     """The configuration with the weights of r1 and r2, and their decay, from the spread of the training data."""
     rows = len(data.split.train)
     chosen = numpy_stream(0, Stream.GAMMA_ROWS, rows).permutation(rows)[:ROWS_LOOKED_AT]
@@ -53,7 +62,7 @@ def with_automatic_gamma(content: Mapping[str, Any], data: PreparedData) -> dict
     parts, is_used = [], False
     for index, part in enumerate(content["penalties"]):
         written = {"name": part} if isinstance(part, str) else dict(part)
-        if build_penalty(PartConfig.model_validate(written), index).decays:
+        if index not in given and build_penalty(PartConfig.model_validate(written), index).decays:
             written["options"] = {**written.get("options", {}), "weight": found.start}
             is_used = True
         parts.append(written)

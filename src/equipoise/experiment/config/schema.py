@@ -242,6 +242,11 @@ class RunConfig(Section):
     evaluations: EvaluationsConfig = EvaluationsConfig()
     outputs: OutputsConfig
     runtime: RuntimeConfig
+    python: dict[str, str] = Field(
+        default_factory=dict,
+        description="Places whose part was given as a Python object, and what it was. Whoever goes on with such a run "
+        "gives the objects again.",
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, complete."""
