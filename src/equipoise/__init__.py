@@ -15,12 +15,19 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "fit": "equipoise.experiment.train",
+    "train": "equipoise.experiment.train",
+    "resume": "equipoise.experiment.resume",
+    "sweep": "equipoise.experiment.sweep.run",
+    "compare": "equipoise.reports",
+    "report": "equipoise.reports:write_report",
     "load": "equipoise.experiment.generator",
     "Gan": "equipoise.experiment.generator",
+    "GAN": "equipoise.experiment.estimator",
+    "Stop": "equipoise.training.events",
     "judge": "equipoise.experiment.judge.datasets:judge_sources",
     "measure": "equipoise.experiment.measure",
     "Verdict": "equipoise.referee",

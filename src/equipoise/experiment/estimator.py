@@ -13,12 +13,32 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from equipoise.experiment.generator import Gan
+from equipoise.data import load
 from equipoise.experiment.judge.datasets import judge_sources
 from equipoise.experiment.prepare import data_options
 from equipoise.experiment.train import fit
 
 SEEDS = 2**31 - 1
+PASSED_ON = (
+    "generator",
+    "discriminator",
+    "latents",
+    "objective",
+    "penalties",
+    "augmentation",
+    "optimizers",
+    "callbacks",
+    "steps",
+    "minutes",
+    "device",
+    "preset",
+    "until",
+    "margin",
+    "keep_best",
+)
+"""Parameters that `equipoise.fit` has under the same name."""
+SCORING_SEED = 0
+"""Of the samples that are scored: the same data get the same score."""
 
 
 class GAN(BaseEstimator):
@@ -154,9 +174,10 @@ class GAN(BaseEstimator):
         """
         del y
         check_is_fitted(self)
-        real = self._checked(X, is_new=False)
-        options = data_options(self.gan_.config.data)
-        return -judge_sources(real, self.gan_.sample_like, options=options, sensitivity="theoretical").jsd_estimate_nats
+        # Read as the run read its data: images at the same size, a table without the columns that were left out.
+        real = load(self._checked(X, is_new=False), options=data_options(self.gan_.config.data))
+        fake = self.gan_.sample_raw(len(real), seed=SCORING_SEED)
+        return -judge_sources(real, fake, sensitivity="theoretical").jsd_estimate_nats
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "gan_")
@@ -187,3 +208,10 @@ class GAN(BaseEstimator):
 
     def _seed(self) -> int:
         return secrets.randbelow(SEEDS) if self.random_state is None else _seed_of(self.random_state)
+
+
+def _seed_of(random_state: Any) -> int:
+    """The number itself, so that a run is that of `equipoise.fit` with this seed; or a draw of a `RandomState`."""
+    if isinstance(random_state, (int, np.integer)):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(SEEDS))

@@ -61,7 +61,7 @@ def forecast_run(planned: Planned) -> Forecast:
     lack: OutOfMemory | None = None
     try:
         with explaining_memory(config, doing="timing a step", is_playing=False):
-            seconds = seconds_per_step(config, data)
+            seconds = seconds_per_step(planned)
             parameters = count_parameters(config, data)
     except OutOfMemory as error:
         lack = error

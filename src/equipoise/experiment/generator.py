@@ -24,7 +24,7 @@ from equipoise.experiment.stored_run import refuse_unexplained_size, stored_clas
 from equipoise.files import replacing_folder
 from equipoise.runfolder import RunFolder, open_run_folder
 from equipoise.spaces import Space, sample_size
-from equipoise.training.checkpoints import checkpoint_files, read_checkpoint
+from equipoise.training.checkpoints import checkpoint_files, network_tensors, read_checkpoint
 from equipoise.training.conditions import ClassLabels, Condition
 from equipoise.training.sampling import joined, sample_batches
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from equipoise.referee import Verdict
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gan:
     """A generator (the running average of its weights) and what turns its output into samples of the data's kind.
 
@@ -210,13 +210,14 @@ class Gan:
             "Write one of these.",
         )
 
+    def __repr__(self) -> str:
+        shape, objective = self.space.shape, self.config.objective.name
+        return f"Gan({self.folder}: {self.space.kind} of shape {shape}, {objective}, step {self.step:,})"
+
     def _repr_html_(self) -> str:
         from html import escape
 
-        return (
-            f"<b>Gan</b> {escape(str(self.folder))}: {self.space.kind} of shape {self.space.shape}, "
-            f"{escape(self.config.objective.name)}, step {self.step:,}"
-        )
+        return f"<b>{escape(repr(self))}</b>"
 
 
 def checkpoints_wanted(run: RunFolder, config: RunConfig, wanted: str | None) -> Path:
@@ -298,8 +299,8 @@ def load_gan(
     refuse_unexplained_size(config, encoder.space, classes, tensors, where=str(run.checkpoints), trusted=trust_code)
     generator, discriminator = build_networks(config, encoder.space, classes, parts=parts, trusted=trust_code)
     try:
-        generator.load_state_dict(stripped("generator.average.", tensors))
-        discriminator.load_state_dict(stripped("discriminator.", tensors, without=NOT_OF_THE_NETWORK))
+        generator.load_state_dict(network_tensors("generator", tensors, average=True))
+        discriminator.load_state_dict(network_tensors("discriminator", tensors))
     except RuntimeError as error:
         raise RunFolderError(
             str(run.checkpoints),

@@ -7,7 +7,7 @@ from functools import partial
 
 import equipoise.reports as reports
 from equipoise.errors import EquipoiseError, InputError, Interrupted, OutOfMemory, PlayDiverged
-from equipoise.experiment.generator import Gan, load
+from equipoise.experiment.generator import Gan, load_gan
 from equipoise.experiment.judge.during_training import EvaluationState, evaluations_handler
 from equipoise.experiment.out_of_memory import explaining_memory
 from equipoise.experiment.prepare import Planned
@@ -122,6 +122,8 @@ class LiveRun:
             handlers.append(self.evaluator)
         with contextlib.suppress(ImportError):
             handlers.append(TensorBoardEvents(self.folder))
+        # Last but one: a person's callback finds in the folder what the event is about.
+        handlers += self.planned.parts.callbacks
         return handlers if watch is None else [*handlers, watch]
 
     def _begin(self) -> None:
@@ -174,7 +176,7 @@ class LiveRun:
 
     def _load(self) -> Gan:
         # The code that it names has just been trained with.
-        return load(self.folder.path, data=self.planned.data, trust_code=True)
+        return load_gan(self.folder.path, parts=self.planned.parts, data=self.planned.data, trust_code=True)
 
     def _is_judged(self, step: int) -> bool:
         """Whether a run that was killed between its verdict and its report has its verdict."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,8 @@ import torch
 from equipoise.data import DataOptions, PreparedData, load, prepare
 from equipoise.distributed import process_group
 from equipoise.errors import ConfigError, Interrupted, RunFolderError
+from equipoise.experiment.build.python_parts import PythonParts
+from equipoise.experiment.build.recorded import with_findings, with_python_parts
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.auto import resolved
 from equipoise.experiment.config.files import read_config, validated
@@ -38,10 +41,11 @@ TRIAL_STEPS = 8
 
 @dataclass(frozen=True)
 class Planned:
-    """A complete configuration with the data it is about."""
+    """A complete configuration with the data it is about, and the parts that it cannot make itself."""
 
     config: RunConfig
     data: PreparedData
+    parts: PythonParts = PythonParts()
 
 
 def plan_run(
@@ -55,25 +59,23 @@ def plan_run(
     device: str = "auto",
     preset_wanted: str | None = None,
     like: Planned | None = None,
+    parts: PythonParts = PythonParts(),
+    named: Mapping[str, Any] | None = None,
 ) -> Planned:
     """Read the data, choose a preset, put the person's settings in, and turn minutes into steps.
 
-    `like` is an earlier plan for the same source: where it reads them in the same way, its data are taken.
+    `like` is an earlier plan for the same source: where it reads them in the same way, its data are taken. `parts` are
+    the objects among the arguments of `fit`, and `named` are settings for those arguments that have a name.
 
     Raises:
         ConfigError: a setting is unknown or does not fit.
         DataError: the data cannot be read.
         OutOfMemory: the data, or a step that is timed for `minutes`, do not fit into memory.
     """
-    if steps is not None and minutes is not None:
-        raise ConfigError("--steps, --minutes", "both are given.", "Expected one budget.", "Leave one of them out.")
-    if minutes is not None and not minutes > 0:
-        raise ConfigError("--minutes", f"{minutes:g} is not a time.", "Expected a number above 0.", "Give minutes.")
-    if steps is not None and steps < 1:
-        raise ConfigError("--steps", f"{steps} is not a number of steps.", "Expected 1 or more.", "Give a larger one.")
+    require_one_budget(steps, minutes)
     content, lines = read_config(config_file) if config_file else ({}, {})
     changes = read_settings(settings)
-    asked = merged(content, changes)
+    asked = merged(merged(content, changes), named or {})
     for section in ("data", "outputs", "runtime", "evaluations"):
         _require_section(asked, section, where=str(config_file) if config_file else "configuration")
     if seed is not None:
@@ -98,8 +100,9 @@ def plan_run(
         device=chosen_device,
         threads=available_threads(),
     )
-    full = resolved(merged(base, asked), data)
+    full = resolved(merged(base, asked), data, given=parts.penalties)
     full["runtime"] = {**full["runtime"], "device": chosen_device}
+    full, parts = with_python_parts(full, parts, asked=asked, classes=data.n_classes)
     config = validated(full, where=where, lines=lines)
     if config.networks.conditional and not data.n_classes:
         raise ConfigError(
@@ -115,11 +118,14 @@ def plan_run(
             "Expected labels: subfolders of pictures, a label array, or a column named by data.labels.",
             "Leave --balance out, or name the labels, e.g. --set data.labels=COLUMN.",
         )
+    if parts.places:
+        full = with_findings(full, config, data, parts)
+        config = validated(full, where=where, lines=lines)
     if minutes is not None:
         share = PLAY_SHARE if config.evaluations.count == 0 else PLAY_SHARE * (1 - EVALUATIONS_SHARE)
         timing = explaining_memory(config, doing="timing a step for --minutes", is_playing=False)
         with timing, stopping_at_once(before_the_run):
-            steps = max(10, int(minutes * 60 * share / seconds_per_step(config, data)))
+            steps = max(10, int(minutes * 60 * share / seconds_per_step(Planned(config, data, parts))))
     # How often things are written follows the length of the run, unless the person set it for this very run.
     if steps is not None or "outputs" not in content:
         full["training"] = {**full["training"], "steps": steps or config.training.steps}
@@ -132,7 +138,21 @@ def plan_run(
             if key in content["evaluations"]
         }
         full["evaluations"] = {**wishes, **changes.get("evaluations", {})}
-    return Planned(validated(full, where=where, lines=lines), data)
+    return Planned(validated(full, where=where, lines=lines), data, parts)
+
+
+def require_one_budget(steps: int | None, minutes: float | None) -> None:
+    """Refuse two lengths for one run, and a length that is none.
+
+    Raises:
+        ConfigError: both are given, or one of them is no number of steps or of minutes.
+    """
+    if steps is not None and minutes is not None:
+        raise ConfigError("--steps, --minutes", "both are given.", "Expected one budget.", "Leave one of them out.")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise ConfigError("--minutes", f"{minutes:g} is not a time.", "Expected a number above 0.", "Give minutes.")
+    if steps is not None and steps < 1:
+        raise ConfigError("--steps", f"{steps} is not a number of steps.", "Expected 1 or more.", "Give a larger one.")
 
 
 def prepare_data(source: Any, section: DataConfig, seed: int) -> PreparedData:
@@ -142,14 +162,27 @@ def prepare_data(source: Any, section: DataConfig, seed: int) -> PreparedData:
         DataError: the data cannot be read.
         OutOfMemory: they do not fit into memory.
     """
-    options = DataOptions(**section.model_dump(exclude={"source", "balance"}))
+    options = data_options(section)
     with explaining_memory_of_data(section), stopping_at_once(partial(_while_reading, source)):
         return prepare(load(source, options=options), seed=seed)
+
+
+def data_options(section: DataConfig) -> DataOptions:
+    """How a run reads its data."""
+    return DataOptions(**section.model_dump(exclude={"source", "balance"}))
 
 
 def _while_reading(source: Any, by: str) -> Interrupted:
     name = source if isinstance(source, (str, Path)) else f"a {type(source).__name__}"
     return Interrupted(f"reading {name}", f"stopped by {by}.", "", "Nothing has changed. Give the same command again.")
+
+
+FROM_PYTHON = "given from Python"
+
+
+def is_from_python(config: RunConfig) -> bool:
+    """Whether the data of a run have neither a path nor a name."""
+    return config.data.source.endswith(FROM_PYTHON)
 
 
 def require_path(config: RunConfig, *, where: str) -> None:
@@ -158,12 +191,12 @@ def require_path(config: RunConfig, *, where: str) -> None:
     Raises:
         RunFolderError: the data have neither a path nor a name.
     """
-    if config.data.source.endswith("given from Python"):
+    if is_from_python(config):
         raise RunFolderError(
             where,
             f"the run was started with {config.data.source}.",
             "Expected a run whose data have a path or a name.",
-            "Save the data to a file and train on that, to be able to come back to the run.",
+            "Give them again: equipoise.resume(folder, data=...); or save them to a file and train on that.",
         )
 
 
@@ -197,10 +230,10 @@ def available_threads() -> int:
     return max(1, cores // process_group().local_processes)
 
 
-def seconds_per_step(config: RunConfig, data: PreparedData, *, trusted: bool = True) -> float:
+def seconds_per_step(planned: Planned, *, trusted: bool = True) -> float:
     """Time of one step, from a throw-away trial on this machine: the median of groups of steps, after a warm-up."""
-    torch.set_num_threads(config.runtime.threads)
-    trainer = build_trainer(config, data, trusted=trusted)
+    torch.set_num_threads(planned.config.runtime.threads)
+    trainer = build_trainer(planned.config, planned.data, parts=planned.parts, trusted=trusted)
     for _ in range(3):
         trainer.train_step()
     times: list[float] = []
@@ -253,7 +286,7 @@ def _data_section(asked: dict[str, Any], source: Any, where: str) -> DataConfig:
             "Write 'data:' and below it 'source: PATH'.",
         )
     if source is not None:
-        name = source if isinstance(source, (str, Path)) else f"a {type(source).__name__} given from Python"
+        name = source if isinstance(source, (str, Path)) else f"a {type(source).__name__} {FROM_PYTHON}"
         section = {**section, "source": str(name)}
     if "source" not in section:
         raise ConfigError(

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from equipoise.augmentation import Augmentation
 from equipoise.data import PreparedData
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup, process_group, restarts
 from equipoise.errors import ConfigError, NewerFormat, RunFolderError
+from equipoise.experiment.build.python_parts import NetworkFactory, OptimizerFactory, require_parts, sort_parts
 from equipoise.experiment.build.trainer import build_trainer, plan_of
 from equipoise.experiment.changed import changed_environment, changed_settings, environment, refuse
 from equipoise.experiment.config.files import read_run_config
+from equipoise.experiment.config.overrides import merged
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.generator import Gan
 from equipoise.experiment.judge.during_training import EvaluationState
 from equipoise.experiment.live_run import LiveRun
 from equipoise.experiment.many_processes import agreed_plan
 from equipoise.experiment.out_of_memory import explaining_memory
-from equipoise.experiment.prepare import Planned, prepare_data, require_path, seconds_per_step
+from equipoise.experiment.prepare import (
+    Planned,
+    is_from_python,
+    prepare_data,
+    require_one_budget,
+    require_path,
+    seconds_per_step,
+)
 from equipoise.locking import locked
+from equipoise.objectives.base import Objective
+from equipoise.penalties.base import Penalty
 from equipoise.runfolder import RunFolder, open_run_folder
+from equipoise.training import Handler
 from equipoise.training.checkpoints import (
     SET_ASIDE,
     checkpoint_files,
@@ -43,6 +58,14 @@ from equipoise.training.progress import Progress
 def resume(
     folder: Path | str,
     *,
+    data: Any = None,
+    generator: nn.Module | NetworkFactory | None = None,
+    discriminator: nn.Module | NetworkFactory | None = None,
+    objective: Objective | str | Mapping[str, Any] | None = None,
+    penalties: Sequence[Penalty | str | Mapping[str, Any]] | None = None,
+    augmentation: Augmentation | str | Mapping[str, Any] | None = None,
+    optimizers: OptimizerFactory | str | Mapping[str, Any] | None = None,
+    callbacks: Sequence[Handler] = (),
     steps: int | None = None,
     minutes: float | None = None,
     trust_code: bool = False,
@@ -51,8 +74,19 @@ def resume(
 ) -> Gan:
     """Continue a run from its newest whole checkpoint.
 
+    The parts of a run that was begun with Python objects are given again, made as they were then; with the same parts
+    the result is that of the run that was never stopped, bit for bit. A part that has a name need not be given.
+
     Args:
         folder: the run folder.
+        data: what the run was begun with, where that was no path or built-in name.
+        generator: as in `equipoise.fit`; its weights are those of the checkpoint.
+        discriminator: the same for the other player.
+        objective: as in `equipoise.fit`.
+        penalties: as in `equipoise.fit`, in the same order.
+        augmentation: as in `equipoise.fit`.
+        optimizers: as in `equipoise.fit`.
+        callbacks: as in `equipoise.fit`; they may be others than before.
         steps: a new, larger number of steps in all; the schedules end where they were planned to, and the added
             steps run at their final values.
         minutes: the same as a time from now on.
@@ -62,31 +96,42 @@ def resume(
     Raises:
         RunFolderError: no whole checkpoint; another process writes to the folder; or what decides the result has
             changed since the run began, and `force` is not given.
+        ConfigError: a part that was given as an object is not given again.
         OutOfMemory: the message says what to lower.
     """
     run = open_run_folder(folder)
     config = read_run_config(run)
-    require_path(config, where=str(run.path))
-    if steps is not None and minutes is not None:
-        raise ConfigError("--steps, --minutes", "both are given.", "Expected one budget.", "Leave one of them out.")
-    if minutes is not None and not minutes > 0:
-        raise ConfigError("--minutes", f"{minutes:g} is not a time.", "Expected a number above 0.", "Give minutes.")
+    parts, named = sort_parts(
+        generator=generator,
+        discriminator=discriminator,
+        objective=objective,
+        penalties=penalties,
+        augmentation=augmentation,
+        optimizers=optimizers,
+        callbacks=callbacks,
+    )
+    again = ", data=..." if is_from_python(config) and data is None else ""
+    require_parts(config.python, parts, places=config.python, call=f"equipoise.resume({str(run.path)!r}{again}")
+    refuse(_other_names(config, named), where=str(run.path))
+    if data is None:
+        require_path(config, where=str(run.path))
+    require_one_budget(steps, minutes)
     group = process_group()
     with explaining_memory(config), locked(run.path) if group.is_main else nullcontext():
         torch.set_num_threads(config.runtime.threads)
-        data = prepare_data(config.data.source, config.data, config.seed)
-        planned = Planned(config, data)
-        said = _require_unchanged(run, config, data, force=force, records=group.is_main)
+        prepared = prepare_data(config.data.source if data is None else data, config.data, config.seed)
+        planned = Planned(config, prepared, replace(parts, latents=config.networks.latents))
+        said = _require_unchanged(run, config, prepared, force=force, records=group.is_main)
         tensors, numbers, broken = _newest_checkpoint(run, planned, group, trusted=trust_code)
         step = int(numbers["step"])
         if restarts() and max(config.training.steps, int(run.read_status().get("steps") or 0)) > step:
             steps = minutes = None  # torchrun began anew what this command had begun: the plan is in the folder
         if minutes is not None:
-            steps = step + max(1, int(minutes * 60 / seconds_per_step(config, data, trusted=trust_code)))
+            steps = step + max(1, int(minutes * 60 / seconds_per_step(planned, trusted=trust_code)))
         total, goes_on = _length(run, config, step, steps), steps is not None
         evaluations = EvaluationState.read(run).extended_to(total) if group.is_main else EvaluationState()
         plan = agreed_plan(group, plan_of(config, evaluation_steps=evaluations.steps, total=total))
-        trainer = build_trainer(config, data, plan=plan, trusted=trust_code)
+        trainer = build_trainer(config, prepared, plan=plan, parts=planned.parts, trusted=trust_code)
         restore(trainer, tensors, numbers, where=str(run.checkpoints))
         group.wait()  # until all have read what is about to change
         if group.is_main:
@@ -103,6 +148,15 @@ def resume(
         if group.is_main and not (run.samples / "real.png").is_file():
             live.grids.write_real()
         return live.finish()
+
+
+def _other_names(config: RunConfig, named: Mapping[str, Any]) -> list[str]:
+    """Sentences about parts that were given by another name than the run was begun with."""
+    now = {key: value for key, value in named.items() if key != "penalties"}
+    said = changed_settings(config.to_dict(), merged(config.to_dict(), now))
+    then = [part.name for part in config.penalties]
+    names = [part.get("name") for part in named.get("penalties", ())]
+    return [*said, f"penalties: {then} when the run began, {names} now"] if names and names != then else said
 
 
 def _require_unchanged(
@@ -174,7 +228,9 @@ def _begun_anew(run: RunFolder, planned: Planned, *, trusted: bool) -> list[str]
         raise
     except RunFolderError:
         # Alone: the other processes find it when it is there.
-        trainer = build_trainer(planned.config, planned.data, trusted=trusted, group=SINGLE_PROCESS)
+        trainer = build_trainer(
+            planned.config, planned.data, parts=planned.parts, trusted=trusted, group=SINGLE_PROCESS
+        )
         save_checkpoint(run.checkpoints, trainer.state)
     return [f"{path.name} was broken; the configuration determines it, and it was written anew." for path in files]
 

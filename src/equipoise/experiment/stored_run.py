@@ -81,7 +81,7 @@ def refuse_unexplained_size(
         )
         if layers > len(tensors):
             raise _unfit(where, f"{layers:,} layers in the {role}, and the checkpoint holds {len(tensors)} tensors")
-    if ":" in config.networks.family:  # the person's own code, which they trust or which is refused
+    if ":" in config.networks.family or config.python:  # the person's own code, which they trust or which is refused
         return
     plain = config.model_copy(update={"networks": config.networks.model_copy(update=sections)})
     held = sum(tensor.numel() for tensor in tensors.values())

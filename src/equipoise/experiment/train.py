@@ -5,16 +5,20 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from equipoise.augmentation import Augmentation
 from equipoise.data import PreparedData
 from equipoise.distributed import process_group
 from equipoise.errors import StorageError
+from equipoise.experiment.build.python_parts import NetworkFactory, OptimizerFactory, sort_parts
 from equipoise.experiment.build.trainer import build_trainer, plan_of
 from equipoise.experiment.changed import environment
 from equipoise.experiment.config.schema import RunConfig
@@ -27,13 +31,15 @@ from equipoise.experiment.judge.during_training import (
 from equipoise.experiment.live_run import LiveRun
 from equipoise.experiment.many_processes import agreed_config, agreed_plan, begun_before, launch_name
 from equipoise.experiment.out_of_memory import explaining_memory
-from equipoise.experiment.prepare import Planned, plan_run, prepare_data
+from equipoise.experiment.prepare import Planned, is_from_python, plan_run, prepare_data
 from equipoise.experiment.resume import resume
 from equipoise.experiment.signals import before_the_run, in_folder, stopping_at_once
 from equipoise.files import write_text
 from equipoise.locking import locked
+from equipoise.objectives.base import Objective
+from equipoise.penalties.base import Penalty
 from equipoise.runfolder import RunFolder, create_run_folder
-from equipoise.training import Trainer
+from equipoise.training import Handler, Trainer
 from equipoise.training.checkpoints import save_checkpoint
 from equipoise.training.progress import Progress
 from equipoise.training.weighting import WEIGHTED, density_under_data
@@ -42,6 +48,14 @@ from equipoise.training.weighting import WEIGHTED, density_under_data
 def fit(
     data: Any,
     *,
+    generator: nn.Module | NetworkFactory | None = None,
+    discriminator: nn.Module | NetworkFactory | None = None,
+    latents: int | None = None,
+    objective: Objective | str | Mapping[str, Any] | None = None,
+    penalties: Sequence[Penalty | str | Mapping[str, Any]] | None = None,
+    augmentation: Augmentation | str | Mapping[str, Any] | None = None,
+    optimizers: OptimizerFactory | str | Mapping[str, Any] | None = None,
+    callbacks: Sequence[Handler] = (),
     outdir: Path | str | None = None,
     steps: int | None = None,
     minutes: float | None = None,
@@ -57,35 +71,75 @@ def fit(
 ) -> Gan:
     """Train a generator on `data` and return it.
 
+    Every part may be an object of yours. Such a run has a folder, a report and a verdict like any other; its
+    configuration says which parts were objects, and `equipoise.resume` and `equipoise.load` are given them again.
+
     Args:
         data: a folder or zip of images, a CSV, Parquet or numpy file, a built-in name, a DataFrame, an array, a
             tensor or a torch Dataset.
+        generator: a module that maps latents `(batch, latents)` to samples `(batch, *space.shape)` as the networks see
+            them (images in [-1, 1], points and columns standardised), or a factory of one. A module is copied, and the
+            copy trains from the weights that it has; whoever wants the same weights again seeds what makes them. A
+            factory is called as `factory(space, latents=..., classes=...)` with those of the two that its signature
+            asks for, and draws its weights from `seed`. Networks that draw numbers of their own, such as dropout, are
+            not resumed bit for bit.
+        discriminator: the same from samples to logits `(batch,)`. Both are given class labels as a second argument
+            where the data have labels and both take them.
+        latents: width of the generator's latents; needed for a module without `latent_dimensions`.
+        objective: an `Objective`, a name, or `{"name": ..., "options": ...}`.
+        penalties: penalties, names, or names with options; an empty list trains without. A penalty that remembers
+            starts from what it remembers when it is given.
+        augmentation: an `Augmentation`, a name, or options by name.
+        optimizers: a function from parameters to a torch optimizer, the name of one, or settings such as
+            `{"name": "AdamW", "learning_rate": 1e-3, "options": {...}}`; for both players, or a mapping from
+            "generator" and "discriminator" to these. The schedule scales the learning rate that it is made with.
+        callbacks: functions of one event of `equipoise.training.events`, called after the run folder has been written.
+            One that returns `equipoise.Stop("why")` ends the run after the present step, as complete.
         outdir: the run folder to make; by default `runs/NAME-NUMBER`.
-        steps: how long to play; or
+        steps: how long to train; or
         minutes: the same as a time, turned into steps once.
         seed: decides the split, the weights and every draw.
         device: auto, cpu, cuda or mps.
         preset: the complete configuration to start from; by default chosen from the data.
         settings: changes to it, each `"key.path=value"` as on the command line.
-        until: "not-distinguished" ends the run at the first look of the referee that says so; with
+        until: "not-distinguished" ends the run at the first interim evaluation that says so; with
         margin: a JSD in nats, at the first that says "equivalent" within it.
-        keep_best: keep the checkpoint of the look with the smallest estimate, and return that generator.
-        on_collapse: what to do when the referee's looks say that play has collapsed or diverged: "rollback" to a
+        keep_best: keep the checkpoint of the evaluation with the smallest estimate, and return that generator.
+        on_collapse: what to do when the evaluations say that training has collapsed or diverged: "rollback" to a
             checkpoint with a lower learning rate, "stop", or "continue", the default.
         progress: who is told how far the run has come.
 
     Raises:
-        InputError: the data or a setting cannot be used; the message says why.
+        InputError: the data, a part or a setting cannot be used; the message says why. A network is tried on a few
+            samples before any step is taken.
         PlayDiverged: the game left the finite numbers, once more than it may be put back.
         OutOfMemory: the message says what to lower.
     """
+    parts, named = sort_parts(
+        generator=generator,
+        discriminator=discriminator,
+        latents=latents,
+        objective=objective,
+        penalties=penalties,
+        augmentation=augmentation,
+        optimizers=optimizers,
+        callbacks=callbacks,
+    )
     settings = (
         *settings,
         *evaluation_settings(until, margin, keep_best),
         *([] if on_collapse is None else [f"recovery.on_collapse={on_collapse}"]),
     )
     planned = plan_run(
-        data, settings=settings, steps=steps, minutes=minutes, seed=seed, device=device, preset_wanted=preset
+        data,
+        settings=settings,
+        steps=steps,
+        minutes=minutes,
+        seed=seed,
+        device=device,
+        preset_wanted=preset,
+        parts=parts,
+        named=named,
     )
     return train_planned(planned, None if outdir is None else Path(outdir), progress=progress)
 
@@ -116,7 +170,7 @@ def train(
 def train_planned(planned: Planned, folder: Path | None = None, *, progress: Progress | None = None) -> Gan:
     """Train a planned run in a new folder; of many processes, the first one makes it and writes."""
     group = process_group()
-    planned = Planned(agreed_config(group, planned.config, planned.data), planned.data)
+    planned = replace(planned, config=agreed_config(group, planned.config, planned.data))
     torch.set_num_threads(planned.config.runtime.threads)
     evaluations = EvaluationState()
     with explaining_memory(planned.config), stopping_at_once(before_the_run):
@@ -125,7 +179,7 @@ def train_planned(planned: Planned, folder: Path | None = None, *, progress: Pro
         config = planned.config
         plan = agreed_plan(group, plan_of(config, evaluation_steps=evaluations.steps))
         # Before the folder: a configuration that cannot be built leaves nothing.
-        trainer = build_trainer(config, planned.data, plan=plan)
+        trainer = build_trainer(config, planned.data, plan=plan, parts=planned.parts)
         if not group.is_main:
             run = RunFolder(Path(group.broadcast_object("")))
             return LiveRun(run, planned, trainer, evaluations=evaluations).finish()
@@ -171,7 +225,7 @@ def next_folder(config: RunConfig) -> Path:
 def numbered_folders(config: RunConfig) -> Iterator[Path]:
     """`runs/NAME-1`, `runs/NAME-2` and so on, without end."""
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(config.data.source).stem).strip("-") or "run"
-    name = "python" if config.data.source.endswith("given from Python") else stem
+    name = "python" if is_from_python(config) else stem
     return (Path("runs") / f"{name}-{number}" for number in itertools.count(1))
 
 

@@ -194,6 +194,10 @@ def step_of(path: Path) -> int:
     return int(path.stem.split("-")[1])
 
 
+NAMES_IN_A_CHECKPOINT = ("optimiser", "average", "memory")
+"""What is stored beside a player's weights, under its name. Frozen: the keys of every checkpoint."""
+
+
 def checkpoint_files(folder: Path) -> list[Path]:
     """The tensor files of the checkpoints in `folder`, oldest first."""
     return sorted(path for path in folder.glob("step-*.safetensors") if STEP_NAME.fullmatch(path.stem))
@@ -222,11 +226,9 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
     """
     try:
         for name, player in trainer.players.items():
-            player.network.load_state_dict(
-                _stripped(f"{name}.", tensors, without=("optimiser.", "average.", "memory."))
-            )
+            player.network.load_state_dict(network_tensors(name, tensors))
             if player.average is not None:
-                player.average.network.load_state_dict(_stripped(f"{name}.average.", tensors))
+                player.average.network.load_state_dict(network_tensors(name, tensors, average=True))
                 player.average.updates = int(numbers[f"{name}_average_updates"])
             device = next(player.network.parameters()).device
             player.memory = {key: t.to(device) for key, t in _stripped(f"{name}.memory.", tensors).items()}
@@ -234,7 +236,8 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
             for key, tensor in _stripped(f"{name}.optimiser.", tensors).items():
                 index, _, entry = key.partition(".")
                 state.setdefault(int(index), {})[entry] = tensor.clone()
-            _check_memory(state, list(player.parameters))
+            weights = [weight for group in player.optimizer.param_groups for weight in group["params"]]
+            _check_memory(state, weights)
             groups = player.optimizer.state_dict()["param_groups"]
             player.optimizer.load_state_dict({"state": state, "param_groups": groups})
         for owner, memory in trainer.memories.items():
@@ -314,8 +317,13 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(stream, "blake2b").hexdigest()
 
 
-def _stripped(prefix: str, tensors: Mapping[str, Tensor], *, without: tuple[str, ...] = ()) -> dict[str, Tensor]:
-    names = (name for name in tensors if name.startswith(prefix))
-    return {
-        name[len(prefix) :]: tensors[name] for name in names if not name[len(prefix) :].startswith(without or ("\0",))
-    }
+def network_tensors(player: str, tensors: Mapping[str, Tensor], *, average: bool = False) -> dict[str, Tensor]:
+    """The weights of a player's network in a checkpoint, or of its average, by the network's own names."""
+    if average:
+        return _stripped(f"{player}.average.", tensors)
+    others = tuple(f"{name}." for name in NAMES_IN_A_CHECKPOINT)
+    return {name: t for name, t in _stripped(f"{player}.", tensors).items() if not name.startswith(others)}
+
+
+def _stripped(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

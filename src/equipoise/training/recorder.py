@@ -17,9 +17,10 @@ from equipoise.randomness import Stream
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
 from equipoise.training.checkpoints import save_checkpoint
+from equipoise.training.conditions import ClassLabels
 from equipoise.training.events import CheckpointDue, Ended, Event, Measured, RolledBack, SamplesDue
 from equipoise.training.progress import Progress
-from equipoise.training.sampling import draw_samples
+from equipoise.training.sampling import joined, stream_samples
 from equipoise.training.state import TrainingState
 
 
@@ -39,22 +40,26 @@ class SampleGrids:
         """The sample grid or plot of a step, and the numbers behind it for points and tables."""
         domain = self.data.domain
         drawn = [
-            draw_samples(
-                state.sampled_generator,
-                count,
-                latent_dimensions=state.batches.latent_dimensions,
-                seed=self.seed,
-                purpose=Stream.SAMPLE_GRID,
-                sample_numbers=sample_size(self.data.space),
-                class_shares=torch.from_numpy(self.data.class_shares) if self.conditional else None,
-                label=label,
-                device=state.batches.real.device,
+            joined(
+                stream_samples(
+                    state.sampled_generator,
+                    count,
+                    latent_dimensions=state.batches.latent_dimensions,
+                    seed=self.seed,
+                    purpose=Stream.SAMPLE_GRID,
+                    sample_numbers=sample_size(self.data.space),
+                    condition=self._asked(label),
+                    device=state.batches.real.device,
+                )
             )[0].numpy()
             for count, label in domain.shown_draws(self.data.n_classes, by_class=self.conditional)
         ]
         values = self.data.encoder.decode(np.concatenate(drawn))
         path = self.folder.sample_file(state.step, ".png")
         domain.save_shown(values, path, read_real=lambda: self.data.shown_part("train").values)
+
+    def _asked(self, label: int | None) -> ClassLabels | None:
+        return ClassLabels(torch.from_numpy(self.data.class_shares), label) if self.conditional else None
 
 
 class Recorder:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
-from equipoise.training.conditions import Condition
 from equipoise.randomness import Stream, torch_stream
+from equipoise.training.conditions import Condition
 
 CHUNK = 1024
 """Latents drawn at once. Part of the definition: sample i does not depend on how many are asked for."""

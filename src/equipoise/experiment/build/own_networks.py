@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from equipoise.errors import ConfigError
 from equipoise.experiment.out_of_memory import is_out_of_memory
 from equipoise.spaces import Space
+from equipoise.training.checkpoints import NAMES_IN_A_CHECKPOINT
 
 ROWS_TRIED = 3
 """Samples that a network is tried on; not 1, which hides a missing or an added axis."""
@@ -69,6 +70,11 @@ def takes_labels(given: nn.Module | Callable[..., nn.Module]) -> bool:
     return inspect.Parameter.VAR_POSITIONAL in kinds or sum(kind in positional for kind in kinds) > 1
 
 
+def was_told_latents(given: nn.Module | Callable[..., nn.Module]) -> bool:
+    """Whether a network was made by a factory that asks for the width of the latents."""
+    return not isinstance(given, nn.Module) and asks_for(given, "latents")
+
+
 def settle_latents(generator: nn.Module, given: Any, *, told: int, asked: int | None) -> None:
     """Make sure that a generator has `latent_dimensions`, the width of the latents that it wants.
 
@@ -81,7 +87,7 @@ def settle_latents(generator: nn.Module, given: Any, *, told: int, asked: int | 
     Raises:
         ConfigError: neither it nor the person says so, or they contradict each other.
     """
-    was_told = given is None or not isinstance(given, nn.Module) and asks_for(given, "latents")
+    was_told = given is None or was_told_latents(given)
     own, latents = getattr(generator, "latent_dimensions", None), told if was_told else asked
     if own is None and latents is None:
         raise ConfigError(
@@ -117,6 +123,14 @@ def check_player(role: str, network: nn.Module, space: Space, *, classes: int, d
             f"{type(network).__name__} has no parameter that requires a gradient.",
             "Expected weights to train.",
             "Give it parameters, or set requires_grad on them.",
+        )
+    taken = [name for name, _ in network.named_children() if name in NAMES_IN_A_CHECKPOINT]
+    if taken:
+        raise ConfigError(
+            role,
+            f"its submodule '{taken[0]}' has a name that a checkpoint uses for something else.",
+            f"Expected other names than {', '.join(NAMES_IN_A_CHECKPOINT)}.",
+            "Rename it.",
         )
     lies_on = {weight.device.type for weight in (*weights, *network.buffers())}
     if not lies_on <= {"cpu"} and lies_on != {device.type}:
