@@ -20,7 +20,7 @@ from equipoise.training.checkpoints import save_checkpoint
 from equipoise.training.conditions import ClassLabels
 from equipoise.training.events import CheckpointDue, Ended, Event, Measured, RolledBack, SamplesDue
 from equipoise.training.progress import Progress
-from equipoise.training.sampling import joined, stream_samples
+from equipoise.training.sampling import joined, sample_batches
 from equipoise.training.state import TrainingState
 
 
@@ -41,7 +41,7 @@ class SampleGrids:
         domain = self.data.domain
         drawn = [
             joined(
-                stream_samples(
+                sample_batches(
                     state.sampled_generator,
                     count,
                     latent_dimensions=state.batches.latent_dimensions,

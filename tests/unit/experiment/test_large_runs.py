@@ -93,7 +93,9 @@ def test_no_more_rows_are_read_than_a_verdict_takes(tmp_path: Path, monkeypatch:
     raw = load(path)
     read = []
     rows = type(raw.values).__getitem__
-    monkeypatch.setattr(type(raw.values), "__getitem__", lambda self, index: read.append(len(index)) or rows(self, index))
+    monkeypatch.setattr(
+        type(raw.values), "__getitem__", lambda self, index: read.append(len(index)) or rows(self, index)
+    )
     judge_sources(path, path)
     assert read == [150, 150]
     numbers = np.arange(1000) * 3

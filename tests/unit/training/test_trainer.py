@@ -19,8 +19,8 @@ from equipoise.training import (
     Stop,
     Trainer,
 )
-from equipoise.training.histograms import BINS, logit_histogram
 from equipoise.training.conditions import ClassLabels
+from equipoise.training.histograms import BINS, logit_histogram
 from equipoise.training.sampling import CHUNK, SUB_BATCH, joined, sample_batches
 
 
