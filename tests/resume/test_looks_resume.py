@@ -192,7 +192,7 @@ def test_a_run_cut_off_between_the_look_and_its_end_ends_there(tmp_path, monkeyp
     easy_goal(monkeypatch, from_step=12)
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "load", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(run_module, "load_gan", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             started(folder, *EVALUATIONS, "evaluations.until=not-distinguished")
     run = RunFolder(folder)

@@ -92,7 +92,7 @@ def test_what_was_given_is_kept(clock):
 def test_minutes_leave_room_for_looks(monkeypatch):
     import equipoise.experiment.prepare as preparing
 
-    monkeypatch.setattr(preparing, "seconds_per_step", lambda config, data: 0.01)
+    monkeypatch.setattr(preparing, "seconds_per_step", lambda planned: 0.01)
     with_evaluations, without = (
         plan_run("grid25", minutes=1, settings=[*SMALL, *more]).config.training.steps
         for more in ((), ("evaluations.count=0",))
