@@ -1,6 +1,6 @@
 """Short runs in processes that can be killed at chosen moments, and all that they leave, to be compared bit for bit.
 
-Runs are forked from a process that has imported what they need and plays nothing, on one thread: that saves seconds of
+Runs are forked from a process that has imported what they need and trains nothing, on one thread: that saves seconds of
 import for each of them. Watching a folder is by inotify, and small disks are tmpfs mounts: Linux only.
 """
 
@@ -42,8 +42,8 @@ from equipoise.training.checkpoints import SET_ASIDE, checkpoint_files, read_che
 
 CLOCKS = ("seconds", "steps_per_second", "play_seconds", "look_seconds", "look_time", "seal", "time", "updated")
 """What depends on the time that things took, wherever it stands."""
-SPOILT = "spoilt"
-"""Name of the file beside a run that says that its play has just left the finite numbers."""
+NON_FINITE = "non-finite"
+"""Name of the file beside a run that says that its training has just left the finite numbers."""
 
 
 # Processes.
@@ -88,7 +88,7 @@ def forked(work: Callable[[], Any], *, all_writers: bool = False, variables: Map
 
     Args:
         work: is done.
-        all_writers: whether the report and the pictures of points and tables are written too. They are drawn from
+        all_writers: whether the report and the plots of points and tables are written too. They are drawn from
             what is compared anyway, and would take most of the time of so short a run.
         variables: of the environment, beside those of this process.
     """
@@ -151,7 +151,7 @@ def is_whole(run: Path) -> bool:
 
 
 def spoil_twice(at: int, sign: Path) -> None:
-    """Make one gradient of the generator NaN in step `at` of play that was put back once or never; `sign` says when."""
+    """Make one gradient of the generator NaN in step `at`, before and after a first rollback; `sign` says when."""
     step = Trainer.train_step
 
     def contaminated(trainer: Trainer, *, measure: bool = False) -> Any:
@@ -200,7 +200,7 @@ MOMENTS = (
     Moment("checkpoint half-written", "checkpoints", HALF_WRITTEN, ("created",), 8, 0.005),
     Moment("checkpoint dropped", "checkpoints", ".*", ("deleted",), 6),
     Moment("file of the run folder half-written", ".", HALF_WRITTEN, ("created",), 8, 0.001),
-    Moment("row appended", ".", r"(metrics|journal)\.jsonl", ("changed",), 8),
+    Moment("row appended", ".", r"(metrics|event_log)\.jsonl", ("changed",), 8),
     Moment("look or verdict appended", ".", r"verdicts\.jsonl", ("changed",), 2),
     Moment("best checkpoint being kept", "best", ".*", ("created", "moved", "deleted"), 4, 0.001),
     Moment("samples half-written", "samples", r".*", ("created", "moved"), 3, 0.003),
@@ -281,15 +281,15 @@ def kill_at(start: Callable[[], Child], run: Path, moment: Moment, count: int, d
 
 
 def kill_in_rollback(start: Callable[[], Child], run: Path, count: int) -> tuple[Child, bool]:
-    """Start a process and kill it at the `count`-th thing that happens in its folder after its play was spoilt."""
+    """Start a process and kill it at the `count`-th thing that happens in its folder after its first NaN."""
     watch = Watch(run)
     try:
-        child, is_spoilt = start(), False
+        child, is_non_finite = start(), False
         while child.is_alive():
             for folder, kind, name in watch.events(0.02):
                 if folder == "..":
-                    is_spoilt = is_spoilt or name == SPOILT
-                elif is_spoilt and (kind != "changed" or name == "journal.jsonl"):
+                    is_non_finite = is_non_finite or name == NON_FINITE
+                elif is_non_finite and (kind != "changed" or name == "event_log.jsonl"):
                     count -= 1
                     if count == 0:
                         return child, child.kill()
@@ -333,7 +333,7 @@ def reached(run: Path) -> int:
 
 def resumed_at(run: Path) -> list[int]:
     """The steps of the checkpoints that resumes began at."""
-    return [row["step"] for row in read_lines(run / "journal.jsonl") if row.get("event") == "resumed"]
+    return [row["step"] for row in read_lines(run / "event_log.jsonl") if row.get("event") == "resumed"]
 
 
 def content(run: Path) -> dict[str, Any]:
@@ -347,8 +347,8 @@ def content(run: Path) -> dict[str, Any]:
         # What is empty in a status may as well be left out.
         "status": {key: value for key, value in timeless(held.read_status()).items() if value not in (None, "", [])},
         "samples": {path.name: path.read_bytes() for path in sorted(held.samples.iterdir())},
-        "give away": held.most_discriminative.read_bytes() if held.most_discriminative.exists() else None,
-        "files": sorted(path.name for path in run.iterdir() if path.name != "journal.jsonl"),
+        "most discriminative": held.most_discriminative.read_bytes() if held.most_discriminative.exists() else None,
+        "files": sorted(path.name for path in run.iterdir() if path.name != "event_log.jsonl"),
     }
     for name, folder in folders.items():
         tensors, numbers, broken = read_checkpoint(folder)

@@ -4,25 +4,27 @@
     python benchmarks/faults.py --only "disk full" --games points --repeats 1 --trials /tmp/trials.jsonl
     python benchmarks/faults.py --summarise
 
-Every fault is put into short training runs (points, a table, pictures; three looks of the referee, the best checkpoint
+Every fault is put into short training runs (points, a table, images; three interim evaluations, the best checkpoint
 kept); each run is resumed after it, as often as it takes, and its end is compared with a run that nobody disturbed: all
-weights, moments and counters of the newest and of the best checkpoint, measured rows, looks and verdicts, the status,
-the names of all files, and the samples, bit for bit; except times, and broken checkpoints that resume has set aside. A
-trial counts as survived if that holds, if no resume began at a checkpoint older than the interval, and if nothing
-half-written is left. A trial that fails in any other way, before a fault or after it, counts as a fault that was lost.
+weights, moments and counters of the newest and of the best checkpoint, measured rows, evaluations and verdicts, the
+status, the names of all files, and the samples, bit for bit; except times, and broken checkpoints that resume has set
+aside. A trial counts as survived if that holds, if no resume began at a checkpoint older than the interval, and if
+nothing half-written is left. A trial that fails in any other way, before a fault or after it, counts as a fault that
+was lost.
 
 Kills are SIGKILL; a third of them each:
 
 - any moment: uniform over the time that is left to an undisturbed run, from its start to its end;
-- during play: uniform over the time between its first measured step and its last;
+- during training: uniform over the time between its first measured step and its last;
 - at a write: 0 to 5 ms after something has happened in the run folder (`disturbed.MOMENTS`): a file was begun, a row
   appended, a checkpoint's tensors were put into their place without the numbers that make them count.
 
-Half of the games of these trials write everything that a run writes (TensorBoard always; the report, all pictures and
-the final verdict in the games called "all"). In the others and in all further cases the report, and pictures of points
+Half of the games of these trials write everything that a run writes (TensorBoard always; the report, all plots and
+the final verdict in the games called "all"). In the others and in all further cases the report, and plots of points
 and tables, are left empty: they are drawn from what is compared, and take most of the time of so short a run.
 
-Runs are forked (see `disturbed`); for the games called "all" a run of its own process is played too, and both agree.
+Runs are forked (see `disturbed`); for the games called "all" a run in a process of its own is trained too, and both
+agree.
 
 A trial is a line of `benchmarks/rows/faults_trials.jsonl`, found by (fault, trial); one that is there is not run again.
 A fault that could not be made is no trial. The exit code is 1 if something was lost, or if a fault was never made.
@@ -64,7 +66,7 @@ from equipoise.training.checkpoints import read_checkpoint
 ROWS = Path(__file__).parent / "rows"
 INTERVAL, STEPS = 10, 120
 KILLS_PER_RUN = 7
-SPOILT_AT = 57
+NAN_AT = 57
 END_SECONDS = 30.0
 """Of many processes, when one was killed, the others are to end within so long."""
 SETTINGS = [
@@ -74,7 +76,8 @@ SETTINGS = [
     "outputs.final_verdict=false",
     "training.batch_size=32",
     "runtime.threads=1",
-    "looks={count: 3, keep_best: true, samples: 60, members: quick, resolution: floor, duality_gap_steps: 2}",
+    "evaluations={count: 3, keep_best: true, samples: 60, classifiers: quick, sensitivity: theoretical, "
+    "duality_gap_steps: 2}",
     "optimizers.lr_schedule.warmup_steps=0",
 ]
 MLP = ["networks.generator.width=32", "networks.discriminator.width=32", "networks.latents=8"]
@@ -309,7 +312,7 @@ class Bench:
             child.wait()
             oldest = max([oldest, *(before - step for step in disturbed.resumed_at(self.run)[-1:])])
         wrong = self.lost(child, model.content)
-        wrong += [f"{oldest} steps were played again"] if oldest > INTERVAL else []
+        wrong += [f"{oldest} steps were repeated"] if oldest > INTERVAL else []
         row = self.kills_row([what for what, _ in moments], wrong)
         if kind != KILLS[2]:
             del row["moments"]  # each of them is what the fault is called
@@ -361,17 +364,17 @@ class Bench:
         }
 
     def killed_in_rollback(self, game: str, stream: random.Random) -> dict[str, Any]:
-        """Play leaves the finite numbers twice; kills at what happens in the folder from then on."""
-        sign = self.folder / disturbed.SPOILT
-        start = lambda: self.start(game, self.run, before=lambda: disturbed.spoil_twice(SPOILT_AT, sign))  # noqa: E731
-        name = f"spoilt {game}"
+        """Training leaves the finite numbers twice; kills at what happens in the folder from then on."""
+        sign = self.folder / disturbed.NON_FINITE
+        start = lambda: self.start(game, self.run, before=lambda: disturbed.spoil_twice(NAN_AT, sign))  # noqa: E731
+        name = f"non-finite {game}"
         if name not in self.known:
             with fresh(self.run):
                 child = start()
                 assert child.wait() == 0, child.said()
                 self.known[name] = Undisturbed(content(self.run))
         expected = self.known[name].content
-        back = SPOILT_AT // INTERVAL * INTERVAL
+        back = NAN_AT // INTERVAL * INTERVAL
         assert [row["to_step"] for row in expected["rollbacks"]] == [back, back - INTERVAL], "no rollback"
         moments, is_killed = [], True
         while is_killed and len(moments) < 4:
@@ -497,7 +500,7 @@ class Bench:
                 self.run = kept
 
     def second_process(self, game: str, stream: random.Random) -> dict[str, Any]:
-        """Another process on the folder of a run that plays."""
+        """Another process on the folder of a run that trains."""
         del stream
         first = self.start(game, self.run)
         while disturbed.reached(self.run) < 1 and first.is_alive():

@@ -76,7 +76,7 @@ def reading(name: str, **options: Any) -> Callable[[bytes, Path], None]:
 
 
 def picture(suffix: str) -> Callable[[bytes, Path], None]:
-    """Load a folder of one sound picture and the fuzzed one, which may be skipped, and counts as refused then."""
+    """Load a folder of one sound image and the fuzzed one, which may be skipped, and counts as refused then."""
 
     def run(content: bytes, scratch: Path) -> None:
         from equipoise.data import DataOptions, load

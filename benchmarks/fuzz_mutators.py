@@ -1,6 +1,6 @@
 """Changes to files that keep what a stranger would keep: checksums, lengths and syntax, so that readers read on.
 
-Bytes that are changed at random end at the first checksum. Here a picture keeps the CRC of its chunks, a zip that of
+Bytes that are changed at random end at the first checksum. Here an image keeps the CRC of its chunks, a zip that of
 its files, a checkpoint its lengths (`fuzz.in_run` gives it the checksum), the numbers of a checkpoint their seal, and
 a JSON or YAML document stays one, with values in places where they do not belong. A mutator is given a file, a source
 of randomness and libFuzzer's own way of changing bytes, and returns another file.

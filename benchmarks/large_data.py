@@ -1,4 +1,4 @@
-"""Memory and time to the first step on large data: a table, an array of images, a zip of pictures.
+"""Memory and time to the first step on large data: a table, an array of images, a zip of images.
 
     python benchmarks/large_data.py [--share 1] [--only table images pictures] [--steps 300] [--work DIR] [--note TEXT]
     python benchmarks/large_data.py --only table --parts cold warm            (how long a start takes, and nothing else)
@@ -6,7 +6,7 @@
     python benchmarks/large_data.py --only images --parts warm --keep --work DIR   (later, with what the first one kept)
 
 Synthesises a Parquet file of 10 million rows and 8 columns, an .npy array of a million 32x32x3 images, and a zip of
-50,000 PNG pictures, each chunk by chunk; trains a short run on each in a process of its own, twice: with no cache, and
+50,000 PNG images, each chunk by chunk; trains a short run on each in a process of its own, twice: with no cache, and
 with the cache that the first run left. `equipoise judge RUN` then runs on a training run that had no verdict, so that
 its memory stands alone. A row holds the peak of resident memory (in total, and of anonymous pages alone), the seconds
 from the start of the process to its first step (by the clock, and of a core's time), and steps per second; the seconds
@@ -120,7 +120,7 @@ TASKS = {
 
 
 def measured(command: list[str], folder: Path | None, surroundings: dict[str, str]) -> dict[str, Any]:
-    """Run a command to its end and say what it took; with a run folder, when its first step was played."""
+    """Run a command to its end and say what it took; with a run folder, when its first step was taken."""
     begun = time.perf_counter()
     process = subprocess.Popen(
         command, env={**os.environ, **surroundings}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE

@@ -1,12 +1,12 @@
-"""What the referee's looks cost a training run: their measured share of play and looks together. The promise is 10 %.
+"""What interim evaluations cost a training run: their measured share of the time. The promise is 10 %.
 
     python benchmarks/looks.py --data grid25 --minutes 1
     python benchmarks/looks.py --run runs/grid25-1
 
 The first trains and then stores a row, the second stores a row of a run that is there. Every row goes to
 `benchmarks/rows/looks.jsonl`; a row holds what was planned (from timings before the first step) and what was measured.
-How often looks cry wolf and what they see are rows of `benchmarks/referee.py` (`looks.false_alarm`, `looks.power`),
-which calls the same function with the same members.
+How often they raise a false alarm and what they find are rows of `benchmarks/referee.py` (`looks.false_alarm`,
+`looks.power`), which calls the same function with the same classifiers.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python benchmarks/overhead.py [--rounds 60] [--steps 20] [--rows benchmarks/rows/overhead.jsonl]
 
-Three contestants take turns in one process, in an order that is shuffled every round: our trainer, the
+Three contestants run by turns in one process, in an order that is shuffled every round: our trainer, the
 hand-written step, and the hand-written step once more under another name, whose ratio to itself is the noise of
-the measurement. All play the same game (RpGAN + R1 + R2, MLP, batch 512, Adam, averaged generator, decaying gamma
-and learning rate, fresh batch and latents each turn). A row holds the median ratio over rounds and its 5th and
+the measurement. All train the same game (RpGAN + R1 + R2, MLP, batch 512, Adam, EMA of the generator, decaying gamma
+and learning rate, fresh batch and latents each update). A row holds the median ratio over rounds and its 5th and
 95th percentile.
 """
 

@@ -1,22 +1,22 @@
-"""Whether a long run holds on to memory or file handles: an hour of training with the referee looking.
+"""Whether a long run holds on to memory or file handles: an hour of training with interim evaluations.
 
     python benchmarks/soak.py [--minutes 60] [--data grid25 digits] [--every 2] [--note TEXT]
 
 Trains each data set with the default configuration in a process of its own and reads, every few seconds, its resident
-memory (anonymous pages, and in total) and its open file handles. The first tenth of play is warm-up: modules are
-loaded, buffers are filled, the first look is taken. Then the fifth from 10 % to 30 % of the time is held against the
-last fifth, by medians; a look takes memory while it lasts, so the highest readings of both fifths stand beside. Growth
-is the ratio of the two medians less one.
+memory (anonymous pages, and in total) and its open file handles. The first tenth of training is warm-up: modules are
+loaded, buffers are filled, the first evaluation is made. Then the fifth from 10 % to 30 % of the time is held against
+the last fifth, by medians; an evaluation takes memory while it lasts, so the highest readings of both fifths stand
+beside. Growth is the ratio of the two medians less one.
 
 The number that counts is the growth of *anonymous* memory, the pages that are the process's own. The total holds pages
 of files too (libraries, memory maps), which the kernel takes back whenever another process wants the room: it falls on
 a busy machine whatever the run does, and a fall could hide growth. It stands beside. The mark: at most 1 % in anonymous
 memory, in total memory and in handles, over at least the minutes that were asked for.
 
-Only the time of play counts, from the first measured step to the last; the final verdict and the report come after it.
-How many steps fit into the time is found out at the start, on a machine that may be busy then and idle later: half as
-many again are planned (`--spare`), and play is stopped by the clock, with a checkpoint (exit code 130). A run whose
-steps end before the minutes do has not reached the mark. The exit code is 1 if one has not.
+Only the time of training counts, from the first measured step to the last; the final verdict and the report come after
+it. How many steps fit into the time is found out at the start, on a machine that may be busy then and idle later: half
+as many again are planned (`--spare`), and training is stopped by the clock, with a checkpoint (exit code 130). A run
+whose steps end before the minutes do has not reached the mark. The exit code is 1 if one has not.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def soaked(source: str, options: argparse.Namespace, root: Path) -> dict[str, An
     row = {
         "claim": "no growth in memory or file handles",
         "task": f"equipoise train {source} --minutes {options.minutes * options.spare:g} --seed {options.seed}, "
-        f"default configuration, for at least {options.minutes:g} minutes of play"
+        f"default configuration, for at least {options.minutes:g} minutes of training"
         + "".join(f", {setting}" for setting in options.settings),
         "seed": options.seed,
         "repeats": 1,

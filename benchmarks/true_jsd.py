@@ -158,7 +158,7 @@ def _binned(halves: list[np.ndarray], mixture: Mixture, edges: np.ndarray, finen
     rest = np.maximum(0.0, 1.0 - inside)
     if rest[:3].max() > 0 or rest[3] > 0:
         add(np.array([rest[3]]), (rest[:2] * samples / 2)[:, None])
-    # The derivative of JSD by a probability of the second law is log(q / m) / 2.
+    # The derivative of JSD by a probability of the second distribution is log(q / m) / 2.
     error = math.sqrt(square / samples) / 2
     return Binned(fineness, float(totals[2]), float(totals[:2].mean()), error)
 

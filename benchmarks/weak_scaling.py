@@ -1,16 +1,16 @@
-"""Do two processes that play one game get through as many samples as two that have nothing to do with each other?
+"""Do two processes that train one game get through as many samples as two that have nothing to do with each other?
 
     python benchmarks/weak_scaling.py [--rounds 30] [--steps 5] [--rows benchmarks/rows/weak_scaling.jsonl]
 
-The convolutional game on pictures of 32 x 32 pixels, in two processes of one thread each. In every round, in an order
-that is shuffled, three contestants take turns: one process alone, while the other rests; both at the same time, each at
-a game of its own, which is the ceiling that memory and cores allow; and both together at one game, whose joined batch
-is twice as large, so that each has as many samples as before. A row holds the median ratio of samples per second of
-both together to the ceiling, over rounds, and its 5th and 95th percentile. Mark: at least 0.95.
+The convolutional game on images of 32 x 32 pixels, in two processes of one thread each. In every round, in an order
+that is shuffled, there are three contestants, one after the other: one process alone, while the other rests; both at
+the same time, each at a game of its own, which is the ceiling that memory and cores allow; and both together at one
+game, whose batch is twice as large, so that each has as many samples as before. A row holds the median ratio of samples
+per second of both together to the ceiling, over rounds, and its 5th and 95th percentile. Mark: at least 0.95.
 
-Whoever plays together waits, each step, for the slower of both. How much that alone costs on this machine is seen from
-the two independent processes: `waiting` is the same ratio if these had waited for each other after every step, the
-k-th of one for the k-th of the other, and had lost no other time. No way of playing together that waits once a step
+Processes that train together wait, each step, for the slower of both. How much that alone costs on this machine is seen
+from the two independent processes: `waiting` is the same ratio if these had waited for each other after every step, the
+k-th of one for the k-th of the other, and had lost no other time. No way of training together that waits once a step
 can do better; the game waits twice, once for each player's gradients.
 
 Ratios within a round cancel much of what else the machine does, but not all: another program that takes a core for a
@@ -41,7 +41,7 @@ MARK = 0.95
 
 
 class Worker:
-    """A process of one thread that plays when it is told to, and says how long it took."""
+    """A process of one thread that trains when it is told to, and says how long it took."""
 
     def __init__(self, rank: int, port: int, data: Path) -> None:
         variables = {
@@ -60,7 +60,7 @@ class Worker:
         )
 
     def tell(self, game: str, steps: int) -> None:
-        """Begin to play."""
+        """Begin to train."""
         self.process.stdin.write(f"{game} {steps}\n")
         self.process.stdin.flush()
 
@@ -75,7 +75,7 @@ class Worker:
 
 
 def work(data: Path) -> None:
-    """What a worker does: a game of its own and a part in the game of both, played on demand."""
+    """What a worker does: a game of its own and a part in the game of both, trained on demand."""
     import torch
 
     from equipoise.distributed import SINGLE_PROCESS, process_group
@@ -105,7 +105,7 @@ def work(data: Path) -> None:
 
 
 def step_seconds(workers: list[Worker], game: str, steps: int) -> np.ndarray:
-    """How long each step of some processes takes that play at the same time. Shape `(processes, steps)`."""
+    """How long each step of some processes takes that train at the same time. Shape `(processes, steps)`."""
     for worker in workers:
         worker.tell(game, steps)
     return np.array([worker.seconds() for worker in workers])
@@ -171,7 +171,7 @@ def row_of(speeds: dict[str, np.ndarray], options: argparse.Namespace, loads: tu
     ratios = speeds["together"] / speeds["ceiling"]
     return {
         "claim": "two processes at one game against two independent ones",
-        "task": f"pictures of {SIDE} x {SIDE} x 3, RpGAN + R1 + R2, convolutional preset for CPUs, batch {BATCH} per "
+        "task": f"images of {SIDE} x {SIDE} x 3, RpGAN + R1 + R2, convolutional preset for CPUs, batch {BATCH} per "
         "process, float32, 1 thread each, gloo on one machine",
         "repeats": options.rounds,
         "value": float(np.median(ratios)),
