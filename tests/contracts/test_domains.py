@@ -1,4 +1,4 @@
-"""What images, tables and points have in common: every domain answers every question, and in one way on disk and in memory."""
+"""What images, tables and points have in common: every domain answers every question, on disk as in memory."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 Points and rows of a table: exact duplicates. Images: equal pixels, or, from 16 pixels a side on, an equal 64-bit
 difference hash (the signs of the brightness steps in a 9 x 8 thumbnail).
 
-Where repetition belongs to the distribution itself (a table of few categories: more than 10 % of the rows have a
-twin, or one row is there more than five times and makes up more than 1 %), grouping would change what the parts
+Where repetition belongs to the distribution itself (a table of few categories: more than 10 % of the rows have an
+equal one, or one row is there more than five times and makes up more than 1 %), grouping would change what the parts
 contain; such rows stay single.
 """
 
@@ -26,7 +26,7 @@ SMALLEST_HASHED_SIDE = 16
 HASH_ROWS, HASH_COLUMNS = 8, 9
 # Brightness steps below this many grey levels count as none, so that compression noise in flat areas is no detail.
 FLAT_STEP = 1.0
-# A picture with fewer steps than this is nearly flat; its hash says too little to call it a twin of another.
+# An image with fewer steps than this is nearly flat; its hash says too little to call it a duplicate of another.
 FEWEST_STEPS = 16
 CHUNK = 2048
 
@@ -77,7 +77,7 @@ def image_groups(images: np.ndarray) -> Groups:
     if min(images.shape[2:]) < SMALLEST_HASHED_SIDE:
         return Groups(exact, "equal images fall on one side")
     hashes, steps = difference_hashes(images)
-    # Pictures that are nearly flat take part with their pixels only: a hash that no other picture has.
+    # Images that are nearly flat take part with their pixels only: a hash that no other image has.
     telling = steps >= FEWEST_STEPS
     near = np.where(telling, _numbered(hashes), len(images) + exact)
     return Groups(_joined(exact, near), "equal images, and images with an equal difference hash, fall on one side")

@@ -21,17 +21,17 @@ from equipoise.spaces import Space, sample_size, space_to_json
 
 MOST_SHOWN = 100_000
 MOST_NUMBERS_SHOWN = 20_000_000
-"""Rows, and numbers in them, that pictures of a large part are made from."""
+"""Rows, and numbers in them, that plots of a large part are made from."""
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedData:
-    """Data that are ready for a game.
+    """Data that are ready for training.
 
     Attributes:
         raw: everything that was read.
         encoder: between natural values and samples, fitted on the training part.
-        split: which rows are for training, for looks, and for the final verdict.
+        split: which rows are for training, for interim evaluations, and for the final verdict.
         fingerprint: the data's own name; see `fingerprint`.
         samples: the training part of data on disk, whose rows are read when they are drawn; `None` in memory.
     """
@@ -70,7 +70,7 @@ class PreparedData:
         return self.raw.rows(self.split.part(name))
 
     def shown_part(self, name: Part) -> Dataset:
-        """One part for pictures: of a large one, some rows that are spread evenly through it."""
+        """One part for sample grids and plots: of a large one, some rows that are spread evenly through it."""
         rows = self.split.part(name)
         if self.samples is None:
             return self.raw.rows(rows)

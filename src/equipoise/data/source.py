@@ -206,7 +206,7 @@ def _from_dataset(dataset: torch.utils.data.Dataset, *, options: DataOptions) ->
         raise DataError(name, f"{len(labels)} of {len(samples)} items have a label.", "Expected all or none.")
     classes = np.array(labels) if labels else None
     if samples and all(isinstance(sample, Image.Image) for sample in samples):
-        return _from_pictures(samples, classes, options=options, source=name)
+        return _from_images(samples, classes, options=options, source=name)
     shapes = {np.shape(sample) for sample in samples}
     if len(shapes) > 1:
         raise DataError(
@@ -218,7 +218,7 @@ def _from_dataset(dataset: torch.utils.data.Dataset, *, options: DataOptions) ->
     return from_array(np.array(samples), labels=classes, options=options, source=name)
 
 
-def _from_pictures(samples: list, classes: np.ndarray | None, *, options: DataOptions, source: str) -> Dataset:
+def _from_images(samples: list, classes: np.ndarray | None, *, options: DataOptions, source: str) -> Dataset:
     items = [ImageItem(f"item {k}", _copying(sample)) for k, sample in enumerate(samples)]
     values, kept, notes = assemble(items, options=options, source=source)
     labels, label_names = None, ()
@@ -229,7 +229,7 @@ def _from_pictures(samples: list, classes: np.ndarray | None, *, options: DataOp
 
 
 def _copying(sample: Any) -> Callable[[], Any]:
-    # Whoever opens a picture also closes it; the caller's own must stay open.
+    # Whoever opens an image also closes it; the caller's own must stay open.
     return lambda: sample.copy()
 
 

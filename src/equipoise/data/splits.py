@@ -1,4 +1,4 @@
-"""One split for good: 80 % to train on, 10 % for the referee's looks during training, 10 % for the final verdict.
+"""One split for good: 80 % to train on, 10 % for the referee's interim evaluations, 10 % for the final verdict.
 
 Groups of equal samples are put in an order that the seed decides, and cut at 80 % and 90 % of the samples.
 """

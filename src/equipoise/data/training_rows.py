@@ -1,4 +1,4 @@
-"""The training part of data on disk, as the players' batches are taken from it: rows are made when they are asked for."""
+"""The training part of data on disk, from which batches are taken: rows are made when they are asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of pictures, with subfolders; see `image_files` for what becomes a class."""
+"""A folder of images, with subfolders; see `image_files` for what becomes a class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from equipoise.files import write_bytes
 
 
 def read_folder(path: Path, options: DataOptions) -> Dataset:
-    """All pictures below a folder; links to other folders are not followed."""
+    """All images below a folder; links to other folders are not followed."""
     names, folders = [], []
     for place, below, files in os.walk(path):
         relative = Path(place).relative_to(path)

@@ -1,4 +1,4 @@
-"""A zip of pictures, read in place: nothing is unpacked onto the disk, so no name in it can lead outside."""
+"""A zip of images, read in place: nothing is unpacked onto the disk, so no name in it can lead outside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from equipoise.limits import limit, refuse_expansion
 
 
 def read_zip(path: Path, options: DataOptions) -> Dataset:
-    """All pictures of a zip, by the rules that hold for a folder."""
+    """All images of a zip, by the rules that hold for a folder."""
     most_bytes = limit("picture_bytes")
     with open_zip(path) as archive:
         # Of two entries with one name the later counts, as it does for unzip.

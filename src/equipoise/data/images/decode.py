@@ -1,10 +1,10 @@
-"""Pictures of any size and mode as one uint8 array.
+"""Images of any size and mode as one uint8 array.
 
 Size: `image_size` when it is given, else the largest of 8, 16, 32 and 64 pixels that enlarges the median short side
-by 15 % at most. Each picture is scaled so that it just covers the target, then cropped at the centre; by averaging
+by 15 % at most. Each image is scaled so that it just covers the target, then cropped at the centre; by averaging
 when the scale is a whole number, otherwise with a Lanczos filter.
 
-Channels: grey if every picture is grey (whatever its file's mode), RGBA if any picture has real transparency,
+Channels: grey if every image is grey (whatever its file's mode), RGBA if any image has real transparency,
 otherwise RGB. Orientation stored by a camera is applied, 16-bit grey is scaled to 8 bits, of an animation the first
 frame is taken.
 """
@@ -30,7 +30,7 @@ from equipoise.limits import limit
 
 FILE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-# Decoders release the interpreter's lock; more than two readers gain little on small pictures.
+# Decoders release the interpreter's lock; more than two readers gain little on small images.
 READERS = 2
 CHUNK = 1024
 GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
@@ -39,32 +39,32 @@ FAULTS_SHOWN = 5
 
 @dataclass(frozen=True)
 class ImageItem:
-    """A picture that can be opened: its name for messages, and a function that opens it lazily."""
+    """An image that can be opened: its name for messages, and a function that opens it lazily."""
 
     name: str
     open: Callable[[], Image.Image]
 
 
 class UnusableImage(Exception):
-    """Why one picture cannot be used; collected, never shown alone."""
+    """Why one image cannot be used; collected, never shown alone."""
 
 
 def assemble(
     items: Sequence[ImageItem], *, options: DataOptions, source: str, key: str | None = None
 ) -> tuple[np.ndarray | OnDiskArray, np.ndarray, tuple[str, ...]]:
-    """Read pictures twice: their headers, to choose size and channels, then their pixels.
+    """Read images twice: their headers, to choose size and channels, then their pixels.
 
     Args:
-        items: the pictures, in the order that they will have.
+        items: the images, in the order that they will have.
         options: `image_size` and `max_bad_share` are used.
         source: for messages.
-        key: name of the cache's entry for these pictures; large ones are kept there, instead of in memory.
+        key: name of the cache's entry for these images; large ones are kept there, instead of in memory.
 
     Returns:
         uint8 `(n, channels, height, width)`; the positions of those n in `items`; notes on skipped ones.
 
     Raises:
-        DataError: more than `max_bad_share` of the pictures cannot be used, or none can.
+        DataError: more than `max_bad_share` of the images cannot be used, or none can.
     """
     entry = None if key is None else open_entry(key)
     if entry is None:
@@ -86,12 +86,12 @@ def assemble(
 
 
 def _target(sides: Sequence[int], wanted: tuple[int, int] | None) -> tuple[int, int, list[str]]:
-    """Height and width that pictures of these short sides get, and a note on what that does to them."""
+    """Height and width that images of these short sides get, and a note on what that does to them."""
     known = [side for side in sides if side]
     median, least, most = float(np.median(known)), min(known), max(known)
     height, width = wanted or (choose_side(median),) * 2
     if median * MOST_ENLARGED < min(height, width):
-        small = f"The pictures are small (median short side {median:g} pixels): enlarged to {height}x{width}."
+        small = f"The images are small (median short side {median:g} pixels): enlarged to {height}x{width}."
         return height, width, [small]
     if (least, most) == (min(height, width),) * 2:
         return height, width, []
@@ -131,7 +131,7 @@ def _read_pixels(
 
 
 def _keep(draft: Draft, positions: np.ndarray, count: int) -> None:
-    """Make `values` of `pixels`: the pictures at `positions` of `count`, in the fewest channels that show them."""
+    """Make `values` of `pixels`: the images at `positions` of `count`, in the fewest channels that show them."""
     draft.hold("kept", positions)
     pixels = draft.array("pixels")
 
@@ -148,7 +148,7 @@ def _keep(draft: Draft, positions: np.ndarray, count: int) -> None:
 
 
 def _probe(items: Sequence[ImageItem], faults: dict[int, str]) -> tuple[list[int], list[int]]:
-    """Short side and channels (by mode) of each picture, 0 where it is at fault; faults are added to `faults`."""
+    """Short side and channels (by mode) of each image, 0 where it is at fault; faults are added to `faults`."""
     sides, depths = [0] * len(items), [0] * len(items)
 
     most = limit("pixels")
@@ -171,7 +171,7 @@ def _probe(items: Sequence[ImageItem], faults: dict[int, str]) -> tuple[list[int
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Pillow warns of large pictures, for which `limits` has a number, and of damaged notes beside the pixels."""
+    """Pillow warns of large images, for which `limits` has a number, and of damaged notes beside the pixels."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         warnings.filterwarnings("ignore", module="PIL")

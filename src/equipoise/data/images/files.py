@@ -1,8 +1,8 @@
 """Picture files of a folder or a zip: which ones count, what class their folder gives them, and how they are written.
 
-Folders that all pictures share at the top are looked through. If every picture then lies in a folder, and there are
-two such folders or more, the first folder is its class. Hidden files, and the sheet that `write_samples` puts beside
-its pictures, are left alone.
+Folders that all images share at the top are looked through. If every image then lies in a folder, and there are
+two such folders or more, the first folder is its class. Hidden files, and the sample grid that
+`write_samples` puts beside its images, are left alone.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from equipoise.errors import DataError
 from equipoise.plotting.samples import to_image
 
 GRID_NAME = "sheet.png"
+"""A name that is frozen: folders that were written earlier have it."""
 LONGEST_FOLDER = 120
 SAMPLE_NAME = re.compile(r"\d{6,}\.png")
 
@@ -36,7 +37,7 @@ def images_from_files(
     source: str,
     key: str | None = None,
 ) -> Dataset:
-    """Read the pictures among `names`.
+    """Read the images among `names`.
 
     Args:
         names: all files, as paths relative to the top with forward slashes.
@@ -44,14 +45,14 @@ def images_from_files(
         folders: all folders that could be classes, empty ones included.
         options: `image_size`, `max_bad_share` and `use_labels` are used.
         source: for messages.
-        key: name of the cache's entry for these files as they are; large sets of pictures are kept there.
+        key: name of the cache's entry for these files as they are; large sets of images are kept there.
 
     Raises:
-        DataError: there is no picture, too many cannot be used, or more classes than pictures.
+        DataError: there is no image, too many cannot be used, or more classes than images.
     """
     if options.kind not in (None, "images"):
-        raise DataError(source, f"pictures cannot be read as {options.kind}.", "Expected kind images.")
-    chosen = sorted(name for name in names if is_picture(name, names))
+        raise DataError(source, f"images cannot be read as {options.kind}.", "Expected kind images.")
+    chosen = sorted(name for name in names if is_image(name, names))
     if not chosen:
         raise _no_images(names, source)
     labels, label_names = _classes(chosen, folders) if options.use_labels else (None, ())
@@ -70,8 +71,8 @@ def images_from_files(
     return Dataset("images", values, labels=labels, label_names=label_names, notes=notes, source=source, files=files)
 
 
-def is_picture(name: str, names: Sequence[str]) -> bool:
-    """Whether a file counts as a picture, by its name."""
+def is_image(name: str, names: Sequence[str]) -> bool:
+    """Whether a file counts as an image, by its name."""
     path = PurePosixPath(name)
     if _is_hidden(name) or path.suffix.lower() not in IMAGE_SUFFIXES:
         return False
@@ -84,7 +85,7 @@ def _is_sample_below(name: str, folder: PurePosixPath) -> bool:
 
 
 def open_bytes(content: io.BufferedIOBase | str) -> Image.Image:
-    """A lazily opened picture in one of the formats that we read."""
+    """A lazily opened image in one of the formats that we read."""
     return Image.open(content, formats=FILE_FORMATS)
 
 

@@ -18,13 +18,13 @@ from equipoise.errors import DataError
 SIZES = (8, 16, 32, 64)
 MOST_ENLARGED = 1.15
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-# Decoders release the interpreter's lock; more than two readers gain little on small pictures.
+# Decoders release the interpreter's lock; more than two readers gain little on small images.
 READERS = 2
 CHUNK = 1024
 
 
 def choose_side(median_short_side: float) -> int:
-    """The side that pictures get when nobody chose one; 8 at least."""
+    """The side that images get when nobody chose one; 8 at least."""
     fitting = [size for size in SIZES if size <= MOST_ENLARGED * median_short_side]
     return max(fitting, default=SIZES[0])
 
@@ -37,7 +37,7 @@ def resize_array(pixels: np.ndarray, *, size: tuple[int, int] | None, source: st
             source,
             f"the images have {height}x{width} pixels.",
             f"Expected {SMALLEST_SIDE} pixels a side at least.",
-            "Use kind 'points' for values that are no pictures, or give larger images.",
+            "Use kind 'points' for values that are no images, or give larger images.",
         )
     target = size or (choose_side(min(height, width)),) * 2
     if (height, width) == target:
@@ -57,7 +57,7 @@ def resize_array(pixels: np.ndarray, *, size: tuple[int, int] | None, source: st
 
 
 def cover(image: Image.Image, *, height: int, width: int) -> Image.Image:
-    """Scale an L, RGB or RGBA picture so that it just covers the target, cropped at the centre."""
+    """Scale an L, RGB or RGBA image so that it just covers the target, cropped at the centre."""
     scale = min(image.width / width, image.height / height)
     crop_width, crop_height = min(width * scale, image.width), min(height * scale, image.height)
     left, top = (image.width - crop_width) / 2, (image.height - crop_height) / 2
@@ -72,7 +72,7 @@ def cover(image: Image.Image, *, height: int, width: int) -> Image.Image:
 
 
 def fewest_channels(parts: Iterable[np.ndarray], channels: int) -> int:
-    """How many channels show the pictures: no alpha that is opaque everywhere, no colours that are grey everywhere."""
+    """How many channels show the images: no alpha that is opaque everywhere, no colours that are grey everywhere."""
     is_opaque, is_grey = channels == 4, channels >= 3
     for part in parts:
         is_opaque = is_opaque and not (part[:, 3] != 255).any()

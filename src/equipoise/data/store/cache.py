@@ -150,7 +150,7 @@ ABOUT_ROOM = "The data are large:"
 
 
 def map_above_bytes() -> int:
-    """Size of the prepared data from which they are mapped: 256 MB, or what `EQUIPOISE_MAP_ABOVE_MB` says.
+    """Size of the prepared data from which they stay on disk: 256 MB, or what `EQUIPOISE_MAP_ABOVE_MB` says.
 
     Raises:
         ConfigError: the variable holds no number.
@@ -165,7 +165,7 @@ def map_above_bytes() -> int:
             THRESHOLD_VARIABLE,
             f"'{text}' is no size.",
             "Expected a number of megabytes, 0 or more.",
-            f"Leave it out to map data above {MAP_ABOVE_MB} MB.",
+            f"Leave it out to keep data on disk above {MAP_ABOVE_MB} MB.",
         )
     return int(megabytes * MEGABYTE)
 
@@ -180,7 +180,7 @@ def cache_folder() -> Path:
 
 
 def cache_key(*facts: object) -> str:
-    """32 hexadecimal digits for plain facts."""
+    """32 hexadecimal digits for plain values."""
     text = json.dumps([FORMAT, *facts], ensure_ascii=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

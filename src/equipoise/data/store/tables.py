@@ -133,10 +133,10 @@ class OnDiskColumn(Mapped):
             if self._text is None or is_light:
                 return pd.Series(pd.Categorical.from_codes(codes, dtype=self._text or dtype))
             texts = np.array([*self._levels, None], dtype=object)[codes]  # code -1 is the last entry
-            return pd.Series(texts if dtype == object else pd.array(texts, dtype=dtype))
+            return pd.Series(texts if types.is_object_dtype(dtype) else pd.array(texts, dtype=dtype))
         if hasattr(dtype, "__from_arrow__"):
             return pd.Series(dtype.__from_arrow__(found))
-        if dtype == object:
+        if types.is_object_dtype(dtype):
             return found.to_pandas()
         return pd.Series(np.array(found.to_numpy(zero_copy_only=False)))  # a copy: the file is not written to
 

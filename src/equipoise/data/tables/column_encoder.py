@@ -1,8 +1,8 @@
-"""One column of a table as entries of an encoded row: a choice, a number, or both.
+"""One column of a table as entries of an encoded row: a one-hot block, a continuous block, or both.
 
-Few values (categories, truth values, up to 30 whole numbers, dates or amounts) are a choice block. Other numbers are
-a number block, standard normal by their quantiles. Where single values hold more than 3 % of the rows (a zero in nine
-rows of ten), or values are missing, a choice block stands before it: "a number", then each such value, then
+Few values (categories, truth values, up to 30 whole numbers, dates or amounts) are a one-hot block. Other numbers are
+a continuous block, standard normal by their quantiles. Where single values hold more than 3 % of the rows (a zero in
+nine rows of ten), or values are missing, a one-hot block stands before it: "a number", then each such value, then
 "missing". A constant column takes no entries. Of more than 200 categories the rarest share one entry; decoding
 draws one of them by its frequency.
 """
@@ -20,12 +20,12 @@ from equipoise.data.tables.quantile_transform import QuantileMap, fit_quantiles,
 from equipoise.data.tables.schema import infer_type, type_from_state
 from equipoise.spaces import Block
 
-# Up to this many values of a number are a choice, if each has this many rows on average.
-MOST_CHOICES = 30
-ROWS_PER_CHOICE = 5
-ATOM_SHARE = 0.03
-FEWEST_IN_ATOM = 10
-MOST_ATOMS = 20
+# Up to this many values of a number are a one-hot block, if each has this many rows on average.
+MOST_ONE_HOT = 30
+ROWS_PER_ENTRY = 5
+POINT_MASS_SHARE = 0.03
+FEWEST_IN_POINT_MASS = 10
+MOST_POINT_MASSES = 20
 MOST_LEVELS = 200
 
 
@@ -34,12 +34,12 @@ class ColumnEncoder:
     """How one column is encoded, fitted on the training part.
 
     Attributes:
-        type: what the column holds; everything below is in its plain numbers.
-        levels: values with an entry of their own in the choice block, ascending. Shape `(l,)`.
+        type: what the column holds; everything below is in its numeric codes.
+        levels: values with an entry of their own in the one-hot block, ascending. Shape `(l,)`.
         level_counts: training rows that have each. Shape `(l,)`.
         pooled: rare categories that share one entry.
         pooled_counts: training rows that have each.
-        has_missing: whether the choice block ends with an entry for a missing value.
+        has_missing: whether the one-hot block ends with an entry for a missing value.
         numbers: quantile map of the values without an entry, or `None` if there are none.
     """
 
@@ -52,17 +52,17 @@ class ColumnEncoder:
     numbers: QuantileMap | None
 
     @property
-    def choices(self) -> int:
-        """Entries of the choice block, in the order: a number, the levels, the pooled ones, missing."""
+    def one_hot_width(self) -> int:
+        """Entries of the one-hot block, in the order: a number, the levels, the pooled ones, missing."""
         return (self.numbers is not None) + len(self.levels) + (len(self.pooled) > 0) + self.has_missing
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         """What the column looks like in an encoded row."""
         name = str(self.type.name)
-        choice = (Block("choice", self.choices, name),) if self.choices > 1 else ()
-        number = (Block("number", 1, name),) if self.numbers is not None else ()
-        return choice + number
+        one_hot = (Block("choice", self.one_hot_width, name),) if self.one_hot_width > 1 else ()
+        continuous = (Block("number", 1, name),) if self.numbers is not None else ()
+        return one_hot + continuous
 
     @property
     def width(self) -> int:
@@ -73,42 +73,46 @@ class ColumnEncoder:
 
         A category that training did not have becomes the pooled entry, or else the most frequent one.
         """
-        plain, missing = self.type.to_numeric(column)
-        choice = np.full(len(plain), self._fallback)
+        codes, missing = self.type.to_numeric(column)
+        entry = np.full(len(codes), self._fallback)
         first = int(self.numbers is not None)
         if len(self.levels):
-            place = np.clip(np.searchsorted(self.levels, plain), 0, len(self.levels) - 1)
-            found = self.levels[place] == plain
-            choice[found] = first + place[found]
+            place = np.clip(np.searchsorted(self.levels, codes), 0, len(self.levels) - 1)
+            found = self.levels[place] == codes
+            entry[found] = first + place[found]
         if self.has_missing:
-            choice[missing] = self.choices - 1
-        result = np.zeros((len(plain), self.width), dtype=np.float32)
-        if self.choices > 1:
-            result[np.arange(len(plain)), choice] = 1
+            entry[missing] = self.one_hot_width - 1
+        result = np.zeros((len(codes), self.width), dtype=np.float32)
+        if self.one_hot_width > 1:
+            result[np.arange(len(codes)), entry] = 1
         if self.numbers is not None:
-            is_number = (choice == 0) & ~missing
-            jitter = row_jitter(len(plain), column=position, offset=offset)[is_number]
-            result[is_number, -1] = self.numbers.encode(plain[is_number], jitter)
+            is_number = (entry == 0) & ~missing
+            jitter = row_jitter(len(codes), column=position, offset=offset)[is_number]
+            result[is_number, -1] = self.numbers.encode(codes[is_number], jitter)
         return result
 
     def decode(self, encoded: np.ndarray, *, position: int) -> pd.Series:
-        """The column in its own type; each row's choice is its largest entry."""
+        """The column in its own type; each row's entry is the largest of its one-hot block."""
         rows = len(encoded)
-        choice = encoded[:, : self.choices].argmax(axis=1) if self.choices > 1 else np.zeros(rows, dtype=np.int64)
-        plain = np.zeros(rows)
+        entry = (
+            encoded[:, : self.one_hot_width].argmax(axis=1)
+            if self.one_hot_width > 1
+            else np.zeros(rows, dtype=np.int64)
+        )
+        codes = np.zeros(rows)
         first = int(self.numbers is not None)
         if self.numbers is not None:
-            is_number = choice == 0
-            plain[is_number] = self.numbers.decode(encoded[is_number, -1])
-        is_level = (choice >= first) & (choice < first + len(self.levels))
-        plain[is_level] = self.levels[choice[is_level] - first]
+            is_number = entry == 0
+            codes[is_number] = self.numbers.decode(encoded[is_number, -1])
+        is_level = (entry >= first) & (entry < first + len(self.levels))
+        codes[is_level] = self.levels[entry[is_level] - first]
         if len(self.pooled):
-            is_pooled = choice == first + len(self.levels)
+            is_pooled = entry == first + len(self.levels)
             shares = np.cumsum(self.pooled_counts) / self.pooled_counts.sum()
             draw = np.searchsorted(shares, row_jitter(rows, column=position)[is_pooled], side="right")
-            plain[is_pooled] = self.pooled[np.minimum(draw, len(self.pooled) - 1)]
-        missing = (choice == self.choices - 1) if self.has_missing else np.zeros(rows, dtype=bool)
-        return self.type.values(plain, missing)
+            codes[is_pooled] = self.pooled[np.minimum(draw, len(self.pooled) - 1)]
+        missing = (entry == self.one_hot_width - 1) if self.has_missing else np.zeros(rows, dtype=bool)
+        return self.type.values(codes, missing)
 
     def state(self) -> dict[str, Any]:
         """Plain values for `from_state`."""
@@ -155,9 +159,9 @@ def fit_column(column: pd.Series, *, name: str | int, source: str) -> ColumnEnco
     return fit_numeric(kind, *kind.to_numeric(column))
 
 
-def fit_numeric(kind: ColumnType, plain: np.ndarray, missing: np.ndarray) -> ColumnEncoder:
+def fit_numeric(kind: ColumnType, codes: np.ndarray, missing: np.ndarray) -> ColumnEncoder:
     """As `fit_column`, from what `ColumnType.to_numeric` gives."""
-    values, counts = np.unique(plain[~missing], return_counts=True)
+    values, counts = np.unique(codes[~missing], return_counts=True)
     pooled, pooled_counts = values[:0], counts[:0]
     numbers = None
     if kind.is_nominal:
@@ -167,9 +171,9 @@ def fit_numeric(kind: ColumnType, plain: np.ndarray, missing: np.ndarray) -> Col
             is_frequent = np.isin(np.arange(len(values)), frequent)
             pooled, pooled_counts = values[~is_frequent], counts[~is_frequent]
             values, counts = values[is_frequent], counts[is_frequent]
-    elif len(values) > MOST_CHOICES or len(values) > max(2, len(plain) // ROWS_PER_CHOICE):
-        is_atom = counts >= max(FEWEST_IN_ATOM, ATOM_SHARE * len(plain))
-        is_atom[np.argsort(-counts, kind="stable")[MOST_ATOMS:]] = False
-        numbers = fit_quantiles(values[~is_atom], counts[~is_atom])
-        values, counts = values[is_atom], counts[is_atom]
+    elif len(values) > MOST_ONE_HOT or len(values) > max(2, len(codes) // ROWS_PER_ENTRY):
+        is_mass = counts >= max(FEWEST_IN_POINT_MASS, POINT_MASS_SHARE * len(codes))
+        is_mass[np.argsort(-counts, kind="stable")[MOST_POINT_MASSES:]] = False
+        numbers = fit_quantiles(values[~is_mass], counts[~is_mass])
+        values, counts = values[is_mass], counts[is_mass]
     return ColumnEncoder(kind, values, counts, pooled, pooled_counts, bool(missing.any()), numbers)

@@ -19,15 +19,15 @@ from equipoise.data.training_rows import TrainingRows
 from equipoise.spaces import Block, TableSpace
 
 
-def compact_rows(choices: Any, numbers: Any, space: TableSpace) -> TrainingRows:
+def compact_rows(one_hot: Any, continuous: Any, space: TableSpace) -> TrainingRows:
     """The rows whose compact form `keep_compact` wrote."""
     starts, places = _layout(space.blocks)
-    shape = (len(choices), space.shape[0])
+    shape = (len(one_hot), space.shape[0])
 
     def read(rows: np.ndarray) -> np.ndarray:
         found = np.zeros((len(rows), shape[1]), dtype=np.float32)
-        found[np.arange(len(rows))[:, None], starts + choices[rows]] = 1
-        found[:, places] = numbers[rows]
+        found[np.arange(len(rows))[:, None], starts + one_hot[rows]] = 1
+        found[:, places] = continuous[rows]
         return found
 
     return TrainingRows(read, shape=shape, dtype=torch.float32)
@@ -36,7 +36,7 @@ def compact_rows(choices: Any, numbers: Any, space: TableSpace) -> TrainingRows:
 def keep_compact(draft: Draft, parts: Iterable[pd.DataFrame], encoder: TableEncoder, *, rows: int) -> None:
     """Encode rows, given part by part, and write their compact form.
 
-    That is `choices`, the smallest whole numbers `(rows, one-hot blocks)`, and `numbers`, float32
+    That is `one_hot`, the smallest whole numbers `(rows, one-hot blocks)`, and `continuous`, float32
     `(rows, continuous blocks)`.
     """
     blocks = encoder.space.blocks
@@ -44,8 +44,8 @@ def keep_compact(draft: Draft, parts: Iterable[pd.DataFrame], encoder: TableEnco
     widths = [block.width for block in blocks if block.is_one_hot]
     kind = np.min_scalar_type(max(widths, default=1) - 1)
     with (
-        draft.writer("choices", shape=(rows, len(starts)), dtype=kind) as choices,
-        draft.writer("numbers", shape=(rows, len(places)), dtype=np.float32) as numbers,
+        draft.writer("one_hot", shape=(rows, len(starts)), dtype=kind) as one_hot,
+        draft.writer("continuous", shape=(rows, len(places)), dtype=np.float32) as continuous,
     ):
         begun = 0
         for part in parts:
@@ -53,8 +53,8 @@ def keep_compact(draft: Draft, parts: Iterable[pd.DataFrame], encoder: TableEnco
             found = np.zeros((len(encoded), len(starts)), dtype=kind)
             for place, (start, width) in enumerate(zip(starts, widths, strict=True)):
                 found[:, place] = encoded[:, start : start + width].argmax(axis=1)
-            choices.put(begun, found)
-            numbers.put(begun, encoded[:, places])
+            one_hot.put(begun, found)
+            continuous.put(begun, encoded[:, places])
             begun += len(encoded)
 
 

@@ -57,7 +57,7 @@ class TableDomain(TableJudging, Domain):
 
     def training_rows(self, raw: Dataset, rows: np.ndarray, encoder: TableEncoder, entry: Entry) -> TrainingRows:
         del raw, rows
-        return compact_rows(entry.array("choices"), entry.array("numbers"), encoder.space)
+        return compact_rows(entry.array("one_hot"), entry.array("continuous"), encoder.space)
 
     def add_to(self, digest: Digest, values: Any) -> None:
         digest.add_facts([str(name) for name in values.columns], len(values))

@@ -2,10 +2,10 @@
 
     z = Phi^-1(F(x)),    x = F^-1(Phi(z))
 
-F is the distribution function of the training values. A value that many rows share is a *heap*: it owns the whole
-interval of z that its share of the rows asks for. Encoding spreads its rows evenly over that interval, so that the
-encoded column is smoothly normal and the heaps cannot be seen by their spikes; decoding returns the value itself.
-Between heaps, F is a straight line in (x, z) from knot to knot.
+F is the distribution function of the training values. A value that many rows share is a *point mass*: it owns the
+whole interval of z that its share of the rows asks for. Encoding spreads its rows evenly over that interval, so the
+encoded column is smoothly normal and point masses cannot be seen by their spikes; decoding returns the value itself.
+Between point masses, F is a straight line in (x, z) from knot to knot.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-# A column of at most this many values, each shared by two rows or more on average, is made of heaps only.
-MOST_HEAPS = 1000
-# Otherwise a value is a heap when this share of the rows, and this many of them, have it.
-HEAP_SHARE = 1 / 500
-FEWEST_IN_HEAP = 10
+# A column of at most this many values, each shared by two rows or more on average, is made of point masses only.
+MOST_POINT_MASSES = 1000
+# Otherwise a value is a point mass when this share of the rows, and this many of them, have it.
+POINT_MASS_SHARE = 1 / 500
+FEWEST_IN_POINT_MASS = 10
 KNOTS = 1000
 # This many of the smallest and of the largest values are knots, so that an outlier does not bend its neighbours.
 EDGE_KNOTS = 16
@@ -36,7 +36,7 @@ class QuantileMap:
     Attributes:
         values: the value at each knot, strictly increasing. Shape `(k,)`.
         low: twice the number of training rows below the knot. Whole numbers `(k,)`.
-        high: twice the number up to the end of the knot; above `low` for a heap, equal to it between heaps.
+        high: twice the number up to the end of the knot; above `low` for a point mass, equal to it elsewhere.
         total: number of training rows.
     """
 
@@ -46,7 +46,7 @@ class QuantileMap:
     total: int
 
     def encode(self, values: np.ndarray, jitter: np.ndarray) -> np.ndarray:
-        """Normal numbers, float64; `jitter` in [0, 1) says where in a heap's interval each row lies.
+        """Normal numbers, float64; `jitter` in [0, 1) says where in a point mass's interval each row lies.
 
         Values outside the training range are moved to its end.
 
@@ -57,14 +57,14 @@ class QuantileMap:
         z_of_knot, x_of_knot = self._path
         encoded = np.interp(values, x_of_knot, z_of_knot)
         knot = np.clip(np.searchsorted(self.values, values), 0, len(self.values) - 1)
-        in_heap = (self.values[knot] == values) & (self.high[knot] > self.low[knot])
-        heap = knot[in_heap]
-        start, end = self._z(self.low)[heap], self._z(self.high)[heap]
+        in_mass = (self.values[knot] == values) & (self.high[knot] > self.low[knot])
+        mass = knot[in_mass]
+        start, end = self._z(self.low)[mass], self._z(self.high)[mass]
         safe = 2 * FLOAT32_STEP * np.maximum(1, np.abs(start))
         margin = np.minimum(safe, (end - start) / 2)
         # Even in probability, hence normal in z.
-        inside = ndtri(ndtr(start) + jitter[in_heap] * (ndtr(end) - ndtr(start)))
-        encoded[in_heap] = np.clip(inside, start + margin, end - margin)
+        inside = ndtri(ndtr(start) + jitter[in_mass] * (ndtr(end) - ndtr(start)))
+        encoded[in_mass] = np.clip(inside, start + margin, end - margin)
         return encoded
 
     def decode(self, encoded: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ class QuantileMap:
         for knot in (after - 1, np.minimum(after, len(z_of_knot) - 1)):
             # A knot is met exactly even where the line beside it is steep.
             at_knot = np.abs(encoded - z_of_knot[knot]) <= FLOAT32_STEP * np.maximum(1, np.abs(encoded))
-            at_knot &= ~self._is_heap_end[knot]
+            at_knot &= ~self._is_end_of_mass[knot]
             values[at_knot] = x_of_knot[knot[at_knot]]
         return values
 
@@ -105,7 +105,7 @@ class QuantileMap:
 
     @cached_property
     def _path(self) -> tuple[np.ndarray, np.ndarray]:
-        """z and x along the quantile function: two points for a heap, one for another knot; z strictly increasing."""
+        """z and x along the quantile function: two points for a mass, one for another knot; z strictly increasing."""
         z = np.column_stack([self._z(self.low), self._z(self.high)]).reshape(-1)
         x = np.repeat(self.values, 2)
         kept = self._kept
@@ -116,11 +116,11 @@ class QuantileMap:
 
     @cached_property
     def _kept(self) -> np.ndarray:
-        is_heap = self.high > self.low
-        return np.column_stack([np.ones(len(is_heap), dtype=bool), is_heap]).reshape(-1)
+        is_mass = self.high > self.low
+        return np.column_stack([np.ones(len(is_mass), dtype=bool), is_mass]).reshape(-1)
 
     @cached_property
-    def _is_heap_end(self) -> np.ndarray:
+    def _is_end_of_mass(self) -> np.ndarray:
         return np.repeat(self.high > self.low, 2)[self._kept]
 
 
@@ -134,16 +134,16 @@ def fit_quantiles(values: np.ndarray, counts: np.ndarray) -> QuantileMap:
     total = int(counts.sum())
     end = np.cumsum(counts)
     start = end - counts
-    if len(values) <= MOST_HEAPS and total >= 2 * len(values):
-        is_heap = np.ones(len(values), dtype=bool)
+    if len(values) <= MOST_POINT_MASSES and total >= 2 * len(values):
+        is_mass = np.ones(len(values), dtype=bool)
     else:
-        is_heap = counts >= max(FEWEST_IN_HEAP, HEAP_SHARE * total)
-    low = np.where(is_heap, 2 * start, start + end)
-    high = np.where(is_heap, 2 * end, start + end)
-    kept = is_heap.copy()
+        is_mass = counts >= max(FEWEST_IN_POINT_MASS, POINT_MASS_SHARE * total)
+    low = np.where(is_mass, 2 * start, start + end)
+    high = np.where(is_mass, 2 * end, start + end)
+    kept = is_mass.copy()
     kept[:EDGE_KNOTS] = kept[-EDGE_KNOTS:] = True
-    kept[1:] |= is_heap[:-1]
-    kept[:-1] |= is_heap[1:]
+    kept[1:] |= is_mass[:-1]
+    kept[:-1] |= is_mass[1:]
     # Most knots even in probability, some even in z, which reaches into the tails.
     edge = ndtri(0.5 / total)
     targets = np.concatenate([np.linspace(0, 1, KNOTS * 4 // 5), ndtr(np.linspace(edge, -edge, KNOTS // 5))])

@@ -90,8 +90,8 @@ def _levels(column: pd.Series, *, where: str) -> tuple[Scalar, ...]:
             "Expected text, numbers, truth values or dates.",
             "Convert it, or leave it out with data.drop.",
         )
-    plain = [bool(level) if isinstance(level, np.bool_) else level for level in pd.unique(present)]
-    return tuple(sorted(plain, key=lambda level: (type(level).__name__, level)))
+    levels = [bool(level) if isinstance(level, np.bool_) else level for level in pd.unique(present)]
+    return tuple(sorted(levels, key=lambda level: (type(level).__name__, level)))
 
 
 KINDS = {"category": Category}
