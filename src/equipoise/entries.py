@@ -27,3 +27,8 @@ def finite(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if math.isfinite(value) else None
+
+
+def listed(value: Any) -> list[Any]:
+    """The entries of a list or tuple, and none of anything else."""
+    return list(value) if isinstance(value, (list, tuple)) else []

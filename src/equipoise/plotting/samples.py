@@ -13,6 +13,7 @@ from PIL import Image
 
 from equipoise.errors import InputError
 from equipoise.plotting.curves import draw_histogram
+from equipoise.plotting.number_text import shortened
 from equipoise.plotting.style import FAKE_COLOUR, REAL_COLOUR, new_figure, sides_legend, write_in_middle
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def plot_table(frame: pd.DataFrame, real: pd.DataFrame | None = None, *, values_
             axes = figure.add_subplot(down, across, place)
             reference = None if real is None or column not in real else real[column]
             _draw_column(axes, frame[column], reference, _side_colours(values_are_real))
-            axes.set_title(_short(str(column), 26) + _missing(frame, real, column), parse_math=False, loc="left")
+            axes.set_title(shortened(str(column), 26) + _missing(frame, real, column), parse_math=False, loc="left")
         if real is not None:
             sides_legend(figure)
         if len(columns) < frame.shape[1]:
@@ -284,7 +285,7 @@ def _draw_levels(axes: Axes, fake: pd.Series, real: pd.Series | None, colours: t
     if len(names) <= MOST_LEVELS:
         names = sorted(names, key=_level_order)
     shown = names[: MOST_LEVELS if len(names) <= MOST_LEVELS else MOST_LEVELS - 1]
-    labels = [_short(name, 10) for name in shown] + (["others"] if len(shown) < len(names) else [])
+    labels = [shortened(name, 10) for name in shown] + (["others"] if len(shown) < len(names) else [])
     places = np.arange(len(labels))
     width = 0.8 / len(sides)
     for index, (share, (_, colour)) in enumerate(zip(shares, sides, strict=True)):
@@ -316,7 +317,3 @@ def _missing(frame: pd.DataFrame, real: pd.DataFrame | None, column: Any) -> str
     if not any(share > 0 for share in sides):
         return ""
     return f" (missing {' / '.join(f'{share * 100:.0f} %' for share in sides)})"
-
-
-def _short(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

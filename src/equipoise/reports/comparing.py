@@ -197,8 +197,6 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str) -> Path:
     """Compare run folders and write the comparison as one self-contained HTML file."""
     import time
 
-    from markupsafe import Markup
-
     from equipoise.plotting.svg import to_svg
     from equipoise.reports.page import environment
 
@@ -210,7 +208,7 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str) -> Path:
         comparison=comparison,
         tables=comparison.tables(),
         notes=comparison.notes,
-        figure=Markup(svg),
+        figure=svg,
         written=moment(time.time()),
     )
     write_text(path, encodable(page))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from equipoise.entries import entry_at, finite, number_at
+from equipoise.entries import entry_at, finite, listed, number_at
 from equipoise.plotting.number_text import duration, number, percent, shortened
 from equipoise.referee.verdict_text import detectable_effects
 from equipoise.reports.reading import RunRecord
@@ -86,7 +86,7 @@ def where_tables(verdict: Mapping[str, Any]) -> list[Table]:
     """Columns and pairs that differ, and the samples that the classifier was surest of."""
     tables = []
     for finding in _findings(verdict, "where"):
-        rows = [row for row in finding.get("rows") or () if isinstance(row, Mapping)][:MOST_ROWS]
+        rows = [row for row in listed(finding.get("rows")) if isinstance(row, Mapping)][:MOST_ROWS]
         if not rows:
             continue
         keys = list(dict.fromkeys(key for row in rows for key in row))[:MOST_COLUMNS]
@@ -142,9 +142,8 @@ def checkpoint_sentence(run: RunRecord, verdict: Mapping[str, Any] | None) -> st
 
 def scores_table(run: RunRecord) -> Table | None:
     """What metrics said of the generator, for a run where somebody asked."""
-    scores = run.scores.get("scores")
     rows: list[tuple[str, ...]] = []
-    for score in scores if isinstance(scores, list) else ():
+    for score in listed(run.scores.get("scores")):
         values = entry_at(score, "values") if isinstance(score, Mapping) else None
         for name, value in values.items() if isinstance(values, Mapping) else ():
             cells = (value, entry_at(score, "between_real_sets", name), score.get("fake_samples"))
@@ -165,9 +164,11 @@ def _best(run: RunRecord) -> str:
 
 
 def _findings(verdict: Mapping[str, Any], check: str) -> list[Mapping[str, Any]]:
-    findings = verdict.get("findings")
-    listed = findings if isinstance(findings, (list, tuple)) else ()
-    return [finding for finding in listed if isinstance(finding, Mapping) and finding.get("check") == check]
+    return [
+        finding
+        for finding in listed(verdict.get("findings"))
+        if isinstance(finding, Mapping) and finding.get("check") == check
+    ]
 
 
 def _numbers(numbers: Any) -> dict[str, tuple[str, ...]]:
@@ -178,8 +179,8 @@ def _numbers(numbers: Any) -> dict[str, tuple[str, ...]]:
     for name, value in numbers.items():
         if finite(value) is None or str(name).endswith("_floor_share"):
             continue
-        floor = numbers.get(str(name).replace("_share", "_floor_share")) if str(name).endswith("_share") else None
         is_share = str(name).endswith("_share")
+        floor = numbers.get(str(name).replace("_share", "_floor_share")) if is_share else None
         words = str(name).removesuffix("_share").replace("_", " ")
         rows[words] = (
             _cell(words),

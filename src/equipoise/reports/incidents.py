@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from equipoise.entries import listed
 from equipoise.reports.reading import RunRecord
 
 MOST_SENTENCES = 20
@@ -14,7 +15,7 @@ LONGEST = 400
 def incident_sentences(run: RunRecord) -> list[str]:
     """A sentence for each rollback and each forced change that `status.json` tells of."""
     sentences = []
-    for record in _entries(run.status.get("rollbacks")):
+    for record in listed(run.status.get("rollbacks")):
         if isinstance(record, Mapping):
             step, to_step, lr_backoff = (record.get(name) for name in ("step", "to_step", "caution"))
             reason = str(record.get("message") or "training went wrong").strip().rstrip(".")[:LONGEST]
@@ -23,7 +24,7 @@ def incident_sentences(run: RunRecord) -> list[str]:
                 f"went on with {_number(lr_backoff)} of the planned learning rates; what was written about the steps in "
                 "between was taken out."
             )
-    changes = [text for text in _entries(run.status.get("forced_changes")) if isinstance(text, str)]
+    changes = [text for text in listed(run.status.get("forced_changes")) if isinstance(text, str)]
     if changes:
         sentences.append(
             "The run was continued by force after a change, so that it is not the run that its beginning describes: "
@@ -31,10 +32,6 @@ def incident_sentences(run: RunRecord) -> list[str]:
             + "."
         )
     return sentences[:MOST_SENTENCES]
-
-
-def _entries(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _number(value: Any) -> str:

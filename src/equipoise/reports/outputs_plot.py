@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.entries import finite
+from equipoise.entries import finite, listed
 from equipoise.plotting.curves import draw_histogram, series
 from equipoise.plotting.number_text import number
 from equipoise.plotting.style import (
@@ -114,8 +114,7 @@ def _histogram(row: Mapping[str, Any], *, allow_probability: bool) -> dict[str, 
         return None
     arrays: dict[str, Any] = {"what": found["what"]}
     for key in ("edges", "real", "fake"):
-        entries = found.get(key)
-        numbers = [finite(entry) for entry in entries] if isinstance(entries, (list, tuple)) else []
+        numbers = [finite(entry) for entry in listed(found.get(key))]
         if not numbers or None in numbers:
             return None
         arrays[key] = np.array(numbers, dtype=np.float64)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise.entries import entry_at, finite, number_at
+from equipoise.entries import entry_at, finite, listed, number_at
 from equipoise.files import write_text
 from equipoise.plotting.number_text import duration, encodable, number, percent, shortened
 from equipoise.plotting.svg import to_svg
@@ -29,7 +28,7 @@ from equipoise.reports.incidents import incident_sentences
 from equipoise.reports.plots import Plot
 from equipoise.reports.reading import RunRecord, flatten, read_run
 from equipoise.reports.referee_plots import duality_gap_plot, referee_plot
-from equipoise.reports.sample_grids import MOST_FRAMES, grid_at, sample_grids, sample_rows
+from equipoise.reports.sample_grids import MOST_FRAMES, image_at, sample_grids, sample_rows
 from equipoise.reports.saturation import flag_sentences, saturation_plots
 from equipoise.reports.training_plots import PLOTS
 from equipoise.reports.wording import moment, state_sentence
@@ -40,14 +39,6 @@ if TYPE_CHECKING:
 MOST_BYTES = 5_000_000
 MOST_TEXT = 100_000  # characters of config.yaml shown
 MOST_FACTS, MOST_NOTES, FACT_LENGTH = 40, 30, 400
-
-
-@dataclass(frozen=True)
-class Card:
-    """A plot and its drawing, as the template takes them."""
-
-    plot: Plot
-    svg: str
 
 
 def write_report(folder: Path | str) -> Path:
@@ -76,8 +67,8 @@ def render_report(run: RunRecord, *, now: float | None = None) -> str:
     evidence = [referee_plot(run), *([duality_gap_plot(run)] if run.interim_evaluations else [])]
     context = {
         **_context(run, now),
-        "evidence_cards": [draw_card(plot) for plot in evidence],
-        "cards": [draw_card(plot) for plot in (*(make(run) for make in PLOTS), *saturation_plots(run))],
+        "evidence_plots": [_drawn(plot) for plot in evidence],
+        "plots": [_drawn(plot) for plot in (*(make(run) for make in PLOTS), *saturation_plots(run))],
     }
     frames = MOST_FRAMES
     while True:
@@ -88,14 +79,11 @@ def render_report(run: RunRecord, *, now: float | None = None) -> str:
         frames //= 2
 
 
-def draw_card(plot: Plot) -> Card:
-    """The plot with its figure as safe inline SVG."""
-    from markupsafe import Markup
-
-    if plot.figure is None:
-        return Card(plot, "")
-    label = f"{plot.title}. {plot.reading}"
-    return Card(plot, Markup(to_svg(plot.figure, name=plot.name, label=label)))  # our own drawing, text escaped
+def _drawn(plot: Plot) -> tuple[Plot, str]:
+    """The plot with its figure as inline SVG, which is our own drawing with its text escaped; empty without one."""
+    return plot, "" if plot.figure is None else to_svg(
+        plot.figure, name=plot.name, label=f"{plot.title}. {plot.reading}"
+    )
 
 
 def environment() -> jinja2.Environment:
@@ -123,8 +111,7 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
     text = run.config_text
     if len(text) > MOST_TEXT:
         text = text[:MOST_TEXT] + f"\n... cut here: {len(text) - MOST_TEXT:,} more characters are in config.yaml"
-    notes = run.data.get("notes")
-    notes = [_brief(note) for note in notes] if isinstance(notes, (list, tuple)) else []
+    notes = [_brief(note) for note in listed(run.data.get("notes"))]
     if len(notes) > MOST_NOTES:
         notes = [*notes[:MOST_NOTES], f"{len(notes) - MOST_NOTES} more notes are in data.json."]
     return {
@@ -140,7 +127,7 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "checkpoint_sentence": checkpoint_sentence(run, verdict),
         "evidence_tables": evidence_tables(verdict),
         "scores": scores_table(run),
-        "most_discriminative": grid_at(run.folder.most_discriminative),
+        "most_discriminative": image_at(run.folder.most_discriminative),
         "evaluation_facts": evaluation_facts(run),
         "flags": flag_sentences(run),
         "incidents": incident_sentences(run),

@@ -85,7 +85,7 @@ def sample_grids(run: RunRecord, *, most: int = MOST_FRAMES) -> tuple[SampleGrid
     return real, [frame for frame in frames if frame is not None], notes
 
 
-def grid_at(path: Path, *, most_bytes: int = 400_000) -> SampleGrid | None:
+def image_at(path: Path, *, most_bytes: int = 400_000) -> SampleGrid | None:
     """An image of the run folder, compressed to `most_bytes`; `None` if there is none that can be read."""
     return _embedded(path, None, most_bytes)
 

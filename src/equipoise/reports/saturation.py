@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from equipoise.entries import entry_at
+from equipoise.entries import entry_at, listed
 from equipoise.plotting.curves import NOISY_BINS, error_of_bin_means, series
 from equipoise.plotting.style import (
     DISCRIMINATOR_COLOUR,
@@ -33,9 +33,9 @@ def flag_sentences(run: RunRecord) -> list[str]:
         found = entry_at(row, "saturation", "flags")
         if isinstance(found, (list, tuple)):
             measured.append(row["step"])
-            for text in found:
-                if isinstance(text, str):
-                    seen.setdefault(text[:400], []).append(row["step"])
+        for text in listed(found):
+            if isinstance(text, str):
+                seen.setdefault(text[:400], []).append(row["step"])
     sentences = []
     for text, steps in list(seen.items())[:MOST_FLAGS]:
         until = "now" if steps[-1] == measured[-1] else f"step {steps[-1]:,}"
