@@ -85,7 +85,7 @@ def work(data: Path) -> None:
     torch.set_num_threads(1)
     group = process_group()
     trainers = {}
-    for name, players, batch in (("alone", SINGLE_PROCESS, BATCH), ("together", group, BATCH * group.processes)):
+    for name, players, batch in (("alone", SINGLE_PROCESS, BATCH), ("together", group, BATCH * group.world_size)):
         planned = plan_run(
             data,
             steps=TOTAL_STEPS,

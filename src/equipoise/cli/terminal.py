@@ -79,14 +79,14 @@ def process_that_tells(error: BaseException) -> str | None:
     """What to begin a message with: which of many processes says it, nothing in one; `None` if another says it."""
     if "WORLD_SIZE" not in os.environ:
         return ""
-    from equipoise.distributed import existing_process_group
+    from equipoise.distributed import current_process_group
 
-    group = existing_process_group()
-    if not group.tells(error):
+    group = current_process_group()
+    if not group.reports(error):
         return None
     # A process that was lost names itself, and who says so does not matter.
     is_named = group.is_single_process or isinstance(error, ProcessLost)
-    return "" if is_named else f"process {group.rank} of {group.processes}: "
+    return "" if is_named else f"process {group.rank} of {group.world_size}: "
 
 
 def error_to_json(error: EquipoiseError) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def environment(config: RunConfig) -> dict[str, Any]:
         "arithmetic": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name() if config.runtime.device == "cuda" else config.runtime.device,
         "threads": config.runtime.threads,
-        "processes": process_group().processes,
+        "processes": process_group().world_size,
     }
 
 

@@ -75,7 +75,7 @@ class LiveRun:
         with stopping_at_once(partial(in_folder, self.folder)):
             self._train()
             if not group.is_main:
-                group.wait()
+                group.barrier()
                 return self._load()
             # The others wait, however many they are.
             with stopping_at_once(partial(in_folder, self.folder), talks=False):
@@ -83,7 +83,7 @@ class LiveRun:
                 if self.planned.config.outputs.final_verdict and not self._is_judged(gan.step):
                     self._judge(gan)
                 reports.write_report(self.folder.path)
-            group.wait()
+            group.barrier()
             return gan
 
     def _train(self) -> None:

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from equipoise.data import PreparedData
-from equipoise.distributed import ProcessGroup, restarts
+from equipoise.distributed import ProcessGroup, restart_count
 from equipoise.errors import ConfigError, EquipoiseError
 from equipoise.experiment.config.files import read_run_config, validated
 from equipoise.experiment.config.schema import RunConfig
@@ -46,7 +46,7 @@ def refuse_unshareable(
     """
     if group.is_single_process:
         return
-    count = group.processes
+    count = group.world_size
     if rows < count:
         raise ConfigError(
             "many processes",
@@ -79,12 +79,12 @@ def refuse_unshareable(
                     "Use layer, group or instance normalisation, or none; or train in one process.",
                 )
     for penalty in penalties:
-        if penalty.draws and not penalty.draws_jointly:
+        if penalty.draws and not penalty.draws_whole_batch:
             raise ConfigError(
                 "penalties",
                 f"'{penalty.name}' draws numbers for each process by itself; there are {count} processes.",
                 "Expected a penalty that draws by ForwardPass.draw, for the game to be that of one process.",
-                "Draw by position.draw and set draws_jointly=True, or train in one process.",
+                "Draw by position.draw and set draws_whole_batch=True, or train in one process.",
             )
 
 
@@ -129,7 +129,7 @@ def begun_before(
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return None
     # The machines may have counted differently: one that lost its connections was started anew by the others.
-    is_anew = max(group.all_gather_object(restarts())) > 0
+    is_anew = max(group.all_gather_object(restart_count())) > 0
     found = group.on_main(lambda: _begun_before(config, folder, candidates, is_anew=is_anew))
     return None if found is None else Path(found)
 

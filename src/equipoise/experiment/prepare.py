@@ -227,7 +227,7 @@ def choose_device(wanted: str) -> str:
 def available_threads() -> int:
     """CPU cores that this process may use; processes that play together on one machine share them evenly."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // process_group().local_processes)
+    return max(1, cores // process_group().local_world_size)
 
 
 def seconds_per_step(planned: Planned, *, trusted: bool = True) -> float:

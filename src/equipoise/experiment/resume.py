@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from equipoise.augmentation import Augmentation
 from equipoise.data import PreparedData
-from equipoise.distributed import SINGLE_PROCESS, ProcessGroup, process_group, restarts
+from equipoise.distributed import SINGLE_PROCESS, ProcessGroup, process_group, restart_count
 from equipoise.errors import ConfigError, NewerFormat, RunFolderError
 from equipoise.experiment.build.python_parts import NetworkFactory, OptimizerFactory, require_parts, sort_parts
 from equipoise.experiment.build.trainer import build_trainer, plan_of
@@ -124,7 +124,7 @@ def resume(
         said = _require_unchanged(run, config, prepared, force=force, records=group.is_main)
         tensors, numbers, broken = _newest_checkpoint(run, planned, group, trusted=trust_code)
         step = int(numbers["step"])
-        if restarts() and max(config.training.steps, int(run.read_status().get("steps") or 0)) > step:
+        if restart_count() and max(config.training.steps, int(run.read_status().get("steps") or 0)) > step:
             steps = minutes = None  # torchrun began anew what this command had begun: the plan is in the folder
         if minutes is not None:
             steps = step + max(1, int(minutes * 60 / seconds_per_step(planned, trusted=trust_code)))
@@ -133,7 +133,7 @@ def resume(
         plan = agreed_plan(group, plan_of(config, evaluation_steps=evaluations.steps, total=total))
         trainer = build_trainer(config, prepared, plan=plan, parts=planned.parts, trusted=trust_code)
         restore(trainer, tensors, numbers, where=str(run.checkpoints))
-        group.wait()  # until all have read what is about to change
+        group.barrier()  # until all have read what is about to change
         if group.is_main:
             if total > config.training.steps:
                 run.write_status(extended={"planned_steps": config.training.steps, "steps": total})
@@ -207,7 +207,7 @@ def _newest_checkpoint(
     if group.is_main:
         run.sweep_up()
         said = _begun_anew(run, planned, trusted=trusted)
-    group.wait()
+    group.barrier()
     tensors, numbers, broken = read_together(group, run.checkpoints)
     return tensors, numbers, [*said, *broken]
 

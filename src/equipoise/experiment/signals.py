@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from equipoise.distributed import is_one_of_many
+from equipoise.distributed import is_distributed
 from equipoise.errors import EquipoiseError, Interrupted
 from equipoise.runfolder import RunFolder
 from equipoise.training import Trainer
@@ -49,7 +49,7 @@ def stopping_at_once(explain: Callable[[str], Interrupted], *, talks: bool = Tru
     def stop(number: int, frame: Any) -> None:
         nonlocal first
         del frame
-        if stopped_by and is_one_of_many() and time.monotonic() - first < SAME_SIGNAL_SECONDS:
+        if stopped_by and is_distributed() and time.monotonic() - first < SAME_SIGNAL_SECONDS:
             return  # the terminal's and torchrun's are one
         first = time.monotonic()
         if stopped_by:
@@ -57,7 +57,7 @@ def stopping_at_once(explain: Callable[[str], Interrupted], *, talks: bool = Tru
         stopped_by.append(name_of(number))
         raise Stopped(stopped_by[0])
 
-    is_ours = not (talks and is_one_of_many())
+    is_ours = not (talks and is_distributed())
     try:
         with _handling(stop) if is_ours else contextlib.nullcontext():
             yield

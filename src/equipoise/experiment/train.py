@@ -242,7 +242,7 @@ def metadata(config: RunConfig, trainer: Trainer) -> dict[str, Any]:
         "started": time.time(),
         "environment": environment(config),
         "config": config.to_dict(),
-        "processes": trainer.group.processes,
+        "processes": trainer.group.world_size,
         "launch": launch_name(),
         "preset": config.preset,
         "objective": {

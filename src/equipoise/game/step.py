@@ -312,10 +312,10 @@ def discriminator_loss(
     if objective.is_joint:
         loss = objective.discriminator_loss(*forward.gathered_logits)
     else:
-        loss = group.mean_shard(objective.discriminator_loss(forward.real_logits, forward.fake_logits))
+        loss = group.shard_of_mean(objective.discriminator_loss(forward.real_logits, forward.fake_logits))
     terms: dict[str, Scalar] = {}
     for penalty in penalties:
-        mean = group.mean_shard(penalty.per_sample(forward).mean())
+        mean = group.shard_of_mean(penalty.per_sample(forward).mean())
         loss = loss + penalty.factor(penalty_factor) * mean
         terms[penalty.name] = mean.detach()
     return forward, loss, terms
@@ -343,7 +343,7 @@ def generator_loss(
         real_logits = fake_logits.detach()  # not read: the loss does not depend on real logits
     if objective.is_joint:
         return objective.generator_loss(*group.all_gather(real_logits, fake_logits))
-    return group.mean_shard(objective.generator_loss(real_logits, fake_logits))
+    return group.shard_of_mean(objective.generator_loss(real_logits, fake_logits))
 
 
 def _bind_labels(discriminator: Player, labels: Labels | None) -> Callable[[Samples], Logits]:

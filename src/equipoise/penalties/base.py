@@ -110,7 +110,7 @@ class Penalty:
         decays: whether the decaying gamma of a run scales its weight. Zero-centred gradient penalties do: their
             weight is a squared resolution length. The others have no such meaning and keep their weight.
         draws: whether `per_sample` draws from the forward pass's `randomness`.
-        draws_jointly: whether it does so by `ForwardPass.draw` only, so that any number of processes draws the same.
+        draws_whole_batch: whether it does so by `ForwardPass.draw` only, so that any number of processes draws the same.
         state: what the penalty remembers from update to update, by name: a few small tensors, empty for
             most. A checkpoint stores them and copies them back in place.
         observe: called once after each update of the discriminator with its forward pass, to bring `state`
@@ -127,7 +127,7 @@ class Penalty:
     source: str
     decays: bool = False
     draws: bool = False
-    draws_jointly: bool = False
+    draws_whole_batch: bool = False
     state: dict[str, Tensor] = field(default_factory=dict)
     observe: Callable[[ForwardPass], None] | None = None
 

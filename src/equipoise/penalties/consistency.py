@@ -75,7 +75,7 @@ def consistency(
         gives_lipschitz_control=False,
         source="arXiv:2002.04724, Algorithm 1",
         draws=True,
-        draws_jointly=True,
+        draws_whole_batch=True,
     )
 
 

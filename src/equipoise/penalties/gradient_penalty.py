@@ -53,7 +53,7 @@ def wgan_gp(weight: float = 10.0, *, is_one_sided: bool = False) -> Penalty:
         gives_lipschitz_control=True,
         source="arXiv:1709.08894, WGAN-LP" if is_one_sided else "arXiv:1704.00028, Eq. 3",
         draws=True,
-        draws_jointly=True,
+        draws_whole_batch=True,
     )
 
 
@@ -97,7 +97,7 @@ def dragan(weight: float = 10.0, *, noise_scale: float = 0.5) -> Penalty:
         gives_lipschitz_control=True,
         source="arXiv:1705.07215, DRAGAN",
         draws=True,
-        draws_jointly=True,
+        draws_whole_batch=True,
     )
 
 

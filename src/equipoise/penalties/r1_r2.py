@@ -119,7 +119,7 @@ def _zero_centred(name: str, weight: float, side: Side, *, form: Form, step_size
         source=_SOURCE,
         decays=True,
         draws=form == "finite_difference",
-        draws_jointly=True,
+        draws_whole_batch=True,
     )
 
 

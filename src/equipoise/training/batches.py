@@ -66,7 +66,7 @@ class BatchSource:
     def batch(self, draw: int, group: ProcessGroup = SINGLE_PROCESS) -> Batch:
         """The batch with global number `draw`, or one process's part of it."""
         device = self.real.device
-        rows = torch.from_numpy(self.rows(draw)[group.rank :: group.processes])
+        rows = torch.from_numpy(self.rows(draw)[group.rank :: group.world_size])
         read = None if isinstance(self.real, Tensor) else self.real[rows]  # by numbers that the CPU has
         if device.type != "cpu":
             rows = rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)

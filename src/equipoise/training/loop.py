@@ -146,7 +146,7 @@ class Trainer:
         report: StepReport | None = None
         is_over = self._ends(has_events=True)
         while self.step < plan.steps and not is_over:
-            self.group.notice = self.is_asked_to_stop
+            self.group.stop_requested = self.is_asked_to_stop
             is_measured = plan.is_measured(self.step + 1)
             report = self.train_step(measure=is_measured)
             if self.group.is_single_process:
@@ -225,7 +225,7 @@ class Trainer:
             return self.is_asked_to_stop
         if has_events:
             return any(self.group.all_gather_object(self.is_asked_to_stop))
-        return self.group.any_noticed()
+        return self.group.any_stop_requested()
 
     def _announce(self, event: Event, handlers: Sequence[Handler]) -> None:
         for handler in handlers:

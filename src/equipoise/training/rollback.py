@@ -129,7 +129,7 @@ class Recovery:
             "caution": trainer.lr_backoff * self.factor,
             "message": error.found,
         }
-        trainer.group.wait()  # until all have read what is about to change
+        trainer.group.barrier()  # until all have read what is about to change
         changes = {"caution": record["caution"], "rollbacks": [*trainer.rollbacks, record]}
         if trainer.group.is_main:
             amend(tensor_file(self.run.checkpoints, to_step).with_suffix(".json"), changes)
@@ -137,7 +137,7 @@ class Recovery:
             for path in later_than(self.run.checkpoints, to_step):
                 drop_checkpoint(path)
             self.run.cut_after(to_step)
-        trainer.group.wait()
+        trainer.group.barrier()
         restore(trainer, tensors, {**numbers, **changes}, where=str(self.run.checkpoints))
         self.record(trainer)
         self.tell(sentence(record))

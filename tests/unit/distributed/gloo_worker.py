@@ -1,4 +1,4 @@
-"""One of several real processes: plays small games and, in the first one, stores what came out.
+"""One of several real processes: trains small games and, in the first one, stores what came out.
 
 RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=... python gloo_worker.py DATA OUT
 """
@@ -16,8 +16,8 @@ from equipoise.experiment.prepare import plan_run
 
 STEPS = 50
 # Adam divides by sqrt(v) + eps. A gradient that is 0 in exact arithmetic (that of the last bias in a relativistic game)
-# is rounding noise of 1e-17, which the usual eps of 1e-8 turns into moves of 3e-12 a step; 1e-5 keeps 50 of them below
-# the 1e-12 that is asked for. `test_joined_batch.py` plays with the usual eps and a tolerance to match.
+# is rounding noise of 1e-17, which the usual eps of 1e-8 turns into updates of 3e-12 a step; 1e-5 keeps 50 of them below
+# the 1e-12 that is asked for. `test_joined_batch.py` trains with the usual eps and a tolerance to match.
 EXACT = [
     "optimizers.discriminator.options={betas: [0.0, 0.99], eps: 1.0e-5}",
     "optimizers.generator.options={betas: [0.0, 0.99], eps: 1.0e-5}",
@@ -56,7 +56,8 @@ def parameters_after(data: str, game: str, group: ProcessGroup) -> torch.Tensor:
     try:
         planned = plan(data, game, *EXACT)
         trainer = build_trainer(planned.config, planned.data, group=group)
-        trainer.batches.real = trainer.batches.real.double()
+        to_float = trainer.batches.to_float
+        trainer.batches.to_float = lambda batch: to_float(batch).double()
         trainer.run()
         return torch.cat(
             [p.detach().flatten() for q in (trainer.discriminator, trainer.generator) for p in q.parameters]
@@ -66,16 +67,16 @@ def parameters_after(data: str, game: str, group: ProcessGroup) -> torch.Tensor:
 
 
 def gradients_of_a_step(data: str, game: str, group: ProcessGroup) -> torch.Tensor:
-    """Both players' gradients in the first step, in float32, as their optimisers meet them."""
+    """Both players' gradients in the first step, in float32, as their optimizers meet them."""
     planned = plan(data, game)
     trainer = build_trainer(planned.config, planned.data, group=group)
-    met = []
+    found = []
     for player in (trainer.discriminator, trainer.generator):
         player.optimizer.register_step_pre_hook(
-            lambda optimiser, a, k: met.extend(p.grad.flatten().clone() for p in optimiser.param_groups[0]["params"])
+            lambda optimizer, a, k: found.extend(p.grad.flatten().clone() for p in optimizer.param_groups[0]["params"])
         )
     trainer.train_step()
-    return torch.cat(met)
+    return torch.cat(found)
 
 
 def everything(points: str, table: str, group: ProcessGroup) -> dict[str, torch.Tensor]:
@@ -91,7 +92,7 @@ def main() -> None:
     torch.set_num_threads(1)
     group = process_group()
     assert group is not SINGLE_PROCESS
-    assert group.all_gather_object(group.rank) == list(range(group.processes))
+    assert group.all_gather_object(group.rank) == list(range(group.world_size))
     assert group.broadcast_object({"path": f"ä-{group.rank}"}) == {"path": "ä-0"}
     found = everything(points, table, group)
     try:
@@ -101,12 +102,12 @@ def main() -> None:
     else:
         raise AssertionError("a difference was not noticed")
     # An error that all meet is told by one.
-    assert sum(group.all_gather_object(group.tells(ConfigError("seed", "no seed.")))) == 1
+    assert sum(group.all_gather_object(group.reports(ConfigError("seed", "no seed.")))) == 1
     if group.is_main:
         from safetensors.torch import save_file
 
         save_file(found, out)
-    group.wait()
+    group.barrier()
 
 
 if __name__ == "__main__":

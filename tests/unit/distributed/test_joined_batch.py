@@ -1,4 +1,4 @@
-"""Any number of processes plays the game that one process plays with the joined batch. Threads stand in for them."""
+"""Any number of processes trains as one process does with the whole batch. Threads stand in for them."""
 
 import dataclasses
 import threading
@@ -115,12 +115,12 @@ def close(found, expected):
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_processes_play_the_game_of_one_with_the_joined_batch(game, points):
+def test_many_processes_give_the_weights_of_one_process_with_the_whole_batch(game, points):
     planned = plan(points, *GAMES[game])
     alone = played(planned, SINGLE_PROCESS)
     for count in (2, 4):
         found = in_threads(count, lambda group: played(planned, group))
-        assert all(torch.equal(other, found[0]) for other in found), "the processes have drifted apart"
+        assert all(torch.equal(other, found[0]) for other in found), "the processes differ"
         assert close(found[0], alone)
 
 
@@ -230,7 +230,7 @@ def test_resuming_with_another_number_of_processes_continues_the_same_game(point
 
 
 @pytest.mark.parametrize("name", penalties.available())
-def test_every_penalty_draws_for_the_joined_batch(name):
+def test_every_penalty_draws_for_the_whole_batch(name):
     """So that which entry a process gets, and how many processes there are, does not matter."""
     network = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 1), torch.nn.Flatten(0))
     real, fake = torch.randn(8, 3), torch.randn(8, 3)
@@ -247,14 +247,14 @@ def test_every_penalty_draws_for_the_joined_batch(name):
         )
         return penalty.per_sample(forward).detach()
 
-    assert penalty.draws_jointly or not penalty.draws
+    assert penalty.draws_whole_batch or not penalty.draws
     alone = per_sample(SINGLE_PROCESS)
     for rank, found in enumerate(in_threads(4, per_sample)):
         torch.testing.assert_close(found, alone[rank::4])
 
 
 @pytest.mark.parametrize("name", augmentation.available())
-def test_an_augmentation_draws_for_the_joined_batch(name):
+def test_an_augmentation_draws_for_the_whole_batch(name):
     images = torch.rand(8, 1, 9, 9)
 
     def augmented(group):
@@ -270,10 +270,10 @@ def test_one_process_is_sent_no_message_and_given_its_own_tensors():
     logits = torch.randn(4, requires_grad=True)
     assert SINGLE_PROCESS.all_gather(logits)[0] is logits
     assert SINGLE_PROCESS.shard_rows(logits) is logits
-    assert SINGLE_PROCESS.mean_shard(logits) is logits
+    assert SINGLE_PROCESS.shard_of_mean(logits) is logits
     assert SINGLE_PROCESS.all_reduce([], [logits])[0] is logits
     assert SINGLE_PROCESS.broadcast_object("yes") == "yes" and SINGLE_PROCESS.all_gather_object(3) == [3]
-    assert not SINGLE_PROCESS.any_noticed()
+    assert not SINGLE_PROCESS.any_stop_requested()
 
 
 @pytest.mark.parametrize("asked", [0, 1])
@@ -340,7 +340,7 @@ def test_a_plan_made_by_the_first_process_is_everybodys(points):
     assert found[0] == found[1] and found[1].evaluation_steps == {4, 90}
 
 
-def test_play_that_is_no_longer_finite_ends_in_all_processes(points):
+def test_training_that_is_no_longer_finite_ends_in_all_processes(points):
     planned = plan(points, "outputs.measure_every=1")
 
     def play(group):
@@ -385,10 +385,10 @@ def test_all_processes_go_back_to_the_same_checkpoint(points, tmp_path):
 
 
 class Many:
-    """A group of which only the number of processes is asked."""
+    """A group of so many processes."""
 
     def __init__(self, processes):
-        self.processes = processes
+        self.world_size = processes
         self.is_single_process = processes == 1
 
 
@@ -402,12 +402,12 @@ class Many:
         (2, {"networks": [("discriminator", torch.nn.Sequential(torch.nn.Dropout(0.1)))]}, "dropout"),
         (
             2,
-            {"penalties": [dataclasses.replace(penalties.find("wgan_gp")(), name="own", draws_jointly=False)]},
+            {"penalties": [dataclasses.replace(penalties.find("wgan_gp")(), name="own", draws_whole_batch=False)]},
             "'own' draws numbers for each process by itself",
         ),
     ],
 )
-def test_what_many_processes_cannot_play_exactly_is_refused(processes, settings, words):
+def test_what_many_processes_cannot_train_exactly_is_refused(processes, settings, words):
     game = {"batch_size": 16, "rows": 200, "networks": [], "penalties": [], **settings}
     with pytest.raises(ConfigError, match="(?s)" + words):
         refuse_unshareable(Many(processes), **game)

@@ -1,4 +1,4 @@
-"""Real processes on one machine, talking by gloo: the same numbers, one writer, and an end that is noticed."""
+"""Real processes on one machine, communicating by gloo: the same numbers, one writer, and an end that is noticed."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from threads import in_threads
 
 from equipoise.cli.terminal import reporting_errors
-from equipoise.distributed import SINGLE_PROCESS, ProcessGroup, TorchProcessGroup, meeting, process_group
+from equipoise.distributed import SINGLE_PROCESS, ProcessGroup, TorchProcessGroup, process_group, rendezvous
 from equipoise.errors import ConfigError
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.many_processes import begun_before, launch_name
@@ -180,9 +180,9 @@ def test_a_killed_process_is_named_and_torchrun_continues_the_run_bit_for_bit(po
     def undisturbed(group):
         if group.is_main:  # threads share torch's stream: weights are drawn by one at a time
             trainer = build_trainer(planned.config, planned.data, group=group)
-            group.wait()
+            group.barrier()
         else:
-            group.wait()
+            group.barrier()
             trainer = build_trainer(planned.config, planned.data, group=group)
         trainer.run()
         return trainer.generator.average.network.state_dict()
@@ -215,11 +215,11 @@ def test_a_signal_to_one_process_stops_all_and_one_process_continues(points, tmp
 @pytest.mark.parametrize("tells", [True, False])
 def test_one_of_many_processes_shows_an_error_and_says_which_it_is(tells, monkeypatch, capsys):
     class Second(ProcessGroup):
-        def tells(self, error):
+        def reports(self, error):
             return tells
 
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(meeting, "_started", Second(1, 2))
+    monkeypatch.setattr(rendezvous, "_started", Second(1, 2))
 
     def command():
         raise ConfigError("training.batch_size", "31 samples cannot be divided.")
@@ -233,17 +233,17 @@ def test_one_of_many_processes_shows_an_error_and_says_which_it_is(tells, monkey
 
 def test_one_of_many_processes_shows_the_traceback_of_a_bug(monkeypatch):
     class Group3(ProcessGroup):
-        def tells(self, error):
+        def reports(self, error):
             return self.rank == 0
 
     def command():
         raise ZeroDivisionError
 
     monkeypatch.setenv("WORLD_SIZE", "3")
-    monkeypatch.setattr(meeting, "_started", Group3(0, 3))
+    monkeypatch.setattr(rendezvous, "_started", Group3(0, 3))
     with pytest.raises(ZeroDivisionError):
         reporting_errors(command)()
-    monkeypatch.setattr(meeting, "_started", Group3(2, 3))
+    monkeypatch.setattr(rendezvous, "_started", Group3(2, 3))
     with pytest.raises(typer.Exit) as stopped:
         reporting_errors(command)()
     assert stopped.value.exit_code == 1
@@ -266,7 +266,7 @@ def test_an_environment_that_makes_no_sense_is_explained(variables, words, monke
         process_group()
 
 
-def test_one_process_meets_nobody(monkeypatch):
+def test_one_process_needs_no_rendezvous(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "1")
     monkeypatch.setenv("RANK", "0")
     assert process_group() is SINGLE_PROCESS
@@ -278,9 +278,9 @@ def test_fewer_devices_than_processes_are_named(monkeypatch):
     ProcessGroup.__init__(group, 1, 2)
     group.all_gather_object = lambda value: [[0, *value[1:]], value]
     with pytest.raises(ConfigError, match="(?s)process 1: it is number 1.*has 1 CUDA devices.*--nproc-per-node 1"):
-        group.place(torch.device("cuda"))
+        group.assign_device(torch.device("cuda"))
     with pytest.raises(ConfigError, match="2 processes on mps"):
-        group.place(torch.device("mps"))
+        group.assign_device(torch.device("mps"))
 
 
 def test_a_folder_is_continued_by_the_torchrun_that_made_it_only(tmp_path, monkeypatch):
@@ -308,24 +308,24 @@ def test_a_folder_is_continued_by_the_torchrun_that_made_it_only(tmp_path, monke
     assert found() == run, "torchrun counts per machine; the run knows who started it"
 
 
-PARTING = """
+ENDING = """
 import pathlib, torch
-from equipoise.distributed import process_group, meeting
+from equipoise.distributed import process_group, rendezvous
 group = process_group()
-group.place(torch.device("cpu"))
-group.gathered([1.0])
-meeting._part()
+group.assign_device(torch.device("cpu"))
+group.all_gather_object([1.0])
+rendezvous._shut_down()
 print(sorted(path.read_text().strip() for path in pathlib.Path("/proc/self/task").glob("*/comm")))
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are read from /proc")
-def test_no_thread_of_the_talk_outlives_it():
-    # One that does holds tensors of what was said last, and aborted every tenth process as Python ended.
+def test_no_thread_of_gloo_outlives_the_group():
+    # One that does holds tensors of the last messages, and aborted every tenth process as Python ended.
     port = str(free_port())
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", PARTING],
+            [sys.executable, "-c", ENDING],
             stdout=subprocess.PIPE,
             text=True,
             env=environment(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from threads import in_threads
 
-from equipoise.distributed import rendezvous, shared_memory
+from equipoise.distributed import shared_memory, torch_group
 from equipoise.distributed.shared_memory import FOLDER
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="this system keeps no files in memory")
@@ -24,7 +24,7 @@ def left_behind():
 
 @pytest.mark.parametrize("processes", [2, 3, 4])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_all_get_the_same_bits_turn_after_turn_whoever_is_late(processes, dtype):
+def test_all_get_the_same_bits_sum_after_sum_whoever_is_late(processes, dtype):
     def sums(group):
         memory = shared_memory.shared_memory(group, 8000)
         late = random.Random(group.rank)
@@ -32,7 +32,7 @@ def test_all_get_the_same_bits_turn_after_turn_whoever_is_late(processes, dtype)
         for turn in range(40):
             flat = vector(group.rank, turn, dtype, size=1 + 24 * turn)
             time.sleep(late.choice([0, 0, 0.002]))
-            memory.all_reduce(flat, group.wait)
+            memory.all_reduce(flat, group.barrier)
             found.append(flat)
         return found
 
@@ -64,7 +64,7 @@ def test_where_there_is_no_memory_to_share_all_do_without(trouble, monkeypatch, 
 
 
 def test_large_vectors_and_those_of_a_gpu_are_left_to_torch():
-    group = object.__new__(rendezvous.TorchProcessGroup)
+    group = object.__new__(torch_group.TorchProcessGroup)
     group._memory, group._has_memory = None, True
     assert group._memory_for(torch.empty(shared_memory.MOST_BYTES + 1, dtype=torch.uint8)) is None
     assert group._memory_for(torch.empty(10, device="meta")) is None

@@ -12,8 +12,8 @@ from torch import Tensor
 from equipoise.distributed import ProcessGroup
 
 
-class Meeting:
-    """Where the threads hand each other tensors."""
+class Exchange:
+    """Where the threads leave tensors for each other."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -24,17 +24,17 @@ class Meeting:
 class ThreadGroup(ProcessGroup):
     """One thread's view of the group."""
 
-    def __init__(self, meeting: Meeting, rank: int) -> None:
-        super().__init__(rank, meeting.count)
-        self.meeting = meeting
+    def __init__(self, exchange: Exchange, rank: int) -> None:
+        super().__init__(rank, exchange.count)
+        self.exchange = exchange
         self.messages = 0
 
     def _exchanged(self, tensor: Tensor) -> list[Tensor]:
         self.messages += 1
-        self.meeting.left[self.rank] = tensor.detach().clone()
-        self.meeting.barrier.wait()
-        found = list(self.meeting.left)
-        self.meeting.barrier.wait()
+        self.exchange.left[self.rank] = tensor.detach().clone()
+        self.exchange.barrier.wait()
+        found = list(self.exchange.left)
+        self.exchange.barrier.wait()
         return found
 
     def _sum(self, flat: Tensor) -> None:
@@ -49,18 +49,18 @@ class ThreadGroup(ProcessGroup):
 
 def in_threads(count: int, work: Callable[[ProcessGroup], Any]) -> list[Any]:
     """What `work` gives in each of `count` processes; the first error of one is raised here."""
-    meeting = Meeting(count)
+    exchange = Exchange(count)
     results: list[Any] = [None] * count
     errors: list[BaseException] = []
 
     def play(rank: int) -> None:
         try:
-            results[rank] = work(ThreadGroup(meeting, rank))
+            results[rank] = work(ThreadGroup(exchange, rank))
         except threading.BrokenBarrierError as error:
             errors.append(error)
         except BaseException as error:
             errors.insert(0, error)
-            meeting.barrier.abort()
+            exchange.barrier.abort()
 
     threads = [threading.Thread(target=play, args=(rank,)) for rank in range(count)]
     for thread in threads:

@@ -52,7 +52,7 @@ def build_trainer(
             cannot play.
     """
     group = process_group() if group is None else group
-    device = group.place(torch.device(config.runtime.device))
+    device = group.assign_device(torch.device(config.runtime.device))
     require_parts(config.python, parts, places=config.python, call="equipoise.fit(DATA")
     objective = parts.objective or build_objective(config.objective, trusted=trusted)
     terms = [

@@ -161,7 +161,7 @@ def settled(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
         return section, {}
     # Alone: of many processes only the first one evaluates; the others are not asked to run a trial with it.
     trainer = build_trainer(planned.config, planned.data, parts=planned.parts, group=SINGLE_PROCESS)
-    step = _seconds_per_step(trainer) / process_group().processes
+    step = _seconds_per_step(trainer) / process_group().world_size
     budget = planned.config.training.steps * step * EVALUATIONS_SHARE / (1 - EVALUATIONS_SHARE)
     if budget < LEAST_SECONDS and not is_asked and section.count is None:
         return _filled(section.model_copy(update={"count": 0})), {"seconds_per_step": step}
