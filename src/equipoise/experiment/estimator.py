@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from equipoise.data import load
+from equipoise.data.splits import FEWEST_SAMPLES
 from equipoise.experiment.judge.datasets import judge_sources
 from equipoise.experiment.prepare import data_options
 from equipoise.experiment.train import fit
@@ -79,8 +81,8 @@ class GAN(BaseEstimator):
     final verdict; `settings=["outputs.final_verdict=true"]` asks for one. Labels are no `y`: name their column with
     `settings=["data.labels=COLUMN"]`, or fit the pair `(samples, labels)`.
 
-    What scikit-learn expects of every estimator and a generator does not do is listed, with the reasons, in
-    `EXPECTED_TO_DIFFER`.
+    It passes scikit-learn's own checks of estimators. It has no `predict` and no `transform`: a generator gives new
+    samples, and nothing about those that it is shown.
     """
 
     def __init__(
@@ -187,11 +189,13 @@ class GAN(BaseEstimator):
         return {name: value for name, value in super().__getstate__().items() if name != "_temporary"}
 
     def _checked(self, X: Any, *, is_new: bool) -> Any:
+        """`X`, checked as scikit-learn does where it is a frame or an array of numbers; the rest is for our readers."""
         if hasattr(X, "iloc"):
             return validate_data(self, X, reset=is_new, skip_check_array=True)
-        if isinstance(X, (str, Path, tuple)) or np.ndim(X) > 2 or hasattr(X, "__getitem__") and not np.shape(X):
-            return X
-        return validate_data(self, X, reset=is_new)
+        is_array = hasattr(X, "__array__") or isinstance(X, list)
+        if issparse(X) or is_array and np.ndim(X) <= 2:
+            return validate_data(self, X, reset=is_new, ensure_min_samples=FEWEST_SAMPLES)
+        return X
 
     def _new_folder(self) -> Path:
         if self.outdir is None:

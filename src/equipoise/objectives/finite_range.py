@@ -30,8 +30,7 @@ def check_finite(objective: Objective, *, value: float, largest_logit: float, wh
         where: the activity, with its step, as the message should begin.
     """
     advice = (
-        "Lower the learning rate, or raise the weight of a gradient penalty (r1, r2); "
-        "the last checkpoint is intact."
+        "Lower the learning rate, or raise the weight of a gradient penalty (r1, r2); the last checkpoint is intact."
     )
     # Written so that NaN, which compares as false with everything, fails the test too.
     if not largest_logit <= objective.finite_range:

@@ -72,7 +72,9 @@ def test_a_discriminator_that_ignores_the_place_pays_no_consistency_under_shifts
     forward = ForwardPass(ignores_place, samples, samples, randomness=stream())
     # Sums of 36 numbers of order 1 in another order: squared differences of 1e-6.
     assert float(consistency(augmentation=shift).per_sample(forward).max()) < 1e-9
-    assert float(consistency().per_sample(ForwardPass(ignores_place, samples, samples, randomness=stream())).min()) > 1e-9
+    assert (
+        float(consistency().per_sample(ForwardPass(ignores_place, samples, samples, randomness=stream())).min()) > 1e-9
+    )
 
 
 def test_an_unknown_augmentation_is_named_with_the_nearest():
