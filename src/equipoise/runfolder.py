@@ -4,15 +4,15 @@
 
     config.yaml        the complete configuration; trained again it gives the same run
     data.json          fingerprint, split, what one sample is, how it is encoded
-    run.json           what was built: versions, device, threads, facts of the objective, sizes of the networks
+    run.json           what was built: versions, device, threads, the objective, sizes of the networks
     status.json        state, step, trend, last verdict; rewritten whole
     metrics.jsonl      one JSON object per measured step
-    verdicts.jsonl     one JSON object per look of the referee
+    verdicts.jsonl     one JSON object per interim evaluation and verdict of the referee
     event_log.jsonl    one JSON object per thing that happened to the run: resumed, put back, changed by force
     lock               held by the process that writes here; empty
-    evaluations.json   the referee's planned looks with their levels, and what was timed to choose them
+    evaluations.json   the planned interim evaluations with their levels, and what was timed to choose them
     checkpoints/       step-00001000.safetensors and .json beside it; broken-step-... were set aside by resume
-    best/              the same, of the look with the smallest estimate, for a run with --keep-best
+    best/              the same, of the evaluation with the smallest estimate, for a run with --keep-best
     samples/           real.png, step-00001000.png, and the numbers behind them (.csv, .npy)
     scores.json        what metrics said of the generator, once 'equipoise metrics' was asked
     most_discriminative.png    the most discriminative images of each side in the last verdict, for image runs
@@ -191,7 +191,7 @@ class RunFolder:
         return list(read_json_lines(self.metrics))
 
     def read_verdicts(self) -> list[dict[str, Any]]:
-        """The referee's looks in order, each a verdict with `step` and `part`."""
+        """The referee's evaluations in order, each a verdict with `step` and `part`."""
         return [upgraded("verdict", row, where=str(self.verdicts)) for row in read_json_lines(self.verdicts)]
 
     def sweep_up(self) -> None:
@@ -204,7 +204,7 @@ class RunFolder:
         return list(read_json_lines(self.event_log))
 
     def note(self, event: str, **fields: Any) -> None:
-        """Add a line to the journal."""
+        """Add a line to the event log."""
         self.append(self.event_log, {"event": event, "time": time.time(), **fields})
 
     def append(self, path: Path, row: dict[str, Any]) -> None:
@@ -227,7 +227,7 @@ class RunFolder:
             raise StorageError.from_os_error(path, error) from error
 
     def cut_after(self, step: int) -> None:
-        """Drop measured steps and looks later than `step`: what a resumed run plays again is written again."""
+        """Drop measured steps and evaluations later than `step`: a resumed run takes and writes them again."""
         for path in (self.metrics, self.verdicts):
             with held(self.path, waits=True):
                 if path.exists():

@@ -98,7 +98,7 @@ def show(found: Sweep, *, as_json: bool) -> None:
         print_json(found.to_json())
         return
     print(visible(found.comparison.to_text().rstrip()))
-    print(f"\nruns  {len(found.played)} played, {len(found.skipped)} were finished before, {len(found.failed)} failed")
+    print(f"\nruns  {len(found.trained)} trained, {len(found.skipped)} were finished before, {len(found.failed)} failed")
     print(f"page  {found.page}")
     for name, text in found.failed.items():
         print(f"failed: {name}: {text}", file=sys.stderr)

@@ -45,8 +45,8 @@ class Encoder(ABC):
         """Plain values from which `domain.encoder_from_state` makes an equal encoder."""
 
     def to_float(self, batch: torch.Tensor) -> torch.Tensor:
-        """A batch as it is stored, on any device, as float32 for the players."""
-        return batch.float()
+        """A batch as it is stored, on any device, as what the players see; float32 that is stored stays as it is."""
+        return batch
 
 
 class Domain(Judging):

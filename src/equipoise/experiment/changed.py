@@ -20,14 +20,14 @@ from equipoise.errors import RunFolderError
 from equipoise.experiment.config.schema import RunConfig
 
 FREE_SETTINGS = ("preset", "data.source", "outputs.final_verdict")
-"""A name; a place, whose content is compared; and what happens after play."""
+"""A name; a place, whose content is compared; and what happens after training."""
 DECIDING = ("torch", "device", "threads", "machine", "arithmetic")
 """Entries of the environment that decide the bits of a result."""
 _ABSENT = "nothing"
 
 
 def environment(config: RunConfig) -> dict[str, Any]:
-    """Where a run is played, for `run.json`."""
+    """Where a run is trained, for `run.json`."""
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,

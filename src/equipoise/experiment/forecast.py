@@ -105,7 +105,7 @@ def count_parameters(config: RunConfig, data: PreparedData) -> dict[str, int]:
 
 
 def data_bytes(data: PreparedData) -> int:
-    """The training part as it was read and as it is played with, or the pages of data that stay on disk."""
+    """The training part as it was read and as it is trained with, or the pages of data that stay on disk."""
     stored = data.domain.bytes_per_number * sample_size(data.space) * len(data.split.train)
     return 2 * stored if data.samples is None else min(2 * stored, RELEASE_BYTES)
 

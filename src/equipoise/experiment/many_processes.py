@@ -1,4 +1,4 @@
-"""What many processes agree on before they play, and what they cannot play exactly, which is refused by name."""
+"""What many processes agree on before they train, and what they cannot train exactly, which is refused by name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def refuse_unshareable(
     networks: Iterable[tuple[str, nn.Module]],
     penalties: Sequence[Penalty],
 ) -> None:
-    """Refuse a game that several processes would not play as one process plays it.
+    """Refuse a game that several processes would not train as one process does.
 
     Args:
         group: the processes.
@@ -123,7 +123,7 @@ def begun_before(
     Args:
         group: the processes.
         config: what the command asks for. A length or cadence that came from `--minutes` may differ from the stored.
-        folder: the folder that was asked for; `None` looks among `candidates` for the one that this torchrun made.
+        folder: the folder that was asked for; `None` searches `candidates` for the one that this torchrun made.
         candidates: where a run without a name would have gone, in order.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
@@ -159,6 +159,6 @@ def _launched_as(path: Path) -> str | None:
 
 def _without_length(config: RunConfig) -> dict[str, Any]:
     content = config.to_dict()
-    # What the looks are made of was timed; what the person wished of them was not.
+    # What the evaluations are made of was timed; what the person wished of them was not.
     evaluations = {name: content["evaluations"][name] for name in ("confidence", "until", "margin", "keep_best")}
     return {**content, "outputs": None, "evaluations": evaluations, "training": {**content["training"], "steps": None}}

@@ -47,7 +47,7 @@ def explaining_memory_of_data(section: DataConfig) -> Iterator[None]:
     with _explained(
         f"reading {section.source}",
         "cpu",
-        "Expected room for the data: CSV and .npz files are read as a whole; large .npy, Parquet files and pictures "
+        "Expected room for the data: CSV and .npz files are read as a whole; large .npy, Parquet files and images "
         "stay on disk.",
         lambda: (
             f"Lower EQUIPOISE_MAP_ABOVE_MB, so that more stays on disk, or data.image_size{size}; save a CSV or "

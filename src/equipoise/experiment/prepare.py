@@ -30,10 +30,10 @@ from equipoise.experiment.signals import before_the_run, stopping_at_once
 from equipoise.training import Trainer
 
 PLAY_SHARE = 0.93
-"""Share of `--minutes` that goes to play; the rest is for pictures, checkpoints and the verdict."""
+"""Share of `--minutes` that goes to training; the rest is for sample grids, checkpoints and the verdict."""
 EVALUATIONS_SHARE = 0.07
-"""Share of play and looks together that is planned for the referee's looks. The limit is 10 %: timings made before the
-first step are rough, and a busy machine makes some looks longer."""
+"""Share of training and evaluations together that is planned for interim evaluations. The limit is 10 %: timings made
+before the first step are rough, and a busy machine makes some evaluations longer."""
 TRIAL_SECONDS = 3.0
 TRIAL_STEPS = 8
 """Fewest steps that are timed before `--minutes` becomes a number of steps."""
@@ -115,7 +115,7 @@ def plan_run(
         raise ConfigError(
             "data.balance",
             "the data have no class labels to balance.",
-            "Expected labels: subfolders of pictures, a label array, or a column named by data.labels.",
+            "Expected labels: subfolders of images, a label array, or a column named by data.labels.",
             "Leave --balance out, or name the labels, e.g. --set data.labels=COLUMN.",
         )
     if parts.places:
@@ -131,7 +131,7 @@ def plan_run(
         full["training"] = {**full["training"], "steps": steps or config.training.steps}
         full["outputs"] = {**full["outputs"], **cadence(steps or config.training.steps), **changes.get("outputs", {})}
     if steps is not None and "evaluations" in content:
-        # Another length has room for other looks: what was chosen for the stored one is chosen again.
+        # Another length has room for other evaluations: what was chosen for the stored one is chosen again.
         wishes = {
             key: content["evaluations"][key]
             for key in ("confidence", "until", "margin", "keep_best")
@@ -225,7 +225,7 @@ def choose_device(wanted: str) -> str:
 
 
 def available_threads() -> int:
-    """CPU cores that this process may use; processes that play together on one machine share them evenly."""
+    """CPU cores that this process may use; processes that train together on one machine share them evenly."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // process_group().local_world_size)
 
@@ -245,7 +245,7 @@ def seconds_per_step(planned: Planned, *, trusted: bool = True) -> float:
             return False
         return len(times) < TRIAL_STEPS or (passed < TRIAL_SECONDS and len(times) < 1000)
 
-    # Many processes time the step that they play together: the first one's clock counts.
+    # Many processes time the step that they take together: the first one's clock counts.
     while trainer.group.broadcast_object(goes_on()):
         times.append(timed_step(trainer))
     return trainer.group.broadcast_object(statistics.median(times))

@@ -253,7 +253,7 @@ def _set_aside(run: RunFolder, step: int) -> list[str]:
 
 
 def _length(run: RunFolder, config: RunConfig, step: int, steps: int | None) -> int:
-    """Steps in all, given those played and those asked for.
+    """Steps in all, given those taken and those asked for.
 
     Raises:
         ConfigError: there is nothing to do, or the number is too small.
@@ -263,7 +263,7 @@ def _length(run: RunFolder, config: RunConfig, step: int, steps: int | None) -> 
     if steps is not None and steps <= step < planned:
         raise ConfigError(
             "--steps",
-            f"{steps} steps in all, and {step} are played.",
+            f"{steps} steps in all, and {step} are taken.",
             "Expected a larger number.",
             f"Give more than {step}, or leave --steps out to finish the planned {planned}.",
         )
@@ -280,7 +280,7 @@ def _length(run: RunFolder, config: RunConfig, step: int, steps: int | None) -> 
     if total < step or (total == step and (is_whole or steps is not None)):
         raise ConfigError(
             "--steps" if steps is not None else str(run.path),
-            f"the run has played its {step} steps.",
+            f"the run has taken its {step} steps.",
             "Expected a number of steps above that.",
             f"Make it longer, e.g. equipoise resume {run.path} --steps {2 * step}",
         )

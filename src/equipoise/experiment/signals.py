@@ -1,6 +1,6 @@
-"""Signals that ask a run to end: during play after the present step, otherwise at once, each time with a message.
+"""Signals that ask a run to end: during training after the present step, otherwise at once, each time with a message.
 
-What is done outside play (data, plans, verdict, report) may take minutes and leaves nothing half-written: it is given
+What is done outside training (data, plans, verdict, report) may take minutes and leaves nothing half-written: it is given
 up where it stands, and what is missing is made when the same command, or `equipoise resume`, is given again.
 """
 
@@ -24,7 +24,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal outside play. No `Exception`: nobody takes it for a failure of what was being done."""
+    """A signal outside training. No `Exception`: nobody takes it for a failure of what was being done."""
 
     def __init__(self, by: str) -> None:
         super().__init__(by)
@@ -67,7 +67,7 @@ def stopping_at_once(explain: Callable[[str], Interrupted], *, talks: bool = Tru
 
 @contextlib.contextmanager
 def stopping_after_the_step(trainer: Trainer) -> Iterator[list[str]]:
-    """SIGINT and SIGTERM end play after the present step; a second one ends the program at once.
+    """SIGINT and SIGTERM end training after the present step; a second one ends the program at once.
 
     Of many processes each may get the same signal twice, from the terminal and from torchrun: what comes within
     `SAME_SIGNAL_SECONDS` of the first counts as the first.
@@ -101,7 +101,7 @@ def before_the_run(by: str) -> Interrupted:
 
 
 def in_folder(run: RunFolder, by: str) -> Interrupted:
-    """The message about a run outside play, as its folder tells how far it has come; the folder then says it, too."""
+    """The message about a run outside training, as its folder tells how far it has come; the folder then says it, too."""
     if not run.config.is_file():
         return before_the_run(by)
     status = run.read_status()
@@ -120,10 +120,10 @@ def in_folder(run: RunFolder, by: str) -> Interrupted:
 
 
 def whole_without_verdict(run: RunFolder, where: str, by: str) -> Interrupted:
-    """The message about a run that has played to its end."""
+    """The message about a run that has trained to its end."""
     return Interrupted(
         where,
-        f"stopped by {by}; all steps are played, and the last checkpoint is whole.",
+        f"stopped by {by}; all steps are taken, and the last checkpoint is whole.",
         "",
         f"Its verdict and its report are made by: equipoise resume {run.path}",
     )

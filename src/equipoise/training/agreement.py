@@ -24,7 +24,7 @@ def require_same_weights(group: ProcessGroup, *players: Player) -> None:
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     group.require_same(
-        "weights at the start of play",
+        "weights at the start of training",
         digest.hexdigest(),
         advice="Give every machine the same data, the same configuration, the same version of torch, and a run folder "
         "that all of them can read.",

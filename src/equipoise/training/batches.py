@@ -16,20 +16,20 @@ from equipoise.randomness import Stream, torch_stream
 
 
 class BatchSource:
-    """Real samples, labels and latents for every turn of every step.
+    """Real samples, labels and latents for every update of every step.
 
     Args:
         real: every training sample. Shape `(rows, *sample_shape)`; float32, or uint8 with `to_float`. A tensor, or
             `TrainingRows` of data on disk, which are read a batch at a time.
         latent_dimensions: width of the latents.
-        batch_size: samples of each side in one turn, of all processes together.
-        turns: batches per step.
+        batch_size: samples of each side in one update, of all processes together.
+        updates_per_step: batches per step.
         seed: of the whole run.
         labels: class of each training sample. Shape `(rows,)`.
         to_float: turns a stored batch into what the networks see.
         weights: chance of each row, up to a factor; `None` visits every row once per epoch.
         needs_randomness: whether a penalty draws points; each batch then carries a stream of its own.
-        group: the processes that play together; each is given its own rows of a batch.
+        group: the processes that train together; each is given its own rows of a batch.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class BatchSource:
         *,
         latent_dimensions: int,
         batch_size: int,
-        turns: int,
+        updates_per_step: int,
         seed: int,
         labels: Tensor | None = None,
         to_float: Callable[[Tensor], Tensor] | None = None,
@@ -50,7 +50,7 @@ class BatchSource:
         self.labels = labels
         self.latent_dimensions = latent_dimensions
         self.batch_size = batch_size
-        self.turns = turns
+        self.updates_per_step = updates_per_step
         self.seed = seed
         self.to_float = to_float
         self.weighted = None if weights is None else WeightedDraws(weights, seed=seed)
@@ -59,9 +59,10 @@ class BatchSource:
         self.group = group
 
     def at(self, step: int, *, joined: bool = False) -> list[Batch]:
-        """This process's part of the batches of `step`, one per turn; or the whole of them, `joined`."""
+        """This process's part of the batches of `step`, one per update; or the whole of them, `joined`."""
         group = SINGLE_PROCESS if joined else self.group
-        return [self.batch(step * self.turns + turn, group) for turn in range(self.turns)]
+        first = step * self.updates_per_step
+        return [self.batch(first + index, group) for index in range(self.updates_per_step)]
 
     def batch(self, draw: int, group: ProcessGroup = SINGLE_PROCESS) -> Batch:
         """The batch with global number `draw`, or one process's part of it."""

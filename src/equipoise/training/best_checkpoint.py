@@ -1,9 +1,9 @@
-"""Keeps the checkpoint of the look with the smallest point estimate, whatever else is thinned out.
+"""Keeps the checkpoint of the evaluation with the smallest point estimate, whatever else is thinned out.
 
-The estimate and not the bound: the bound is zero at every look that finds nothing, and would reward a blind referee.
-Which look is the best is read from the stored looks alone, so that a run that was stopped, rewound or rolled back goes
-on as if it never had been. For that, the best of all looks up to each kept checkpoint stays too: whoever goes back to
-that checkpoint finds it.
+The estimate and not the bound: the bound is zero at every evaluation that finds nothing, and would reward a referee at
+chance level. Which evaluation is the best is read from the stored ones alone, so that a run that was stopped or rolled
+back goes on as if it never had been. For that, the best of all evaluations up to each kept checkpoint stays too:
+whoever goes back to that checkpoint finds it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from equipoise.training.state import TrainingState
 
 
 def best_evaluation(evaluations: Sequence[Mapping[str, Any]], *, up_to: float = math.inf) -> Mapping[str, Any] | None:
-    """The look with the smallest finite estimate, of equal ones the first; `None` if there is none."""
+    """The evaluation with the smallest finite estimate, of equal ones the first; `None` if there is none."""
     known = [row for row in evaluations if row["step"] <= up_to and _estimate(row) < math.inf]
     return min(known, key=_estimate, default=None)
 
 
 def keep_if_best(folder: RunFolder, state: TrainingState, evaluations: Sequence[Mapping[str, Any]]) -> bool:
-    """Store the state in `best/` if the last of `looks` is the best of them, and drop those nobody can go back to.
+    """Store the state in `best/` if the last of `evaluations` is the best of them, and drop those nobody can go back to.
 
     Args:
         folder: of the run.
         state: as it stands at the last evaluation.
-        looks: all looks so far, with the present one, whose line need not be written yet.
+        evaluations: all so far, with the present one, whose line need not be written yet.
 
     Returns:
         Whether it is the best so far.

@@ -1,4 +1,4 @@
-"""Checkpoints: all that changes during play, in safetensors, with a checksum; nothing that could run code.
+"""Checkpoints: all that changes during training, in safetensors, with a checksum; nothing that could run code.
 
 `step-00001000.safetensors` holds the tensors, `step-00001000.json` beside it the numbers, the checksum of the tensors
 and a seal over the numbers. The JSON is written last: a checkpoint counts only when both are there and agree.
@@ -260,22 +260,22 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
 
 
 def _check_memory(state: Mapping[int, Mapping[str, Tensor]], weights: list[Tensor]) -> None:
-    """Refuse an optimiser's memory that would fail in the middle of a step: what it keeps is a number or like a weight.
+    """Refuse an optimizer's state that would fail in the middle of a step: it keeps a number, or a tensor like the weight.
 
     Raises:
         ValueError: an entry belongs to no weight, or has another shape than its weight.
     """
     for index, entries in state.items():
         if not 0 <= index < len(weights) or set(entries) != set(next(iter(state.values()))):
-            raise ValueError(f"the optimiser remembers {sorted(entries)} of weight {index}")
+            raise ValueError(f"the optimizer remembers {sorted(entries)} of weight {index}")
         for name, tensor in entries.items():
             if tensor.numel() != 1 and tensor.shape != weights[index].shape:
-                raise ValueError(f"the optimiser's '{name}' of weight {index} has the shape {tuple(tensor.shape)}")
+                raise ValueError(f"the optimizer's '{name}' of weight {index} has the shape {tuple(tensor.shape)}")
 
 
 def thin_out(folder: Path, interval: int, *, step: int) -> None:
     """Delete old checkpoints. Of the planned ones, at multiples of `interval`, the latest two stay, and of the others
-    those after 1, 2, 4, 8, ... intervals; one in between, where play was stopped, stays while it is the newest.
+    those after 1, 2, 4, 8, ... intervals; one in between, where training was stopped, stays while it is the newest.
 
     So the planned ones that are there depend on the step alone, however often a run was stopped: a rollback finds the
     same one as in the run that was never stopped.

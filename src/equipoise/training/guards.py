@@ -1,4 +1,4 @@
-"""Notices play that is no longer finite, without making the device wait at every step."""
+"""Notices training that is no longer finite, without making the device wait at every step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FinitePlay:
     """Watches every step of a game by `FiniteUpdates`, which keeps both players still from the first infinity or NaN on.
 
     What it marks is read when it has arrived by itself, and for certain before anything is stored: no checkpoint and
-    no sample comes from play that had already diverged.
+    no sample comes from training that had already diverged.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class FinitePlay:
         self._last: tuple[float, float] | None = None
 
     def begin(self, step: int) -> None:
-        """The step with this number (counted from 1) is about to be played."""
+        """The step with this number (counted from 1) is about to be taken."""
         self.updates.step = step
 
     def watch(self, report: StepReport) -> None:
@@ -43,7 +43,7 @@ class FinitePlay:
         self.updates.check_losses(report.discriminator_loss, report.generator_loss)
 
     def require_no_bad_news(self) -> None:
-        """Raise if it is known by now that play has left the finite numbers; never waits to know.
+        """Raise if it is known by now that training has left the finite numbers; never waits to know.
 
         Raises:
             PlayDiverged: a loss, gradient or weight was not finite.
@@ -52,7 +52,7 @@ class FinitePlay:
             self._raise()
 
     def check(self, step: int, report: StepReport) -> None:
-        """Make sure that play is finite up to here; waits for the device, and for the other processes.
+        """Make sure that training is finite up to here; waits for the device, and for the other processes.
 
         Raises:
             PlayDiverged: a loss, gradient or weight was not finite, or the logits have left the range.
@@ -67,7 +67,7 @@ class FinitePlay:
         self._last = losses
 
     def clear(self) -> None:
-        """Play goes on from another, finite state."""
+        """Training goes on from another, finite state."""
         self.updates.reset()
         self._last = None
 

@@ -156,7 +156,7 @@ class TensorBoardEvents:
 
     def _write(self, event: Measured) -> None:
         if self.writer is None:
-            # What an earlier file says of this step and later ones was said of play that was cut off or put back.
+            # What an earlier file says of this step and later ones was said of training that was cut off or put back.
             self.writer = self.open(purge_step=event.step)
         for key, value in event.row.items():
             if key == "histogram" or value is None:

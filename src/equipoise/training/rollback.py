@@ -41,11 +41,11 @@ from equipoise.training.loop import Trainer
 OnCollapse = Literal["rollback", "stop", "continue"]
 BAD_TRENDS = ("collapsed", "diverged")
 ENDED_THERE = "stopped by the trend"
-"""The event of the journal that says that `--on-collapse stop` was obeyed."""
+"""The event in the event log that says that `--on-collapse stop` was obeyed."""
 
 
 class Collapsed(PlayDiverged):
-    """The referee's looks say that the generator has collapsed, or is far behind what it had reached."""
+    """The interim evaluations say that the generator has collapsed, or is far behind what it had reached."""
 
 
 class Recovery:
@@ -145,7 +145,7 @@ class Recovery:
             handler(RolledBack(to_step, record))
 
     def record(self, trainer: Trainer) -> None:
-        """Bring `status.json` and the journal up to what the trainer's state says of rollbacks."""
+        """Bring `status.json` and the event log up to what the trainer's state says of rollbacks."""
         if not trainer.rollbacks or not trainer.group.is_main:
             return
         known = {row.get("number") for row in self.run.read_event_log() if row.get("event") == "rollback"}
@@ -155,12 +155,12 @@ class Recovery:
         self.run.write_status(state="training", step=trainer.step, rollbacks=trainer.rollbacks)
 
     def _finds_unheeded(self, trainer: Trainer, watch: CollapseWatch) -> bool:
-        """Whether the run was killed between a look with a bad trend, whose checkpoint the trainer holds, and what
+        """Whether the run was killed between an evaluation with a bad trend, whose checkpoint the trainer holds, and what
         follows from it; the watch then has found it."""
         if watch.what == "continue":
             return False
         if trainer.rollbacks and trainer.rollbacks[-1]["to_step"] == trainer.step:
-            return False  # play was put back to here, for another reason than this look
+            return False  # training was put back to here, for another reason than this evaluation
         ended = (row for row in self.run.read_event_log() if row.get("event") == ENDED_THERE)
         if watch.what == "stop" and any(row.get("step") == trainer.step for row in ended):
             return False  # the person was told, and goes on all the same
@@ -172,7 +172,7 @@ class Recovery:
         return True
 
     def _end_there(self, trainer: Trainer, found: Collapsed) -> None:
-        """Write down that a bad trend has ended play, so that whoever resumes goes on from there."""
+        """Write down that a bad trend has ended training, so that whoever resumes goes on from there."""
         if trainer.step < trainer.plan.steps:
             self.run.write_status(state="stopped", message=str(found))
         self.run.note(ENDED_THERE, step=trainer.step)
@@ -229,19 +229,19 @@ class CollapseWatch:
         return Stop()
 
     def find(self, step: int, trend: str) -> None:
-        """Note what a look has said."""
+        """Note what an evaluation has said."""
         self.found = Collapsed(
             f"step {step}",
-            f"the referee's looks say that play has {trend}.",
-            "Expected looks that improve or stay.",
+            f"the interim evaluations say that training has {trend}.",
+            "Expected evaluations that improve or stay.",
             "Samples of earlier steps are in the run folder. Train again with another seed, a lower learning rate or a "
-            "larger batch; --on-collapse rollback goes back by itself, continue plays on.",
+            "larger batch; --on-collapse rollback goes back by itself, continue goes on.",
             step=step,
         )
 
 
 def is_good(row: dict[str, Any]) -> bool:
-    """Whether a look gives no reason to go back behind it."""
+    """Whether an evaluation gives no reason to go back behind it."""
     return row.get("part") == "selection" and isinstance(row.get("step"), int) and row.get("trend") not in BAD_TRENDS
 
 
@@ -253,6 +253,6 @@ def amend(path: Path, changes: dict[str, Any]) -> None:
 def sentence(record: dict[str, Any]) -> str:
     """What happened, for the person."""
     return (
-        f"rollback {record['number']}: at step {record['step']:,} {record['message'].rstrip('.')}. Play goes on from "
+        f"rollback {record['number']}: at step {record['step']:,} {record['message'].rstrip('.')}. Training goes on from "
         f"the checkpoint of step {record['to_step']:,} with {record['caution']:.3g} of the planned learning rates."
     )

@@ -1,6 +1,6 @@
-r"""Has the discriminator saturated the generator? Measured now and then during play, outside its steps.
+r"""Has the discriminator saturated the generator? Measured now and then during training, outside its steps.
 
-The two generator losses pull a generated sample along the same direction, the slope of the logit, with different
+The two generator losses pull a generated sample along the same direction, the gradient of the logit at the sample, with different
 strength (THEORY, section 3): with `l = log D/(1 - D)` of a generated sample,
 
 .. math::
@@ -8,9 +8,9 @@ strength (THEORY, section 3): with `l = log D/(1 - D)` of a generated sample,
     \frac{d}{dl}\,\mathrm{softplus}(-l) = -\sigma(-l)
 
 When the discriminator wins, the first goes to 0. Both gradients of the generator's weights come from one forward pass
-of each network and one slope of the logit. The most robust sign is the share of generated samples with D < 0.01.
+of each network and one gradient of the logit. The most robust sign is the share of generated samples with D < 0.01.
 
-A measurement costs about as much as one step of play, and up to four where a step takes 2 ms. It is made every
+A measurement costs about as much as one training step, and up to four where a step takes 2 ms. It is made every
 `SPACING_STEPS` steps or less often, hence in at most 1 % of the time of a run; the plan says when, never the clock, so
 that a repeated run measures at the same steps. A run shorter than that is measured once, after its last step.
 """
@@ -41,17 +41,17 @@ SURE = 0.01
 """D below which a generated sample counts as dismissed: the saturating loss moves it a hundred times less."""
 SATURATED_SHARE = 0.5
 """Share of dismissed samples above which the generator counts as saturated. Arbitrary, between the few percent of
-healthy play and the 100 % that a discriminator comes to that plays alone."""
+healthy training and the 100 % of a discriminator that is trained alone."""
 EXPLODED_SLOPE = 1000.0
-"""Mean slope of the logit, in logits per unit of the encoded samples, above which it counts as exploded: a thousandth
+"""Mean norm of the input gradient of the logit, in logits per unit of the encoded samples, above which it counts as exploded: a thousandth
 of the data's width then multiplies the odds by e. Modes of a deviation of 0.02 widths ask for about 100."""
 
 SATURATED = (
     "The discriminator has saturated the generator: D is below 0.01 on more than half of the generated samples. "
-    "Raise the weight of r1 and r2, lower the discriminator's learning rate, or give the generator more turns."
+    "Raise the weight of r1 and r2, lower the discriminator's learning rate, or give the generator more updates."
 )
 EXPLODED = (
-    "The discriminator's slope has exploded: the logit changes by more than 1,000 per unit of the samples. "
+    "The discriminator's input gradient has exploded: the logit changes by more than 1,000 per unit of the samples. "
     "Raise the weight of r1 and r2, or lower the discriminator's learning rate."
 )
 
@@ -90,7 +90,7 @@ def measure_saturation(
           conditional game each class has a c of its own, and this is their mean over the batch.
         - `minimax_value`, `minimax_value_standard_error`: of `l - c`, whose equilibrium is -log 4; `None` where the
           objective's own value says it.
-        - `input_gradient_norm`: mean over both sides of the norm of the logit's slope at a sample.
+        - `input_gradient_norm`: mean over both sides of the norm of the logit's gradient at a sample.
         - `flags`: a sentence for each thing that looks wrong.
     """
     with _in_evaluation(discriminator.network, generator.network):
@@ -145,7 +145,7 @@ def flags(found: dict[str, Any]) -> list[str]:
 def _logits_and_slopes(
     discriminator: Player, real: Samples, fake: Samples, labels: Labels | None
 ) -> tuple[Logits, Samples]:
-    """Logits of both sides, real first, and the slope of each at its sample; detached, in float32 at least."""
+    """Logits of both sides, real first, and the gradient of each at its sample; detached, in float32 at least."""
     places = torch.cat([real, fake.detach().to(real.dtype)]).requires_grad_(True)
     logits = discriminator(places, None if labels is None else torch.cat([labels, labels]))
     (slopes,) = torch.autograd.grad(logits.sum(), places)
@@ -190,7 +190,7 @@ def _without_probabilities() -> dict[str, Any]:
 
 
 def _generator_norm(generator: Player, fake: Samples, slopes: Samples, strength: PerSample, *, keep: bool) -> Tensor:
-    """Norm of the generator's gradient when each sample is pulled along its slope with its `strength`, by the mean."""
+    """Norm of the generator's gradient when each sample is pulled along its gradient with its `strength`, by the mean."""
     pull = slopes * (strength / len(strength)).reshape(-1, *[1] * (slopes.ndim - 1))
     gradients = torch.autograd.grad(
         fake, generator.parameters, grad_outputs=pull.to(fake.dtype), retain_graph=keep, allow_unused=True

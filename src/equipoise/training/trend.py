@@ -1,21 +1,21 @@
-r"""Where a run is heading, read from the referee's looks: improving, plateaued, collapsed or diverged.
+r"""Where a run is heading, read from the interim evaluations: improving, plateaued, collapsed or diverged.
 
 A description of point estimates, made for a person who watches; it carries no error control and decides nothing by
-itself. With :math:`e_k` the estimate of look k (a lower limit of the JSD, in nats) and :math:`s_k` its standard error,
+itself. With :math:`e_k` the estimate of evaluation k (a lower limit of the JSD, in nats) and :math:`s_k` its standard error,
 the first of these that holds is the trend:
 
-1. `diverged`: play left the finite numbers, or the last look lies far behind what the run had reached:
+1. `diverged`: training left the finite numbers, or the last estimate is far above the best one:
    :math:`e_{last} - \min_k e_k` is above :math:`3 \sqrt{s_{last}^2 + s_{min}^2}` and above `SUDDEN_NATS`, or above
-   `RISE_NATS` at this look and at the one before.
-2. `collapsed`: the last look found that samples repeat themselves more than real ones do, or that they reach fewer than
-   half the regions that real samples reach while most of them look real; and this is new (some look before did not find
-   it) or stays (the look before found it too).
-3. `improving`: :math:`e_{last}` is below the estimate `WINDOW` looks earlier (or the first one) by more than 2 standard
-   errors of the difference.
+   `RISE_NATS` now and at the evaluation before.
+2. `collapsed`: the last evaluation found that samples repeat themselves more than real ones do, or that they reach fewer
+   than half the regions that real samples reach while most of them are close to real ones; and this is new (some
+   evaluation before did not find it) or stays (the evaluation before found it too).
+3. `improving`: :math:`e_{last}` is below the estimate `WINDOW` evaluations earlier (or the first one) by more than 2
+   standard errors of the difference.
 4. `plateaued`: otherwise.
 
-One look alone has no trend. The looks share their real rows, so that their errors go up and down together and the
-standard error of a difference is rather too large: a trend is said late rather than wrongly.
+One evaluation alone has no trend. The evaluations share their real rows, so that their errors go up and down together
+and the standard error of a difference is rather too large: a trend is said late rather than wrongly.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from typing import Any, Literal
 Trend = Literal["improving", "plateaued", "collapsed", "diverged"]
 
 WINDOW = 3
-"""Looks over which an improvement is sought. Arbitrary."""
+"""Evaluations over which an improvement is sought. Arbitrary."""
 RISE_NATS, SUDDEN_NATS = 0.1, 0.3
-"""Rises above the best look that count as divergence when they stay and at once, a seventh and nearly half of the
-largest distance there is. Arbitrary: ordinary play wanders by a few hundredths of a nat between looks, and with 180
-scored rows fits of the referee's discriminators vary by more than the standard error says."""
+"""Rises above the best estimate that count as divergence when they stay and at once, a seventh and nearly half of the
+largest distance there is. Arbitrary: ordinary training wanders by a few hundredths of a nat between evaluations, and
+with 180 test rows the referee's discriminators vary by more than the standard error says."""
 _SURE_RISE, _SURE_FALL = 3.0, 2.0
 _HALF = 0.5
 
 
 def trend_of(evaluations: Sequence[Mapping[str, Any]]) -> Trend | None:
-    """The trend after these looks, in order; `None` for fewer than two that gave an estimate.
+    """The trend after these evaluations, in order; `None` for fewer than two that gave an estimate.
 
     Args:
-        looks: rows of `verdicts.jsonl` on the selection part.
+        evaluations: rows of `verdicts.jsonl` on the selection part.
     """
     rows = [row for row in evaluations if _finite(row.get("jsd_estimate_nats"))]
     if len(rows) < 2:
@@ -57,7 +57,7 @@ def trend_of(evaluations: Sequence[Mapping[str, Any]]) -> Trend | None:
 
 
 def shows_collapse(row: Mapping[str, Any]) -> bool:
-    """Whether a look found repeats, or good samples that reach few regions."""
+    """Whether an evaluation found repeats, or good samples that reach few regions."""
     for finding in row.get("findings") or ():
         if finding.get("check") == "collapse" and finding.get("is_problem"):
             return True
@@ -76,7 +76,7 @@ def _rises(row: Mapping[str, Any], best: Mapping[str, Any], nats: float) -> bool
 
 
 def estimate_error(row: Mapping[str, Any]) -> float:
-    """Standard error of a look's estimate in nats: half that of V; infinite where there is none."""
+    """Standard error of an evaluation's estimate in nats: half that of V; infinite where there is none."""
     error = row.get("value_standard_error")
     return error / 2 if _finite(error) else math.inf
 

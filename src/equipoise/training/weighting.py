@@ -1,6 +1,6 @@
 r"""Under which density V is given, when rows are not drawn evenly.
 
-Training that draws row i of n with probability `w_i / sum(w)` plays against the weighted density. The importance
+Training that draws row i of n with probability `w_i / sum(w)` trains against the weighted density. The importance
 weight that brings V back to the data is known exactly, because the rows are finitely many:
 
 .. math::
@@ -36,7 +36,7 @@ def density_under_data(*, is_conditional: bool, has_zeros: bool) -> str:
 def value_played(
     objective: Objective, real_logits: Logits, fake_logits: Logits, *, is_conditional: bool
 ) -> tuple[float, float | None]:
-    """V of the game that is played, from one batch, and its standard error (`None` for a batch of one).
+    """V of the game that is trained, from one batch, and its standard error (`None` for a batch of one).
 
     A conditional pairing game compares real sample i with the generated sample that was asked for its class, so the
     logits are free up to one constant per class: pairs across classes mean nothing, and the mean is over the batch's

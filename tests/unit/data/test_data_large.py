@@ -83,7 +83,7 @@ def assert_same(one: PreparedData, other: PreparedData) -> None:
             data.encoded_train(),
             latent_dimensions=2,
             batch_size=257,
-            turns=2,
+            updates_per_step=2,
             seed=5,
             labels=data.train_labels(),
             to_float=data.encoder.to_float,

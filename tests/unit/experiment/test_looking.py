@@ -45,7 +45,7 @@ def test_looks_fit_in_their_share_of_the_time(clock):
     section, timing = settled(planned(6000))  # 60 s of play: 4.5 s for looks
     assert section.count == int(60 * EVALUATIONS_SHARE / (1 - EVALUATIONS_SHARE) / 0.5) == 9
     assert timing["planned_share"] <= EVALUATIONS_SHARE
-    assert ((section.classifiers, section.samples), section.sensitivity) == (LADDER[0], "floor")
+    assert ((section.classifiers, section.samples), section.sensitivity) == (LADDER[0], "theoretical")
 
 
 def test_a_run_too_short_for_a_look_has_none_and_times_none(clock, monkeypatch):
@@ -64,7 +64,7 @@ def test_a_long_run_has_finer_looks_a_screen_and_a_gap_but_no_more_than_twenty(c
     clock(0.01, 0.5, 1.0, 2.0, 4.0, 24.0)
     section, timing = settled(planned(600_000))
     assert (section.classifiers, section.samples) == LADDER[3]  # 3,000 rows are held out: 20,000 would be the same
-    assert (section.count, section.sensitivity, section.duality_gap_steps) == (MOST, "screen", 50)
+    assert (section.count, section.sensitivity, section.duality_gap_steps) == (MOST, "quick", 50)
     assert timing["planned_share"] <= EVALUATIONS_SHARE
 
 
@@ -77,7 +77,7 @@ def test_finer_looks_are_not_made_where_fewer_than_ten_would_fit(clock):
 def test_a_person_who_asks_for_a_goal_has_looks_at_any_price(clock):
     clock(0.001, 1.0)
     section, timing = settled(planned(100, "evaluations.until=not-distinguished", "evaluations.margin=0.05"))
-    assert section.count == 3 and section.sensitivity == "screen"
+    assert section.count == 3 and section.sensitivity == "quick"
     assert timing["planned_share"] > EVALUATIONS_SHARE
 
 
@@ -105,7 +105,7 @@ def test_too_few_rows_have_no_looks_and_refuse_a_goal(tmp_path):
 
     np.save(tmp_path / "few.npy", np.random.default_rng(0).normal(size=(40, 2)))
     assert settled(plan_run(tmp_path / "few.npy", steps=10**7, settings=SMALL[:2]))[0].count == 0
-    with pytest.raises(ConfigError, match="held out for looks"):
+    with pytest.raises(ConfigError, match="held out for interim evaluations"):
         settled(plan_run(tmp_path / "few.npy", steps=10, settings=[*SMALL[:2], "evaluations.keep_best=true"]))
 
 
@@ -113,10 +113,10 @@ def test_too_few_rows_have_no_looks_and_refuse_a_goal(tmp_path):
     ("settings", "said"),
     [
         (["evaluations.margin=0.1"], "evaluations.until"),
-        (["evaluations.count=0", "evaluations.keep_best=true"], "without looks"),
+        (["evaluations.count=0", "evaluations.keep_best=true"], "without interim evaluations"),
         (["evaluations.until=equal"], "evaluations.until"),
         (["evaluations.margin=0.9", "evaluations.until=not-distinguished"], "evaluations.margin"),
-        (["looks=5"], "looks"),
+        (["looks=5"], "evaluations: 5 is no section"),
     ],
 )
 def test_wishes_that_contradict_each_other_are_refused(settings, said):

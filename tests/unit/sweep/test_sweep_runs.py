@@ -92,7 +92,7 @@ def test_finished_runs_are_left_as_they_are(swept, capsys):
     before = stamps(swept)
     assert command(*typed(swept, "--seeds", 2, "--quiet", "--json")) == 0
     found = json.loads(capsys.readouterr().out)
-    assert len(found["skipped"]) == 4 and found["played"] == [] and found["failed"] == {}
+    assert len(found["skipped"]) == 4 and found["trained"] == [] and found["failed"] == {}
     assert stamps(swept) == before
 
 
@@ -125,7 +125,7 @@ def test_a_stopped_run_is_resumed_and_ends_as_if_it_had_not_been_stopped(swept, 
         train(runs[0].config, folder, progress=StopAtStep2())
     assert RunFolder(folder).read_status()["state"] == "stopped"
     found = sweep("ring8", over=OVER, outdir=tmp_path, settings=SMALL, steps=4)
-    assert set(found.played) == {run.name for run in runs}
+    assert set(found.trained) == {run.name for run in runs}
     assert RunFolder(folder).read_status()["step"] == 4
     values = [[row["value"] for row in RunFolder(root / folder.name).read_metrics()] for root in (tmp_path, swept)]
     assert values[0] == values[1]
@@ -138,7 +138,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path):
     folder.config.write_text(runs[0].config.to_yaml())
     folder.write_status(state="training", step=1, steps=4)
     found = sweep("ring8", over=OVER, outdir=tmp_path, settings=SMALL, steps=4)
-    assert runs[0].name in found.played
+    assert runs[0].name in found.trained
     assert folder.read_status()["state"] == "finished"
 
 

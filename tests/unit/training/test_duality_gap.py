@@ -47,7 +47,7 @@ def dirac(psi, theta, *, real=None, rate=0.01, **options):
         discriminator=Player(discriminator, torch.optim.SGD(discriminator.parameters(), lr=rate, **options)),
         generator=Player(generator, torch.optim.SGD(generator.parameters(), lr=rate, **options)),
         objective=find("wasserstein")(),
-        batches=BatchSource(real, latent_dimensions=1, batch_size=8, turns=2, seed=0),
+        batches=BatchSource(real, latent_dimensions=1, batch_size=8, updates_per_step=2, seed=0),
         plan=Plan(steps=10),
     )
 

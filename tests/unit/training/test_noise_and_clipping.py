@@ -19,7 +19,7 @@ def noisy(noise, *, steps=11):
         discriminator=Player(discriminator, torch.optim.SGD(discriminator.parameters(), lr=0.1)),
         generator=Player(generator, torch.optim.SGD(generator.parameters(), lr=0.1)),
         objective=find("nonsaturating")(),
-        batches=BatchSource(torch.zeros(64, 2), latent_dimensions=3, batch_size=4000, turns=2, seed=0),
+        batches=BatchSource(torch.zeros(64, 2), latent_dimensions=3, batch_size=4000, updates_per_step=2, seed=0),
         plan=Plan(steps=steps, measure_every=1),
         augmentation=noise,
     )

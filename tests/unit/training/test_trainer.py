@@ -47,7 +47,7 @@ def trainer(steps=12, *, objective="relativistic", rate=1e-3, handlers=(), batch
         ),
         objective=find(objective)(),
         penalties=[find_penalty("r1")(0.1)],
-        batches=BatchSource(torch.randn(64, 2), latent_dimensions=3, batch_size=batch_size, turns=2, seed=0),
+        batches=BatchSource(torch.randn(64, 2), latent_dimensions=3, batch_size=batch_size, updates_per_step=2, seed=0),
         plan=Plan(steps=steps, **plan),
         handlers=handlers,
     )
@@ -166,18 +166,22 @@ def test_a_wasserstein_game_needs_no_real_logits_for_its_generator():
 
 def test_batches_depend_on_seed_and_step_alone():
     real = torch.arange(20.0).reshape(10, 2)
-    first = BatchSource(real, latent_dimensions=3, batch_size=4, turns=2, seed=1)
-    second = BatchSource(real, latent_dimensions=3, batch_size=4, turns=2, seed=1)
+    first = BatchSource(real, latent_dimensions=3, batch_size=4, updates_per_step=2, seed=1)
+    second = BatchSource(real, latent_dimensions=3, batch_size=4, updates_per_step=2, seed=1)
     list(map(first.at, range(5)))
     for one, other in zip(first.at(5), second.at(5), strict=True):
         assert torch.equal(one.real, other.real) and torch.equal(one.latents, other.latents)
-    other_seed = BatchSource(real, latent_dimensions=3, batch_size=4, turns=2, seed=2)
+    other_seed = BatchSource(real, latent_dimensions=3, batch_size=4, updates_per_step=2, seed=2)
     assert not torch.equal(first.at(5)[0].latents, other_seed.at(5)[0].latents)
 
 
 def test_every_turn_of_a_step_has_a_batch_of_its_own():
     source = BatchSource(
-        torch.randn(50, 2), latent_dimensions=3, batch_size=4, turns=UpdateRule(n_critic=3).updates_per_step, seed=0
+        torch.randn(50, 2),
+        latent_dimensions=3,
+        batch_size=4,
+        updates_per_step=UpdateRule(n_critic=3).updates_per_step,
+        seed=0,
     )
     batches = source.at(0)
     assert len(batches) == 4

@@ -55,8 +55,8 @@ def test_one_draw_has_a_value_and_no_error():
 
 def test_the_weights_of_a_batch_are_those_of_its_rows():
     real = torch.arange(3.0)[:, None]
-    source = BatchSource(real, latent_dimensions=1, batch_size=50, turns=2, seed=0, weights=WEIGHTS)
+    source = BatchSource(real, latent_dimensions=1, batch_size=50, updates_per_step=2, seed=0, weights=WEIGHTS)
     rows = source.batch(4).real.squeeze(1).long()
     assert torch.equal(source.importance(4), torch.from_numpy(importance_weights(WEIGHTS))[rows])
-    even = BatchSource(real, latent_dimensions=1, batch_size=50, turns=2, seed=0)
+    even = BatchSource(real, latent_dimensions=1, batch_size=50, updates_per_step=2, seed=0)
     assert even.importance(4) is None and not even.leaves_rows_out

@@ -78,7 +78,7 @@ def build_trainer(
         data.encoded_train().to(device),
         latent_dimensions=generator.latent_dimensions,
         batch_size=config.training.batch_size,
-        turns=update_rule.updates_per_step,
+        updates_per_step=update_rule.updates_per_step,
         seed=config.seed,
         labels=None if labels is None else labels.to(device),
         to_float=data.encoder.to_float,

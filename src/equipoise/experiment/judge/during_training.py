@@ -169,19 +169,19 @@ def settled(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
         fits = int(_GAP_SHARE * budget / (WANTED * step))
         steps = min(_MOST_GAP_STEPS, fits) if fits >= _FEWEST_GAP_STEPS else 0
         section = section.model_copy(update={"duality_gap_steps": steps})
-    section, look = _climbed(planned, section, trainer, budget)
+    section, evaluation = _climbed(planned, section, trainer, budget)
     if section.sensitivity is None:
-        affordable = _QUICK_EVALUATIONS * look <= _QUICK_SHARE * budget
+        affordable = _QUICK_EVALUATIONS * evaluation <= _QUICK_SHARE * budget
         section = section.model_copy(
             update={"sensitivity": "quick" if affordable or section.margin is not None else "theoretical"}
         )
-    screen = _QUICK_EVALUATIONS * look if section.sensitivity == "quick" else 0.0
+    quick = _QUICK_EVALUATIONS * evaluation if section.sensitivity == "quick" else 0.0
     if section.count is None:
-        fits = min(MOST, int((budget - screen) / look), planned.config.training.steps)
+        fits = min(MOST, int((budget - quick) / evaluation), planned.config.training.steps)
         section = section.model_copy(update={"count": max(fits, FEWEST_ASKED if is_asked else 0, 0)})
-    seconds = section.count * look + (screen if section.count else 0.0)
+    seconds = section.count * evaluation + (quick if section.count else 0.0)
     share = seconds / (seconds + planned.config.training.steps * step)
-    return section, {"seconds_per_step": step, "seconds_per_look": look, "planned_share": share}
+    return section, {"seconds_per_step": step, "seconds_per_look": evaluation, "planned_share": share}
 
 
 def evaluation_data(planned: Planned, state: EvaluationState) -> EvaluationData:
@@ -230,7 +230,7 @@ def evaluations_handler(
 def _climbed(
     planned: Planned, section: EvaluationsConfig, trainer: Trainer, budget: float
 ) -> tuple[EvaluationsConfig, float]:
-    """The section with samples and members of the highest rung that fits, and the seconds of one such look."""
+    """The section with the finest samples and classifiers that fit, and the seconds of one such evaluation."""
     wanted = section.count or WANTED
     held_out = len(planned.data.split.selection)
     severities = [
@@ -244,7 +244,7 @@ def _climbed(
     _timed_evaluation(planned, severities[0].model_copy(update={"samples": 100}), trainer)  # imports, caches
     chosen, seconds = severities[0], _timed_evaluation(planned, severities[0], trainer)
     for severity in severities[1:]:
-        if budget / seconds < 2 * wanted:  # a finer look takes at least twice as long
+        if budget / seconds < 2 * wanted:  # a finer one takes at least twice as long
             break
         finer = _timed_evaluation(planned, severity, trainer)
         if budget / finer < wanted:
@@ -254,7 +254,7 @@ def _climbed(
 
 
 def _timed_evaluation(planned: Planned, section: EvaluationsConfig, trainer: Trainer) -> float:
-    """Seconds of one look at the throw-away trainer's generator."""
+    """Seconds of one evaluation of the throw-away trainer's generator."""
     config = planned.config.model_copy(update={"evaluations": section})
     plan = EvaluationPlan((trainer.step,), (0.01,), 0.99)
     material = evaluation_data(replace(planned, config=config), EvaluationState(plan=plan))
@@ -264,7 +264,7 @@ def _timed_evaluation(planned: Planned, section: EvaluationsConfig, trainer: Tra
 
 
 def _seconds_per_step(trainer: Trainer) -> float:
-    """Median of a few steps: a rough figure is enough for a number of looks."""
+    """Median of a few steps: a rough figure is enough for a number of evaluations."""
     for _ in range(2):
         trainer.train_step()
     times: list[float] = []
@@ -283,7 +283,7 @@ def _filled(section: EvaluationsConfig) -> EvaluationsConfig:
 
 def _has_enough_rows(data: PreparedData) -> bool:
     held_out, train = len(data.split.selection), len(data.split.train)
-    # At the strictest level that a plan of at most 20 looks can have.
+    # At the strictest level that a plan of at most 20 evaluations can have.
     needed = samples_needed(1 - 0.05 * (1 - RESERVE) / MOST**2)
     return min(held_out / TEST_SHARE, train / (1 - TEST_SHARE)) >= needed
 

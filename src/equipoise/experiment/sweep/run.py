@@ -40,7 +40,7 @@ class Sweep:
     Attributes:
         folder: holds the run folders, `sweep.yaml` and `comparison.html`.
         runs: every run asked for.
-        played: names of those that this call trained or resumed.
+        trained: names of those that this call trained or resumed.
         skipped: names of those that were finished before.
         failed: what ended the others, by name.
         comparison: all runs beside each other.
@@ -48,7 +48,7 @@ class Sweep:
 
     folder: Path
     runs: tuple[SweepRun, ...]
-    played: tuple[str, ...]
+    trained: tuple[str, ...]
     skipped: tuple[str, ...]
     failed: Mapping[str, str]
     comparison: Comparison
@@ -64,7 +64,7 @@ class Sweep:
             "sweep": str(self.folder),
             "page": str(self.page),
             "runs": [str(self.folder / run.name) for run in self.runs],
-            "played": list(self.played),
+            "trained": list(self.trained),
             "skipped": list(self.skipped),
             "failed": dict(self.failed),
             "comparison": self.comparison.to_json(),
@@ -160,7 +160,7 @@ def sweep(
         folder=folder,
         runs=tuple(runs),
         comparison=comparison,
-        played=tuple(run.name for run in open_runs if run.name not in failed),
+        trained=tuple(run.name for run in open_runs if run.name not in failed),
         skipped=tuple(run.name for run in runs if run.name not in names),
         failed=failed,
     )
