@@ -113,7 +113,7 @@ def test_too_few_rows_have_no_looks_and_refuse_a_goal(tmp_path):
     ("settings", "said"),
     [
         (["evaluations.margin=0.1"], "evaluations.until"),
-        (["evaluations.count=0", "evaluations.keep_best=true"], "without interim evaluations"),
+        (["evaluations.count=0", "evaluations.keep_best=true"], "without evaluations"),
         (["evaluations.until=equal"], "evaluations.until"),
         (["evaluations.margin=0.9", "evaluations.until=not-distinguished"], "evaluations.margin"),
         (["looks=5"], "evaluations: 5 is no section"),

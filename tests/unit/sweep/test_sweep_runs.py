@@ -156,7 +156,7 @@ def test_a_run_that_diverges_is_named_and_the_others_are_played(tmp_path, capsys
     assert command(*typed(tmp_path, "--quiet", over=over)) == 1
     said = capsys.readouterr()
     assert "learning_rate1e+30" in said.err and "failed" in said.err
-    assert "1 played" in said.out and "1 failed" in said.out
+    assert "1 trained" in said.out and "1 failed" in said.out
 
 
 def test_a_configuration_file_names_its_own_data(swept, tmp_path):
