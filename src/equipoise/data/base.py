@@ -57,12 +57,19 @@ class Domain(Judging):
         phrase: what a source of it holds, for messages: 'points', 'images' or 'a table'.
         bytes_per_number: memory of one number of a sample, as the training part is held.
         file_name: the file that `write_samples` puts into a folder; '' where every sample has a file of its own.
+        consistency_augmentation: what a consistency penalty does to samples where nobody says it; `None` is nothing.
     """
 
     kind: str
     phrase: str
     bytes_per_number = 4
     file_name = ""
+    consistency_augmentation: str | None = None
+
+    def preset_name(self, space: Space) -> str:
+        """The preset that suits samples of a space."""
+        del space
+        return self.kind
 
     @abstractmethod
     def fit(self, raw: Dataset, rows: np.ndarray) -> Encoder:
@@ -160,6 +167,17 @@ class Domain(Judging):
             path: of the PNG.
             read_real: gives values of the training part to show beside them; images are shown alone.
             values_are_real: whether `values` are themselves real.
+        """
+
+    def save_most_discriminative(
+        self, scored: tuple[Any, Any], scores: tuple[np.ndarray, np.ndarray], path: Path
+    ) -> None:
+        """Write the samples that a classifier was surest of, a PNG, where they are something to look at.
+
+        Args:
+            scored: test samples of the real and of the generated side.
+            scores: the classifier's logits of them.
+            path: of the PNG.
         """
 
 

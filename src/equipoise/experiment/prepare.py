@@ -23,7 +23,7 @@ from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.auto import resolved
 from equipoise.experiment.config.files import read_config, validated
 from equipoise.experiment.config.overrides import merged, read_settings
-from equipoise.experiment.config.presets import cadence, preset, preset_name
+from equipoise.experiment.config.presets import cadence, preset
 from equipoise.experiment.config.schema import DataConfig, RunConfig
 from equipoise.experiment.out_of_memory import explaining_memory, explaining_memory_of_data
 from equipoise.experiment.signals import before_the_run, stopping_at_once
@@ -87,7 +87,7 @@ def plan_run(
         data = like.data
     else:
         data = prepare_data(source if source is not None else data_section.source, data_section, chosen_seed)
-    name = str(preset_wanted or asked.get("preset") or preset_name(data.space))
+    name = str(preset_wanted or asked.get("preset") or data.domain.preset_name(data.space))
     asked["preset"] = name
     asked["data"] = data_section.model_dump(mode="json")
     wants = asked.get("runtime", {}).get("device")

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import yaml
 
+from equipoise.data import domain_of
 from equipoise.errors import ConfigError, DataError
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.files import read_config, validated
 from equipoise.experiment.config.overrides import merged, read_settings
-from equipoise.experiment.config.presets import preset, preset_name
+from equipoise.experiment.config.presets import preset
 from equipoise.experiment.prepare import plan_run
 from equipoise.spaces import ImageSpace, PointSpace, TableSpace
 
@@ -162,7 +163,7 @@ def test_a_device_that_is_not_there_is_refused(points):
 
 def test_presets_follow_the_kind_and_the_size_of_the_data():
     table = TableSpace(columns=(), blocks=())
-    names = [preset_name(space) for space in (PointSpace(2), table, ImageSpace(1, 8, 8), ImageSpace(3, 32, 32))]
+    names = [domain_of(space.kind).preset_name(space) for space in (PointSpace(2), table, ImageSpace(1, 8, 8), ImageSpace(3, 32, 32))]
     assert names == ["points", "table", "small-images", "images"]
 
 

@@ -18,11 +18,13 @@ from equipoise.data.store.cache import Entry
 from equipoise.data.training_rows import TrainingRows
 from equipoise.plotting.samples import image_grid
 from equipoise.plotting.style import save_figure
-from equipoise.spaces import ImageSpace, space_from_json
+from equipoise.spaces import ImageSpace, sample_size, space_from_json
 
 GREY, RGB = 1, 3
 GRID_CLASSES, GRID_COLUMNS = 10, 12
 CHUNK = 1024
+SMALL_IMAGE = 256
+"""Numbers of an image up to which it gets the preset of small ones."""
 
 
 class ImageDomain(ImageJudging, Domain):
@@ -31,6 +33,10 @@ class ImageDomain(ImageJudging, Domain):
     kind = "images"
     phrase = "images"
     bytes_per_number = 1
+    consistency_augmentation = "shift"
+
+    def preset_name(self, space: ImageSpace) -> str:
+        return "small-images" if sample_size(space) <= SMALL_IMAGE else "images"
 
     def fit(self, raw: Dataset, rows: np.ndarray) -> ImageEncoder:
         _, channels, height, width = raw.values.shape
@@ -107,6 +113,19 @@ class ImageDomain(ImageJudging, Domain):
     ) -> None:
         del read_real, values_are_real
         save_figure(image_grid(values, columns=GRID_COLUMNS), path)
+
+    def save_most_discriminative(
+        self, scored: tuple[np.ndarray, np.ndarray], scores: tuple[np.ndarray, np.ndarray], path: Path
+    ) -> None:
+        """Two rows: the real images that looked most real, and the generated ones that looked most generated."""
+        if not len(scored[0]):
+            return
+        lines = []
+        for images, logits, sign in zip(scored, scores, (1, -1), strict=True):
+            surest = np.argsort(-sign * logits, kind="stable")[:GRID_COLUMNS]
+            blank = np.full((GRID_COLUMNS - len(surest), *images.shape[1:]), 255, dtype=np.uint8)
+            lines += [images[surest], blank]
+        save_figure(image_grid(np.concatenate(lines), columns=GRID_COLUMNS), path)
 
 
 def _in_colour(images: np.ndarray) -> np.ndarray:

@@ -60,11 +60,7 @@ _touched: weakref.WeakKeyDictionary[Mapped, int] = weakref.WeakKeyDictionary()
 
 
 class OnDiskRows:
-    """What arrays on disk have in common: parts in memory, and the whole of it where somebody asks for an array."""
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for _, part in chunks_of(self):
-            yield from part
+    """What arrays on disk have in common."""
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         del copy

@@ -43,12 +43,13 @@ def resolved(content: Mapping[str, Any], data: PreparedData, *, given: Container
 def with_default_augmentation(part: str | Mapping[str, Any], data: PreparedData) -> str | Mapping[str, Any]:
     """A consistency penalty on images shifts them, unless another augmentation is named."""
     name = part if isinstance(part, str) else part.get("name")
-    if name != "consistency" or data.space.kind != "images":
+    augmentation = data.domain.consistency_augmentation
+    if name != "consistency" or augmentation is None:
         return part
     options = {} if isinstance(part, str) else part.get("options", {})
     if not isinstance(options, Mapping) or "augmentation" in options:
         return part
-    return {"name": name, "options": {"augmentation": "shift", **options}}
+    return {"name": name, "options": {"augmentation": augmentation, **options}}
 
 
 def with_automatic_gamma(

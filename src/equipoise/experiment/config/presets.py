@@ -10,16 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.errors import unknown_name
-from equipoise.spaces import ImageSpace, Space, sample_size
+from equipoise.spaces import Space, sample_size
 
 DEFAULT_STEPS = {"points": 30_000, "table": 15_000, "small-images": 20_000, "images": 20_000}
-
-
-def preset_name(space: Space) -> str:
-    """The preset that suits a space: by kind, and for images by size."""
-    if isinstance(space, ImageSpace):
-        return "small-images" if sample_size(space) <= 256 else "images"
-    return space.kind
 
 
 def preset(name: str, *, source: str, space: Space, classes: int, device: str, threads: int) -> dict[str, Any]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from equipoise.data import PreparedData
 from equipoise.data.dataset import Dataset
@@ -16,8 +14,6 @@ from equipoise.experiment.judge.datasets import drawn, most_samples, traced
 from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
 from equipoise.experiment.prepare import prepare_data, require_path
 from equipoise.experiment.weighted_density import thinned_rows
-from equipoise.plotting.samples import image_grid
-from equipoise.plotting.style import save_figure
 from equipoise.randomness import Stream, derived_seed
 from equipoise.referee import Verdict, judge
 from equipoise.referee.base import Finding, Tell
@@ -27,15 +23,10 @@ from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
 from equipoise.training.interim_evaluation import summary
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 INJECTION_SHARE = 0.1
 """Of the time of training, that measuring the sensitivity of a verdict may take when nobody has asked for it."""
 SENSITIVITIES = "resolution"
 """Folder of a run that keeps measured sensitivities, as version 0.1.0 called it."""
-MOST_DISCRIMINATIVE = 12
-"""Images of each side that the classifier was surest of, stored beside the verdict."""
 
 
 def judge_run(
@@ -124,8 +115,7 @@ def judge_gan(
         thinned = None if len(wanted["final"]) == whole else {"kept": len(wanted["final"]), "of": whole}
         row = {"step": gan.step, "part": "final", "thinned": thinned, **verdict.to_json()}
         run.append(run.verdicts, row)
-        if final.kind == "images" and len(verdict.scored[0]):
-            save_figure(most_discriminative_grid(verdict), run.most_discriminative)
+        data.domain.save_most_discriminative(verdict.scored, verdict.scores, run.most_discriminative)
         run.write_status(last_verdict=summary(row))
         return verdict
 
@@ -142,16 +132,6 @@ def _used_before(times: int) -> Finding:
         "keeps its confidence; the best of several does not.",
         numbers={"earlier_verdicts": times},
     )
-
-
-def most_discriminative_grid(verdict: Verdict) -> Image.Image:
-    """Two rows of images: the real ones that looked most real, and the generated ones that looked most generated."""
-    rows = []
-    for images, logits, sign in zip(verdict.scored, verdict.scores, (1, -1), strict=True):
-        surest = np.argsort(-sign * logits, kind="stable")[:MOST_DISCRIMINATIVE]
-        blank = np.full((MOST_DISCRIMINATIVE - len(surest), *images.shape[1:]), 255, dtype=np.uint8)
-        rows.append(np.concatenate([images[surest], blank]))
-    return image_grid(np.concatenate(rows), columns=MOST_DISCRIMINATIVE)
 
 
 def _classes(final: Dataset, fake: Dataset) -> dict[str, Any]:
