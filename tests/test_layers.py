@@ -16,7 +16,8 @@ LONGEST_FILE = 400
 
 # From the bottom up. A module imports from layers before its own, and from its own part.
 LAYERS = (
-    ("errors", "old_names"),
+    ("errors",),
+    ("old_names",),
     ("shapes", "files", "randomness", "parts", "limits", "migrations", "locking", "entries"),
     ("documents",),
     ("spaces", "runfolder", "distributed"),

@@ -5,6 +5,8 @@
     gan.sample(64)
     gan.judge()                    # Verdict
     eq.judge(real, fake)           # any two sets
+    eq.fit(data, generator=net, discriminator=net, objective=objective, callbacks=[...])
+    eq.GAN(minutes=5).fit(frame).sample(1000)
     eq.measure(real, fake)         # their metrics
 
 Names are loaded when they are first used, so that `import equipoise` takes no time.
@@ -27,7 +29,7 @@ _HOMES = {
     "load": "equipoise.experiment.generator",
     "Gan": "equipoise.experiment.generator",
     "GAN": "equipoise.experiment.estimator",
-    "Stop": "equipoise.training.events",
+    "Stop": "equipoise.training",
     "judge": "equipoise.experiment.judge.datasets:judge_sources",
     "measure": "equipoise.experiment.measure",
     "Verdict": "equipoise.referee",
@@ -43,7 +45,7 @@ _HOMES = {
     "Plan": "equipoise.training",
     "value_function": "equipoise.objectives.value",
 }
-_PACKAGES = ("objectives", "penalties", "networks", "data", "metrics", "lab")
+_PACKAGES = ("objectives", "penalties", "networks", "augmentation", "data", "metrics", "lab")
 
 __all__ = [*_HOMES, *_PACKAGES, "__version__"]
 
@@ -52,7 +54,10 @@ def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return importlib.import_module(f"equipoise.{name}")
     if name not in _HOMES:
-        raise AttributeError(f"module 'equipoise' has no attribute '{name}'")
+        from equipoise.old_names import PYTHON_NAMES
+
+        today = f"; it is now '{PYTHON_NAMES[name]}'" if name in PYTHON_NAMES else ""
+        raise AttributeError(f"module 'equipoise' has no attribute '{name}'{today}")
     module, _, attribute = _HOMES[name].partition(":")
     return getattr(importlib.import_module(module), attribute or name)
 

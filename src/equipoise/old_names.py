@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import functools
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from equipoise.errors import OldName
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 SECTIONS = {"play": "training", "optimisers": "optimizers", "averaging": "ema", "looks": "evaluations"}
 """Sections of a configuration."""
@@ -19,9 +25,11 @@ SETTINGS = {
     "augmentation.instance_noise": {"share": "decay_fraction"},
 }
 """Settings, by the section that holds them today."""
+SENSITIVITIES = {"floor": "theoretical", "screen": "quick"}
+"""How a verdict's minimum detectable effect is found."""
 VALUES = {
     "training.update_rule": {"consensus_in_turns": "alternating_consensus"},
-    "evaluations.sensitivity": {"floor": "theoretical", "screen": "quick"},
+    "evaluations.sensitivity": SENSITIVITIES,
 }
 """Values of settings."""
 PENALTY_OPTIONS = {"consistency": {"change": "augmentation"}}
@@ -45,6 +53,27 @@ AT_CHANCE_LEVEL = {"blind": "chance level"}
 """What stands for the classifier where none did better than guessing."""
 PARTS = {"fit": "train", "choice": "validation", "score": "test"}
 """Parts of the samples that a verdict rests on."""
+
+
+PYTHON_NAMES = {"play_step": "train_step", "Ramp": "Schedule", "WeightAverage": "AveragedWeights"}
+"""Attributes of the package, which are no longer there; whoever asks for one is told today's."""
+
+
+def with_old_keywords(function: Function) -> Function:
+    """The same function, which also takes `resolution` for `sensitivity`, with a warning."""
+
+    @functools.wraps(function)
+    def accepting(*arguments: Any, **options: Any) -> Any:
+        if "resolution" in options:
+            value = options.pop("resolution")
+            options["sensitivity"] = SENSITIVITIES.get(value, value)
+            warnings.warn(
+                OldName(f"resolution={value!r} is now sensitivity={options['sensitivity']!r}."),
+                stacklevel=2,
+            )
+        return function(*arguments, **options)
+
+    return accepting  # type: ignore[return-value]
 
 
 def standard_configuration(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from equipoise.errors import OldName
+from equipoise.old_names import SENSITIVITIES
 
 OPTIONS = {"--resolution": "--sensitivity"}
-VALUES = {"--sensitivity": {"floor": "theoretical", "screen": "quick"}}
+VALUES = {"--sensitivity": SENSITIVITIES}
 
 
 def with_standard_names(arguments: Sequence[str]) -> list[str]:

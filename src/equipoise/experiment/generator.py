@@ -22,6 +22,7 @@ from equipoise.experiment.config.files import read_run_config
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.stored_run import refuse_unexplained_size, stored_classes, stored_encoder
 from equipoise.files import replacing_folder
+from equipoise.old_names import with_old_keywords
 from equipoise.runfolder import RunFolder, open_run_folder
 from equipoise.spaces import Space, sample_size
 from equipoise.training.checkpoints import checkpoint_files, network_tensors, read_checkpoint
@@ -156,6 +157,7 @@ class Gan:
         classes = [self.label_names[label] for label in labels.tolist()]
         return domain_of(self.space.kind).with_classes(values, self.config.data.labels, classes)
 
+    @with_old_keywords
     def judge(
         self,
         *,

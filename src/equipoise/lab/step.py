@@ -17,7 +17,7 @@ from equipoise.game import Player, UpdateRule, train_step
 from equipoise.lab.base import text_table
 from equipoise.lab.toy import discriminator_network, draw_batch, generator_network, player, two_modes
 from equipoise.objectives.base import Objective
-from equipoise.penalties.base import Penalty, ForwardPass
+from equipoise.penalties.base import ForwardPass, Penalty
 from equipoise.penalties.r1_r2 import r1, r2
 from equipoise.plotting.style import FAKE_COLOUR, REAL_COLOUR, new_figure
 from equipoise.randomness import torch_stream

@@ -71,3 +71,23 @@ def test_every_old_name_leads_to_a_setting_that_there_is():
     for path, renamed in SETTINGS.items():
         if "." not in path:
             assert set(renamed.values()) <= names(RunConfig.model_fields[path].annotation), path
+
+
+def test_the_old_keyword_of_judge_is_taken_with_a_warning():
+    import numpy as np
+
+    import equipoise as eq
+
+    rows = np.random.default_rng(0).normal(size=(200, 2))
+    with pytest.warns(OldName, match="resolution='floor' is now sensitivity='theoretical'"):
+        old = eq.judge(rows[:100], rows[100:], resolution="floor")
+    assert old.sensitivity == eq.judge(rows[:100], rows[100:], sensitivity="theoretical").sensitivity
+    with pytest.raises(TypeError, match="unexpected keyword argument 'resolutoin'"):
+        eq.judge(rows, rows, resolutoin="floor")
+
+
+def test_an_old_name_of_the_package_is_answered_with_todays():
+    import equipoise as eq
+
+    with pytest.raises(AttributeError, match="no attribute 'play_step'; it is now 'train_step'"):
+        eq.play_step  # noqa: B018

@@ -14,6 +14,7 @@ from equipoise.data.domain import refuse_other_kind
 from equipoise.data.store.cache import ABOUT_ROOM, cache_folder
 from equipoise.errors import DataError, EquipoiseError
 from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
+from equipoise.old_names import with_old_keywords
 from equipoise.randomness import Stream, numpy_stream
 from equipoise.referee import Verdict, judge
 from equipoise.referee.base import Finding, Tell
@@ -27,6 +28,7 @@ MOST_NUMBERS = 60_000_000
 images took 4.4 GB (benchmarks/large_data.py)."""
 
 
+@with_old_keywords
 def judge_sources(
     real: Any,
     fake: Any,
