@@ -71,3 +71,13 @@ def test_both_comparisons_of_a_score_have_the_same_number_of_samples():
     assert (beside_real.real_samples, beside_real.fake_samples) == (15, 15)
     alone = metrics.score(metric, real, fake, floor=False)
     assert (alone.real_samples, alone.fake_samples) == (30, 100) and not alone.between_real_sets
+
+
+def test_the_two_real_sets_share_no_sample():
+    def shared(real, fake):
+        return {"shared": float(len(set(real[:, 0]) & set(fake[:, 0])))}
+
+    metric = metrics.Metric("shared", "Shared", shared, "Copies in both sets.", "here")
+    found = metrics.score(metric, np.arange(41.0)[:, None], np.arange(30.0)[:, None])
+    assert found.between_real_sets == {"shared": 0.0} and found.values["shared"] > 0
+    assert found.real_samples == found.fake_samples == 20
