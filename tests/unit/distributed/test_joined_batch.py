@@ -323,7 +323,7 @@ def test_processes_with_different_weights_are_refused_by_number(points):
                 trainer.generator.parameters[0][0] += 1e-12
         trainer.run()
 
-    with pytest.raises(ConfigError, match="weights at the start of play: process 1 of 2 differs"):
+    with pytest.raises(ConfigError, match="weights at the start of training: process 1 of 2 differs"):
         in_threads(2, play)
 
 
