@@ -143,6 +143,60 @@ def test_imports_only_point_down(path):
     assert not upward_imports(path)
 
 
+def module_of(path: Path) -> str:
+    parts = ("equipoise", *path.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Which modules each module imports by name: at its head, inside functions, and for types alone."""
+    modules = {module_of(path): path for path in source_files()}
+    graph: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        bases = {module for _, module in imported_modules(tree, path)}
+        members = {
+            f"{node.module}.{alias.name}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level
+            for alias in node.names
+        }
+        found = (bases | members) & modules.keys()
+        # `from package import module` needs the module; a package's own face imports what is below it.
+        graph[name] = {
+            module for module in found if not any(other.startswith(f"{module}.") for other in found & members)
+        }
+    return graph
+
+
+def import_circles(graph: dict[str, set[str]]) -> list[str]:
+    """A sentence for each module that is reached from itself."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = list(graph[start])
+        while waiting:
+            module = waiting.pop()
+            if module not in seen:
+                seen.add(module)
+                waiting += graph.get(module, ())
+        return seen
+
+    return [f"{module} imports itself through {sorted(graph[module])}" for module in graph if module in reached(module)]
+
+
+def test_no_module_imports_itself_through_others_not_even_for_types():
+    assert not import_circles(import_graph())
+
+
+def test_a_circle_of_imports_is_noticed():
+    assert import_circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [
+        "a imports itself through ['b']",
+        "b imports itself through ['c']",
+        "c imports itself through ['a']",
+    ]
+
+
 @pytest.mark.parametrize("path", source_files(), ids=name_of)
 def test_every_file_belongs_to_a_layer(path):
     part = part_of(path)

@@ -9,7 +9,7 @@ import pytest
 from equipoise import objectives
 from equipoise.augmentation.instance_noise import instance_noise
 from equipoise.game import UpdateRule
-from equipoise.lab.dirac import RULES, conserved, game_of, measure_case, measure_escape
+from equipoise.lab.dirac_cases import RULES, conserved, game_of, measure_case, measure_escape
 from equipoise.lab.dirac_game import DiracGame, spectral_radius, update_matrix
 from equipoise.lab.dirac_theory import largest_stable_step, slopes_of
 from equipoise.penalties.gradient_penalty import wgan_gp

@@ -138,7 +138,7 @@ def judge(
                 tell=tell,
             )
         else:
-            from equipoise.experiment.judge.run import judge_run
+            from equipoise.experiment.judge.run_folder import judge_run
 
             verdict = judge_run(
                 sources[0],

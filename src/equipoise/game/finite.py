@@ -18,17 +18,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 import torch
-from torch import Tensor
-
-if TYPE_CHECKING:
-    from equipoise.game.player import Player
+from torch import Tensor, nn
 
 Kind = Literal["weight", "gradient", "loss"]
 KINDS: tuple[Kind, ...] = ("weight", "gradient", "loss")
 ROLES = ("discriminator", "generator")
+
+
+class Guarded(Protocol):
+    """What is watched of a player."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    parameters: tuple[nn.Parameter, ...]
+    guard: FiniteUpdates | None
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class FiniteUpdates:
     """
 
     def __init__(
-        self, discriminator: Player, generator: Player, *, device: torch.device, reads_at_once: bool | None = None
+        self, discriminator: Guarded, generator: Guarded, *, device: torch.device, reads_at_once: bool | None = None
     ) -> None:
         self.players = (discriminator, generator)
         self.device = device
@@ -84,7 +90,7 @@ class FiniteUpdates:
         self._mark = torch.zeros((), device=self.device)
         self._copy = AsyncCopy(self._state)
 
-    def update(self, player: Player) -> None:
+    def update(self, player: Guarded) -> None:
         """Make the player's optimizer step, unless something is or was not finite."""
         if not self.reads_at_once:
             self._update_unless_marked(player)
@@ -125,7 +131,7 @@ class FiniteUpdates:
         self.step = int(step)
         return self._cause(player, KINDS[int(kind)], layer)
 
-    def _cause(self, player: Player, kind: Kind, layer: str | None) -> NonFinite:
+    def _cause(self, player: Guarded, kind: Kind, layer: str | None) -> NonFinite:
         """What was found, or its cause: weights that are not finite, of this player or of the other, come first."""
         for candidate in (player, *self.players):
             broken = next((name for name, weight in _weights(candidate) if not _is_finite(weight)), None)
@@ -133,10 +139,10 @@ class FiniteUpdates:
                 return NonFinite(self.step, self._role(candidate), "weight", broken)
         return NonFinite(self.step, self._role(player), kind, layer)
 
-    def _role(self, player: Player) -> str:
+    def _role(self, player: Guarded) -> str:
         return ROLES[0] if player is self.players[0] else ROLES[1]
 
-    def _update_unless_marked(self, player: Player) -> None:
+    def _update_unless_marked(self, player: Guarded) -> None:
         gradients = [parameter.grad for parameter in player.parameters if parameter.grad is not None]
         if gradients:
             finite = torch.cat([gradient.reshape(-1) for gradient in gradients]).isfinite()
@@ -199,7 +205,7 @@ def _is_finite(tensor: Tensor | None) -> bool:
     return tensor is None or bool(tensor.isfinite().all())
 
 
-def _owner(player: Player, index: int) -> str | None:
+def _owner(player: Guarded, index: int) -> str | None:
     """The parameter that holds element `index` of all gradients in a row."""
     for name, weight in _weights(player):
         if index < weight.numel():
@@ -208,7 +214,7 @@ def _owner(player: Player, index: int) -> str | None:
     return None
 
 
-def _weights(player: Player) -> list[tuple[str, Tensor]]:
+def _weights(player: Guarded) -> list[tuple[str, Tensor]]:
     return [(name, weight) for name, weight in player.network.named_parameters() if weight.requires_grad]
 
 

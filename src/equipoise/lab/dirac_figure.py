@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from equipoise import objectives
+from equipoise.lab.dirac_cases import GAMMA, RULES, Case, game_of
 from equipoise.lab.dirac_theory import closed_form, slopes_of
 from equipoise.plotting.style import PALETTE, REFERENCE_LINE, label_axes, new_figure
 
@@ -15,28 +17,29 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from equipoise.lab.dirac import DiracResult
-
 _RULES = ("simultaneous", "alternating", "extragradient", "optimistic", "consensus")
 _COLOURS = dict(zip(_RULES, PALETTE, strict=False))
 
 
-def draw(result: DiracResult) -> Figure:
+Path = Sequence[tuple[float, float]]
+
+
+def draw(cases: Sequence[Case], paths: Mapping[str, Path], *, gamma: float, noise_level: float) -> Figure:
     """Six panels."""
     with new_figure(11.0, 7.4, title="Dirac-GAN: does play converge?") as figure:
         panels = figure.subplots(2, 3)
-        _draw_paths(panels[0, 0], result, "none", "Without penalty (non-saturating)")
-        _draw_paths(panels[0, 1], result, "r1", f"With R1, gamma = {result.gamma:g}")
-        _draw_stabilisers(panels[0, 2], result)
+        _draw_paths(panels[0, 0], paths, "none", "Without penalty (non-saturating)")
+        _draw_paths(panels[0, 1], paths, "r1", f"With R1, gamma = {gamma:g}")
+        _draw_stabilisers(panels[0, 2], paths, gamma=gamma, noise_level=noise_level)
         _draw_rates(panels[1, 0])
-        _draw_condition(panels[1, 1], result)
-        _draw_agreement(panels[1, 2], result)
+        _draw_condition(panels[1, 1], gamma)
+        _draw_agreement(panels[1, 2], cases)
     return figure
 
 
-def _draw_paths(axes: Axes, result: DiracResult, stabiliser: str, title: str) -> None:
+def _draw_paths(axes: Axes, paths: Mapping[str, Path], stabiliser: str, title: str) -> None:
     for rule in _RULES:
-        path = np.array(result.trajectories[f"{rule} / {stabiliser}"])
+        path = np.array(paths[f"{rule} / {stabiliser}"])
         axes.plot(
             path[:, 0],
             path[:, 1],
@@ -50,16 +53,16 @@ def _draw_paths(axes: Axes, result: DiracResult, stabiliser: str, title: str) ->
         axes.legend(loc="lower center", fontsize=7.5, ncols=2, columnspacing=1.0, handlelength=1.4)
 
 
-def _draw_stabilisers(axes: Axes, result: DiracResult) -> None:
+def _draw_stabilisers(axes: Axes, paths: Mapping[str, Path], *, gamma: float, noise_level: float) -> None:
     shown = (
         ("none", "none", PALETTE[6]),
         ("wgan_gp", "WGAN-GP, weight 1", PALETTE[3]),
-        ("lifting noise", f"instance noise, {result.noise_level:g} to 0", PALETTE[4]),
-        ("instance noise", f"instance noise, {result.noise_level:g}", PALETTE[0]),
-        ("r1", f"R1, gamma = {result.gamma:g}", PALETTE[2]),
+        ("lifting noise", f"instance noise, {noise_level:g} to 0", PALETTE[4]),
+        ("instance noise", f"instance noise, {noise_level:g}", PALETTE[0]),
+        ("r1", f"R1, gamma = {gamma:g}", PALETTE[2]),
     )
     for name, words, colour in shown:
-        radius = np.linalg.norm(np.array(result.trajectories[f"minimax / {name}"]), axis=1)
+        radius = np.linalg.norm(np.array(paths[f"minimax / {name}"]), axis=1)
         axes.plot(np.arange(len(radius)), radius, color=colour, linewidth=1.2, label=words)
     axes.set_yscale("log")
     axes.set_ylim(1e-6, 20)
@@ -77,8 +80,6 @@ def _finish_plane(axes: Axes, title: str) -> None:
 
 
 def _draw_rates(axes: Axes) -> None:
-    from equipoise.lab.dirac import RULES, game_of
-
     slopes = slopes_of(objectives.find("wasserstein")())
     sizes = np.linspace(0.01, 1.2, 60)
     axes.axhline(1.0, **REFERENCE_LINE)
@@ -92,9 +93,7 @@ def _draw_rates(axes: Axes) -> None:
     label_axes(axes, "Wasserstein: theory (lines), play (dots)", x="step size h", y="growth per step")
 
 
-def _draw_condition(axes: Axes, result: DiracResult) -> None:
-    from equipoise.lab.dirac import GAMMA, RULES, game_of
-
+def _draw_condition(axes: Axes, gamma: float) -> None:
     slopes = slopes_of(objectives.find("minimax")())
     limit = GAMMA / slopes.rotation**2
     shares = np.linspace(0.05, 1.6, 50)
@@ -108,11 +107,11 @@ def _draw_condition(axes: Axes, result: DiracResult) -> None:
         measured = [game_of("minimax", rule, "r1", step_size=s * limit).growth() for s in played]
         axes.plot(played, measured, linestyle="", marker="o", markersize=3.5, color=_COLOURS[rule])
     axes.legend(loc="lower left")
-    label_axes(axes, f"Minimax with R1, gamma = {result.gamma:g}", x="step size / (gamma / c²)", y="growth per step")
+    label_axes(axes, f"Minimax with R1, gamma = {gamma:g}", x="step size / (gamma / c²)", y="growth per step")
 
 
-def _draw_agreement(axes: Axes, result: DiracResult) -> None:
-    cases = [case for case in result.cases if not math.isnan(case.measured)]
+def _draw_agreement(axes: Axes, cases: Sequence[Case]) -> None:
+    cases = [case for case in cases if not math.isnan(case.measured)]
     on_paper = np.array([case.closed_form for case in cases])
     gaps = np.maximum(np.abs(np.array([case.measured for case in cases]) - on_paper), 1e-16)
     axes.scatter(on_paper, gaps, s=7, color=PALETTE[0], alpha=0.5, linewidths=0)

@@ -1,6 +1,7 @@
 """Pages, comparisons and lists made from run folders alone, so that they can show a run they did not start."""
 
-from equipoise.reports.comparing import Comparison, Group, compare, write_comparison
+from equipoise.reports.comparing import Comparison, compare, write_comparison
+from equipoise.reports.groups import Group
 from equipoise.reports.listing import RunSummary, list_runs
 from equipoise.reports.page import write_report
 

@@ -21,6 +21,7 @@ from equipoise.files import plain, write_text
 from equipoise.plotting.number_text import encodable, number, text_table
 from equipoise.referee.verdict_text import conclusion_of
 from equipoise.reports import known_density
+from equipoise.reports.groups import Group, spread_limits, spread_name
 from equipoise.reports.reading import RunRecord, flatten, read_run
 from equipoise.reports.wording import moment, progress, state_phrase
 
@@ -29,39 +30,10 @@ if TYPE_CHECKING:
 
 IGNORED_SETTINGS = ("seed", "outdir")
 ABSENT = "(not set)"
-RUNS_FOR_QUANTILES = 20  # below this the 5th and 95th percentile are guesses, and the whole range is shown
 NOT_COMPARABLE = (
     "Values of different objectives are different quantities and are not compared; each has its own panel. "
     "Compare runs by the referee's bound."
 )
-
-
-@dataclass(frozen=True)
-class Group:
-    """Runs of one configuration, whatever their seeds.
-
-    Attributes:
-        letter: A, B, C ... in the order in which the folders were given.
-        label: the letter with what sets the group apart.
-        runs: at least one.
-        settings: the settings that differ between groups, as this group has them.
-    """
-
-    letter: str
-    label: str
-    runs: tuple[RunRecord, ...]
-    settings: Mapping[str, str]
-
-    @property
-    def objective(self) -> str:
-        """The objective of all its runs."""
-        return self.runs[0].objective
-
-    @property
-    def bounds(self) -> tuple[float, ...]:
-        """The last lower bound on JSD of each run that has one, in nats."""
-        found = (number_at(run.verdict or {}, "jsd_lower_bound_nats") for run in self.runs)
-        return tuple(bound for bound in found if bound is not None)
 
 
 @dataclass(frozen=True)
@@ -110,7 +82,7 @@ class Comparison:
         """The referee's bound over steps, each objective's value, and both players' gradients."""
         from equipoise.reports.comparison_figure import draw_comparison
 
-        return draw_comparison(self)
+        return draw_comparison(self.groups)
 
     def tables(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
         """Title, header and rows: settings that differ, runs with their verdicts, the spread over seeds, and true
@@ -213,26 +185,6 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str) -> Path:
     )
     write_text(path, encodable(page))
     return Path(path)
-
-
-def spread_name(groups: Sequence[Group]) -> str:
-    """What a spread over the runs of these groups shows: a range, or percentiles when there are enough runs."""
-    return "5th to 95th percentile" if _has_enough(groups) else "smallest to largest"
-
-
-def spread_limits(values: np.ndarray, groups: Sequence[Group]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Median, lower and upper limit over runs, for values of shape `(runs, k)`; NaN where no run has a value."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="All-NaN", category=RuntimeWarning)  # a stretch without any run
-        low, middle, high = np.nanquantile(values, [0.05, 0.5, 0.95] if _has_enough(groups) else [0, 0.5, 1], axis=0)
-    return middle, low, high
-
-
-def _has_enough(groups: Sequence[Group]) -> bool:
-    """Whether every configuration that has a spread has enough runs for percentiles."""
-    return all(len(group.runs) >= RUNS_FOR_QUANTILES for group in groups if len(group.runs) > 1)
 
 
 def _configuration(run: RunRecord) -> dict[str, str]:

@@ -14,7 +14,7 @@ import pytest
 
 from equipoise.data import load, prepare
 from equipoise.experiment.judge.datasets import drawn, judge_sources, most_samples
-from equipoise.experiment.judge.run import judge_run
+from equipoise.experiment.judge.run_folder import judge_run
 from equipoise.experiment.resume import resume
 from equipoise.experiment.train import fit
 from equipoise.training.checkpoints import read_checkpoint

@@ -13,7 +13,7 @@ from equipoise.experiment import prepare as preparing
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.forecast import forecast_config, forecast_run
 from equipoise.experiment.judge.datasets import judge_sources
-from equipoise.experiment.judge.run import judge_run
+from equipoise.experiment.judge.run_folder import judge_run
 from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.train import fit, train_planned
 from equipoise.runfolder import RunFolder

@@ -208,7 +208,7 @@ def test_runs_that_start_together_get_folders_of_their_own(points, tmp_path, mon
 
 def test_a_run_on_an_array_says_why_it_cannot_be_continued_or_judged_from_its_folder(tmp_path):
     from equipoise.errors import RunFolderError
-    from equipoise.experiment.judge.run import judge_run
+    from equipoise.experiment.judge.run_folder import judge_run
 
     gan = fit(np.random.default_rng(0).normal(size=(60, 2)), outdir=tmp_path / "run", steps=3, settings=UNJUDGED)
     for again in (resume, judge_run):

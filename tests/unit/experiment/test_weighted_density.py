@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from equipoise.experiment.judge.run import judge_run
+from equipoise.experiment.judge.run_folder import judge_run
 from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.train import train_planned
 from equipoise.experiment.weighted_density import sampled_weights, thinned_part

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Protocol
 
 from equipoise.data import PreparedData
 from equipoise.data.dataset import Dataset
 from equipoise.errors import RunFolderError
-from equipoise.experiment.generator import Gan, load
+from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.judge.datasets import drawn, most_samples, traced
 from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
 from equipoise.experiment.prepare import prepare_data, require_path
@@ -29,41 +29,21 @@ SENSITIVITIES = "resolution"
 """Folder of a run that keeps measured sensitivities, as version 0.1.0 called it."""
 
 
-def judge_run(
-    folder: Path | str,
-    *,
-    confidence: float = 0.95,
-    margin: float | None = None,
-    seed: int = 0,
-    sensitivity: SensitivityPlan = "auto",
-    extractor: Any = None,
-    checkpoint: Literal["best", "last"] | None = None,
-    trust_code: bool = False,
-    tell: Tell | None = None,
-) -> Verdict:
-    """Judge the generator of a run folder on the final part of its data, and store the verdict there.
+class Judged(Protocol):
+    """A generator with the run that it comes from; `Gan` is one."""
 
-    `sensitivity`, `extractor` and `tell` are as in `judge_sources`; measured sensitivities are kept in the run folder,
-    and `auto` is quick where that takes at most a tenth of the time that the run was trained for.
-    `checkpoint` is as in `load`.
+    folder: Path
+    config: RunConfig
+    step: int
+    data: PreparedData | None
+    passed_over: tuple[str, ...]
 
-    Raises:
-        RunFolderError: there is no whole checkpoint, or the data have changed since the run began.
-        DataError: the data can no longer be read.
-    """
-    return judge_gan(
-        load(folder, checkpoint=checkpoint, trust_code=trust_code),
-        confidence=confidence,
-        margin=margin,
-        seed=seed,
-        sensitivity=sensitivity,
-        extractor=extractor,
-        tell=tell,
-    )
+    def sample_raw(self, n: int, *, seed: int) -> Dataset:
+        """`n` samples in natural values."""
 
 
 def judge_gan(
-    gan: Gan,
+    gan: Judged,
     *,
     confidence: float = 0.95,
     margin: float | None = None,
@@ -141,7 +121,7 @@ def _classes(final: Dataset, fake: Dataset) -> dict[str, Any]:
     return {"real_labels": final.labels, "fake_labels": fake.labels, "label_names": final.label_names}
 
 
-def run_data(gan: Gan, run: RunFolder) -> PreparedData:
+def run_data(gan: Judged, run: RunFolder) -> PreparedData:
     """The data of a run, prepared anew.
 
     Raises:
