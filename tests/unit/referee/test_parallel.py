@@ -82,14 +82,17 @@ def test_an_interrupted_caller_interrupts_the_jobs(two_cores, ctrl_c_is_heard):
     with pytest.raises(KeyboardInterrupt):
         side_by_side([endless, endless, lambda: never.append(1)])
     assert len(ended) == 2 and never == [] and time.monotonic() - started < 5
-    assert not any(thread.is_alive() for thread in ended) and parallel._Held.count == 0
+    assert not any(thread.is_alive() for thread in ended)
 
 
-def test_a_thread_that_fails_before_its_first_job_is_heard_of(two_cores, monkeypatch):
-    def full(controller, threads):
-        raise MemoryError
+def test_a_thread_that_fails_before_its_job_is_heard_of(two_cores, monkeypatch):
+    def full(controller, *, limits, user_api):
+        if user_api == "openmp":
+            raise MemoryError
+        return limit(controller, limits=limits, user_api=user_api)
 
-    monkeypatch.setattr(parallel, "_hold_openmp", full)
+    limit = threadpoolctl.ThreadpoolController.limit
+    monkeypatch.setattr(threadpoolctl.ThreadpoolController, "limit", full)
     with pytest.raises(MemoryError):
         side_by_side([lambda: 1] * 4)
 
@@ -124,7 +127,6 @@ def test_matrix_libraries_get_their_threads_back_also_after_an_error_and_from_tw
     for caller in callers:
         caller.join()
     assert blas_threads() == before
-    assert (parallel._Held.count, parallel._Held.limiter) == (0, None)
 
 
 def test_a_verdict_is_the_same_side_by_side_and_one_after_the_other(monkeypatch):
