@@ -113,7 +113,7 @@ def judge(
     if folds is not None and len(sources) == 1:
         raise InputError(
             "--folds",
-            "a run's distance is measured on its final part alone, which no discriminator is fitted to.",
+            "a run's distance is measured on its final part alone, which no classifier is trained on.",
             "Expected two sets of data.",
             "Leave it out.",
         )
