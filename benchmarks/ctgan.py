@@ -96,7 +96,7 @@ def one_row(name: str, real: pd.DataFrame, draw: Any, known: dict[str, Any]) -> 
         "unit": "nats, lower bound on JSD at 95 %",
         "auc": float(np.mean([verdict.auc.estimate for verdict in verdicts])),
         "accuracy": float(np.mean([verdict.accuracy.estimate for verdict in verdicts])),
-        "classifier": verdicts[0].member,
+        "classifier": verdicts[0].classifier,
         "seconds": float(np.mean([verdict.seconds for verdict in verdicts])),
         "columns_named": [row["column"] for row in rows if "column" in row],
         "pairs_named": [[row["first"], row["second"]] for row in rows if "first" in row],

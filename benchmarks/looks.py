@@ -35,12 +35,12 @@ def row_of(folder: Path, made_by: str | None) -> dict[str, Any]:
     seconds = [float(verdict["look_seconds"]) for verdict in evaluations]
     cost = entry_at(run.status, "look_time") or {}
     return {
-        "claim": "looks take at most 10 % of the training time",
+        "claim": "interim evaluations take at most 10 % of the training time",
         "task": f"{run.data_source}, preset {run.preset}, {run.step} steps",
-        "evaluations": entry_at(run.config, "looks"),
+        "evaluations": entry_at(run.config, "evaluations"),
         "repeats": len(evaluations),
         "value": cost.get("share"),
-        "unit": "share of play and looks",
+        "unit": "share of training and evaluations",
         "planned": entry_at(run.evaluations, "timing", "planned_share"),
         "play_seconds": cost.get("play_seconds"),
         "look_seconds": cost.get("look_seconds"),

@@ -23,8 +23,9 @@ Trials on densities draw fresh samples and are independent. Trials on tables and
 pool, again for each trial: the trials share samples, so their outcomes are positively correlated, and the stated
 intervals, which take them as independent, are somewhat too narrow.
 
-`cost.*` times `judge` with all checks and a planted resolution that is in the cache, on the same two sides each time:
-alike, and in `cost.*_apart` told apart, so that the distance is measured crosswise. Unset OMP_NUM_THREADS for them.
+`cost.*` times `judge` with all checks and a measured sensitivity that is in the cache, on the same two sides each time:
+alike, and in `cost.*_apart` distinguished, so that the distance is measured by cross-fitting. Unset OMP_NUM_THREADS for
+them.
 """
 
 from __future__ import annotations
@@ -226,7 +227,7 @@ def _bound(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
 
 
 def _cost(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
-    """The same two sides at each trial, so that their resolution is in the cache; the first time it is put there."""
+    """The same two sides at each trial, so that their sensitivity is in the cache; the first time it is put there."""
     del stream, seed
     real, fake = row.draw(numpy_stream(0, f"benchmark cost {row.kind}"))
     cache = Path(tempfile.gettempdir()) / "equipoise-benchmark-resolution"
@@ -238,9 +239,9 @@ def _cost(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
 
 
 def _evaluations(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
-    """50 looks at perfect generators with the same held-out real rows, by the function, members and counts of the looks
-    of a run; without the checks, which have no part in the conclusion."""
-    plan = plan_evaluations(50, evaluations=50)  # no reserve: the whole level is spent on these looks
+    """50 evaluations of perfect generators with the same held-out real rows, by the function, classifiers and counts of
+    a run; without the checks, which have no part in the conclusion."""
+    plan = plan_evaluations(50, evaluations=50)  # no reserve: the whole level is spent on these evaluations
     real, _ = row.draw(stream)
     train = grid25().sample(2 * len(real), stream)
     alarms = []
@@ -252,8 +253,8 @@ def _evaluations(row: Row, stream: np.random.Generator, seed: int) -> dict[str, 
 
 
 def _strictest_evaluation(row: Row, stream: np.random.Generator, seed: int) -> dict[str, Any]:
-    """The first of 50 planned looks, whose level is the smallest, as a run would take it: quick members, and 10,000
-    samples a side in all, of which the real ones to score are held out."""
+    """The first of 50 planned evaluations, whose level is the smallest, as a run would make it: quick classifiers, and
+    10,000 samples a side in all, of which the real ones to test on are held out."""
     plan = plan_evaluations(50, evaluations=50, reserve=RESERVE)
     real, fake = row.draw(stream)
     scored = round(TEST_SHARE * len(real))

@@ -1,22 +1,22 @@
-"""Is the planted resolution true? Defects of the claimed size are planted into fresh draws, and the referee's power is
-counted. Resumable, trial by trial.
+"""Is the measured sensitivity true? Defects of the claimed size are injected into fresh draws, and the referee's power
+is counted. Resumable, trial by trial.
 
     python benchmarks/resolution.py --list
     python benchmarks/resolution.py --task points --trials 40
     python benchmarks/resolution.py --all --minutes 30 --adult adult_train.csv --mnist mnist10k.npz
     python benchmarks/resolution.py --summarise
 
-For each kind of data: first the resolution is measured, once as a screen (one trial per size) and once in full
-(five), on a part of the pool that no later trial touches; that is the claim. Then, for each planted kind of defect,
-fresh pairs of real parts are drawn, the defect is planted at the claimed size with a fresh aim (another column,
-another region), and the verdict is taken as usual. At the estimate the power should be near 95 %; at the upper end of
-the interval, which is what `equivalent` relies on, it should be at least that.
+For each kind of data: first the sensitivity is measured, once quickly (one trial per severity; the lines call it a
+screen) and once in full (five), on a part of the pool that no later trial touches; that is the claim. Then, for each
+injected kind of defect, fresh pairs of real parts are drawn, the defect is injected at the claimed size with a fresh
+target (another column, another region), and the verdict is taken as usual. At the estimate the power should be near 95
+%; at the upper end of the interval, which is what `equivalent` relies on, it should be at least that.
 
 The same trials measure how much the score varies beyond its own sampling error (`spread`, in units of that error):
 `sqrt(var(margin) - 1)`, with margins in standard errors. The draws of tables and images come from one pool, so their
 trials share samples, and the intervals, which take them as independent, are somewhat too narrow.
 
-Lines of `benchmarks/rows/sensitivity_trials.jsonl` are found by (task, defect, plan, end, trial); `--summarise` writes
+Lines of `benchmarks/rows/resolution_trials.jsonl` are found by (task, defect, plan, end, trial); `--summarise` writes
 `benchmarks/rows/resolution.jsonl`.
 """
 
@@ -93,7 +93,7 @@ def _places(total: int, count: int, stream: np.random.Generator, is_claim: bool,
 
 
 def claim(task: Task, name: str, plan: str) -> dict[str, Any]:
-    """The resolution that is to be checked."""
+    """The sensitivity that is to be checked."""
     started = time.perf_counter()
     pool = task.draw(2 * task.per_side, numpy_stream(0, f"resolution claim {name}"), True)
     counts = split(np.zeros(task.per_side), np.zeros(task.per_side), seed=0).counts
@@ -104,14 +104,14 @@ def claim(task: Task, name: str, plan: str) -> dict[str, Any]:
 
 
 def trial(task: Task, name: str, defect: str, nats: float, place: int) -> dict[str, Any]:
-    """One fresh pair with the defect planted at the claimed size."""
+    """One fresh pair with the defect injected at the claimed size."""
     stream, target = (numpy_stream(0, f"resolution {word} {name} {defect}", place) for word in ("draw", "aim"))
     values = task.draw(2 * task.per_side, stream, False)
     real, clean = take(values, np.arange(task.per_side)), take(values, np.arange(task.per_side, 2 * task.per_side))
     share = contamination_of_jsd(nats)
     fake = domain_of(task.kind).corruptions(clean)[defect](clean, share, stream, target)
     seed = derived_seed(0, f"resolution verdict {name} {defect}", place)
-    verdict = judge(real, fake, kind=task.kind, seed=seed, checks=(), sensitivity="floor")
+    verdict = judge(real, fake, kind=task.kind, seed=seed, checks=(), sensitivity="theoretical")
     margin = evidence_margin(*verdict.scores, confidence=0.95)
     return {"alarm": verdict.exit_code == 10, "margin": round(margin, 3), "seconds": round(verdict.seconds, 2)}
 
@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--adult", type=Path)
     parser.add_argument("--mnist", type=Path)
     arguments = parser.parse_args()
-    pools, path = Pools(arguments.adult, arguments.mnist), ROWS / "sensitivity_trials.jsonl"
+    pools, path = Pools(arguments.adult, arguments.mnist), ROWS / "resolution_trials.jsonl"
     tasks, ends = all_tasks(pools), time.monotonic() + 60 * arguments.minutes
     if arguments.list:
         for name, task in tasks.items():
@@ -195,7 +195,8 @@ def main() -> None:
                     known = claims[plan]
                     nats = known["by_defect_nats"][defect] if end == "estimate" else known["intervals_nats"][defect][1]
                     is_done = (defect, plan, end, place) in done
-                    # A size beyond the largest share that was planted is an extrapolation, and may not be planted.
+                    # A size beyond the largest contamination that was tried is an extrapolation, and may not be
+                    # injected.
                     if nats is None or nats > jsd_of_contamination(0.999) or is_done or time.monotonic() > ends:
                         continue
                     outcome = trial(tasks[name], name, defect, nats, place)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from equipoise.data.judging import Rows
 from equipoise.metrics.divergence import jsd_of_probabilities
-from equipoise.referee.base import Evidence, Finding, Rows
+from equipoise.referee.base import Evidence, Finding
 
 _BINS = 16
 _LISTED = 6
