@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from onnx_models import stored_model
 
-from equipoise.errors import ConfigError, DataError, MissingExtra
-from equipoise.features import WELL_KNOWN, onnx_extractor
+from equipoise.errors import ConfigError, DataError
 from equipoise.referee import Conclusion, judge
 from equipoise.referee.classifiers import available
 from equipoise.referee.extractors import classifiers_of
@@ -27,26 +27,6 @@ def chequered(images: np.ndarray) -> np.ndarray:
     return (images * signs).mean(axis=(1, 2, 3))[:, None]
 
 
-def stored_model(path, *, shape, channels: int = 1):
-    """A model whose features are the means of all its input's pixels, per channel, and their doubles."""
-    onnx = pytest.importorskip("onnx", reason="onnx comes with the extra 'test'")
-    from onnx import TensorProto, helper
-
-    entry = helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)
-    result = helper.make_tensor_value_info("features", TensorProto.FLOAT, [shape[0], 2 * channels])
-    nodes = [
-        helper.make_node("GlobalAveragePool", ["images"], ["means"]),
-        helper.make_node("Flatten", ["means"], ["flat"]),
-        helper.make_node("Add", ["flat", "flat"], ["doubled"]),
-        helper.make_node("Concat", ["flat", "doubled"], ["features"], axis=1),
-    ]
-    model = helper.make_model(
-        helper.make_graph(nodes, "tiny", [entry], [result]), opset_imports=[helper.make_opsetid("", 13)], ir_version=8
-    )
-    onnx.save(model, str(path))
-    return path
-
-
 def test_a_function_sees_what_the_others_do_not():
     real, fake = speckled(600, 0), speckled(600, 1, speckle=6)
     options = {"kind": "images", "classifiers": QUICK, "checks": []}
@@ -54,24 +34,6 @@ def test_a_function_sees_what_the_others_do_not():
     seen = judge(real, fake, extractor=chequered, **options)
     assert seen.conclusion == Conclusion.DISTINGUISHED
     assert {"neighbour curves", "chequered"} == set(seen.classifier_values)
-
-
-def test_an_onnx_file_gives_the_features_that_it_computes(tmp_path):
-    pytest.importorskip("onnxruntime", reason="onnxruntime comes with the extra 'onnx'")
-    features = onnx_extractor(stored_model(tmp_path / "means.onnx", shape=["n", 1, "h", "w"]))
-    images = np.random.default_rng(0).random((5, 1, 6, 6)).astype(np.float32)
-    means = images.mean(axis=(1, 2, 3))
-    # One float32 sum of 36 terms.
-    np.testing.assert_allclose(features(images), np.stack([means, 2 * means], axis=1), rtol=1e-5)
-
-
-def test_a_model_of_fixed_size_batch_and_channels_gets_what_it_asks_for(tmp_path):
-    pytest.importorskip("onnxruntime", reason="onnxruntime comes with the extra 'onnx'")
-    features = onnx_extractor(stored_model(tmp_path / "fixed.onnx", shape=[4, 3, 12, 12], channels=3))
-    images = np.full((6, 1, 6, 6), 0.25, dtype=np.float32)
-    np.testing.assert_allclose(features(images), np.repeat([[0.25] * 3 + [0.5] * 3], 6, axis=0), rtol=1e-5)
-    with pytest.raises(DataError, match="3 channels"):
-        features(np.zeros((2, 4, 6, 6), dtype=np.float32))
 
 
 def test_the_verdict_of_an_onnx_file_is_that_of_the_same_function(tmp_path):
@@ -109,15 +71,3 @@ def test_an_extractor_that_returns_nonsense_is_named():
             return np.zeros((1, 3))
 
         judge(speckled(60, 0), speckled(60, 1), kind="images", classifiers=[], extractor=wrong)
-
-
-def test_a_missing_package_names_the_extra_that_brings_it(monkeypatch, tmp_path):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtra, match=r"equipoise\[onnx\]"):
-        onnx_extractor(tmp_path / "any.onnx")
-    monkeypatch.setitem(sys.modules, "timm", None)
-    for name in WELL_KNOWN:
-        with pytest.raises(MissingExtra, match=r"equipoise\[extractors\]"):
-            classifiers_of(name, "images")
