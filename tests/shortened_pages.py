@@ -71,6 +71,7 @@ def run_python(code: str, names: dict[str, object], *, page: str) -> None:
     """Run one Python block in the names of its page."""
     code = re.sub(r"\bminutes=[\d.]+", f"steps={STEPS}", code)
     code = re.sub(r"\bsteps=\d{2,}", f"steps={STEPS}", code)
+    code = re.sub(r"\bevent\.step >= \d+", "event.step >= 20", code)
     code = re.sub(r"\bseeds=\d+", "seeds=1, settings=['data.points=2000']", code)
     code = re.sub(r"\bmargin=([\d.]+)\)", r"margin=\1, sensitivity='theoretical')", code)
     exec(compile(code, page, "exec"), names)

@@ -22,6 +22,7 @@ import typer
 import yaml
 from shortened_pages import FENCE
 
+import equipoise as eq
 from equipoise import lab, objectives, penalties
 from equipoise.cli.main import app
 from equipoise.data.builtin import BUILTIN
@@ -250,3 +251,34 @@ def dotted(content: object, name: str = "") -> Iterator[str]:
             yield from dotted(value, f"{name}.{key}" if name else key)
     else:
         yield name
+
+
+def described() -> dict[str, object]:
+    """What the reference pages describe, by the name written after `:::`."""
+    found: dict[str, object] = {}
+    for page in sorted((DOCS / "reference").glob("*.md")):
+        for name in re.findall(r"^::: ([\w.]+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            found[name] = resolved(name)
+    return found
+
+
+def resolved(name: str) -> object:
+    """A module, or something in one."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        module, _, attribute = name.rpartition(".")
+        return getattr(importlib.import_module(module), attribute)
+
+
+def test_every_public_name_of_python_has_a_place_in_the_reference():
+    pages = described()
+    ids = {id(thing) for thing in pages.values()}
+    homes = {name for name, thing in pages.items() if isinstance(thing, ModuleType)}
+    packages = {"objectives", "penalties", "networks", "data", "metrics", "lab", "__version__"}
+    missing = [
+        name
+        for name in set(eq.__all__) - packages
+        if id(getattr(eq, name)) not in ids and getattr(eq, name).__module__ not in homes
+    ]
+    assert missing == []

@@ -122,9 +122,19 @@ def test_the_renamed_python_names_exist_today_and_the_old_ones_do_not():
         if old.startswith("eq.") and "(" not in old:
             assert hasattr(eq, new.removeprefix("eq.")), new
             assert old == "eq.Schedule" or not hasattr(eq, old.removeprefix("eq.")), old
+        elif re.fullmatch(r"[A-Za-z]+\.\w+", old) and not old.startswith("equipoise."):
+            assert has(*new.split(".")), new
+            assert not has(new.split(".")[0], old.split(".")[1]), old
         elif old.startswith("equipoise."):
             assert importlib.util.find_spec(new), new
             assert old == "equipoise.experiment.config" or not is_a_module(old), f"{old} is still a file"
+
+
+def has(owner: str, name: str) -> bool:
+    """Whether a class that people meet, or the package of penalties, has an attribute or a field of that name."""
+    places = (eq, eq.penalties, importlib.import_module("equipoise.experiment.sweep.run"))
+    thing = next(getattr(place, owner) for place in places if hasattr(place, owner))
+    return hasattr(thing, name) or name in getattr(thing, "__dataclass_fields__", {})
 
 
 def is_a_module(name: str) -> bool:
