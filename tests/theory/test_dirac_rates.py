@@ -9,9 +9,9 @@ import pytest
 from equipoise import objectives
 from equipoise.augmentation.instance_noise import instance_noise
 from equipoise.game import UpdateRule
-from equipoise.lab.dirac_cases import RULES, conserved, game_of, measure_case, measure_escape
 from equipoise.lab.dirac_game import DiracGame, spectral_radius, update_matrix
-from equipoise.lab.dirac_theory import largest_stable_step, slopes_of
+from equipoise.lab.dirac_measurements import RULES, conserved, game_of, measure_case, measure_escape
+from equipoise.lab.dirac_theory import derivatives_of, largest_stable_step
 from equipoise.penalties.gradient_penalty import wgan_gp
 from equipoise.penalties.r1_r2 import r1
 
@@ -32,9 +32,9 @@ ROTATION = {
 
 @pytest.mark.parametrize(("name", "rotation"), ROTATION.items())
 def test_the_slopes_at_the_equilibrium_are_those_of_theory(name, rotation):
-    slopes = slopes_of(objectives.find(name)())
-    assert slopes.of_value == pytest.approx(rotation, abs=1e-14)
-    assert slopes.of_generator == pytest.approx(rotation, abs=1e-14)
+    derivatives = derivatives_of(objectives.find(name)())
+    assert derivatives.of_value == pytest.approx(rotation, abs=1e-14)
+    assert derivatives.of_generator == pytest.approx(rotation, abs=1e-14)
 
 
 @pytest.mark.parametrize("stabiliser", ["none", "r1", "r2", "r1 + r2", "instance noise"])
@@ -50,7 +50,7 @@ def test_growth_in_play_is_the_largest_eigenvalue_of_the_update(objective, rule,
 @pytest.mark.parametrize("rule", ["simultaneous", "alternating"])
 def test_every_objective_turns_at_the_rate_of_its_two_slopes(objective, rule):
     case = measure_case(objective, rule, "none")
-    c = slopes_of(objectives.find(objective)()).rotation
+    c = derivatives_of(objectives.find(objective)()).rotation
     expected = math.hypot(1, 0.1 * c) if rule == "simultaneous" else 1.0
     assert case.measured == pytest.approx(expected, abs=ALLOWED)
 
@@ -67,7 +67,7 @@ def test_every_objective_turns_at_the_rate_of_its_two_slopes(objective, rule):
         ("relativistic", "simultaneous", "r1 + r2", 0.97082),
         ("relativistic", "alternating", "r1 + r2", 0.96954),
         ("minimax", "consensus", "none", 0.97628),
-        ("minimax", "consensus in turns", "none", 0.97500),
+        ("minimax", "alternating consensus", "none", 0.97500),
     ],
 )
 def test_the_rates_are_the_ones_computed_by_hand(objective, rule, stabiliser, expected):
@@ -77,7 +77,7 @@ def test_the_rates_are_the_ones_computed_by_hand(objective, rule, stabiliser, ex
 @pytest.mark.parametrize("gamma", [0.01, 0.3])
 @pytest.mark.parametrize("objective", ["minimax", "wasserstein", "relativistic"])
 def test_simultaneous_play_with_r1_converges_exactly_below_gamma_over_c_squared(objective, gamma):
-    limit = gamma / slopes_of(objectives.find(objective)()).rotation ** 2
+    limit = gamma / derivatives_of(objectives.find(objective)()).rotation ** 2
     growth = [
         DiracGame(
             objectives.find(objective)(),
@@ -104,7 +104,7 @@ def test_simultaneous_play_with_r1_converges_exactly_below_gamma_over_c_squared(
     ],
 )
 def test_play_contracts_below_the_largest_stable_step_and_grows_above_it(rule, objective, stabiliser, damping):
-    limit = largest_stable_step(RULES[rule], slopes=slopes_of(objectives.find(objective)()), damping=damping)
+    limit = largest_stable_step(RULES[rule], derivatives=derivatives_of(objectives.find(objective)()), damping=damping)
     assert game_of(objective, rule, stabiliser, step_size=0.97 * limit).growth() < 1 - 1e-4
     assert game_of(objective, rule, stabiliser, step_size=1.03 * limit).growth() > 1 + 1e-4
 
@@ -123,7 +123,7 @@ def test_a_small_gamma_spirals_out_simultaneously_and_contracts_in_turns():
 
 @pytest.mark.parametrize("radius", [1e-3, 1.0, 1e3])
 def test_alternating_wasserstein_play_keeps_its_orbit_at_any_radius(radius):
-    kept = conserved(game_of("wasserstein", "alternating", "none").play(radius, 0.0, steps=400), turn=0.1)
+    kept = conserved(game_of("wasserstein", "alternating", "none").train(radius, 0.0, steps=400), rate=0.1)
     # 400 steps of a few roundings each.
     assert np.abs(kept / kept[0] - 1).max() < 400 * 4 * np.finfo(float).eps
 
@@ -131,7 +131,7 @@ def test_alternating_wasserstein_play_keeps_its_orbit_at_any_radius(radius):
 def test_alternating_minimax_play_keeps_its_orbit_near_the_equilibrium_only():
     drifts = []
     for radius in (1e-3, 1.0):
-        kept = conserved(game_of("minimax", "alternating", "none").play(radius, 0.0, steps=200), turn=0.05)
+        kept = conserved(game_of("minimax", "alternating", "none").train(radius, 0.0, steps=200), rate=0.05)
         drifts.append(np.abs(kept / kept[0] - 1).max())
     assert drifts[0] < 1e-7  # the next term is of relative size radius^2 times h
     assert drifts[1] > 1e-3
@@ -139,7 +139,7 @@ def test_alternating_minimax_play_keeps_its_orbit_near_the_equilibrium_only():
 
 def test_from_radius_one_nonsaturating_play_slowly_contracts_and_minimax_does_not():
     radii = [
-        np.linalg.norm(game_of(name, "alternating", "none").play(1.0, 0.0, steps=500)[-1])
+        np.linalg.norm(game_of(name, "alternating", "none").train(1.0, 0.0, steps=500)[-1])
         for name in ("nonsaturating", "minimax")
     ]
     assert radii[0] < 0.5
@@ -156,7 +156,9 @@ def test_wgan_gp_leaves_the_equilibrium_beside_which_it_starts(rule):
 def test_wgan_gp_comes_to_rest_where_its_push_balances_the_game_and_not_at_the_data(weight):
     # As psi goes to 0 from above, v_psi = c theta - 2 weight: zero at theta = 2 weight / c, with c = 1. The approach is
     # monotone for weight >= c, so psi does not change sign; the slower rate, at weight 2, is 2 - sqrt(3) = 0.27.
-    theta, psi = DiracGame(objectives.find("wasserstein")(), penalties=(wgan_gp(weight),)).play(0.1, 0.5, steps=600)[-1]
+    theta, psi = DiracGame(objectives.find("wasserstein")(), penalties=(wgan_gp(weight),)).train(0.1, 0.5, steps=600)[
+        -1
+    ]
     assert abs(theta) == pytest.approx(2 * weight, abs=1e-4)
     assert abs(psi) < 1e-4
 
@@ -169,7 +171,7 @@ def test_instance_noise_does_nothing_where_both_terms_are_straight(objective):
 
 def test_noise_that_lifts_ends_as_the_game_without_noise():
     game = replace(game_of("minimax", "alternating", "none"), noise=instance_noise(0.8, decay_fraction=0.5))
-    radius = np.linalg.norm(game.play(0.01, 0.0, steps=400), axis=1)
+    radius = np.linalg.norm(game.train(0.01, 0.0, steps=400), axis=1)
     # While it lifts, g = sigma^2 / 2 averages 0.107: 200 steps contract by about exp(-200 h g / 2) = 0.34.
     assert radius[200] < 0.5 * radius[0]
     # Afterwards the orbit theta^2 + psi^2 - h c theta psi: its radius varies by h c / 2 = 2.5 %.

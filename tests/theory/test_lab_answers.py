@@ -13,7 +13,7 @@ from equipoise.lab.dirac import THEORY_ROWS, dirac
 from equipoise.lab.mse import mse
 from equipoise.lab.saturation import gradient_row, saturation
 from equipoise.lab.step import step
-from equipoise.lab.turns import turns
+from equipoise.lab.update_rules import update_rules
 from equipoise.lab.value import exact_moments, value
 from equipoise.lab.weights import weights
 
@@ -136,17 +136,17 @@ def test_squared_error_to_paired_noise_gives_the_mean_and_play_gives_samples():
 
 
 def test_a_step_moves_one_player_at_a_time(walk):
-    assert walk.discriminator_moved[0] > 0
-    assert walk.discriminator_moved[1] == 0
-    assert walk.generator_moved == (0.0, pytest.approx(walk.generator_moved[1]))
-    assert walk.generator_moved[1] > 0
+    assert walk.discriminator_update[0] > 0
+    assert walk.discriminator_update[1] == 0
+    assert walk.generator_update == (0.0, pytest.approx(walk.generator_update[1]))
+    assert walk.generator_update[1] > 0
 
 
 def test_the_walk_names_what_play_step_does_in_its_order(walk):
-    names = [moment.what for moment in walk.moments]
+    names = [moment.what for moment in walk.operations]
     wanted = [
         "no_grad",
-        "discriminator(real and fake, joined)",
+        "discriminator(real and fake together)",
         "margins",
         "value",
         "r1",
@@ -165,18 +165,18 @@ def test_the_walk_names_what_play_step_does_in_its_order(walk):
 
 
 def test_the_walks_value_is_that_of_its_margins(walk):
-    by_name = {moment.what.split(" = ")[0]: moment for moment in walk.moments}
+    by_name = {moment.what.split(" = ")[0]: moment for moment in walk.operations}
     margins = np.array(by_name["margins"].values)
-    joined = np.array(by_name["discriminator(real and fake, joined)"].values)
+    together = np.array(by_name["discriminator(real and fake together)"].values)
     assert by_name["value"].values[0] == pytest.approx(-np.log1p(np.exp(-margins)).mean(), abs=1e-6)  # float32
-    assert joined.shape == margins.shape  # the first four of eight
+    assert together.shape == margins.shape  # the first four of eight
 
 
 @pytest.mark.slow
 def test_a_discriminator_that_keeps_up_brings_the_generator_closer():
-    rows = {row.name: row for row in turns(steps=600, seeds=1).rows}
-    assert np.mean(rows["k = 10"].jsd) < 0.1 * np.mean(rows["k = 1"].jsd)
-    assert np.mean(rows["k = 1, D 5x faster"].jsd) < 0.5 * np.mean(rows["k = 1"].jsd)
+    rows = {row.name: row for row in update_rules(steps=600, seeds=1).rows}
+    assert np.mean(rows["n_critic = 10"].jsd) < 0.1 * np.mean(rows["n_critic = 1"].jsd)
+    assert np.mean(rows["n_critic = 1, D 5x faster"].jsd) < 0.5 * np.mean(rows["n_critic = 1"].jsd)
     assert rows["D to its end, then G"].deviation < 0.05
     assert rows["D to its end, then G"].jsd[0] > 0.5
 
@@ -223,6 +223,6 @@ def test_the_lab_answers_the_questions_that_the_design_lists():
         "saturation",
         "mse",
         "step",
-        "turns",
+        "update-rules",
         "weights",
     }

@@ -15,7 +15,7 @@ from torch import nn
 from equipoise import objectives
 from equipoise.errors import ConfigError
 from equipoise.game import Batch, Player, UpdateRule, train_step
-from equipoise.lab.dirac_game import DiracGame, plain_descent
+from equipoise.lab.dirac_game import DiracGame, gradient_descent
 from equipoise.penalties.lecam import lecam
 from equipoise.penalties.r1_r2 import r1, r2
 
@@ -36,7 +36,7 @@ def gentle_adam(parameters, rate):
 def play(order, optimizer, steps, *, start=(1e-9, 0.5e-9)):
     return DiracGame(
         objectives.find("wasserstein")(), UpdateRule(order, consensus_weight=KAPPA), optimizer=optimizer
-    ).play(*start, steps=steps)
+    ).train(*start, steps=steps)
 
 
 def plain_steps(order):
@@ -54,7 +54,7 @@ def plain_steps(order):
     return step
 
 
-@pytest.mark.parametrize("optimizer", [plain_descent, gentle_adam], ids=["descent", "adam"])
+@pytest.mark.parametrize("optimizer", [gradient_descent, gentle_adam], ids=["descent", "adam"])
 @pytest.mark.parametrize("order", ["extragradient", "optimistic", "consensus"])
 def test_each_rule_moves_as_its_formula_says(order, optimizer):
     path = play(order, optimizer, 12)
@@ -112,13 +112,13 @@ def test_with_momentum_the_growth_of_long_play_is_the_spectral_radius_of_the_han
         ("consensus", 1 - H * KAPPA - 1j * H),
     ],
 )
-def test_plain_descent_grows_by_the_closed_form_eigenvalue(order, eigenvalue):
+def test_gradient_descent_grows_by_the_closed_form_eigenvalue(order, eigenvalue):
     game = DiracGame(objectives.find("wasserstein")(), UpdateRule(order, consensus_weight=KAPPA))
     assert game.growth() == pytest.approx(abs(eigenvalue), abs=1e-8)
 
 
 @pytest.mark.parametrize("beta", [0.3, 0.9])
-def test_adam_with_a_first_moment_turns_outwards_where_plain_descent_does_not(beta):
+def test_adam_with_a_first_moment_turns_outwards_where_gradient_descent_does_not(beta):
     def adam(parameters, rate):
         return torch.optim.Adam(parameters, lr=rate, betas=(beta, 0.99), eps=1.0)
 
@@ -235,7 +235,7 @@ def test_extragradient_looks_ahead_and_moves_from_where_it_stood():
         return 1 / (1 + math.exp(-t))
 
     theta, psi, h = 0.7, -0.4, 0.1
-    path = DiracGame(objectives.find("minimax")(), UpdateRule("extragradient")).play(theta, psi, steps=1)
+    path = DiracGame(objectives.find("minimax")(), UpdateRule("extragradient")).train(theta, psi, steps=1)
     ahead_psi = psi - h * theta * sigmoid(psi * theta)
     ahead_theta = theta + h * psi * sigmoid(psi * theta)
     slope = sigmoid(ahead_psi * ahead_theta)

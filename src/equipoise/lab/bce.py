@@ -4,28 +4,26 @@ A classifier told "1" for real and "0" for generated samples, both equally many,
 
     J(D) = -1/2 E_p[log D(x)] - 1/2 E_q[log(1 - D(y))] = -V / 2.
 
-The labels are not in the data: they say which of the two piles a sample came from.
+The labels are not in the data: they say which side a sample came from.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from equipoise import objectives
-from equipoise.lab.base import text_table
+from equipoise.lab.base import Result, drawn, table_of, text_table
 from equipoise.networks.mlp import MLPDiscriminator
-from equipoise.plotting.style import FAKE_COLOUR, PALETTE, REAL_COLOUR, REFERENCE_LINE, label_axes, new_figure
+from equipoise.plotting.style import FAKE_COLOUR, PALETTE, REAL_COLOUR, REFERENCE_LINE, label_axes
 from equipoise.randomness import torch_stream
 from equipoise.spaces import PointSpace
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SHOWN = 4
 
@@ -42,7 +40,7 @@ class LabelledSample:
 
 
 @dataclass(frozen=True)
-class BceResult:
+class BceResult(Result):
     """The identity, numerically, on one batch of a small network.
 
     Attributes:
@@ -52,12 +50,13 @@ class BceResult:
         two_batches: half the cross-entropy of the real batch plus half that of the generated one.
         gradient_gap_one: largest difference, over all weights, between the gradient of -V/2 and that of one batch.
         gradient_gap_two: the same for two batches.
-        uneven_one_batch: cross-entropy of one joined batch of 64 real and 16 generated samples.
-        uneven_minus_half_value: -V_hat/2 of the same 80 samples: not the same, because the joined batch tells the
+        uneven_one_batch: cross-entropy of one batch of 64 real and 16 generated samples.
+        uneven_minus_half_value: -V_hat/2 of the same 80 samples: not the same, because that batch tells the
             classifier that four samples in five are real.
         uneven_two_batches: half and half of the two means, which restores the equality.
     """
 
+    experiment: ClassVar[str] = "bce"
     question: ClassVar[str] = "Why is it binary cross-entropy? What are the labels?"
 
     samples: tuple[LabelledSample, ...]
@@ -72,10 +71,13 @@ class BceResult:
 
     def to_text(self) -> str:
         """Samples with labels, then the identity."""
-        body = (
-            [s.side, str(s.label), f"{s.logit:+.4f}", f"{s.probability:.4f}", f"{s.cross_entropy:.4f}"]
-            for s in self.samples
-        )
+        columns = {
+            "side": "{.side}",
+            "label": "{.label}",
+            "logit": "{.logit:+.4f}",
+            "D(x)": "{.probability:.4f}",
+            "-log(chance given to the label)": "{.cross_entropy:.4f}",
+        }
         identity = [
             ["-V_hat / 2, from objectives.minimax", f"{-self.value / 2:.12f}", ""],
             ["J(D), one batch of real and generated", f"{self.one_batch:.12f}", f"{self.gradient_gap_one:.1e}"],
@@ -90,7 +92,7 @@ class BceResult:
             [
                 "Samples and their labels (the first of each side):",
                 "",
-                text_table(["side", "label", "logit", "D(x)", "-log(chance given to the label)"], body),
+                table_of(self.samples, columns),
                 "",
                 text_table(["64 real and 64 generated samples", "nats", "largest gap of the gradient"], identity),
                 "",
@@ -100,38 +102,29 @@ class BceResult:
             ]
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Every number of the text."""
-        return {"experiment": "bce", "question": self.question, **asdict(self)}
-
-    def figure(self) -> Figure:
+    @drawn(8.6, 3.7, title="Cross-entropy with labels: real 1, generated 0")
+    def figure(self, figure: Figure) -> None:
         """The two branches of the cross-entropy with samples on them, and the identity as bars."""
         logits = torch.linspace(-4, 4, 161, dtype=torch.float64)
-        with new_figure(8.6, 3.7, title="Cross-entropy with labels: real 1, generated 0") as figure:
-            left, right = figure.subplots(1, 2, width_ratios=[1.6, 1])
-            for side, number, colour in (("real", 1.0, REAL_COLOUR), ("generated", 0.0, FAKE_COLOUR)):
-                target = torch.full_like(logits, number)
-                curve = binary_cross_entropy_with_logits(logits, target, reduction="none")
-                name = "label 1: -log D(x)" if number else "label 0: -log(1 - D(x))"
-                left.plot(logits, curve, color=colour, label=name)
-                own = [sample for sample in self.samples if sample.side == side]
-                left.plot([s.logit for s in own], [s.cross_entropy for s in own], "o", color=colour, markersize=5)
-            left.legend(loc="upper center")
-            label_axes(
-                left, "One sample's part of J (dots: samples of the batch)", x="logit l = log D/(1 - D)", y="nats"
-            )
-            heights = (-self.value / 2, self.one_batch, self.two_batches)
-            right.bar(range(3), heights, color=(PALETTE[6], PALETTE[2], PALETTE[4]), width=0.6)
-            right.axhline(math.log(2), **REFERENCE_LINE)
-            right.text(-0.62, math.log(2) + 0.01, "log 2", va="bottom", fontsize=8, color="#5b626b")
-            right.set_xlim(-0.65, 2.5)
-            for place, height in enumerate(heights):
-                right.text(place, height + 0.01, f"{height:.6f}", ha="center", va="bottom", fontsize=8)
-            right.set_xticks(range(3))
-            right.set_xticklabels(["-V/2", "J, one\nbatch", "J, two\nbatches"])
-            right.set_ylim(0, 1.15 * max(*heights, math.log(2)))
-            label_axes(right, "The same number", x="", y="nats")
-        return figure
+        left, right = figure.subplots(1, 2, width_ratios=[1.6, 1])
+        for side, number, colour in (("real", 1.0, REAL_COLOUR), ("generated", 0.0, FAKE_COLOUR)):
+            target = torch.full_like(logits, number)
+            curve = binary_cross_entropy_with_logits(logits, target, reduction="none")
+            name = "label 1: -log D(x)" if number else "label 0: -log(1 - D(x))"
+            left.plot(logits, curve, color=colour, label=name)
+            own = [sample for sample in self.samples if sample.side == side]
+            left.plot([s.logit for s in own], [s.cross_entropy for s in own], "o", color=colour, markersize=5)
+        left.legend(loc="upper center")
+        label_axes(left, "One sample's part of J (dots: samples of the batch)", x="logit l = log D/(1 - D)", y="nats")
+        heights = (-self.value / 2, self.one_batch, self.two_batches)
+        right.bar(range(3), heights, color=(PALETTE[6], PALETTE[2], PALETTE[4]), width=0.6)
+        right.axhline(math.log(2), **REFERENCE_LINE)
+        right.text(-0.62, math.log(2) + 0.01, "log 2", va="bottom", fontsize=8, color="#5b626b")
+        for place, height in enumerate(heights):
+            right.text(place, height + 0.01, f"{height:.6f}", ha="center", va="bottom", fontsize=8)
+        right.set(xlim=(-0.65, 2.5), ylim=(0, 1.15 * max(*heights, math.log(2))))
+        right.set_xticks(range(3), ["-V/2", "J, one\nbatch", "J, two\nbatches"])
+        label_axes(right, "The same number", x="", y="nats")
 
 
 def bce(*, seed: int = 0) -> BceResult:
@@ -150,15 +143,15 @@ def bce(*, seed: int = 0) -> BceResult:
     objective = objectives.find("minimax")()
 
     minus_half = objective.discriminator_loss(network(real), network(fake)) / 2
-    joined = one_batch(network, real, fake)
+    together = one_batch(network, real, fake)
     apart = two_batches(network, real, fake)
     few = fake[:16]
     return BceResult(
         samples=tuple(_labelled(network, real[:SHOWN], "real", 1) + _labelled(network, fake[:SHOWN], "generated", 0)),
         value=-2 * float(minus_half.detach()),
-        one_batch=float(joined.detach()),
+        one_batch=float(together.detach()),
         two_batches=float(apart.detach()),
-        gradient_gap_one=_gradient_gap(network, minus_half, joined),
+        gradient_gap_one=_gradient_gap(network, minus_half, together),
         gradient_gap_two=_gradient_gap(network, minus_half, apart),
         uneven_one_batch=float(one_batch(network, real, few).detach()),
         uneven_minus_half_value=float(objective.discriminator_loss(network(real), network(few)).detach()) / 2,

@@ -1,4 +1,4 @@
-r"""What does the discriminator measure? Densities in one and two dimensions, with everything exact by quadrature.
+r"""What does the discriminator measure? Densities in one and two dimensions, exact by quadrature.
 
 For a fixed generator the best discriminator is a function of the density ratio alone, and V at it is a divergence. Here
 V is integrated with the objective's own terms at its own best logit, and beside it stands the divergence, integrated
@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from equipoise import objectives
-from equipoise.lab.base import text_table
+from equipoise.lab.base import Result, drawn, text_table
 from equipoise.metrics.known import Mixture, gaussian
-from equipoise.plotting.style import FAKE_COLOUR, REAL_COLOUR, label_axes, new_figure
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from equipoise.plotting.style import FAKE_COLOUR, REAL_COLOUR, label_axes
 
 CELLS = {1: 20_000, 2: 360}
 """Cells along an axis. The midpoint rule is spectrally accurate on smooth integrands; the kinks of TV and of hinge cost
@@ -70,9 +68,10 @@ class PairRow:
 
 
 @dataclass(frozen=True)
-class DensitiesResult:
+class DensitiesResult(Result):
     """The rows, one per pair of densities."""
 
+    experiment: ClassVar[str] = "densities"
     question: ClassVar[str] = "What does the best discriminator know, and what does V then measure?"
 
     pairs: tuple[PairRow, ...]
@@ -97,18 +96,13 @@ class DensitiesResult:
             ]
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Every number of the tables."""
-        return {"experiment": "densities", "question": self.question, "pairs": [asdict(row) for row in self.pairs]}
-
-    def figure(self) -> Figure:
+    @drawn(11.0, 5.6, title="The best discriminator D* = p/(p + q)")
+    def figure(self, figure: Figure) -> None:
         """Densities above, the best discriminator below, for each pair."""
-        with new_figure(11.0, 5.6, title="The best discriminator D* = p/(p + q)") as figure:
-            panels = figure.subplots(2, len(PAIRS))
-            for column, (pair, row) in enumerate(zip(PAIRS, self.pairs, strict=True)):
-                draw = _draw_line if pair.p.dimensions == 1 else _draw_plane
-                draw(panels[0, column], panels[1, column], pair, row)
-        return figure
+        panels = figure.subplots(2, len(PAIRS))
+        for column, (pair, row) in enumerate(zip(PAIRS, self.pairs, strict=True)):
+            draw = _draw_line if pair.p.dimensions == 1 else _draw_plane
+            draw(panels[0, column], panels[1, column], pair, row)
 
     @staticmethod
     def _cells(row: PairRow, name: str) -> tuple[str, str]:
@@ -141,11 +135,11 @@ def two_jsd(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def delta(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Integrates to the Delta of the least-squares rows, 0 at p = q and 2 for densities that share no place."""
+    """Integrates to the Delta of the least-squares rows, 0 at p = q and 2 for densities without a common support."""
     return (p - q) ** 2 / (p + q)
 
 
-# Integrands in (p, q): no discriminator in sight. Scale and shift turn the integral into sup V.
+# Integrands in (p, q), without a discriminator. Scale and shift turn the integral into sup V.
 STATED: dict[str, tuple[Integrand, float, float]] = {
     "minimax": (two_jsd, 1.0, -math.log(4)),
     "nonsaturating": (two_jsd, 1.0, -math.log(4)),
@@ -226,7 +220,7 @@ def _pairing_row(p: np.ndarray, q: np.ndarray, log_ratio: np.ndarray) -> Objecti
     real, fake = (np.bincount(level, weights=mass, minlength=PAIR_CELLS) for mass in (p, q))
     kept = (real > 0) & (fake > 0)
     real, fake = real[kept], fake[kept]
-    # Within a level the law of pairs depends on the ratio of its masses, which is the level's own likelihood ratio.
+    # Within a level the distribution of pairs depends on the ratio of its masses, which is the level's own likelihood ratio.
     logits = torch.from_numpy(np.log(real / fake))
     objective = objectives.find("relativistic")()
     value = torch.from_numpy(real) @ objective.real_term(logits[:, None] - logits[None, :]) @ torch.from_numpy(fake)

@@ -1,7 +1,7 @@
-r"""Does the training procedure converge? Every rule, objective and penalty on the Dirac-GAN, beside the theory.
+r"""Does the training procedure converge? Every update rule, objective and penalty on the Dirac-GAN, beside the theory.
 
-Three numbers for each combination that are found in three ways: the closed form (`dirac_theory`), the eigenvalues of
-the update's Jacobian by autodiff of the game's own losses, and the growth per step measured by play (`dirac_game`).
+The growth per step of each combination is found in three ways: by the closed form (`dirac_theory`), from the eigenvalues
+of the update's Jacobian by autodiff of the game's own losses, and measured in training (`dirac_game`).
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
+
+from matplotlib.figure import Figure
 
 from equipoise import objectives
-from equipoise.lab.base import text_table
-from equipoise.lab.dirac_cases import (
+from equipoise.lab.base import Result, drawn, table_of, text_table
+from equipoise.lab.dirac_figure import draw
+from equipoise.lab.dirac_measurements import (
     GAMMA,
     NOISE_LEVEL,
     RULES,
@@ -29,9 +32,6 @@ from equipoise.lab.dirac_cases import (
     measure_thresholds,
     trajectories,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 THEORY_ROWS: tuple[tuple[str, str, str, str], ...] = (
     # what, objective, stabiliser, suffix of the rule
@@ -50,10 +50,11 @@ THEORY_ROWS: tuple[tuple[str, str, str, str], ...] = (
 
 
 @dataclass(frozen=True)
-class DiracResult:
-    """Everything the lab found about the Dirac-GAN."""
+class DiracResult(Result):
+    """All measurements on the Dirac-GAN."""
 
-    question: ClassVar[str] = "Does minimising the batch loss, turn by turn, converge?"
+    experiment: ClassVar[str] = "dirac"
+    question: ClassVar[str] = "Does minimising the batch loss, one player after the other, converge?"
 
     step_size: float
     gamma: float
@@ -80,54 +81,114 @@ class DiracResult:
         return found
 
     def theory_table(self) -> list[dict[str, Any]]:
-        """The rows of THEORY section 4, one per training rule and objective, each with both orders of turns."""
+        """The rows of THEORY section 4, one per update rule and objective, each with simultaneous and alternating updates."""
         rows = []
         for what, objective, stabiliser, suffix in THEORY_ROWS:
-            names = ("consensus", "consensus in turns") if suffix else ("simultaneous", "alternating")
-            together, in_turns = (self.case(objective, name, stabiliser) for name in names)
+            names = ("consensus", "alternating consensus") if suffix else ("simultaneous", "alternating")
+            together, alternating = (self.case(objective, name, stabiliser) for name in names)
             rows.append(
                 {
                     "rule": what,
                     "objective": objective,
                     "simultaneous": asdict(together),
-                    "alternating": asdict(in_turns),
+                    "alternating": asdict(alternating),
                 }
             )
         return rows
 
     def to_text(self) -> str:
-        """Tables of rates, step-size conditions, far orbits and WGAN-GP."""
-        return "\n".join(_text(self))
-
-    def to_json(self) -> dict[str, Any]:
-        """All cases, trajectories included."""
-        return {
-            "experiment": "dirac",
-            "question": self.question,
-            "step_size": self.step_size,
-            "gamma": self.gamma,
-            "noise_level": self.noise_level,
-            "worst_disagreement": self.worst_disagreement,
-            "theory_table": self.theory_table(),
-            "cases": [asdict(case) for case in self.cases],
-            "thresholds": [asdict(row) for row in self.thresholds],
-            "orbits": [asdict(row) for row in self.orbits],
-            "escapes": [asdict(row) for row in self.escapes],
-            "trajectories": self.trajectories,
+        """Tables of rates, step-size conditions, orbits and WGAN-GP."""
+        ways, kinds = ("measured", "autodiff", "closed_form"), ("simultaneous", "alternating")
+        header = ["rule", "objective"]
+        for kind in kinds:
+            header += [f"{kind}: measured", "autodiff", "closed form"]
+        theory = (
+            [row["rule"], row["objective"], *(f"{row[kind][way]:.6f}" for kind in kinds for way in ways)]
+            for row in self.theory_table()
+        )
+        with_rate = sum(not math.isnan(case.measured) for case in self.cases)
+        defective = sorted({case.objective for case in self.cases if math.isnan(case.measured)})
+        without_rate = [
+            f"No rate without damping: {', '.join(defective)} (the generator's loss is flat at equilibrium, "
+            "so the update has one eigenvector only and drifts in a straight line)."
+        ]
+        minimax = (
+            [stabiliser, *(f"{self.case('minimax', rule, stabiliser).measured:.5f}" for rule in RULES)]
+            for stabiliser in STABILISERS
+            if stabiliser != "wgan_gp"
+        )
+        conditions = {
+            "rule": "{.rule}",
+            "objective": "{.objective}",
+            "penalty": "{.stabiliser}",
+            "largest stable step": "{.formula}",
+            "is": "{.step_size:.4f}",
+            "growth below": "{.growth_below:.6f}",
+            "growth above": "{.growth_above:.6f}",
         }
+        orbits = {
+            "objective": "{.objective}",
+            "start radius": "{.radius:g}",
+            "steps": "{.steps}",
+            "largest relative change": "{.drift:.1e}",
+            "final / start radius": "{.final_radius:.4f}",
+        }
+        escapes = {
+            "rule": "{.rule}",
+            "objective": "{.objective}",
+            "start radius": lambda escape: f"{math.sqrt(2) * escape.start:.4f}",
+            "later at least": "{.least_radius:.3f}",
+            "at most": "{.most_radius:.3f}",
+        }
+        return "\n".join(
+            [
+                f"Growth per step at the equilibrium of the Dirac-GAN: above 1 spirals out, below 1 converges. Step size "
+                f"{self.step_size}, gamma {self.gamma}, noise {self.noise_level}, consensus weight 1.",
+                "",
+                text_table(header, theory),
+                "",
+                f"All {len(self.cases)} combinations of {len(RULES)} rules, {len({c.objective for c in self.cases})} "
+                f"objectives and {len(STABILISERS) - 1} stabilisers: {with_rate} have a rate to measure, and measured, "
+                f"autodiff and closed form agree to {self.worst_disagreement:.1e}.",
+                *(without_rate if defective else []),
+                "",
+                "Minimax by every rule, measured:",
+                "",
+                text_table(["stabiliser", *RULES], minimax),
+                "",
+                "Step-size conditions, both sides (growth at 0.9 and at 1.1 times the largest stable step):",
+                "",
+                table_of(self.thresholds, conditions),
+                "",
+                "Alternating updates without penalty, far from the equilibrium (a linear game keeps "
+                "theta^2 + psi^2 - h c theta psi):",
+                "",
+                table_of(self.orbits, orbits),
+                "",
+                "WGAN-GP (weight 1) has no Jacobian at psi = 0; training that starts beside the equilibrium leaves it:",
+                "",
+                table_of(self.escapes, escapes),
+                "",
+                "It goes to theta = +-2 weight / c, where the gradient of the penalty, 2 weight, balances that of the game,",
+                "c theta, while psi goes to 0 from one side: training comes to rest there, and not at the data.",
+            ]
+        )
 
-    def figure(self) -> Figure:
-        """Six panels: trajectories, rates against step size, thresholds, far orbits, and all cases at once."""
-        from equipoise.lab.dirac_figure import draw
+    def constants(self) -> dict[str, Any]:
+        """The table of THEORY section 4, and how well the three ways agree."""
+        return {"worst_disagreement": self.worst_disagreement, "theory_table": self.theory_table()}
 
-        return draw(self.cases, self.trajectories, gamma=self.gamma, noise_level=self.noise_level)
+    @drawn(11.0, 7.4, title="Dirac-GAN: does training converge?")
+    def figure(self, figure: Figure) -> None:
+        """Six panels: trajectories, rates against step size, conditions, and all cases at once."""
+        draw(figure, cases=self.cases, trajectories=self.trajectories)
 
 
 def dirac(*, names: Sequence[str] | None = None) -> DiracResult:
-    """Play the Dirac-GAN by all rules, with all objectives and stabilisers.
+    """Train the Dirac-GAN with all update rules, objectives and stabilisers.
 
     Args:
-        names: objectives to play; all of them when `None`, and always the four of THEORY section 4.
+        names: of objectives; all of them when `None`, and always the four of THEORY section 4.
     """
     theory = ("minimax", "nonsaturating", "relativistic", "wasserstein")
     chosen = objectives.available() if names is None else tuple(sorted({*names, *theory}))
@@ -158,109 +219,6 @@ def dirac(*, names: Sequence[str] | None = None) -> DiracResult:
         escapes=tuple(measure_escape(name, rule) for name in ("wasserstein", "minimax") for rule in RULES),
         trajectories=trajectories(),
     )
-
-
-def _text(result: DiracResult) -> list[str]:
-    def rates(case: dict[str, Any]) -> list[str]:
-        return [f"{case[key]:.6f}" for key in ("measured", "autodiff", "closed_form")]
-
-    header = [
-        "rule",
-        "objective",
-        "simultaneous: measured",
-        "autodiff",
-        "closed form",
-        "alternating: measured",
-        "autodiff",
-        "closed form",
-    ]
-    table = text_table(
-        header,
-        (
-            [row["rule"], row["objective"], *rates(row["simultaneous"]), *rates(row["alternating"])]
-            for row in result.theory_table()
-        ),
-    )
-    with_rate = sum(not math.isnan(case.measured) for case in result.cases)
-    defective = sorted({case.objective for case in result.cases if math.isnan(case.measured)})
-    lines = [
-        f"Growth per step at the equilibrium of the Dirac-GAN: above 1 spirals out, below 1 converges. Step size "
-        f"{result.step_size}, gamma {result.gamma}, noise {result.noise_level}, consensus weight 1.",
-        "",
-        table,
-        "",
-        f"All {len(result.cases)} combinations of {len(RULES)} rules, {len({c.objective for c in result.cases})} "
-        f"objectives and {len(STABILISERS) - 1} stabilisers: {with_rate} have a rate to measure, and measured, "
-        f"autodiff and closed form agree to {result.worst_disagreement:.1e}.",
-    ]
-    if defective:
-        lines.append(
-            f"No rate without damping: {', '.join(defective)} (the generator's loss is flat at equilibrium, "
-            "so the update has one eigenvector only and drifts in a straight line)."
-        )
-    rules = list(RULES)
-    lines += [
-        "",
-        "Minimax by every rule, measured:",
-        "",
-        text_table(
-            ["stabiliser", *rules],
-            (
-                [s, *(f"{result.case('minimax', rule, s).measured:.5f}" for rule in rules)]
-                for s in STABILISERS
-                if s != "wgan_gp"
-            ),
-        ),
-    ]
-    lines += [
-        "",
-        "Step-size conditions, both sides (growth at 0.9 and at 1.1 times the largest stable step):",
-        "",
-        text_table(
-            ["rule", "objective", "penalty", "largest stable step", "is", "growth below", "growth above"],
-            (
-                [
-                    t.rule,
-                    t.objective,
-                    t.stabiliser,
-                    t.formula,
-                    f"{t.step_size:.4f}",
-                    f"{t.growth_below:.6f}",
-                    f"{t.growth_above:.6f}",
-                ]
-                for t in result.thresholds
-            ),
-        ),
-    ]
-    lines += [
-        "",
-        "Alternating play without penalty, far from the equilibrium (theta^2 + psi^2 - h c theta psi is "
-        "kept by linear play):",
-        "",
-        text_table(
-            ["objective", "start radius", "steps", "largest relative change", "final / start radius"],
-            (
-                [o.objective, f"{o.radius:g}", str(o.steps), f"{o.drift:.1e}", f"{o.final_radius:.4f}"]
-                for o in result.orbits
-            ),
-        ),
-    ]
-    lines += [
-        "",
-        "WGAN-GP (weight 1) has no Jacobian at psi = 0; play that starts beside the equilibrium leaves it:",
-        "",
-        text_table(
-            ["rule", "objective", "start radius", "later at least", "at most"],
-            (
-                [e.rule, e.objective, f"{math.sqrt(2) * e.start:.4f}", f"{e.least_radius:.3f}", f"{e.most_radius:.3f}"]
-                for e in result.escapes
-            ),
-        ),
-        "",
-        "It heads for theta = +-2 weight / c, where the penalty's push, 2 weight, balances the pull of the game,",
-        "c theta, while psi creeps to 0 from one side: play comes to rest there, and not at the data.",
-    ]
-    return lines
 
 
 EXPERIMENTS = {"dirac": dirac}

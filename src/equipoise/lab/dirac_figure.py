@@ -1,45 +1,39 @@
-"""The picture of the Dirac-GAN: where play goes, how fast, and where theory and play agree."""
+"""The figure of the Dirac-GAN: where training goes, how fast, and where theory and training agree."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from equipoise import objectives
-from equipoise.lab.dirac_cases import GAMMA, RULES, Case, game_of
-from equipoise.lab.dirac_theory import closed_form, slopes_of
-from equipoise.plotting.style import PALETTE, REFERENCE_LINE, label_axes, new_figure
+from equipoise.lab.dirac_measurements import GAMMA, NOISE_LEVEL, RULES, Case, game_of
+from equipoise.lab.dirac_theory import closed_form, derivatives_of
+from equipoise.plotting.style import PALETTE, REFERENCE_LINE, label_axes
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
+Trajectories = Mapping[str, Sequence[tuple[float, float]]]
 _RULES = ("simultaneous", "alternating", "extragradient", "optimistic", "consensus")
 _COLOURS = dict(zip(_RULES, PALETTE, strict=False))
 
 
-Path = Sequence[tuple[float, float]]
-
-
-def draw(cases: Sequence[Case], paths: Mapping[str, Path], *, gamma: float, noise_level: float) -> Figure:
+def draw(figure: Figure, *, cases: Sequence[Case], trajectories: Trajectories) -> None:
     """Six panels."""
-    with new_figure(11.0, 7.4, title="Dirac-GAN: does play converge?") as figure:
-        panels = figure.subplots(2, 3)
-        _draw_paths(panels[0, 0], paths, "none", "Without penalty (non-saturating)")
-        _draw_paths(panels[0, 1], paths, "r1", f"With R1, gamma = {gamma:g}")
-        _draw_stabilisers(panels[0, 2], paths, gamma=gamma, noise_level=noise_level)
-        _draw_rates(panels[1, 0])
-        _draw_condition(panels[1, 1], gamma)
-        _draw_agreement(panels[1, 2], cases)
-    return figure
+    panels = figure.subplots(2, 3)
+    _draw_paths(panels[0, 0], trajectories, "none", "Without penalty (non-saturating)")
+    _draw_paths(panels[0, 1], trajectories, "r1", f"With R1, gamma = {GAMMA:g}")
+    _draw_stabilisers(panels[0, 2], trajectories)
+    _draw_rates(panels[1, 0])
+    _draw_condition(panels[1, 1])
+    _draw_agreement(panels[1, 2], cases)
 
 
-def _draw_paths(axes: Axes, paths: Mapping[str, Path], stabiliser: str, title: str) -> None:
+def _draw_paths(axes: Axes, trajectories: Trajectories, stabiliser: str, title: str) -> None:
     for rule in _RULES:
-        path = np.array(paths[f"{rule} / {stabiliser}"])
+        path = np.array(trajectories[f"{rule} / {stabiliser}"])
         axes.plot(
             path[:, 0],
             path[:, 1],
@@ -53,61 +47,59 @@ def _draw_paths(axes: Axes, paths: Mapping[str, Path], stabiliser: str, title: s
         axes.legend(loc="lower center", fontsize=7.5, ncols=2, columnspacing=1.0, handlelength=1.4)
 
 
-def _draw_stabilisers(axes: Axes, paths: Mapping[str, Path], *, gamma: float, noise_level: float) -> None:
+def _draw_stabilisers(axes: Axes, trajectories: Trajectories) -> None:
     shown = (
         ("none", "none", PALETTE[6]),
         ("wgan_gp", "WGAN-GP, weight 1", PALETTE[3]),
-        ("lifting noise", f"instance noise, {noise_level:g} to 0", PALETTE[4]),
-        ("instance noise", f"instance noise, {noise_level:g}", PALETTE[0]),
-        ("r1", f"R1, gamma = {gamma:g}", PALETTE[2]),
+        ("decaying noise", f"instance noise, {NOISE_LEVEL:g} to 0", PALETTE[4]),
+        ("instance noise", f"instance noise, {NOISE_LEVEL:g}", PALETTE[0]),
+        ("r1", f"R1, gamma = {GAMMA:g}", PALETTE[2]),
     )
     for name, words, colour in shown:
-        radius = np.linalg.norm(np.array(paths[f"minimax / {name}"]), axis=1)
+        radius = np.linalg.norm(np.array(trajectories[f"minimax / {name}"]), axis=1)
         axes.plot(np.arange(len(radius)), radius, color=colour, linewidth=1.2, label=words)
-    axes.set_yscale("log")
-    axes.set_ylim(1e-6, 20)
+    axes.set(yscale="log", ylim=(1e-6, 20))
     axes.legend(loc="lower left", fontsize=7.5)
-    label_axes(axes, "Minimax in turns, by stabiliser", x="step", y="distance to the equilibrium")
+    label_axes(axes, "Minimax, alternating, by stabiliser", x="step", y="distance to the equilibrium")
 
 
 def _finish_plane(axes: Axes, title: str) -> None:
     axes.plot([1.0], [0.0], marker="o", markersize=4, color="#22262b", zorder=3)
     axes.plot([0.0], [0.0], marker="+", markersize=8, color="#22262b", zorder=3)
-    label_axes(axes, title, x="generator theta (start: dot, equilibrium: cross)", y="discriminator slope psi")
-    axes.set_xlim(-1.7, 1.7)
-    axes.set_ylim(-1.9, 1.3)
+    label_axes(axes, title, x="generator theta (start: dot, equilibrium: cross)", y="discriminator psi")
+    axes.set(xlim=(-1.7, 1.7), ylim=(-1.9, 1.3))
     axes.set_aspect("equal", adjustable="box")
 
 
 def _draw_rates(axes: Axes) -> None:
-    slopes = slopes_of(objectives.find("wasserstein")())
+    derivatives = derivatives_of(objectives.find("wasserstein")())
     sizes = np.linspace(0.01, 1.2, 60)
     axes.axhline(1.0, **REFERENCE_LINE)
     for rule in _RULES:
-        sizes_of = [max(map(abs, closed_form(RULES[rule], step_size=float(h), slopes=slopes))) for h in sizes]
-        axes.plot(sizes, sizes_of, color=_COLOURS[rule], linewidth=1.2)
-        played = [0.15, 0.35, 0.55, 0.75, 0.95, 1.15]
-        measured = [game_of("wasserstein", rule, "none", step_size=h).growth() for h in played]
-        axes.plot(played, measured, linestyle="", marker="o", markersize=3.5, color=_COLOURS[rule])
+        growth = [max(map(abs, closed_form(RULES[rule], step_size=float(h), derivatives=derivatives))) for h in sizes]
+        axes.plot(sizes, growth, color=_COLOURS[rule], linewidth=1.2)
+        sizes_measured = [0.15, 0.35, 0.55, 0.75, 0.95, 1.15]
+        measured = [game_of("wasserstein", rule, "none", step_size=h).growth() for h in sizes_measured]
+        axes.plot(sizes_measured, measured, linestyle="", marker="o", markersize=3.5, color=_COLOURS[rule])
     axes.set_ylim(0.6, 1.6)
-    label_axes(axes, "Wasserstein: theory (lines), play (dots)", x="step size h", y="growth per step")
+    label_axes(axes, "Wasserstein: theory (lines), training (dots)", x="step size h", y="growth per step")
 
 
-def _draw_condition(axes: Axes, gamma: float) -> None:
-    slopes = slopes_of(objectives.find("minimax")())
-    limit = GAMMA / slopes.rotation**2
-    shares = np.linspace(0.05, 1.6, 50)
+def _draw_condition(axes: Axes) -> None:
+    derivatives = derivatives_of(objectives.find("minimax")())
+    limit = GAMMA / derivatives.rotation**2
+    fractions = np.linspace(0.05, 1.6, 50)
     axes.axhline(1.0, **REFERENCE_LINE)
     axes.axvline(1.0, **REFERENCE_LINE)
     for rule in ("simultaneous", "alternating"):
-        options: dict[str, Any] = {"slopes": slopes, "damping": GAMMA}
-        on_paper = [max(map(abs, closed_form(RULES[rule], step_size=float(s * limit), **options))) for s in shares]
-        axes.plot(shares, on_paper, color=_COLOURS[rule], linewidth=1.2, label=rule)
-        played = [0.25, 0.5, 0.75, 0.95, 1.05, 1.25, 1.5]
-        measured = [game_of("minimax", rule, "r1", step_size=s * limit).growth() for s in played]
-        axes.plot(played, measured, linestyle="", marker="o", markersize=3.5, color=_COLOURS[rule])
+        options: dict[str, Any] = {"derivatives": derivatives, "damping": GAMMA}
+        on_paper = [max(map(abs, closed_form(RULES[rule], step_size=float(s * limit), **options))) for s in fractions]
+        axes.plot(fractions, on_paper, color=_COLOURS[rule], linewidth=1.2, label=rule)
+        sizes_measured = [0.25, 0.5, 0.75, 0.95, 1.05, 1.25, 1.5]
+        measured = [game_of("minimax", rule, "r1", step_size=s * limit).growth() for s in sizes_measured]
+        axes.plot(sizes_measured, measured, linestyle="", marker="o", markersize=3.5, color=_COLOURS[rule])
     axes.legend(loc="lower left")
-    label_axes(axes, f"Minimax with R1, gamma = {gamma:g}", x="step size / (gamma / c²)", y="growth per step")
+    label_axes(axes, f"Minimax with R1, gamma = {GAMMA:g}", x="step size / (gamma / c²)", y="growth per step")
 
 
 def _draw_agreement(axes: Axes, cases: Sequence[Case]) -> None:
@@ -117,11 +109,10 @@ def _draw_agreement(axes: Axes, cases: Sequence[Case]) -> None:
     axes.scatter(on_paper, gaps, s=7, color=PALETTE[0], alpha=0.5, linewidths=0)
     axes.axhline(1e-5, **REFERENCE_LINE)
     axes.text(on_paper.min(), 1.4e-5, "what the tests allow", fontsize=8, color="#5b626b")
-    axes.set_yscale("log")
-    axes.set_ylim(1e-17, 1e-3)
+    axes.set(yscale="log", ylim=(1e-17, 1e-3))
     label_axes(
         axes,
-        f"All {len(cases)} cases: play against theory",
+        f"All {len(cases)} cases: training against theory",
         x="largest |eigenvalue|, closed form",
         y="gap to measured growth",
     )

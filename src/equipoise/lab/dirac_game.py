@@ -1,7 +1,7 @@
-"""The Dirac-GAN as a game that `train_step` plays: the smallest one there is, with two numbers for players.
+"""The Dirac-GAN, trained with `train_step`: the smallest game there is, with one number for each player.
 
 Data at 0, generator at `theta`, discriminator `l(x) = l* + psi x` (Mescheder et al. 2018, arXiv:1801.04406); everything
-in float64. Nothing here knows a closed form: Jacobians come from autodiff of the game's own losses, growth from play.
+in float64. No closed form is used here: Jacobians come from autodiff of the game's own losses, growth from training.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from equipoise.penalties.base import Penalty
 RADIUS = 1e-6
 """Where growth is measured: the game's third-order terms are 1e-12 of the linear ones there, and rounding 1e-10."""
 NOISE_LEVELS = 6
-"""Instance noise takes so many values on each side, in all combinations: no average is left to chance."""
+"""Instance noise takes so many values on each side, in all combinations: averages are exact."""
 DEFECTIVE = 1e7
 """Eigenvectors whose matrix is worse conditioned than this count as fewer than there are eigenvalues."""
 
 MakeOptimizer = Callable[[list[nn.Parameter], float], torch.optim.Optimizer]
 
 
-class Place(nn.Module):
+class PointGenerator(nn.Module):
     """Generator: every sample is theta plus its latent (which is 0, or instance noise)."""
 
     def __init__(self, theta: float) -> None:
@@ -41,7 +41,7 @@ class Place(nn.Module):
         return self.theta + latents
 
 
-class Slope(nn.Module):
+class LinearDiscriminator(nn.Module):
     """Discriminator: l(x) = l* + psi x."""
 
     def __init__(self, psi: float, best_logit: float) -> None:
@@ -53,8 +53,8 @@ class Slope(nn.Module):
         return self.best_logit + self.psi * samples.squeeze(1)
 
 
-def plain_descent(parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    """Gradient descent without momentum, as theory has it."""
+def gradient_descent(parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+    """Gradient descent without momentum, as in the theory."""
     return torch.optim.SGD(parameters, lr=rate)
 
 
@@ -64,7 +64,7 @@ class DiracGame:
 
     Attributes:
         objective: the two losses.
-        schedule: the training rule.
+        update_rule: how both players are updated.
         penalties: terms of the discriminator's loss.
         generator_rate: step size of theta.
         discriminator_rate: step size of psi; another than the generator's makes two time scales.
@@ -78,14 +78,14 @@ class DiracGame:
     generator_rate: float = 0.1
     discriminator_rate: float = 0.1
     noise: Augmentation | None = None
-    optimizer: MakeOptimizer = plain_descent
+    optimizer: MakeOptimizer = gradient_descent
 
     def players(self, theta: float, psi: float) -> tuple[Player, Player]:
-        """Discriminator and generator, placed."""
+        """Discriminator and generator with these parameters."""
         best = self.objective.best_logits
         zero = torch.zeros(1, dtype=torch.float64)
-        discriminator = Slope(psi, 0.0 if best is None else float(best(zero)))
-        generator = Place(theta)
+        discriminator = LinearDiscriminator(psi, 0.0 if best is None else float(best(zero)))
+        generator = PointGenerator(theta)
         return (
             Player(discriminator, self.optimizer(list(discriminator.parameters()), self.discriminator_rate)),
             Player(generator, self.optimizer(list(generator.parameters()), self.generator_rate)),
@@ -100,10 +100,10 @@ class DiracGame:
         scores = level * scores / scores.square().mean().sqrt()
         return Batch(real=scores.repeat_interleave(NOISE_LEVELS)[:, None], latents=scores.repeat(NOISE_LEVELS)[:, None])
 
-    def play(self, theta: float, psi: float, *, steps: int) -> np.ndarray:
+    def train(self, theta: float, psi: float, *, steps: int) -> np.ndarray:
         """The trajectory (theta, psi), start included. Shape `(steps + 1, 2)`."""
         players = self.players(theta, psi)
-        return np.array([_position(players), *(self._step(players, step, steps) for step in range(steps))])
+        return np.array([_parameters(players), *(self._step(players, step, steps) for step in range(steps))])
 
     def field_jacobian(self, theta: float = 0.0, psi: float = 0.0) -> np.ndarray:
         """A: how both gradients (of theta, of psi) change with (theta, psi), by autodiff of the game's losses."""
@@ -112,14 +112,14 @@ class DiracGame:
         _, loss, _ = discriminator_loss(
             discriminator, generator, objective=self.objective, batch=batch, penalties=self.penalties, is_attached=True
         )
-        answer = generator_loss(discriminator, generator, objective=self.objective, batch=batch, is_attached=True)
-        places = (*generator.parameters, *discriminator.parameters)
+        fake_loss = generator_loss(discriminator, generator, objective=self.objective, batch=batch, is_attached=True)
+        parameters = (*generator.parameters, *discriminator.parameters)
         gradients = (
-            *torch.autograd.grad(answer, generator.parameters, create_graph=True),
+            *torch.autograd.grad(fake_loss, generator.parameters, create_graph=True),
             *torch.autograd.grad(loss, discriminator.parameters, create_graph=True),
         )
         rows = [
-            torch.autograd.grad(part.sum(), places, retain_graph=True, allow_unused=True, materialize_grads=True)
+            torch.autograd.grad(part.sum(), parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
             for part in gradients
         ]
         return np.array([[float(entry) for entry in row] for row in rows])
@@ -131,9 +131,9 @@ class DiracGame:
         )
 
     def growth(self, *, jacobian: np.ndarray | None = None) -> float:
-        """Growth per step, measured by play from a radius of `RADIUS` in the norm of the update's eigenbasis.
+        """Growth per step, measured in training from a radius of `RADIUS` in the norm of the update's eigenbasis.
 
-        Play starts in the eigenspace of the largest |eigenvalue| and is long enough to change the radius by a
+        Training starts in the eigenspace of the largest |eigenvalue| and is long enough to change the radius by a
         factor of at most e^3, or 24 steps. NaN when the update has too few eigenvectors to have such a norm.
         """
         matrix = self.update_jacobian() if jacobian is None else jacobian
@@ -152,7 +152,7 @@ class DiracGame:
         for _ in range(steps):
             self._step(players, 0, steps)
         ends = (start, _state(players, len(start)))
-        before, after = (np.linalg.solve(vectors, place.astype(complex))[is_leading] for place in ends)
+        before, after = (np.linalg.solve(vectors, end.astype(complex))[is_leading] for end in ends)
         return float((np.linalg.norm(after) / np.linalg.norm(before)) ** (1 / steps))
 
     def _step(self, players: tuple[Player, Player], step: int, total: int) -> np.ndarray:
@@ -164,19 +164,19 @@ class DiracGame:
             penalties=self.penalties,
             update_rule=self.update_rule,
         )
-        return _position(players)
+        return _parameters(players)
 
 
 def update_matrix(field: np.ndarray, update_rule: UpdateRule, *, rates: tuple[float, float]) -> np.ndarray:
-    """One step of a rule with plain descent on the linear game `v = A w`, as a matrix.
+    """One step of a rule with gradient descent on the linear game `v = A w`, as a matrix.
 
     Args:
         field: A, of w = (theta, psi). Shape `(2, 2)`.
-        schedule: the rule.
+        update_rule: the rule.
         rates: step sizes of theta and of psi.
 
     Returns:
-        Shape `(2, 2)`; for optimistic play `(4, 4)`, on (w, last update).
+        Shape `(2, 2)`; for optimistic updates `(4, 4)`, on (w, last update).
     """
     one, step = np.eye(2), np.diag(rates)
     if "consensus" in update_rule.name:
@@ -187,10 +187,10 @@ def update_matrix(field: np.ndarray, update_rule: UpdateRule, *, rates: tuple[fl
         return np.block([[one - 2 * step @ field, -one], [-step @ field, np.zeros((2, 2))]])
     if update_rule.name in ("simultaneous", "consensus"):
         return one - step @ field
-    generator_turn = one - np.diag([rates[0], 0.0]) @ field
-    discriminator_turn = one - np.diag([0.0, rates[1]]) @ field
-    return np.linalg.matrix_power(generator_turn, update_rule.generator_updates) @ np.linalg.matrix_power(
-        discriminator_turn, update_rule.n_critic
+    of_generator = one - np.diag([rates[0], 0.0]) @ field
+    of_discriminator = one - np.diag([0.0, rates[1]]) @ field
+    return np.linalg.matrix_power(of_generator, update_rule.generator_updates) @ np.linalg.matrix_power(
+        of_discriminator, update_rule.n_critic
     )
 
 
@@ -199,18 +199,18 @@ def spectral_radius(matrix: np.ndarray) -> float:
     return float(np.abs(np.linalg.eigvals(matrix)).max())
 
 
-def _position(players: tuple[Player, Player]) -> np.ndarray:
+def _parameters(players: tuple[Player, Player]) -> np.ndarray:
     discriminator, generator = players
     return np.array([float(generator.parameters[0].detach()), float(discriminator.parameters[0].detach())])
 
 
 def _state(players: tuple[Player, Player], size: int) -> np.ndarray:
-    place = _position(players)
+    now = _parameters(players)
     if size == 2:
-        return place
+        return now
     discriminator, generator = players
     updates = [float(generator.memory[f"{PREVIOUS_UPDATE}theta"]), float(discriminator.memory[f"{PREVIOUS_UPDATE}psi"])]
-    return np.concatenate([place, updates])
+    return np.concatenate([now, updates])
 
 
 def _remember(players: tuple[Player, Player], updates: np.ndarray) -> None:

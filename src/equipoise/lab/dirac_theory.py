@@ -1,10 +1,10 @@
-r"""The Dirac-GAN on paper: eigenvalues of every training rule at the equilibrium, in closed form.
+r"""Eigenvalues of every update rule at the equilibrium of the Dirac-GAN, in closed form.
 
 Data at 0, generator at `theta`, discriminator `l(x) = l* + psi x`. At `(theta, psi) = (0, 0)` the gradients are
 
     v_theta = -c_G psi,        v_psi = c_D theta + g psi,
 
-where `c_D` and `c_G` are the slopes of the value and of the generator's loss (both 1/2 for minimax, non-saturating and
+where `c_D` and `c_G` are the derivatives of the value and of the generator's loss (both 1/2 for minimax, non-saturating and
 RpGAN, 1 for Wasserstein), and `g` is what a penalty or instance noise adds: gamma for R1, gamma for R2.
 
 Reference:
@@ -24,11 +24,11 @@ from equipoise.objectives.base import Objective
 
 
 @dataclass(frozen=True)
-class Slopes:
+class Derivatives:
     """The constants of the game near its equilibrium.
 
     Attributes:
-        best_logit: l*, the discriminator's best answer where the densities agree.
+        best_logit: l*, the best logit where the densities agree.
         of_value: c_D.
         of_generator: c_G.
         damping_per_variance: what instance noise of variance 1 adds to g.
@@ -45,23 +45,23 @@ class Slopes:
         return math.sqrt(max(0.0, self.of_value * self.of_generator))
 
 
-def slopes_of(objective: Objective) -> Slopes:
+def derivatives_of(objective: Objective) -> Derivatives:
     """The constants of an objective, from derivatives of its two losses in one logit."""
     zero = torch.zeros(1, dtype=torch.float64)
     best = zero if objective.best_logits is None else objective.best_logits(zero)
     shift = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-    (value_slope,) = torch.autograd.grad(objective.value(best, best + shift), shift)
-    (loss_slope,) = torch.autograd.grad(objective.generator_loss(best, best + shift), shift)
+    (value_derivative,) = torch.autograd.grad(objective.value(best, best + shift), shift)
+    (loss_derivative,) = torch.autograd.grad(objective.generator_loss(best, best + shift), shift)
     real, fake = objective.margins(best, best)
     curvature = _curvature(objective.real_term, real)
     curvature = 2 * curvature if objective.fake_term is None else curvature + _curvature(objective.fake_term, fake)
-    return Slopes(float(best), -float(value_slope), -float(loss_slope), -curvature)
+    return Derivatives(float(best), -float(value_derivative), -float(loss_derivative), -curvature)
 
 
 def closed_form(
-    update_rule: UpdateRule, *, step_size: float, slopes: Slopes, damping: float = 0.0
+    update_rule: UpdateRule, *, step_size: float, derivatives: Derivatives, damping: float = 0.0
 ) -> tuple[complex, ...]:
-    r"""Eigenvalues of one step at the equilibrium, both players with the same step size and plain gradient descent.
+    r"""Eigenvalues of one step at the equilibrium, both players with the same step size and gradient descent.
 
     With `a = g/2 +- sqrt(g^2/4 - c^2)`, the eigenvalues of the field itself:
 
@@ -72,18 +72,18 @@ def closed_form(
     - consensus: `1 - h b`, with b the eigenvalues of `A + kappa A^T A`; without damping `1 - h kappa c^2 -+ i h c`.
 
     Args:
-        schedule: the rule.
+        update_rule: the rule.
         step_size: h.
-        slopes: c_D and c_G.
+        derivatives: c_D and c_G.
         damping: g.
     """
-    h, g, c_value, c_generator = step_size, damping, slopes.of_value, slopes.of_generator
+    h, g, c_value, c_generator = step_size, damping, derivatives.of_value, derivatives.of_generator
     if update_rule.name == "alternating":
-        # k turns of one player in a row: psi -> kept psi - moved theta, then theta -> theta + h c_G psi, k times.
+        # k updates of one player: psi -> kept psi - change theta, then theta -> theta + h c_G psi, k times.
         kept = (1 - h * g) ** update_rule.n_critic
-        moved = c_value * ((1 - kept) / g if g else h * update_rule.n_critic)
-        answer = h * c_generator * update_rule.generator_updates
-        return _roots(1 + kept - answer * moved, kept)
+        change = c_value * ((1 - kept) / g if g else h * update_rule.n_critic)
+        response = h * c_generator * update_rule.generator_updates
+        return _roots(1 + kept - response * change, kept)
     if "consensus" in update_rule.name:
         kappa = update_rule.consensus_weight
         b11 = kappa * c_value**2
@@ -101,14 +101,14 @@ def closed_form(
     return tuple((1 - 2 * h * a + sign * cmath.sqrt(1 + 4 * (h * a) ** 2)) / 2 for a in field for sign in (1, -1))
 
 
-def largest_stable_step(update_rule: UpdateRule, *, slopes: Slopes, damping: float = 0.0) -> float:
+def largest_stable_step(update_rule: UpdateRule, *, derivatives: Derivatives, damping: float = 0.0) -> float:
     r"""The step size below which one step contracts, for the rules that have a short formula.
 
-    Simultaneous: `g / c^2` while the eigenvalues are complex (`g < 2 c`). Alternating, one turn each: the positive
+    Simultaneous: `g / c^2` while the eigenvalues are complex (`g < 2 c`). Alternating, n_critic 1: the positive
     root of `h^2 c^2 + 2 h g = 4` for `g > 0`, a weaker condition. Extragradient without damping: `1/c`; optimistic
     without damping: `1 / (sqrt 3 c)`; consensus without damping: `2 kappa / (1 + kappa^2 c^2)`.
     """
-    c, g = slopes.rotation, damping
+    c, g = derivatives.rotation, damping
     if update_rule.name == "simultaneous":
         return g / c**2
     if update_rule.name == "alternating":
@@ -128,10 +128,10 @@ def _roots(trace: float, determinant: float) -> tuple[complex, complex]:
 
 
 def _curvature(term: object, at: torch.Tensor) -> float:
-    """Second derivative of an elementwise term at one place; 0 for a term that is straight there."""
-    place = at.detach().clone().requires_grad_(True)
-    (slope,) = torch.autograd.grad(term(place).sum(), place, create_graph=True)  # type: ignore[operator]
-    if not slope.requires_grad:
+    """Second derivative of an elementwise term at one point; 0 for a term that is linear there."""
+    point = at.detach().clone().requires_grad_(True)
+    (derivative,) = torch.autograd.grad(term(point).sum(), point, create_graph=True)  # type: ignore[operator]
+    if not derivative.requires_grad:
         return 0.0
-    (curvature,) = torch.autograd.grad(slope.sum(), place, allow_unused=True, materialize_grads=True)
+    (curvature,) = torch.autograd.grad(derivative.sum(), point, allow_unused=True, materialize_grads=True)
     return float(curvature)

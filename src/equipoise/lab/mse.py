@@ -1,28 +1,26 @@
 r"""Why not train the generator by mean squared error?
 
 Paired with noise that knows nothing of it, the best guess of x in squared error is its mean: `G(z) = E[x | z] = E[x]`.
-Between two modes that is a place where no sample ever is. The discriminator does not ask for the right answer to each
-latent, only for outputs that are, all together, like the data.
+Between two modes that is a place where no sample ever is. The discriminator does not ask for the right sample for each
+latent, only for samples that have the distribution of the data.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from equipoise import objectives
 from equipoise.game import train_step
-from equipoise.lab.base import text_table
+from equipoise.lab.base import Result, drawn, table_of
 from equipoise.lab.toy import LATENTS, discriminator_network, draw_batch, generator_network, player, two_modes
 from equipoise.penalties.r1_r2 import r1, r2
-from equipoise.plotting.style import FAKE_COLOUR, PALETTE, REAL_COLOUR, label_axes, new_figure
+from equipoise.plotting.style import FAKE_COLOUR, PALETTE, REAL_COLOUR, label_axes
 from equipoise.randomness import torch_stream
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 STEPS = 2500
 BATCH_SIZE = 128
@@ -32,7 +30,7 @@ EDGES = np.linspace(-1.8, 1.8, 91)
 
 @dataclass(frozen=True)
 class SampleRow:
-    """What a set of samples looks like: moments, and the shares near each mode and near the mean of the data."""
+    """What a set of samples looks like: moments, and the fractions near each mode and near the mean of the data."""
 
     name: str
     mean: float
@@ -43,7 +41,7 @@ class SampleRow:
 
 
 @dataclass(frozen=True)
-class MseResult:
+class MseResult(Result):
     """The same generator, the same number of updates, two losses.
 
     Attributes:
@@ -53,6 +51,7 @@ class MseResult:
         data_variance: 1.01.
     """
 
+    experiment: ClassVar[str] = "mse"
     question: ClassVar[str] = "Why not mean squared error?"
 
     rows: tuple[SampleRow, ...]
@@ -62,49 +61,45 @@ class MseResult:
     steps: int
 
     def to_text(self) -> str:
-        """Moments and shares."""
-        body = (
-            [
-                r.name,
-                f"{r.mean:+.3f}",
-                f"{r.standard_deviation:.3f}",
-                f"{100 * r.near_left_mode:.1f} %",
-                f"{100 * r.near_right_mode:.1f} %",
-                f"{100 * r.between:.1f} %",
-            ]
-            for r in self.rows
-        )
+        """Moments and fractions."""
+        columns = {
+            "samples": "{.name}",
+            "mean": "{.mean:+.3f}",
+            "sd": "{.standard_deviation:.3f}",
+            "within 0.3 of -1": lambda row: f"{100 * row.near_left_mode:.1f} %",
+            "within 0.3 of 1": lambda row: f"{100 * row.near_right_mode:.1f} %",
+            "|x| < 0.5": lambda row: f"{100 * row.between:.1f} %",
+        }
         return "\n".join(
             [
                 f"Data: equal modes at -1 and 1, standard deviation 0.1. {self.steps} updates of the same generator.",
                 "",
-                text_table(["samples", "mean", "sd", "within 0.3 of -1", "within 0.3 of 1", "|x| < 0.5"], body),
+                table_of(self.rows, columns),
                 "",
                 f"Mean squared error reached: {self.mean_squared_error:.3f}; the least possible is the data's variance, "
-                f"{self.data_variance:.3f}, by answering the mean to every latent.",
+                f"{self.data_variance:.3f}, by the mean for every latent.",
             ]
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Rows and histograms."""
-        return {"experiment": "mse", "question": self.question, "edges": EDGES, **asdict(self)}
+    def constants(self) -> dict[str, Any]:
+        """The edges of the bins of `densities`."""
+        return {"edges": EDGES}
 
-    def figure(self) -> Figure:
+    @drawn(9.6, 3.3, title="One generator, two losses")
+    def figure(self, figure: Figure) -> None:
         """Three histograms on one axis each."""
         colours = (REAL_COLOUR, PALETTE[3], FAKE_COLOUR)
         titles = ("Data", "Squared error to paired noise", "Adversarial")
-        with new_figure(9.6, 3.3, title="One generator, two losses") as figure:
-            for axes, row, heights, colour, title in zip(
-                figure.subplots(1, 3), self.rows, self.densities, colours, titles, strict=True
-            ):
-                axes.stairs(heights, EDGES, fill=True, color=colour, alpha=0.3)
-                axes.stairs(heights, EDGES, color=colour)
-                label_axes(axes, f"{title}: sd {row.standard_deviation:.2f}", x="x", y="density")
-        return figure
+        for axes, row, heights, colour, title in zip(
+            figure.subplots(1, 3), self.rows, self.densities, colours, titles, strict=True
+        ):
+            axes.stairs(heights, EDGES, fill=True, color=colour, alpha=0.3)
+            axes.stairs(heights, EDGES, color=colour)
+            label_axes(axes, f"{title}: sd {row.standard_deviation:.2f}", x="x", y="density")
 
 
 def mse(*, seed: int = 0, steps: int = STEPS) -> MseResult:
-    """Train the same generator by squared error to paired noise and by play.
+    """Train the same generator by squared error to paired noise and adversarially.
 
     Args:
         seed: of networks, data and latents.
@@ -114,9 +109,9 @@ def mse(*, seed: int = 0, steps: int = STEPS) -> MseResult:
         stream = torch_stream(seed, "lab mse, shown")
         real = two_modes(SHOWN, stream)
         latents = torch.randn(SHOWN, LATENTS, generator=stream)
-        by_error, by_play = _by_squared_error(seed, steps)(latents), _by_play(seed, steps)(latents)
+        by_error, as_gan = _by_squared_error(seed, steps)(latents), _as_gan(seed, steps)(latents)
         error = float((by_error - real).square().mean())
-    sets = (("data", real), ("squared error", by_error), ("adversarial", by_play))
+    sets = (("data", real), ("squared error", by_error), ("adversarial", as_gan))
     arrays = [values.double().numpy()[:, 0] for _, values in sets]
     return MseResult(
         rows=tuple(_describe(name, values) for (name, _), values in zip(sets, arrays, strict=True)),
@@ -143,15 +138,15 @@ def _by_squared_error(seed: int, steps: int) -> torch.nn.Module:
 
 
 @torch.enable_grad()
-def _by_play(seed: int, steps: int) -> torch.nn.Module:
+def _as_gan(seed: int, steps: int) -> torch.nn.Module:
     discriminator = player(discriminator_network(seed=seed), 2e-3)
     generator = player(generator_network(seed=seed), 2e-3)
     stream = torch_stream(seed, "lab mse, play")
     objective, penalties = objectives.find("relativistic")(), (r1(0.1), r2(0.1))
     for step in range(steps):
-        share = step / steps
-        discriminator.scale_learning_rate(1 - share)
-        generator.scale_learning_rate(1 - share)
+        progress = step / steps
+        discriminator.scale_learning_rate(1 - progress)
+        generator.scale_learning_rate(1 - progress)
         batches = [draw_batch(two_modes, BATCH_SIZE, stream=stream) for _ in range(2)]
         # A gamma that falls to a hundredth: coarse features first, the modes' width last.
         train_step(
@@ -160,7 +155,7 @@ def _by_play(seed: int, steps: int) -> torch.nn.Module:
             objective=objective,
             batches=batches,
             penalties=penalties,
-            penalty_factor=0.01**share,
+            penalty_factor=0.01**progress,
         )
     return generator.network
 

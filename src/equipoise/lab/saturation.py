@@ -8,28 +8,26 @@ inside the logarithm, `-log(sigmoid(l) + eps)`, saturates again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from equipoise import objectives
 from equipoise.game import discriminator_loss, generator_loss, total_norm
-from equipoise.lab.base import text_table
+from equipoise.lab.base import Result, drawn, table_of
 from equipoise.lab.toy import discriminator_network, draw_batch, generator_network, player, two_modes
-from equipoise.plotting.style import PALETTE, label_axes, new_figure
+from equipoise.plotting.style import PALETTE, label_axes
 from equipoise.randomness import torch_stream
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 EPSILON = 1e-8
 LOGITS = (-100.0, -30.0, -20.0, -10.0, -5.0, -2.0, 0.0, 2.0, 5.0)
 STEPS = 600
 SURE = 0.01
 AWAY = 3.0
-"""Where the generator that stands still puts its samples, about: beside the data, so that the discriminator can win."""
+"""Where the fixed generator puts its samples, about: beside the data, so that the discriminator can win."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +43,12 @@ class GradientRow:
 
 @dataclass(frozen=True)
 class LiveRow:
-    """A generator that stands still, after so many turns of the discriminator.
+    """A fixed generator, after so many updates of the discriminator.
 
     Attributes:
-        step: discriminator turns so far.
+        step: discriminator updates so far.
         mean_probability: mean D on generated samples.
-        share_sure: share of generated samples with D below 0.01.
+        share_sure: fraction of generated samples with D below 0.01.
         saturating: norm of the generator's gradient by the saturating loss.
         nonsaturating: the same by the non-saturating loss.
         cosine: between the two gradients; 1 is parallel.
@@ -65,9 +63,10 @@ class LiveRow:
 
 
 @dataclass(frozen=True)
-class SaturationResult:
+class SaturationResult(Result):
     """Gradients on paper and gradients in a run whose discriminator wins."""
 
+    experiment: ClassVar[str] = "saturation"
     question: ClassVar[str] = "Why two generator losses? What is saturation?"
 
     gradients: tuple[GradientRow, ...]
@@ -76,93 +75,76 @@ class SaturationResult:
 
     def to_text(self) -> str:
         """Both tables."""
-        by_logit = (
-            [
-                f"{r.logit:g}",
-                f"{r.probability:.2e}",
-                f"{r.saturating:.3e}",
-                f"{r.nonsaturating:.3e}",
-                f"{r.badly_written:.3e}",
-            ]
-            for r in self.gradients
-        )
-        by_step = (
-            [
-                str(r.step),
-                f"{r.mean_probability:.4f}",
-                f"{100 * r.share_sure:.0f} %",
-                f"{r.saturating:.3e}",
-                f"{r.nonsaturating:.3e}",
-                f"{r.nonsaturating / r.saturating:.1f}",
-                f"{r.cosine:.3f}",
-            ]
-            for r in self.live
-        )
+        losses = {"saturating": "{.saturating:.3e}", "non-saturating": "{.nonsaturating:.3e}"}
+        by_logit = {
+            "logit": "{.logit:g}",
+            "D(x)": "{.probability:.2e}",
+            **losses,
+            f"-log(D + {EPSILON:g})": "{.badly_written:.3e}",
+        }
+        by_step = {
+            "updates": "{.step}",
+            "mean D(G(z))": "{.mean_probability:.4f}",
+            "D < 0.01": lambda row: f"{100 * row.share_sure:.0f} %",
+            **losses,
+            "ratio": lambda row: f"{row.nonsaturating / row.saturating:.1f}",
+            "cosine": "{.cosine:.3f}",
+        }
         return "\n".join(
             [
                 "Derivative of the generator's loss in the logit of one generated sample (by autodiff, float64):",
                 "",
-                text_table(["logit", "D(x)", "saturating", "non-saturating", f"-log(D + {EPSILON:g})"], by_logit),
+                table_of(self.gradients, by_logit),
                 "",
-                "A discriminator trained against a generator that stands still, and what reaches the generator:",
+                "A discriminator trained against a fixed generator, and the gradient that reaches the generator:",
                 "",
-                text_table(
-                    ["turns", "mean D(G(z))", "D < 0.01", "saturating", "non-saturating", "ratio", "cosine"], by_step
-                ),
+                table_of(self.live, by_step),
             ]
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """All rows."""
-        return {
-            "experiment": "saturation",
-            "question": self.question,
-            "epsilon": EPSILON,
-            "gradients": [asdict(row) for row in self.gradients],
-            "curves": [asdict(row) for row in self.curves],
-            "live": [asdict(row) for row in self.live],
-        }
+    def constants(self) -> dict[str, Any]:
+        """What the badly written loss adds."""
+        return {"epsilon": EPSILON}
 
-    def figure(self) -> Figure:
+    @drawn(9.6, 3.8, title="What reaches the generator when the discriminator wins")
+    def figure(self, figure: Figure) -> None:
         """Gradient against the logit; gradient norms against the discriminator's confidence."""
         sides = (
             ("saturating", "saturating, log(1 - D)", PALETTE[1]),
             ("nonsaturating", "non-saturating, -log D", PALETTE[0]),
         )
-        with new_figure(9.6, 3.8, title="What reaches the generator when the discriminator wins") as figure:
-            left, right = figure.subplots(1, 2)
-            logits = [row.logit for row in self.curves]
-            for key, words, colour in sides:
-                left.plot(logits, [-getattr(row, key) for row in self.curves], color=colour, label=words)
-                right.plot(
-                    [row.mean_probability for row in self.live],
-                    [getattr(row, key) for row in self.live],
-                    "o-",
-                    markersize=3,
-                    linewidth=1.1,
-                    color=colour,
-                )
-            left.plot(
-                logits,
-                [-row.badly_written for row in self.curves],
-                color=PALETTE[6],
-                linestyle=(0, (4, 2)),
-                label=f"-log(D + {EPSILON:g})",
+        left, right = figure.subplots(1, 2)
+        logits = [row.logit for row in self.curves]
+        for key, words, colour in sides:
+            left.plot(logits, [-getattr(row, key) for row in self.curves], color=colour, label=words)
+            right.plot(
+                [row.mean_probability for row in self.live],
+                [getattr(row, key) for row in self.live],
+                "o-",
+                markersize=3,
+                linewidth=1.1,
+                color=colour,
             )
-            left.set_yscale("log")
-            left.set_ylim(1e-14, 50)
-            left.legend(loc="lower right")
-            right.set_xscale("log")
-            right.set_yscale("log")
-            right.invert_xaxis()
-            label_axes(left, "One generated sample", x="logit of the sample", y="size of the loss's slope in the logit")
-            label_axes(
-                right,
-                f"A run: {self.live[-1].step} turns against a fixed generator",
-                x="mean D(G(z)): the discriminator grows surer to the right",
-                y="norm of the generator's gradient",
-            )
-        return figure
+        left.plot(
+            logits,
+            [-row.badly_written for row in self.curves],
+            color=PALETTE[6],
+            linestyle=(0, (4, 2)),
+            label=f"-log(D + {EPSILON:g})",
+        )
+        left.set(yscale="log", ylim=(1e-14, 50))
+        left.legend(loc="lower right")
+        right.set(xscale="log", yscale="log")
+        right.invert_xaxis()
+        label_axes(
+            left, "One generated sample", x="logit of the sample", y="size of the loss's derivative in the logit"
+        )
+        label_axes(
+            right,
+            f"A run: {self.live[-1].step} turns against a fixed generator",
+            x="mean D(G(z)): the discriminator grows surer to the right",
+            y="norm of the generator's gradient",
+        )
 
 
 def saturation(*, seed: int = 0, steps: int = STEPS) -> SaturationResult:
@@ -192,8 +174,8 @@ def gradient_row(logit: float) -> GradientRow:
 
 def _slope(loss: Callable[[Tensor], Tensor], logit: float) -> float:
     place = torch.tensor([logit], dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(loss(place), place)
-    return float(slope)
+    (derivative,) = torch.autograd.grad(loss(place), place)
+    return float(derivative)
 
 
 def _live(seed: int, steps: int) -> list[LiveRow]:
@@ -204,7 +186,7 @@ def _live(seed: int, steps: int) -> list[LiveRow]:
         generator.network.output.bias.fill_(AWAY)
     stream = torch_stream(seed, "lab saturation")
     fixed = draw_batch(two_modes, 512, stream=stream)
-    due = {round(steps * share) for share in (0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0)}
+    due = {round(steps * part) for part in (0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0)}
     rows = []
     for step in range(steps + 1):
         if step in due:

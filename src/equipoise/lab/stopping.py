@@ -1,6 +1,6 @@
-r"""When has D lost, and when may one stop? The training discriminator, the truth, and the bound of a fresh referee.
+r"""When has D lost, and when may training stop? The training discriminator, the truth, and a fresh referee's bound.
 
-The data are a density in closed form, so the true JSD is known at every look. The training discriminator's logits,
+The data are a density in closed form, so the true JSD is known at every evaluation. The training discriminator's logits,
 measured on fresh samples, imply `(V + log 4)/2`: a lower bound too, but that of a discriminator that the generator was
 trained to fool. A referee is fitted afresh to samples and scored on others.
 """
@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from equipoise import objectives
 from equipoise.game import AveragedWeights, Batch, train_step
-from equipoise.lab.base import text_table
+from equipoise.lab.base import Result, drawn, table_of
 from equipoise.lab.toy import fresh, player
 from equipoise.metrics.histogram import histogram_jsd
 from equipoise.metrics.known import ring8
@@ -25,33 +26,30 @@ from equipoise.metrics.modes import mode_scores
 from equipoise.networks.mlp import MLPDiscriminator, MLPGenerator
 from equipoise.objectives.value import value_function
 from equipoise.penalties.r1_r2 import r1, r2
-from equipoise.plotting.style import FAKE_COLOUR, PALETTE, REAL_COLOUR, REFERENCE_LINE, label_axes, new_figure
+from equipoise.plotting.style import FAKE_COLOUR, PALETTE, REAL_COLOUR, REFERENCE_LINE, label_axes
 from equipoise.randomness import derived_seed, numpy_stream, torch_stream
 from equipoise.referee import judge
 from equipoise.spaces import PointSpace
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 STEPS = 3000
 EVALUATIONS = 6
 BATCH_SIZE = 128
 LATENTS = 2
 SCALE = math.sqrt(2)
-"""Standard deviation of each coordinate of the data: the players see them divided by it, as in a run."""
+"""Standard deviation of each coordinate of the data, by which the networks get it divided, as in a run."""
 PER_SIDE = 5000
-"""Samples of each side that a referee is given, and on which the training discriminator is read."""
+"""Samples of each side that a referee is given, and on which the training discriminator is evaluated."""
 TRUTH_SAMPLES = 200_000
 
 
 @dataclass(frozen=True)
-class Look:
-    """One moment of play.
+class Evaluation:
+    """Training after some step.
 
     Attributes:
         step: after which.
         own_value: V of the pairing game that the training discriminator plays for, on fresh samples; -log 2 at p = q.
-        implied_jsd: what that discriminator proves: (V + log 4)/2 of its logits minus an offset fitted on others.
+        implied_jsd: what that discriminator implies: (V + log 4)/2 of its logits minus an offset fitted on others.
         true_jsd: between the generator's density and the data's, in bins of half a mode's standard deviation.
         referee_bound: lower confidence bound (95 %) of a fresh referee.
         conclusion: the referee's.
@@ -70,100 +68,83 @@ class Look:
 
 
 @dataclass(frozen=True)
-class StoppingResult:
-    """All looks.
+class StoppingResult(Result):
+    """All evaluations.
 
     Attributes:
-        looks: in order.
+        evaluations: in order.
         perfect_jsd: what a perfect sampler scores in the same bins with as many samples.
-        real: some real points, for the picture. Pairs of coordinates.
-        generated: as many of the last look.
+        real: some real points, for the figure. Pairs of coordinates.
+        generated: as many of the last evaluation.
     """
 
+    experiment: ClassVar[str] = "stopping"
     question: ClassVar[str] = "When has the discriminator lost? When do I stop?"
 
-    evaluations: tuple[Look, ...]
+    evaluations: tuple[Evaluation, ...]
     perfect_jsd: float
     real: tuple[tuple[float, float], ...]
     generated: tuple[tuple[float, float], ...]
 
     def to_text(self) -> str:
-        """One row for each look."""
-        body = (
-            [
-                str(look.step),
-                f"{look.own_value:.4f}",
-                f"{look.implied_jsd:.4f}",
-                f"{look.true_jsd:.4f}",
-                f"{look.referee_bound:.4f}",
-                look.conclusion,
-                f"{look.modes_found} of 8",
-                f"{look.width_ratio:.2f}",
-            ]
-            for look in self.evaluations
-        )
-        header = [
-            "step",
-            "V of the game",
-            "JSD that D implies",
-            "true JSD",
-            "referee: at least",
-            "conclusion",
-            "modes",
-            "width ratio",
-        ]
+        """One row for each evaluation."""
+        columns = {
+            "step": "{.step}",
+            "V of the game": "{.own_value:.4f}",
+            "JSD that D implies": "{.implied_jsd:.4f}",
+            "true JSD": "{.true_jsd:.4f}",
+            "referee: at least": "{.referee_bound:.4f}",
+            "conclusion": "{.conclusion}",
+            "modes": "{.modes_found} of 8",
+            "width ratio": "{.width_ratio:.2f}",
+        }
         return "\n".join(
             [
                 f"ring8, RpGAN + R1 + R2; {PER_SIDE} samples a side for the referee; JSD in nats, 0.693 is nothing in "
                 "common.",
                 "",
-                text_table(header, body),
+                table_of(self.evaluations, columns),
                 "",
                 f"V of the game is -log 2 = {-math.log(2):.4f} when the discriminator has lost. A perfect sampler scores "
                 f"{self.perfect_jsd:.4f} in place of 0 as true JSD, in these bins with {TRUTH_SAMPLES} samples.",
             ]
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """All looks."""
-        return {"experiment": "stopping", "question": self.question, **asdict(self)}
-
-    def figure(self) -> Figure:
+    @drawn(10.4, 3.9, title="What the training discriminator says, and what is true")
+    def figure(self, figure: Figure) -> None:
         """The game's value, the three distances over the steps, and the last samples."""
-        steps = [look.step for look in self.evaluations]
-        with new_figure(10.4, 3.9, title="What the training discriminator says, and what is true") as figure:
-            left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1.25, 1])
-            left.axhline(-math.log(2), **REFERENCE_LINE)
-            left.plot(steps, [look.own_value for look in self.evaluations], "o-", color=PALETTE[6], markersize=3.5)
-            label_axes(left, "V of the game (dashed: -log 2)", x="step", y="nats")
-            for key, colour, name in (
-                ("true_jsd", "#22262b", "true JSD"),
-                ("referee_bound", PALETTE[2], "fresh referee: at least"),
-                ("implied_jsd", PALETTE[1], "implied by the training D"),
-            ):
-                values = [getattr(look, key) for look in self.evaluations]
-                middle.plot(steps, values, "o-", color=colour, markersize=3.5, label=name)
-            middle.axhline(0.0, **REFERENCE_LINE)
-            middle.set_ylim(top=0.75)
-            middle.legend(loc="upper right", fontsize=7.5)
-            label_axes(middle, "Distance from the data", x="step", y="JSD, nats")
-            for points, colour, size in ((self.real, REAL_COLOUR, 5), (self.generated, FAKE_COLOUR, 3)):
-                right.scatter(*np.array(points).T, s=size, color=colour, alpha=0.5, linewidths=0)
-            right.set_aspect("equal", adjustable="datalim")
-            label_axes(right, "Real (blue), generated at the end", x="x0", y="x1")
-        return figure
+        steps = [found.step for found in self.evaluations]
+        left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1.25, 1])
+        left.axhline(-math.log(2), **REFERENCE_LINE)
+        left.plot(steps, [found.own_value for found in self.evaluations], "o-", color=PALETTE[6], markersize=3.5)
+        label_axes(left, "V of the game (dashed: -log 2)", x="step", y="nats")
+        for key, colour, name in (
+            ("true_jsd", "#22262b", "true JSD"),
+            ("referee_bound", PALETTE[2], "fresh referee: at least"),
+            ("implied_jsd", PALETTE[1], "implied by the training D"),
+        ):
+            values = [getattr(found, key) for found in self.evaluations]
+            middle.plot(steps, values, "o-", color=colour, markersize=3.5, label=name)
+        middle.axhline(0.0, **REFERENCE_LINE)
+        middle.set_ylim(top=0.75)
+        middle.legend(loc="upper right", fontsize=7.5)
+        label_axes(middle, "Distance from the data", x="step", y="JSD, nats")
+        for points, colour, size in ((self.real, REAL_COLOUR, 5), (self.generated, FAKE_COLOUR, 3)):
+            right.scatter(*np.array(points).T, s=size, color=colour, alpha=0.5, linewidths=0)
+        right.set_aspect("equal", adjustable="datalim")
+        label_axes(right, "Real (blue), generated at the end", x="x0", y="x1")
 
 
 @torch.enable_grad()
 def stopping(
     *, seed: int = 0, steps: int = STEPS, evaluations: int = EVALUATIONS, per_side: int = PER_SIDE
 ) -> StoppingResult:
-    """Play the default game on ring8, and look at it in three ways.
+    """Train the default game on ring8, and evaluate it in three ways.
 
     Args:
         seed: of networks, data and latents.
-        steps: of play.
-        looks: evenly spread; the last is at the end.
+        steps: of training.
+        evaluations: evenly spread; the last is at the end.
         per_side: samples on each side of a referee.
     """
     space, networks = PointSpace(2), {"width": 64, "depth": 3}
@@ -179,28 +160,31 @@ def stopping(
         return Batch(real=real, latents=torch.randn(BATCH_SIZE, LATENTS, generator=stream))
 
     found = []
-    when = {math.ceil(steps * (look + 1) / evaluations) for look in range(evaluations)}
+    when = {math.ceil(steps * (index + 1) / evaluations) for index in range(evaluations)}
     for step in range(1, steps + 1):
-        share = step / steps
+        progress = step / steps
         for one in (discriminator, generator):
-            one.scale_learning_rate(0.5 * (1 + math.cos(math.pi * share)) + 0.01)
+            one.scale_learning_rate(0.5 * (1 + math.cos(math.pi * progress)) + 0.01)
         train_step(
             discriminator,
             generator,
             objective=objective,
             batches=[batch(), batch()],
             penalties=penalties,
-            penalty_factor=1e-3**share,
+            penalty_factor=1e-3**progress,
         )
         average.update()
         if step in when:
-            found.append(_look(step, average.network, copy.deepcopy(discriminator.network).eval(), seed, per_side))
+            found.append(_evaluate(step, average.network, copy.deepcopy(discriminator.network).eval(), seed, per_side))
     shown = _samples(average.network, 800, torch_stream(seed, "lab stopping, shown"))
     perfect = histogram_jsd(data.sample(TRUTH_SAMPLES, numbers), data).perfect_nats
     return StoppingResult(tuple(found), perfect, _pairs(data.sample(800, numbers)), _pairs(shown))
 
 
-def _look(step: int, generator: torch.nn.Module, discriminator: torch.nn.Module, seed: int, per_side: int) -> Look:
+def _evaluate(
+    step: int, generator: torch.nn.Module, discriminator: torch.nn.Module, seed: int, per_side: int
+) -> Evaluation:
+    # The labels of the streams are older than the word evaluation, and frozen.
     data, stream = ring8(), torch_stream(seed, "lab stopping, look", step)
     numbers = numpy_stream(seed, "lab stopping, real of a look", step)
     real, fake = data.sample(2 * per_side, numbers), _samples(generator, 2 * per_side, stream)
@@ -222,7 +206,7 @@ def _look(step: int, generator: torch.nn.Module, discriminator: torch.nn.Module,
     )
     many = _samples(generator, TRUTH_SAMPLES, stream)
     scores = mode_scores(many, data)
-    return Look(
+    return Evaluation(
         step=step,
         own_value=float(pairing.value(real_logits[second], fake_logits[second])),
         implied_jsd=(value + math.log(4)) / 2,

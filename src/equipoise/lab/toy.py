@@ -1,4 +1,4 @@
-"""A small game in one dimension that several experiments play: the project's own networks, Adam, and `train_step`."""
+"""A small game in one dimension for several experiments: the package's own networks, Adam, and `train_step`."""
 
 from __future__ import annotations
 
@@ -39,14 +39,13 @@ def discriminator_network(*, seed: int, width: int = 32) -> nn.Module:
 
 
 def player(network: nn.Module, learning_rate: float) -> Player:
-    """A player with Adam as this project uses it: without a first moment."""
+    """A player with Adam as in the presets: without a first moment."""
     return Player(network, torch.optim.Adam(network.parameters(), lr=learning_rate, betas=(0.0, 0.99)))
 
 
 def draw_batch(draw: Draw, size: int, *, stream: torch.Generator, latents: int = LATENTS) -> Batch:
-    """Real samples and latents for one turn."""
-    real = draw(size, stream)
-    return Batch(real=real, latents=torch.randn(size, latents, generator=stream))
+    """Real samples and latents for one update."""
+    return Batch(real=draw(size, stream), latents=torch.randn(size, latents, generator=stream))
 
 
 def two_modes(count: int, stream: torch.Generator) -> Tensor:

@@ -1,27 +1,25 @@
 r"""Where do the expectations of V come from when there is only a batch, and is 1/m the probability of a sample?
 
 `V_hat` is a mean over m independent draws of each side: right on average at every m, and off by about
-`sqrt(var(a)/m + var(b)/m)` in any single batch. 1/m is the weight of a draw. When rows are drawn with other chances
+`sqrt(var(a)/m + var(b)/m)` in any single batch. 1/m is the weight of a draw. When rows are drawn with other probabilities
 than the data's, importance weights bring the data's V back.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from equipoise import objectives
-from equipoise.lab.base import text_table
+from equipoise.lab.base import Result, drawn, table_of
 from equipoise.objectives.value import Weighting, value_function
-from equipoise.plotting.style import FAKE_COLOUR, REAL_COLOUR, REFERENCE_LINE, label_axes, new_figure
+from equipoise.plotting.style import FAKE_COLOUR, REAL_COLOUR, REFERENCE_LINE, label_axes
 from equipoise.randomness import torch_stream
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 BATCH_SIZES = (1, 2, 4, 16, 64, 256, 1024)
 REPEATS = 1500
@@ -45,7 +43,7 @@ class SizeRow:
         spread: standard deviation of the estimates from batch to batch.
         predicted_spread: what one over root m predicts, exactly, by quadrature; to first order if self-normalised.
         stated_error: root mean square of the standard errors that single batches state; `None` at m = 1.
-        coverage: share of 95 % intervals that hold the exact V; `None` at m = 1.
+        coverage: fraction of 95 % intervals that hold the exact V; `None` at m = 1.
     """
 
     way: str
@@ -59,9 +57,10 @@ class SizeRow:
 
 
 @dataclass(frozen=True)
-class ValueResult:
+class ValueResult(Result):
     """Estimates of V against batch size."""
 
+    experiment: ClassVar[str] = "value"
     question: ClassVar[str] = "Why is a batch loss V, and what does one over m have to do with it?"
 
     exact: float
@@ -70,87 +69,70 @@ class ValueResult:
 
     def to_text(self) -> str:
         """Mean, bias and spread by batch size."""
-        body = (
-            [
-                row.way,
-                str(row.batch_size),
-                f"{row.mean:.4f}",
-                f"{row.mean - self.exact:+.4f}",
-                f"{row.mean_error:.4f}",
-                f"{row.spread:.4f}",
-                f"{row.predicted_spread:.4f}",
-                "none" if row.stated_error is None else f"{row.stated_error:.4f}",
-                "" if row.coverage is None else f"{100 * row.coverage:.1f} %",
-            ]
-            for row in self.rows
-        )
-        header = ["real rows", "m", "mean of V_hat", "bias", "+-", "spread", "1/sqrt(m) law", "stated error", "covered"]
+        columns = {
+            "real rows": "{.way}",
+            "m": "{.batch_size}",
+            "mean of V_hat": "{.mean:.4f}",
+            "bias": lambda row: f"{row.mean - self.exact:+.4f}",
+            "+-": "{.mean_error:.4f}",
+            "spread": "{.spread:.4f}",
+            "predicted": "{.predicted_spread:.4f}",
+            "stated error": lambda row: "none" if row.stated_error is None else f"{row.stated_error:.4f}",
+            "covered": lambda row: "" if row.coverage is None else f"{100 * row.coverage:.1f} %",
+        }
         return "\n".join(
             [
                 f"p = N(0, 1), q = N(1, 1), best discriminator: V = {self.exact:.6f} nats exactly. {self.repeats} batches "
                 "of each size.",
                 "Weighted rows were drawn with probability proportional to exp(x) and weighted back by exp(-x).",
                 "",
-                text_table(header, body),
+                table_of(self.rows, columns),
             ]
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Every number of the table."""
-        return {
-            "experiment": "value",
-            "question": self.question,
-            "exact": self.exact,
-            "repeats": self.repeats,
-            "rows": [asdict(row) for row in self.rows],
-        }
-
-    def figure(self) -> Figure:
-        """Mean and spread of the estimate; spread against the law; bias."""
-        with new_figure(10.6, 3.7, title="The value function from a batch of m draws a side") as figure:
-            left, middle, right = figure.subplots(1, 3)
-            left.axhline(self.exact, **REFERENCE_LINE)
-            for shift, (way, _) in zip((0.86, 1.0, 1.16), WAYS, strict=True):
-                rows = [row for row in self.rows if row.way == way]
-                sizes = np.array([row.batch_size for row in rows], dtype=float)
-                spread = np.array([row.spread for row in rows])
-                bias = np.array([row.mean - self.exact for row in rows])
-                colour = _COLOURS[way]
-                left.errorbar(
-                    sizes * shift,
-                    self.exact + bias,
-                    spread,
-                    fmt="o",
-                    markersize=3.5,
-                    color=colour,
-                    label=way,
-                    linewidth=1.2,
-                )
-                middle.plot(sizes, spread, "o", markersize=3.5, color=colour)
-                middle.plot(sizes, [row.predicted_spread for row in rows], color=colour, linewidth=1)
-                right.errorbar(
-                    sizes * shift,
-                    bias,
-                    [1.96 * row.mean_error for row in rows],
-                    fmt="o",
-                    markersize=3.5,
-                    color=colour,
-                    linewidth=1.2,
-                )
-            right.axhline(0.0, **REFERENCE_LINE)
-            left.legend(loc="lower right", fontsize=7.5)
-            label_axes(left, "Mean ± one standard deviation", x="batch size m", y="estimate of V, nats")
-            label_axes(middle, "Spread (dots) falls like 1/√m (lines)", x="batch size m", y="standard deviation, nats")
-            label_axes(right, "Bias, with its 95 % interval", x="batch size m", y="mean estimate - V, nats")
-            middle.set_yscale("log")
-            middle.set_yticks((0.02, 0.05, 0.1, 0.2, 0.5))
-            middle.set_yticklabels(("0.02", "0.05", "0.1", "0.2", "0.5"))
-            for axes in (left, middle, right):
-                axes.set_xscale("log", base=4)
-                axes.set_xticks(BATCH_SIZES)
-                axes.set_xticklabels([str(size) for size in BATCH_SIZES], fontsize=7)
-                axes.minorticks_off()
-        return figure
+    @drawn(10.6, 3.7, title="The value function from a batch of m draws a side")
+    def figure(self, figure: Figure) -> None:
+        """Mean and spread of the estimate; spread against 1/sqrt(m); bias."""
+        left, middle, right = figure.subplots(1, 3)
+        left.axhline(self.exact, **REFERENCE_LINE)
+        for shift, (way, _) in zip((0.86, 1.0, 1.16), WAYS, strict=True):
+            rows = [row for row in self.rows if row.way == way]
+            sizes = np.array([row.batch_size for row in rows], dtype=float)
+            spread = np.array([row.spread for row in rows])
+            bias = np.array([row.mean - self.exact for row in rows])
+            colour = _COLOURS[way]
+            left.errorbar(
+                sizes * shift,
+                self.exact + bias,
+                spread,
+                fmt="o",
+                markersize=3.5,
+                color=colour,
+                label=way,
+                linewidth=1.2,
+            )
+            middle.plot(sizes, spread, "o", markersize=3.5, color=colour)
+            middle.plot(sizes, [row.predicted_spread for row in rows], color=colour, linewidth=1)
+            right.errorbar(
+                sizes * shift,
+                bias,
+                [1.96 * row.mean_error for row in rows],
+                fmt="o",
+                markersize=3.5,
+                color=colour,
+                linewidth=1.2,
+            )
+        right.axhline(0.0, **REFERENCE_LINE)
+        left.legend(loc="lower right", fontsize=7.5)
+        label_axes(left, "Mean ± one standard deviation", x="batch size m", y="estimate of V, nats")
+        label_axes(middle, "Spread (dots) falls like 1/√m (lines)", x="batch size m", y="standard deviation, nats")
+        label_axes(right, "Bias, with its 95 % interval", x="batch size m", y="mean estimate - V, nats")
+        middle.set_yscale("log")
+        middle.set_yticks((0.02, 0.05, 0.1, 0.2, 0.5), ("0.02", "0.05", "0.1", "0.2", "0.5"))
+        for axes in (left, middle, right):
+            axes.set_xscale("log", base=4)
+            axes.set_xticks(BATCH_SIZES, [str(size) for size in BATCH_SIZES], fontsize=7)
+            axes.minorticks_off()
 
 
 def value(*, seed: int = 0, repeats: int = REPEATS) -> ValueResult:
@@ -177,7 +159,7 @@ def best_logits(x: torch.Tensor) -> torch.Tensor:
 def exact_moments() -> tuple[float, dict[str, float]]:
     """V, and for each way the standard deviation of a batch of one, by quadrature.
 
-    Rows drawn with chances proportional to e^x have the density N(1, 1); the weight back is `e^(1/2 - x)`.
+    Rows drawn with probability proportional to e^x have the density N(1, 1); the weight back is `e^(1/2 - x)`.
     """
     objective = objectives.find("minimax")()
     assert objective.fake_term is not None
@@ -199,7 +181,7 @@ def _measure(
 ) -> SizeRow:
     objective = objectives.find("minimax")()
     stream = torch_stream(seed, f"lab value, {way}", size)
-    # Chances proportional to e^x turn N(0, 1) into N(1, 1).
+    # Probabilities proportional to e^x turn N(0, 1) into N(1, 1).
     shift = 0.0 if weighting is None else 1.0
     real = torch.randn(repeats, size, generator=stream, dtype=torch.float64) + shift
     fake = torch.randn(repeats, size, generator=stream, dtype=torch.float64) + 1.0

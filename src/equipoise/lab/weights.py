@@ -8,47 +8,26 @@ back V under the data's own density, of the same discriminator.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from equipoise import objectives
 from equipoise.data.sampler import WeightedDraws, balancing_weights
-from equipoise.lab.base import text_table
+from equipoise.lab.base import Result, drawn, table_of
+from equipoise.metrics.known import Mixture
 from equipoise.objectives.value import value_function
-from equipoise.plotting.style import FAKE_COLOUR, PALETTE, REAL_COLOUR, REFERENCE_LINE, label_axes, new_figure
+from equipoise.plotting.style import FAKE_COLOUR, PALETTE, REAL_COLOUR, REFERENCE_LINE, label_axes
 from equipoise.randomness import numpy_stream
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 ROWS, DRAWS = 50_000, 8_000
 MEANS, SHARES, DEVIATION = np.array([-1.5, 1.5]), np.array([0.9, 0.1]), 0.7
 TILT = 0.8
 WAYS = ("as they come", "classes balanced", "weight exp(0.8 x)")
 GENERATORS = ("data", "drawn")
-
-
-@dataclass(frozen=True)
-class Bells:
-    """A mixture of two normal densities with means `means` and shares `shares`, both of deviation `DEVIATION`."""
-
-    means: np.ndarray
-    shares: np.ndarray
-
-    def log_density(self, x: np.ndarray) -> np.ndarray:
-        """Natural logarithm. Shape `(n,)` to `(n,)`."""
-        from scipy.special import logsumexp
-
-        exponents = -(((x[:, None] - self.means) / DEVIATION) ** 2) / 2
-        return logsumexp(exponents + np.log(self.shares), axis=1) - math.log(DEVIATION * math.sqrt(2 * math.pi))
-
-    def sample(self, count: int, stream: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Values and classes. Shape `(count,)` each."""
-        classes = stream.choice(len(self.means), size=count, p=self.shares)
-        return self.means[classes] + DEVIATION * stream.standard_normal(count), classes
 
 
 @dataclass(frozen=True)
@@ -75,97 +54,77 @@ class WeightsRow:
 
 
 @dataclass(frozen=True)
-class WeightsResult:
+class WeightsResult(Result):
     """All rows."""
 
+    experiment: ClassVar[str] = "weights"
     question: ClassVar[str] = "What if my data are unbalanced, or I want some samples more often?"
 
     rows: tuple[WeightsRow, ...]
 
     def to_text(self) -> str:
         """V under both densities, exact and estimated."""
-
-        def pair(estimate: tuple[float, float]) -> str:
-            return f"{estimate[0]:.4f} +- {estimate[1]:.4f}"
-
-        body = (
-            [
-                r.way,
-                r.generator,
-                f"{r.exact_drawn:.4f}",
-                pair(r.estimate_drawn),
-                f"{r.exact_data:.4f}",
-                pair(r.estimate_known),
-                pair(r.estimate_self_normalised),
-            ]
-            for r in self.rows
-        )
-        header = [
-            "rows drawn",
-            "generator makes",
-            "V, drawn density",
-            "V_hat as drawn",
-            "V, data density",
-            "V_hat, known weights",
-            "V_hat, self-normalised",
-        ]
+        columns = {
+            "rows drawn": "{.way}",
+            "generator makes": "{.generator}",
+            "V, drawn density": "{.exact_drawn:.4f}",
+            "V_hat as drawn": "{0.estimate_drawn[0]:.4f} +- {0.estimate_drawn[1]:.4f}",
+            "V, data density": "{.exact_data:.4f}",
+            "V_hat, known weights": "{0.estimate_known[0]:.4f} +- {0.estimate_known[1]:.4f}",
+            "V_hat, self-normalised": "{0.estimate_self_normalised[0]:.4f} +- {0.estimate_self_normalised[1]:.4f}",
+        }
         return "\n".join(
             [
-                f"Two classes, shares {SHARES[0]:g} and {SHARES[1]:g}; {ROWS} rows, {DRAWS} draws; best discriminator "
+                f"Two classes of {SHARES[0]:.0%} and {SHARES[1]:.0%} of the rows; {ROWS} rows, {DRAWS} draws; best discriminator "
                 "between what is drawn and what is generated.",
                 "",
-                text_table(header, body),
+                table_of(self.rows, columns),
                 "",
                 f"V = -log 4 = {-math.log(4):.4f} is reached by the generator of the density that rows are drawn from, and "
                 "by no other.",
             ]
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """All rows."""
-        return {"experiment": "weights", "question": self.question, "rows": [asdict(row) for row in self.rows]}
-
-    def figure(self) -> Figure:
+    @drawn(10.4, 3.9, title="Class balancing and sample weights: V under which density?")
+    def figure(self, figure: Figure) -> None:
         """The densities drawn from; V and its estimates."""
         x = np.linspace(-4, 4, 401)
-        with new_figure(10.4, 3.9, title="Class balancing and sample weights: V under which density?") as figure:
-            left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
-            for way, colour in zip(WAYS, (REAL_COLOUR, PALETTE[2], PALETTE[3]), strict=True):
-                left.plot(x, np.exp(drawn_density(way).log_density(x)), color=colour, label=way)
-            left.legend(loc="upper right", fontsize=7.5)
-            label_axes(left, "Density that real rows are drawn from", x="x", y="density")
-            places = np.arange(len(self.rows))
-            right.axvline(-math.log(4), **REFERENCE_LINE)
-            right.text(-math.log(4), -0.62, " -log 4", fontsize=8, color="#5b626b", va="center")
-            for shift, exact, estimate, colour, name in (
-                (-0.14, "exact_drawn", "estimate_drawn", REAL_COLOUR, "density drawn from"),
-                (0.14, "exact_data", "estimate_known", FAKE_COLOUR, "data density, known weights"),
-            ):
-                values = np.array([getattr(row, estimate) for row in self.rows])
-                right.errorbar(
-                    values[:, 0],
-                    places + shift,
-                    xerr=1.96 * values[:, 1],
-                    fmt="o",
-                    markersize=4,
-                    color=colour,
-                    linewidth=1.2,
-                    label=name,
-                )
-                right.plot(
-                    [getattr(row, exact) for row in self.rows],
-                    places + shift,
-                    "|",
-                    markersize=11,
-                    color="#22262b",
-                    label="exact" if shift > 0 else None,
-                )
-            right.set_yticks(places)
-            right.set_yticklabels([f"{row.way};\ngenerator: {row.generator}" for row in self.rows], fontsize=7.5)
-            right.set_ylim(len(self.rows) - 0.5, -0.9)
-            right.legend(loc="upper right", fontsize=7.5)
-            label_axes(right, "V of the best discriminator for what is drawn", x="V, nats (bars: 95 % intervals)", y="")
-        return figure
+        left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
+        for way, colour in zip(WAYS, (REAL_COLOUR, PALETTE[2], PALETTE[3]), strict=True):
+            left.plot(x, drawn_density(way).density(x[:, None]), color=colour, label=way)
+        left.legend(loc="upper right", fontsize=7.5)
+        label_axes(left, "Density that real rows are drawn from", x="x", y="density")
+        places = np.arange(len(self.rows))
+        right.axvline(-math.log(4), **REFERENCE_LINE)
+        right.text(-math.log(4), -0.62, " -log 4", fontsize=8, color="#5b626b", va="center")
+        for shift, exact, estimate, colour, name in (
+            (-0.14, "exact_drawn", "estimate_drawn", REAL_COLOUR, "density drawn from"),
+            (0.14, "exact_data", "estimate_known", FAKE_COLOUR, "data density, known weights"),
+        ):
+            values = np.array([getattr(row, estimate) for row in self.rows])
+            right.errorbar(
+                values[:, 0],
+                places + shift,
+                xerr=1.96 * values[:, 1],
+                fmt="o",
+                markersize=4,
+                color=colour,
+                linewidth=1.2,
+                label=name,
+            )
+            right.plot(
+                [getattr(row, exact) for row in self.rows],
+                places + shift,
+                "|",
+                markersize=11,
+                color="#22262b",
+                label="exact" if shift > 0 else None,
+            )
+        labels = [f"{row.way};\ngenerator: {row.generator}" for row in self.rows]
+        right.set_yticks(places, labels, fontsize=7.5)
+        right.set_ylim(len(self.rows) - 0.5, -0.9)
+        right.legend(loc="upper right", fontsize=7.5)
+        label_axes(right, "V of the best discriminator for what is drawn", x="V, nats (bars: 95 % intervals)", y="")
 
 
 def weights(*, seed: int = 0) -> WeightsResult:
@@ -174,7 +133,9 @@ def weights(*, seed: int = 0) -> WeightsResult:
     Args:
         seed: of the rows and draws.
     """
-    values, classes = DATA.sample(ROWS, numpy_stream(seed, "lab weights, rows"))
+    stream = numpy_stream(seed, "lab weights, rows")
+    classes = stream.choice(len(MEANS), size=ROWS, p=SHARES)
+    values = MEANS[classes] + DEVIATION * stream.standard_normal(ROWS)
     return WeightsResult(
         tuple(
             _measure(way, generator, values, classes, seed)
@@ -185,21 +146,21 @@ def weights(*, seed: int = 0) -> WeightsResult:
     )
 
 
-DATA = Bells(MEANS, SHARES)
+DATA = Mixture("data", MEANS[:, None], DEVIATION, SHARES)
 
 
-def drawn_density(way: str) -> Bells:
+def drawn_density(way: str) -> Mixture:
     """What rows drawn in this way are samples of; `exp(t x) N(m, s)` is proportional to `N(m + t s^2, s)`."""
     if way == "as they come":
         return DATA
     if way == "classes balanced":
-        return Bells(MEANS, np.array([0.5, 0.5]))
+        return replace(DATA, weights=np.array([0.5, 0.5]))
     shares = SHARES * np.exp(TILT * MEANS)
-    return Bells(MEANS + TILT * DEVIATION**2, shares / shares.sum())
+    return replace(DATA, means=DATA.means + TILT * DEVIATION**2, weights=shares / shares.sum())
 
 
 def row_weights(way: str, values: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """The chance of each row, up to a factor."""
+    """The probability of each row, up to a factor."""
     if way == "as they come":
         return np.ones(len(values))
     return balancing_weights(classes) if way == "classes balanced" else np.exp(TILT * values)
@@ -209,23 +170,24 @@ def _measure(way: str, generator: str, values: np.ndarray, classes: np.ndarray, 
     objective = objectives.find("minimax")()
     assert objective.fake_term is not None
     drawn = drawn_density(way)
-    made = DATA if generator == "data" else drawn
+    generated = DATA if generator == "data" else drawn
 
     def best_logits(x: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(drawn.log_density(x) - made.log_density(x))
+        return torch.from_numpy(drawn.log_density(x[:, None]) - generated.log_density(x[:, None]))
 
     cells = np.linspace(-8, 8, 16_001)
     logits = best_logits(cells)
     real, fake = objective.real_term(logits).numpy(), objective.fake_term(logits).numpy()
 
-    def exact(density: Bells) -> float:
-        return float((np.exp(density.log_density(cells)) * real + np.exp(made.log_density(cells)) * fake).sum() * 1e-3)
+    def exact(density: Mixture) -> float:
+        on_real, on_fake = density.density(cells[:, None]) * real, generated.density(cells[:, None]) * fake
+        return float((on_real + on_fake).sum() * 1e-3)
 
-    chances = row_weights(way, values, classes)
-    rows = WeightedDraws(chances, seed=seed).indices(draw=0, batch_size=DRAWS)
-    importance = torch.from_numpy(chances.mean() / chances[rows])
+    wanted = row_weights(way, values, classes)
+    rows = WeightedDraws(wanted, seed=seed).indices(draw=0, batch_size=DRAWS)
+    importance = torch.from_numpy(wanted.mean() / wanted[rows])
     real_logits = best_logits(values[rows])
-    fake_logits = best_logits(made.sample(DRAWS, numpy_stream(seed, "lab weights, generated"))[0])
+    fake_logits = best_logits(generated.sample(DRAWS, numpy_stream(seed, "lab weights, generated"))[:, 0])
     as_drawn = value_function(objective, real_logits, fake_logits)
     known = value_function(objective, real_logits, fake_logits, weights=importance, weighting="known")
     normalised = value_function(objective, real_logits, fake_logits, weights=importance, weighting="self_normalised")

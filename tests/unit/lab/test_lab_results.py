@@ -14,7 +14,7 @@ QUICK = {
     "dirac": {"names": ()},
     "value": {"repeats": 20},
     "mse": {"steps": 10},
-    "turns": {"steps": 20, "seeds": 1},
+    "update-rules": {"steps": 20, "seeds": 1},
     "saturation": {"steps": 20},
     "stopping": {"steps": 10, "evaluations": 1, "per_side": 300},
 }

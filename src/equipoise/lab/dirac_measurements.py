@@ -1,4 +1,4 @@
-"""Combinations of rule, objective and stabiliser on the Dirac-GAN, and what is measured of each."""
+r"""Measurements on the Dirac-GAN: rates at the equilibrium, conditions on the step size, and what happens far from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from equipoise import objectives
 from equipoise.augmentation.instance_noise import instance_noise
 from equipoise.game import UpdateRule
 from equipoise.lab.dirac_game import DiracGame, spectral_radius
-from equipoise.lab.dirac_theory import closed_form, largest_stable_step, slopes_of
+from equipoise.lab.dirac_theory import closed_form, derivatives_of, largest_stable_step
 from equipoise.penalties.base import Penalty
 from equipoise.penalties.gradient_penalty import wgan_gp
 from equipoise.penalties.r1_r2 import r1, r2
@@ -21,11 +21,11 @@ NOISE_LEVEL = 0.8
 RULES: dict[str, UpdateRule] = {
     "simultaneous": UpdateRule("simultaneous"),
     "alternating": UpdateRule(),
-    "alternating, 5 D turns": UpdateRule(n_critic=5),
+    "alternating, n_critic 5": UpdateRule(n_critic=5),
     "extragradient": UpdateRule("extragradient"),
     "optimistic": UpdateRule("optimistic"),
     "consensus": UpdateRule("consensus"),
-    "consensus in turns": UpdateRule("alternating_consensus"),
+    "alternating consensus": UpdateRule("alternating_consensus"),
 }
 STABILISERS = ("none", "r1", "r2", "r1 + r2", "instance noise", "wgan_gp")
 
@@ -40,7 +40,7 @@ class Case:
         stabiliser: as in `STABILISERS`.
         closed_form: largest |eigenvalue| on paper.
         autodiff: the same, of the Jacobian that autodiff finds.
-        measured: growth per step in play; NaN where the update lacks an eigenbasis.
+        measured: growth per step in training; NaN where the update lacks an eigenbasis.
     """
 
     objective: str
@@ -66,12 +66,12 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Orbit:
-    """What alternating play does far from the equilibrium.
+    """Alternating updates far from the equilibrium.
 
     Attributes:
         objective: its name.
         radius: where it starts, at (radius, 0).
-        steps: how many were played.
+        steps: how many were made.
         drift: largest relative change of theta^2 + psi^2 - h c theta psi on the way.
         final_radius: sqrt(theta^2 + psi^2) at the end, relative to the start.
     """
@@ -85,7 +85,7 @@ class Orbit:
 
 @dataclass(frozen=True)
 class Escape:
-    """WGAN-GP, which has no Jacobian at psi = 0: the radius that play keeps after a start beside the equilibrium."""
+    """WGAN-GP, which has no Jacobian at psi = 0: the radius that training keeps after a start beside the equilibrium."""
 
     rule: str
     objective: str
@@ -95,7 +95,7 @@ class Escape:
 
 
 def game_of(objective: str, rule: str, stabiliser: str, *, step_size: float = STEP_SIZE) -> DiracGame:
-    """The game of one combination; both players with the same step size, plain descent."""
+    """The game of one combination; both players with the same step size, gradient descent."""
     penalties: dict[str, tuple[Penalty, ...]] = {
         "r1": (r1(GAMMA),),
         "r2": (r2(GAMMA),),
@@ -113,9 +113,9 @@ def game_of(objective: str, rule: str, stabiliser: str, *, step_size: float = ST
 
 
 def damping_of(objective: str, stabiliser: str) -> float:
-    """What a stabiliser adds to the field's own slope of psi, on paper."""
+    """What a stabiliser adds to the derivative of psi's gradient in psi, in closed form."""
     if stabiliser == "instance noise":
-        return NOISE_LEVEL**2 * slopes_of(objectives.find(objective)()).damping_per_variance
+        return NOISE_LEVEL**2 * derivatives_of(objectives.find(objective)()).damping_per_variance
     return {"none": 0.0, "r1": GAMMA, "r2": GAMMA, "r1 + r2": 2 * GAMMA}[stabiliser]
 
 
@@ -123,50 +123,50 @@ def measure_case(objective: str, rule: str, stabiliser: str, *, step_size: float
     """Growth per step of one combination, in three ways."""
     game = game_of(objective, rule, stabiliser, step_size=step_size)
     jacobian = game.update_jacobian()
-    on_paper = closed_form(
+    roots = closed_form(
         game.update_rule,
         step_size=step_size,
-        slopes=slopes_of(game.objective),
+        derivatives=derivatives_of(game.objective),
         damping=damping_of(objective, stabiliser),
     )
     return Case(
         objective,
         rule,
         stabiliser,
-        max(abs(root) for root in on_paper),
+        max(abs(root) for root in roots),
         spectral_radius(jacobian),
         game.growth(jacobian=jacobian),
     )
 
 
 def measure_orbit(objective: str, radius: float, *, steps: int = 1500) -> Orbit:
-    """Alternating play without penalty from (radius, 0), and what becomes of theta^2 + psi^2 - h c theta psi."""
+    """Alternating updates without penalty from (radius, 0), and the change of theta^2 + psi^2 - h c theta psi."""
     game = game_of(objective, "alternating", "none")
-    path = game.play(radius, 0.0, steps=steps)
-    kept = conserved(path, turn=STEP_SIZE * slopes_of(game.objective).rotation)
+    path = game.train(radius, 0.0, steps=steps)
+    kept = conserved(path, rate=STEP_SIZE * derivatives_of(game.objective).rotation)
     return Orbit(
         objective, radius, steps, float(np.abs(kept / kept[0] - 1).max()), float(np.linalg.norm(path[-1]) / radius)
     )
 
 
-def conserved(path: np.ndarray, *, turn: float) -> np.ndarray:
-    r"""theta^2 + psi^2 - h c theta psi, psi moving first. Constant for linear alternating play. Shape `(steps + 1,)`.
+def conserved(path: np.ndarray, *, rate: float) -> np.ndarray:
+    r"""theta^2 + psi^2 - h c theta psi, psi being updated first. Constant for alternating updates of a linear game. Shape `(steps + 1,)`.
 
     From `psi' = psi - h c theta` and `theta' = theta + h c psi'`: `theta^2 + psi^2 - h c theta psi` before and
-    `theta'^2 + psi'^2 - h c theta' psi'` after both equal `theta^2 + psi'^2 + h c theta psi'`. Wasserstein play is
-    linear everywhere; the logistic games are so near the equilibrium only.
+    `theta'^2 + psi'^2 - h c theta' psi'` after both equal `theta^2 + psi'^2 + h c theta psi'`. The Wasserstein game
+    is linear everywhere; the logistic games are so near the equilibrium only.
 
     Args:
         path: theta and psi after every step. Shape `(steps + 1, 2)`.
-        turn: h c.
+        rate: h c.
     """
     theta, psi = path.T
-    return theta**2 + psi**2 - turn * theta * psi
+    return theta**2 + psi**2 - rate * theta * psi
 
 
 def measure_escape(objective: str, rule: str, *, start: float = 1e-3, steps: int = 300) -> Escape:
-    """Play with WGAN-GP from next to the equilibrium; the range of the radius over the second half."""
-    path = game_of(objective, rule, "wgan_gp").play(start, start, steps=steps)
+    """Train with WGAN-GP from next to the equilibrium; the range of the radius over the second half."""
+    path = game_of(objective, rule, "wgan_gp").train(start, start, steps=steps)
     radius = np.linalg.norm(path[steps // 2 :], axis=1)
     return Escape(rule, objective, start, float(radius.min()), float(radius.max()))
 
@@ -183,7 +183,9 @@ def measure_thresholds() -> list[Threshold]:
     rows = []
     for rule, objective, stabiliser, formula in conditions:
         limit = largest_stable_step(
-            RULES[rule], slopes=slopes_of(objectives.find(objective)()), damping=damping_of(objective, stabiliser)
+            RULES[rule],
+            derivatives=derivatives_of(objectives.find(objective)()),
+            damping=damping_of(objective, stabiliser),
         )
         below, above = (game_of(objective, rule, stabiliser, step_size=s * limit).growth() for s in (0.9, 1.1))
         rows.append(Threshold(rule, objective, stabiliser, formula, limit, below, above))
@@ -191,7 +193,7 @@ def measure_thresholds() -> list[Threshold]:
 
 
 def trajectories() -> dict[str, tuple[tuple[float, float], ...]]:
-    """Paths for the picture, from (1, 0), at twice the step size, so that a turn is visible."""
+    """Paths for the figure, from (1, 0), at twice the step size, so that the rotation is visible."""
     wanted = {
         f"{rule} / {kind}": (rule, kind)
         for kind in ("none", "r1")
@@ -204,6 +206,6 @@ def trajectories() -> dict[str, tuple[tuple[float, float], ...]]:
         f"minimax / {kind}": game_of("minimax", "alternating", kind, step_size=0.2)
         for kind in ("none", "r1", "wgan_gp", "instance noise")
     }
-    games["minimax / lifting noise"] = replace(games["minimax / instance noise"], noise=instance_noise(NOISE_LEVEL))
-    paths = {name: game.play(1.0, 0.0, steps=300 if "minimax" in name else 120) for name, game in games.items()}
+    games["minimax / decaying noise"] = replace(games["minimax / instance noise"], noise=instance_noise(NOISE_LEVEL))
+    paths = {name: game.train(1.0, 0.0, steps=300 if "minimax" in name else 120) for name, game in games.items()}
     return {name: tuple((float(theta), float(psi)) for theta, psi in path) for name, path in paths.items()}
