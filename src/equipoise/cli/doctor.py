@@ -1,4 +1,4 @@
-"""`equipoise doctor`: what this machine offers, for a first look and for a bug report."""
+"""`equipoise doctor`: what this machine offers, for a first impression and for a bug report."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from equipoise.cli.terminal import print_json, readable_bytes
 PURPOSE_OF_EXTRA = {
     "data": "the built-in data sets mnist5k and diamonds",
     "docs": "building the documentation site",
-    "extractors": "well-known image networks as members of the referee (untested)",
-    "onnx": "frozen image networks from an ONNX file as members of the referee",
+    "extractors": "well-known image networks as features of the referee (untested)",
+    "onnx": "frozen image networks from an ONNX file as features of metrics and of the referee",
     "tensorboard": "TensorBoard events in each run folder",
     "test": "the test suite",
 }
@@ -114,8 +114,10 @@ def devices() -> list[dict[str, str]]:
     found = []
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
-            facts = torch.cuda.get_device_properties(index)
-            found.append({"name": f"cuda:{index}", "what": f"{facts.name}, {readable_bytes(facts.total_memory)}"})
+            properties = torch.cuda.get_device_properties(index)
+            found.append(
+                {"name": f"cuda:{index}", "what": f"{properties.name}, {readable_bytes(properties.total_memory)}"}
+            )
     if torch.backends.mps.is_available():
         found.append({"name": "mps", "what": "Apple GPU (untested; ask for it with --device mps)"})
     found.append({"name": "cpu", "what": f"{platform.processor() or platform.machine()}, torch {torch.__version__}"})

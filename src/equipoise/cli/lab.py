@@ -24,10 +24,10 @@ def lab(
 ) -> None:
     """Answer a question about GANs by an experiment with a known answer.
 
-    Prints a table; with --outdir also writes it, its numbers and its picture. Every call gives the same numbers.
+    Prints a table; with --outdir also writes it, its numbers and its figure. Every call gives the same numbers.
 
     \b
-    Example: does play converge? Then every figure of the documentation.
+    Example: does the game converge? Then every figure of the documentation.
       equipoise lab dirac
       equipoise lab --all --outdir figures/
     """

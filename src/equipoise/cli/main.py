@@ -49,7 +49,7 @@ def equipoise(
     """Train a GAN on your own data, and ask with held-out data how far it is from equilibrium.
 
     \b
-    Example: ten minutes on a folder of pictures, then 64 new ones, then the verdict.
+    Example: ten minutes on a folder of images, then 64 new ones, then the verdict.
       equipoise train cats/ --minutes 10 --outdir runs/cats
       equipoise sample runs/cats -n 64 -o new-cats/
       equipoise judge runs/cats

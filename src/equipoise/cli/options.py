@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from equipoise.errors import ConfigError
 
-
-class Device(StrEnum):
-    """Where tensors live; `auto` takes CUDA where there is one, else the CPU; Apple's GPU has to be asked for."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    MPS = "mps"
-
-
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    typer.Option("--device", help="Where to compute; auto takes CUDA where there is one, else the CPU."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. objective.name=hinge; repeatable."),
+]
+Preset = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A complete configuration to start from.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder that 'equipoise train' made.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
@@ -47,19 +45,6 @@ Last = Annotated[
     typer.Option("--last", help="Use the last checkpoint, also where the run keeps the best one (--keep-best)."),
 ]
 TrustCode = Annotated[bool, typer.Option("--trust-code", help="Run Python code that the run's configuration names.")]
-
-
-def one_length(steps: int | None, minutes: float | None) -> None:
-    """Refuse two answers to the same question, and a time that is none."""
-    if steps is not None and minutes is not None:
-        raise ConfigError(
-            "--steps, --minutes",
-            "both are given.",
-            "A run has one length: a number of steps or a time.",
-            "Leave one of them out.",
-        )
-    if minutes is not None and not 0 < minutes < float("inf"):
-        raise ConfigError("--minutes", f"{minutes:g} is no time to train for.", "Expected a number above 0.")
 
 
 def probability(name: str, value: float) -> None:

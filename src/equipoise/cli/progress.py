@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Fields = Mapping[str, float | str | None]
 
 SECONDS_BETWEEN_LINES = 10.0  # arbitrary: a log of an hour's run stays readable
-SECONDS_BETWEEN_DRAWINGS = 0.1  # ten pictures a second look live; more would cost training time
+SECONDS_BETWEEN_DRAWINGS = 0.1  # ten times a second seems live; more would cost training time
 STEPS_REMEMBERED = 50  # updates over which the rate is measured: recent speed, not that of the start
 
 
@@ -29,13 +29,15 @@ def terminal_progress(*, quiet: bool = False, stream: TextIO | None = None) -> P
     """The progress display that suits where stderr goes."""
     target = sys.stderr if stream is None else stream
     if quiet:
-        return Silence()
+        from equipoise.training.progress import Progress
+
+        return Progress()
     return Bar() if target.isatty() else Lines(target)
 
 
 @contextmanager
 def injection_progress(*, quiet: bool = False, stream: TextIO | None = None) -> Iterator[Callable[[str, int], None]]:
-    """Who is told of what the referee measures at length, such as each defect that it plants: one line that changes
+    """Who is told of what the referee measures at length, such as each defect that it injects: one line that changes
     on a terminal, one for each kind of defect elsewhere."""
     target, kinds, started = sys.stderr if stream is None else stream, list[str](), time.monotonic()
 
@@ -53,22 +55,6 @@ def injection_progress(*, quiet: bool = False, stream: TextIO | None = None) -> 
         if kinds and target.isatty():
             target.write("\r\x1b[2K")
             target.flush()
-
-
-class Silence:
-    """No progress: `--quiet`."""
-
-    def start(self, total_steps: int, start_step: int, description: str) -> None:
-        del total_steps, start_step, description
-
-    def update(self, step: int, fields: Fields) -> None:
-        del step, fields
-
-    def message(self, text: str) -> None:
-        del text
-
-    def close(self) -> None:
-        return None
 
 
 class Pace:

@@ -1,4 +1,4 @@
-"""`equipoise sample`: new pictures, rows or points from a trained generator."""
+"""`equipoise sample`: new images, rows or points from a trained generator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sample(
             "-o",
             "--output",
             metavar="PATH",
-            help="A new folder for pictures (or a .zip or .npy file), a new .csv, .parquet or .npy file otherwise.  "
+            help="A new folder for images (or a .zip or .npy file), a new .csv, .parquet or .npy file otherwise.  "
             "[default: RUN's name with '-samples']",
         ),
     ] = None,
@@ -50,7 +50,7 @@ def sample(
     They are written in the form of the data that it was trained on.
 
     \b
-    Example: 64 pictures and a sheet of them; 10,000 rows of a table.
+    Example: 64 images and a grid of them; 10,000 rows of a table.
       equipoise sample runs/cats -n 64 -o new-cats/
       equipoise sample runs/diamonds -n 10000 -o new-diamonds.parquet
     """
@@ -70,7 +70,7 @@ def sample(
         return
     print(f"{count} samples of {run} at step {gan.step}: {target}")
     if len(written) > 1:
-        print(f"sheet: {written[-1]}")
+        print(f"grid: {written[-1]}")
 
 
 def free_target(run: Path, output: Path | None, *, wanted: str | None, usual: str) -> Path:

@@ -1,4 +1,4 @@
-"""`equipoise sweep`: a grid of runs, and what they look like beside each other."""
+"""`equipoise sweep`: a grid of runs, compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from equipoise.cli.options import AsJson, Device, Minutes, Quiet, Steps, one_length
+from equipoise.cli.options import AsJson, Device, Minutes, Preset, Quiet, Settings, Steps
 from equipoise.cli.progress import terminal_progress
 from equipoise.cli.terminal import print_json
 from equipoise.errors import EXIT_UNEXPECTED, visible
@@ -38,25 +38,20 @@ def sweep(
         Path, typer.Option("--outdir", metavar="DIR", help="Folder of the sweep; given again, it goes on.")
     ],
     seeds: Annotated[
-        int, typer.Option("--seeds", metavar="N", min=1, help="Play each combination N times, with seeds 0 to N-1.")
+        int, typer.Option("--seeds", metavar="N", min=1, help="Train each combination N times, with seeds 0 to N-1.")
     ] = 1,
     jobs: Annotated[
         int, typer.Option("--jobs", metavar="N", min=1, help="Runs at once, in processes that share the threads.")
     ] = 1,
     steps: Steps = None,
     minutes: Minutes = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting for all runs; repeatable."),
-    ] = None,
-    device: Annotated[Device, typer.Option("--device", help="Where to compute.")] = Device.AUTO,
-    preset: Annotated[
-        str | None, typer.Option("--preset", metavar="NAME", help="A complete configuration to start from.")
-    ] = None,
+    settings: Settings = None,
+    device: Device = "auto",
+    preset: Preset = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Play every combination of settings, and compare.
+    """Train every combination of settings, and compare.
 
     Each run is an ordinary run folder in DIR. The same command again skips what is finished and resumes what was
     stopped. DIR/comparison.html sets the runs beside each other; on grid25 and ring8 with their true distance from
@@ -70,7 +65,6 @@ def sweep(
     All combinations are checked before the first run starts. A run that fails does not stop the others; it is named
     at the end, and the exit code is 1.
     """
-    one_length(steps, minutes)
     from equipoise.experiment.sweep.run import sweep as run_sweep
 
     progress = terminal_progress(quiet=quiet)
@@ -83,7 +77,7 @@ def sweep(
         settings=settings or [],
         steps=steps,
         minutes=minutes,
-        device=device.value,
+        device=device,
         preset=preset,
         progress=progress,
     )
@@ -98,7 +92,9 @@ def show(found: Sweep, *, as_json: bool) -> None:
         print_json(found.to_json())
         return
     print(visible(found.comparison.to_text().rstrip()))
-    print(f"\nruns  {len(found.trained)} trained, {len(found.skipped)} were finished before, {len(found.failed)} failed")
+    print(
+        f"\nruns  {len(found.trained)} trained, {len(found.skipped)} were finished before, {len(found.failed)} failed"
+    )
     print(f"page  {found.page}")
     for name, text in found.failed.items():
         print(f"failed: {name}: {text}", file=sys.stderr)

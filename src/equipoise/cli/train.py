@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from equipoise.cli.options import AsJson, Device, Minutes, Quiet, RunPath, Steps, TrustCode, one_length, positive
+from equipoise.cli.options import (
+    AsJson,
+    Device,
+    Minutes,
+    Preset,
+    Quiet,
+    RunPath,
+    Settings,
+    Steps,
+    TrustCode,
+    positive,
+)
 from equipoise.cli.progress import terminal_progress
 from equipoise.cli.terminal import print_json, readable_bytes, readable_seconds
 from equipoise.errors import visible
@@ -18,27 +29,7 @@ if TYPE_CHECKING:
     from equipoise.experiment.config.schema import RunConfig
     from equipoise.experiment.forecast import Forecast
     from equipoise.experiment.generator import Gan
-
-
-class OnCollapse(StrEnum):
-    """What to do about play that has collapsed."""
-
-    ROLLBACK = "rollback"
-    STOP = "stop"
-    CONTINUE = "continue"
-
-
-class Goal(StrEnum):
-    """What ends a run before its last step."""
-
-    NOT_DISTINGUISHED = "not-distinguished"
-
-
-class Balance(StrEnum):
-    """What is drawn equally often."""
-
-    NONE = "none"
-    CLASSES = "classes"
+    from equipoise.training.progress import Progress
 
 
 def train(
@@ -46,7 +37,7 @@ def train(
         str,
         typer.Argument(
             metavar="DATA",
-            help="A folder or zip of pictures, a CSV, Parquet, .npy or .npz file, or a built-in name: "
+            help="A folder or zip of images, a CSV, Parquet, .npy or .npz file, or a built-in name: "
             "digits, grid25, ring8, swiss-roll, mnist5k, diamonds.",
         ),
     ],
@@ -57,14 +48,11 @@ def train(
     steps: Steps = None,
     minutes: Minutes = None,
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")] = None,
-    device: Annotated[Device, typer.Option("--device", help="Where to compute.")] = Device.AUTO,
+    device: Device = "auto",
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="A configuration, such as a run's config.yaml.")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. objective.name=hinge; repeatable."),
-    ] = None,
+    settings: Settings = None,
     sample_weight: Annotated[
         str | None,
         typer.Option(
@@ -74,21 +62,20 @@ def train(
         ),
     ] = None,
     balance: Annotated[
-        Balance | None, typer.Option("--balance", help="Draw every class equally often in training.")
+        Literal["none", "classes"] | None,
+        typer.Option("--balance", help="Draw every class equally often in training."),
     ] = None,
-    preset: Annotated[
-        str | None, typer.Option("--preset", metavar="NAME", help="A complete configuration to start from.")
-    ] = None,
+    preset: Preset = None,
     on_collapse: Annotated[
-        OnCollapse | None,
+        Literal["rollback", "stop", "continue"] | None,
         typer.Option(
             "--on-collapse",
-            help="When the referee's looks say that play has collapsed or diverged.  [default: continue]",
+            help="When an interim evaluation says that training has collapsed or diverged.  [default: continue]",
         ),
     ] = None,
     until: Annotated[
-        Goal | None,
-        typer.Option("--until", help="End at the first look of the referee that finds no difference."),
+        Literal["not-distinguished"] | None,
+        typer.Option("--until", help="End at the first interim evaluation that finds no difference."),
     ] = None,
     margin: Annotated[
         float | None,
@@ -126,7 +113,6 @@ def train(
     Ctrl-C stops after the current step with a checkpoint, says how to resume, and exits with 130; a second Ctrl-C
     stops at once.
     """
-    one_length(steps, minutes)
     positive("--margin", margin)
     from equipoise.distributed import process_group
     from equipoise.experiment.forecast import forecast_config
@@ -135,15 +121,14 @@ def train(
     from equipoise.experiment.train import train as train_configuration
 
     group = process_group()
-
     asked = list(settings or [])
     if sample_weight is not None:
         asked.append(f"data.sample_weight={json.dumps(sample_weight)}")  # quoted: a column may be called '1'
     if balance is not None:
-        asked.append(f"data.balance={balance.value}")
+        asked.append(f"data.balance={balance}")
     if on_collapse is not None:
-        asked.append(f"recovery.on_collapse={on_collapse.value}")
-    asked += evaluation_settings(None if until is None else until.value, margin, keep_best)
+        asked.append(f"recovery.on_collapse={on_collapse}")
+    asked += evaluation_settings(until, margin, keep_best)
     planned = plan_run(
         data,
         config_file=config,
@@ -151,22 +136,19 @@ def train(
         steps=steps,
         minutes=minutes,
         seed=seed,
-        device=device.value,
+        device=device,
         preset_wanted=preset,
     )
     if dry_run:
         chosen, forecast = forecast_config(planned)
-        if not group.is_main:
-            return
-        show_plan(chosen, forecast, as_json=as_json)
+        if group.is_main:
+            show_plan(chosen, forecast, as_json=as_json)
         return
-    progress = terminal_progress(quiet=quiet or not group.is_main)
-    try:
-        gan = train_configuration(planned.config, outdir, data=planned.data, progress=progress)
-    finally:
-        progress.close()
-    if group.is_main:
-        show_run(gan, as_json=as_json)
+    watch(
+        lambda progress: train_configuration(planned.config, outdir, data=planned.data, progress=progress),
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 def resume(
@@ -191,18 +173,28 @@ def resume(
       equipoise resume runs/digits
       equipoise resume runs/digits --steps 20000
     """
-    one_length(steps, minutes)
-    from equipoise.distributed import process_group
     from equipoise.experiment.resume import resume as resume_run
 
-    group = process_group()
+    watch(
+        lambda progress: resume_run(
+            run, steps=steps, minutes=minutes, trust_code=trust_code, force=force, progress=progress
+        ),
+        as_json=as_json,
+        quiet=quiet,
+    )
 
-    progress = terminal_progress(quiet=quiet or not group.is_main)
+
+def watch(run: Callable[[Progress], Gan], *, as_json: bool, quiet: bool) -> None:
+    """Show how far a run has come while it trains, and in the end what it made; of many processes, the first one."""
+    from equipoise.distributed import process_group
+
+    is_main = process_group().is_main
+    progress = terminal_progress(quiet=quiet or not is_main)
     try:
-        gan = resume_run(run, steps=steps, minutes=minutes, trust_code=trust_code, force=force, progress=progress)
+        gan = run(progress)
     finally:
         progress.close()
-    if group.is_main:
+    if is_main:
         show_run(gan, as_json=as_json)
 
 

@@ -66,7 +66,7 @@ def pictures_run(shelf) -> Path:
     return run
 
 
-def test_training_ends_by_naming_the_run_the_sheet_and_the_report(equipoise, shelf, tmp_path):
+def test_training_ends_by_naming_the_run_the_samples_and_the_report(equipoise, shelf, tmp_path):
     run = tmp_path / "run"
     outcome = equipoise("train", shelf / "points.npy", "--steps", 3, "--outdir", run, *SMALL)
     assert outcome.code == 0, outcome.err
@@ -221,7 +221,7 @@ def test_a_table_comes_back_with_its_columns_and_types(equipoise, table_run, she
     assert set(drawn["cut"]) <= set(trained["cut"])
 
 
-def test_pictures_come_as_files_with_a_sheet(equipoise, pictures_run, tmp_path):
+def test_images_come_as_files_with_a_grid(equipoise, pictures_run, tmp_path):
     outcome = equipoise("sample", pictures_run, "-n", 9, "-o", tmp_path / "new")
     assert outcome.code == 0, outcome.err
     pictures = [path for path in (tmp_path / "new").rglob("*.png") if path.name != "sheet.png"]

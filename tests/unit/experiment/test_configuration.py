@@ -163,7 +163,10 @@ def test_a_device_that_is_not_there_is_refused(points):
 
 def test_presets_follow_the_kind_and_the_size_of_the_data():
     table = TableSpace(columns=(), blocks=())
-    names = [domain_of(space.kind).preset_name(space) for space in (PointSpace(2), table, ImageSpace(1, 8, 8), ImageSpace(3, 32, 32))]
+    names = [
+        domain_of(space.kind).preset_name(space)
+        for space in (PointSpace(2), table, ImageSpace(1, 8, 8), ImageSpace(3, 32, 32))
+    ]
     assert names == ["points", "table", "small-images", "images"]
 
 
