@@ -99,6 +99,7 @@ def resume(
         ConfigError: a part that was given as an object is not given again.
         OutOfMemory: the message says what to lower.
     """
+    require_one_budget(steps, minutes)
     run = open_run_folder(folder)
     config = read_run_config(run)
     parts, named = sort_parts(
@@ -115,7 +116,6 @@ def resume(
     refuse(_other_names(config, named), where=str(run.path))
     if data is None:
         require_path(config, where=str(run.path))
-    require_one_budget(steps, minutes)
     group = process_group()
     with explaining_memory(config), locked(run.path) if group.is_main else nullcontext():
         torch.set_num_threads(config.runtime.threads)

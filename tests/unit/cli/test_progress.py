@@ -16,7 +16,7 @@ from equipoise.cli.progress import (
     rate_text,
     terminal_progress,
 )
-from equipoise.referee.sensitivity import SEEN
+from equipoise.referee.sensitivity import MEASURED
 from equipoise.training.progress import Progress
 
 
@@ -111,16 +111,16 @@ def test_the_trend_and_the_referees_last_word_are_shown_beside_the_value(clock):
     assert live_text(fields, pace) == "value -0.6931  referee distinguished, at least 0.210 nats  trend improving"
 
 
-def test_planting_is_told_once_for_each_kind_in_a_log_and_on_one_line_of_a_terminal():
+def test_injection_is_told_once_for_each_kind_in_a_log_and_on_one_line_of_a_terminal():
     for is_terminal in (False, True):
         stream = io.StringIO()
         stream.isatty = lambda is_terminal=is_terminal: is_terminal
         with injection_progress(stream=stream) as tell:
             for trials, kind in enumerate(["shift", "shift", "noise"]):
-                tell(SEEN.format(kind), trials)
+                tell(MEASURED.format(kind), trials)
         said = stream.getvalue()
         assert said.count("\n") == (0 if is_terminal else 2) and said.count("\r") == (4 if is_terminal else 0)
-        assert "measuring what would be seen: planting 'noise' (2 so far, " in said
+        assert "measuring sensitivity: injecting 'noise' (2 so far, " in said
     with injection_progress(quiet=True, stream=stream) as tell:
         tell("shift", 0)
     assert stream.getvalue() == said
