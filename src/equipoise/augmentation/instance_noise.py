@@ -3,8 +3,8 @@ r"""Instance noise: normal noise on real and on generated samples alike, which d
 .. math::
     x' = x + \sigma \epsilon, \qquad \epsilon \sim N(0, I)
 
-It gives two densities that need not overlap a common support, and it bends the discriminator's best answer where the
-game without it only turns (THEORY, section 4).
+It gives two densities that need not overlap a common support, and damps a game that circles the
+equilibrium without it (THEORY, section 4).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a step is computed: a stepper plays one step of a game with given batches and says what happened.
+"""How a step is computed: a stepper updates both players by one step on given batches and says what happened.
 
 A trainer steps behind this protocol, so that another way to compute the same step takes the eager one's place.
 """
@@ -37,7 +37,7 @@ class Stepper(Protocol):
 
 @dataclass(frozen=True)
 class EagerStepper:
-    """Plays each step with `train_step`, operation by operation."""
+    """Makes each step with `train_step`, operation by operation."""
 
     discriminator: Player
     generator: Player

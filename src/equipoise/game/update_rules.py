@@ -2,7 +2,7 @@ r"""Update rules: in which order the players are updated, and what they do with 
 
 `alternating` updates the discriminator `n_critic` times, then the generator; `simultaneous` updates both from gradients at
 the same weights. Beyond these two, write `w` for both players' weights and `v(w)` for the gradient of each player's loss in
-its own weights. No function has `v` as its gradient, so following it turns around the equilibrium instead of going there
+its own weights. No function has `v` as its gradient, so following it circles the equilibrium instead of going there
 (THEORY, section 4). With step size `h`:
 
 - extragradient takes the gradient at extrapolated weights: `w - h v(w - h v(w))`;

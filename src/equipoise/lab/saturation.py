@@ -141,18 +141,18 @@ class SaturationResult(Result):
         )
         label_axes(
             right,
-            f"A run: {self.live[-1].step} turns against a fixed generator",
+            f"A run: {self.live[-1].step} updates against a fixed generator",
             x="mean D(G(z)): the discriminator grows surer to the right",
             y="norm of the generator's gradient",
         )
 
 
 def saturation(*, seed: int = 0, steps: int = STEPS) -> SaturationResult:
-    """Differentiate the generator's losses on paper and in a run.
+    """Differentiate the generator's losses in closed form and in a run.
 
     Args:
         seed: of networks and samples.
-        steps: discriminator turns in the run.
+        steps: discriminator updates in the run.
     """
     return SaturationResult(
         gradients=tuple(gradient_row(logit) for logit in LOGITS),
@@ -168,13 +168,13 @@ def gradient_row(logit: float) -> GradientRow:
         lambda logits: objectives.find("nonsaturating")().generator_loss(logits.detach(), logits),
         lambda logits: -torch.log(torch.sigmoid(logits) + EPSILON).mean(),
     )
-    slopes = [_slope(loss, logit) for loss in losses]
-    return GradientRow(logit, float(torch.sigmoid(torch.tensor(logit, dtype=torch.float64))), *slopes)
+    derivatives = [_derivative(loss, logit) for loss in losses]
+    return GradientRow(logit, float(torch.sigmoid(torch.tensor(logit, dtype=torch.float64))), *derivatives)
 
 
-def _slope(loss: Callable[[Tensor], Tensor], logit: float) -> float:
-    place = torch.tensor([logit], dtype=torch.float64, requires_grad=True)
-    (derivative,) = torch.autograd.grad(loss(place), place)
+def _derivative(loss: Callable[[Tensor], Tensor], logit: float) -> float:
+    point = torch.tensor([logit], dtype=torch.float64, requires_grad=True)
+    (derivative,) = torch.autograd.grad(loss(point), point)
     return float(derivative)
 
 

@@ -48,7 +48,7 @@ class Evaluation:
 
     Attributes:
         step: after which.
-        own_value: V of the pairing game that the training discriminator plays for, on fresh samples; -log 2 at p = q.
+        own_value: V of the pairing game that the training discriminator maximises, on fresh samples; -log 2 at p = q.
         implied_jsd: what that discriminator implies: (V + log 4)/2 of its logits minus an offset fitted on others.
         true_jsd: between the generator's density and the data's, in bins of half a mode's standard deviation.
         referee_bound: lower confidence bound (95 %) of a fresh referee.

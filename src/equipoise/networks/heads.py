@@ -23,7 +23,7 @@ def one_hot_entries(space: Space) -> int:
 class SampleHead(nn.Module):
     """Raw numbers to samples: points as they are, images through a leaky clip, rows with their categories drawn.
 
-    The leaky clip is the identity on [-1, 1] and has slope `OVERSHOOT` outside. A tanh can shut off the
+    The leaky clip is the identity on [-1, 1] and has the derivative `OVERSHOOT` outside. A tanh can shut off the
     generator's gradient for good (seen with the convolutional pair, whose gradient fell from 2.5 to 0.001 within 100
     steps); no bound at all leaves scans, which are full of pure black and white, with a noisy background. What remains
     beyond [-1, 1] is clipped where samples are decoded.
@@ -60,7 +60,7 @@ class SampleHead(nn.Module):
 
 
 def leaky_clip(raw: Tensor) -> Tensor:
-    """x on [-1, 1]; beyond, +-1 plus `OVERSHOOT` times the excess. The slope is never 0."""
+    """x on [-1, 1]; beyond, +-1 plus `OVERSHOOT` times the excess. The derivative is never 0."""
     return raw.clamp(-1, 1).lerp(raw, OVERSHOOT)
 
 

@@ -57,7 +57,7 @@ def squared_directional_derivative(
 
     Args:
         discriminator: maps samples to logits, each sample independently.
-        samples: where to look. Shape `(batch, *sample_shape)`.
+        samples: where to differentiate. Shape `(batch, *sample_shape)`.
         step_size: eps, in units of the samples.
         randomness: the stream for the directions.
         group: the processes that share the batch.

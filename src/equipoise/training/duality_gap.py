@@ -34,6 +34,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise.entries import finite
 from equipoise.game.player import Player
 from equipoise.game.step import Batch, Generate, augmented, discriminator_loss, generator_loss
 from equipoise.objectives.value_change import Influences, change_of_value, influences, standard_error
@@ -84,10 +85,10 @@ def duality_gap(
         "generator_gain": change_of_value(weaker, base),
         "gap": change_of_value(weaker, stronger),
     }
-    row: dict[str, Any] = {"steps": steps, "rows": len(real), "value": _finite(base.value)}
-    row["value_standard_error"] = _finite(standard_error([base.real, base.fake]))
+    row: dict[str, Any] = {"steps": steps, "rows": len(real), "value": finite(base.value)}
+    row["value_standard_error"] = finite(standard_error([base.real, base.fake]))
     for name, (gain, error) in gains.items():
-        row |= {name: _finite(gain), f"{name}_standard_error": _finite(error)}
+        row |= {name: finite(gain), f"{name}_standard_error": finite(error)}
     return row
 
 
@@ -189,8 +190,3 @@ def _update(player: Player, loss: Tensor, rate: float) -> None:
         parameter.grad = gradient
     player.optimizer.step()
     player.optimizer.zero_grad(set_to_none=True)
-
-
-def _finite(number: float | None) -> float | None:
-    """The number, or `None` where JSON has no word for it."""
-    return None if number is None or not math.isfinite(number) else number
