@@ -73,7 +73,7 @@ def test_a_missing_mode_and_narrow_modes_of_the_grid_are_found():
         assert verdict.jsd_lower_bound_nats > least
 
 
-def test_the_training_classifiers_blindness_does_not_blind_the_referee():
+def test_the_training_discriminators_blindness_does_not_reach_the_referee():
     # The finding behind the project: every mode found, 99.9 % of high quality, and yet a JSD of 0.2.
     stream, grid = np.random.default_rng(0), grid25()
     verdict = judge(
@@ -87,7 +87,7 @@ def test_the_training_classifiers_blindness_does_not_blind_the_referee():
 
 
 @pytest.mark.slow
-def test_fifty_evaluations_at_perfect_generators_rarely_cry_wolf():
+def test_fifty_evaluations_at_perfect_generators_rarely_give_a_false_alarm():
     classifiers, plan = [available()["quadratic"]], plan_evaluations(5000, evaluations=50)
     alarms = 0
     for run in range(20):

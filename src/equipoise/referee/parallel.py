@@ -37,7 +37,8 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     Raises:
         Exception: that of a job that failed, the earliest of them if there are several; jobs that have not begun by
             then are left out.
-        KeyboardInterrupt: the caller was interrupted; it is raised in the jobs, too, as soon as they are back in Python.
+        KeyboardInterrupt: the caller was interrupted; it is raised in the jobs, too, as soon as they are back in
+            Python.
     """
     workers = min(cores(), len(jobs))
     if workers < 2:

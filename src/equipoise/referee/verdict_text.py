@@ -281,7 +281,7 @@ def _sensitivity(verdict: Content) -> list[str]:
             f"- Two parts of the real data take the sides, so {per_side:,} is what there is; this verdict had "
             f"{whole:,} a side and would have found smaller ones. More real samples make the measurement finer."
         )
-    for name, nats, ends in sorted(detectable_effects(verdict), key=lambda each: _infinite_if_none(each[1])):
+    for name, nats, ends in sorted(detectable_effects(verdict), key=lambda each: (each[1] is None, each[1])):
         low, high = ("any" if end is None else f"{end:.2g}" for end in ends)
         size = "not at any size tried" if nats is None else f"from {_nats(nats)} on (between {low} and {high})"
         lines.append(f"- {name}: {size}")
@@ -314,10 +314,6 @@ def _interval(verdict: Content, name: str) -> str:
     low, high = number_at(verdict, f"{name}_low"), number_at(verdict, f"{name}_high")
     text = percent(number_at(verdict, name), 1)
     return text if low is None or high is None else f"{text} ({percent(low, 1)} to {percent(high, 1)})"
-
-
-def _infinite_if_none(nats: float | None) -> float:
-    return math.inf if nats is None else nats
 
 
 def _nats(value: float) -> str:

@@ -118,7 +118,7 @@ def test_points_of_another_dimension_are_refused():
 def test_points_and_images_are_not_judged_against_each_other(numbers):
     real = Dataset("points", np.zeros((5, 2)), source="points")
     with pytest.raises(DataError, match="holds images, while points holds points"):
-        aligned_values(real, Dataset("images", images(numbers, 1, 8), source="pictures"))
+        aligned_values(real, Dataset("images", images(numbers, 1, 8), source="images"))
 
 
 def test_a_generator_that_gives_one_colour_or_no_value_is_distinguished_not_refused(numbers, tmp_path):
@@ -144,7 +144,7 @@ def test_one_row_is_told_how_many_a_verdict_needs(equipoise, numbers, tmp_path):
 def test_what_was_skipped_or_changed_while_reading_is_in_the_verdict(numbers, tmp_path):
     write_samples(images(numbers, 1, 8), tmp_path / "real")
     write_samples(images(numbers, 3, 16), tmp_path / "fake")
-    sorted((tmp_path / "fake").glob("0*.png"))[2].write_bytes(b"no picture")
+    sorted((tmp_path / "fake").glob("0*.png"))[2].write_bytes(b"no image")
     verdict = judge_sources(tmp_path / "real", tmp_path / "fake")
     said = [finding.statement for finding in verdict.findings if finding.check == "inputs"]
     assert any("Generated side: Skipped 1 of 30" in text for text in said)
@@ -154,7 +154,7 @@ def test_what_was_skipped_or_changed_while_reading_is_in_the_verdict(numbers, tm
 
 @pytest.mark.slow
 def test_the_conclusion_is_the_same_whatever_the_cache_holds(numbers, tmp_path):
-    """Injected for a margin, the sensitivity is in the cache; a verdict without one shows it and goes by the floor."""
+    """Injected for a margin, the sensitivity is in the cache; a verdict without one shows it and goes by the theoretical one."""
     real, fake = (
         pd.DataFrame({"size": numbers.normal(size=ROWS), "kind": numbers.choice(list("xyz"), ROWS)}) for _ in range(2)
     )
@@ -209,7 +209,7 @@ def test_samples_that_give_a_side_away_are_named_by_their_files(numbers, tmp_pat
     dark, bright = (numbers.integers(low, low + 100, (120, 1, 8, 8), dtype=np.uint8) for low in (0, 150))
     for name, side in (("real", dark), ("fake", bright)):
         write_samples(side, tmp_path / name)
-    sorted((tmp_path / "real").glob("0*.png"))[2].write_bytes(b"no picture")
+    sorted((tmp_path / "real").glob("0*.png"))[2].write_bytes(b"no image")
     verdict = judge_sources(tmp_path / "real", tmp_path / "fake")
     rows = [row for finding in verdict.findings for row in finding.rows if "sample" in row]
     assert len(rows) == 12 and {row["side"] for row in rows} == {"real", "generated"}

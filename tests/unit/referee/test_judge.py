@@ -33,7 +33,7 @@ def table(count: int, seed: int) -> pd.DataFrame:
     )
 
 
-def pictures(count: int, seed: int) -> np.ndarray:
+def blobs(count: int, seed: int) -> np.ndarray:
     stream = np.random.default_rng(seed)
     centre = stream.uniform(2, 6, (count, 2, 1, 1))
     rows, columns = np.mgrid[:8, :8]
@@ -45,7 +45,7 @@ def points(count: int, seed: int) -> np.ndarray:
     return gaussian(3).sample(count, np.random.default_rng(seed))
 
 
-MAKERS = {"points": points, "images": pictures, "table": table}
+MAKERS = {"points": points, "images": blobs, "table": table}
 
 
 @pytest.mark.parametrize("kind", MAKERS)
@@ -68,10 +68,10 @@ def test_shifted_points_are_distinguished_with_a_bound_below_the_truth():
     assert verdict.accuracy.low < verdict.accuracy.estimate < verdict.accuracy.high
 
 
-def test_blurred_pictures_are_distinguished():
-    fake = pictures(1000, 1).astype(float)
+def test_blurred_images_are_distinguished():
+    fake = blobs(1000, 1).astype(float)
     fake[..., 1:] = (fake[..., 1:] + fake[..., :-1]) / 2
-    assert judge(pictures(1000, 0), fake.astype(np.uint8), kind="images").conclusion == Conclusion.DISTINGUISHED
+    assert judge(blobs(1000, 0), fake.astype(np.uint8), kind="images").conclusion == Conclusion.DISTINGUISHED
 
 
 def test_columns_drawn_from_their_own_marginals_are_distinguished():
@@ -150,11 +150,11 @@ def test_equivalence_needs_a_margin_and_a_measured_resolution():
     assert conclude(rejects=False, margin_nats=0.02, sensitivity=injected) == Conclusion.EQUIVALENT
     assert conclude(rejects=False, margin_nats=0.012, sensitivity=injected) == Conclusion.TOO_LITTLE_DATA
     assert conclude(rejects=True, margin_nats=0.02, sensitivity=injected) == Conclusion.DISTINGUISHED
-    floor = Sensitivity("theoretical", 0.002)
-    assert conclude(rejects=False, margin_nats=0.02, sensitivity=floor) == Conclusion.NOT_DISTINGUISHED
+    theoretical = Sensitivity("theoretical", 0.002)
+    assert conclude(rejects=False, margin_nats=0.02, sensitivity=theoretical) == Conclusion.NOT_DISTINGUISHED
 
 
-def test_a_verdict_becomes_plain_json_a_page_a_picture_and_html():
+def test_a_verdict_becomes_plain_json_a_page_a_plot_and_html():
     verdict = judge(points(400, 0), points(300, 1) + 1, kind="points")
     stored = json.loads(json.dumps(verdict.to_json(), allow_nan=False))
     assert stored["conclusion"] == "distinguished"
@@ -184,9 +184,9 @@ def test_columns_in_another_order_are_compared_by_name():
 
 def test_images_of_different_size_and_type_are_refused_by_name():
     with pytest.raises(DataError, match=r"\(1, 8, 8\).*\(1, 4, 4\)"):
-        judge(pictures(50, 0), pictures(50, 1)[:, :, :4, :4], kind="images")
+        judge(blobs(50, 0), blobs(50, 1)[:, :, :4, :4], kind="images")
     with pytest.raises(DataError, match="uint8"):
-        judge(pictures(50, 0), pictures(50, 1) / 255, kind="images")
+        judge(blobs(50, 0), blobs(50, 1) / 255, kind="images")
 
 
 def test_an_empty_side_an_unknown_kind_and_bad_options_are_refused():

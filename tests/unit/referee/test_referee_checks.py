@@ -137,7 +137,7 @@ def test_the_class_that_gives_itself_away_is_named_and_an_absent_one_too():
 
 
 @pytest.mark.parametrize("kind", ["points", "images"])
-def test_the_picture_shows_the_samples_that_give_each_side_away(kind):
+def test_the_plot_shows_the_most_discriminative_samples(kind):
     stream = np.random.default_rng(0)
     shape = (200, 2) if kind == "points" else (200, 3, 6, 6)
     sides = [stream.integers(0, 200, shape) + shift for shift in (0, 50)]

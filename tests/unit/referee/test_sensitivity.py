@@ -67,7 +67,7 @@ def test_the_quick_measurement_gives_every_injected_kind_a_size_above_the_theore
     assert "measured by injecting" in first.to_text().replace("\n  ", " ")
 
 
-def blind(first, second, seed):
+def guessing(first, second, seed):
     return np.zeros(100), np.zeros(100)
 
 
@@ -130,15 +130,15 @@ def test_the_sensitivity_is_that_of_no_more_samples_than_the_verdict_had(monkeyp
 
 def test_guessing_and_a_perfect_classifier_have_margins_of_a_common_size():
     """Of neither does the evidence vary, and a margin in its standard errors must not be thousands for it."""
-    blind, sure = np.zeros(400), np.full(400, 6.0)
-    assert evidence_margin(blind, blind, confidence=0.95) == pytest.approx(math.log(0.05))
+    guessing, sure = np.zeros(400), np.full(400, 6.0)
+    assert evidence_margin(guessing, guessing, confidence=0.95) == pytest.approx(math.log(0.05))
     assert evidence_margin(sure, -sure, confidence=0.95) == 10
 
 
 @pytest.mark.parametrize("repeats", [1, 5])
-def test_a_classifier_that_is_blind_now_and_then_does_not_hide_a_defect_that_others_see(repeats):
-    """Below the size that is seen some choices are blind and others guess: as on digits, where a shift of two thirds
-    of the pictures counted as never seen, because the two looked as if margins varied by thousands."""
+def test_a_classifier_that_guesses_now_and_then_does_not_hide_a_defect_that_others_find(repeats):
+    """Below the size that is found some classifiers say nothing and others guess: as on digits, where a shift of two thirds
+    of the images counted as never found, because the two looked as if margins varied by thousands."""
     stream = np.random.default_rng(0)
     counts = iter(range(10**6))
 
@@ -163,15 +163,15 @@ def test_a_classifier_that_is_blind_now_and_then_does_not_hide_a_defect_that_oth
     assert jsd_of_contamination(0.1) < low <= found.by_defect_nats["shift"] <= high < jsd_of_contamination(0.5)
 
 
-def test_a_defect_that_is_never_seen_makes_equivalence_impossible():
+def test_a_defect_that_is_never_found_makes_equivalence_impossible():
     found = measure_sensitivity(
-        sides("points", 400), kind="points", test=blind, classifiers=quick(), per_side=200, confidence=0.95
+        sides("points", 400), kind="points", test=guessing, classifiers=quick(), per_side=200, confidence=0.95
     )
     assert all(math.isinf(nats) for nats in found.by_defect_nats.values())
     assert conclude(rejects=False, margin_nats=0.69, sensitivity=found) == Conclusion.TOO_LITTLE_DATA
 
 
-def test_a_dependence_that_could_be_seen_is_not_called_absent():
+def test_a_dependence_that_could_be_found_is_not_called_absent():
     def sees_only_whole_independence(first, second, seed):
         correlation = abs(np.corrcoef(second.T)[0, 1])
         certain = np.full(100, 2.0 if correlation < 0.1 else 0.0)
@@ -183,7 +183,7 @@ def test_a_dependence_that_could_be_seen_is_not_called_absent():
     options = {"kind": "points", "classifiers": quick(), "per_side": 1000, "confidence": 0.95}
     found = measure_sensitivity(real, test=sees_only_whole_independence, **options)
     assert found.absent == () and math.isinf(found.by_defect_nats["broken dependence"])
-    assert measure_sensitivity(real, test=blind, **options).absent == ("broken dependence",)
+    assert measure_sensitivity(real, test=guessing, **options).absent == ("broken dependence",)
 
 
 def test_equivalent_names_the_kind_of_difference_that_was_absent():
@@ -211,7 +211,7 @@ def test_a_kept_sensitivity_is_used_again_and_a_broken_one_is_measured_again(tmp
 
     def test(first, second, seed):
         calls.append(seed)
-        return blind(first, second, seed)
+        return guessing(first, second, seed)
 
     options = {"kind": "points", "test": test, "classifiers": quick(), "per_side": 100, "confidence": 0.95}
     first = measure_sensitivity(sides("points", 200), cache=tmp_path, **options)
@@ -242,13 +242,13 @@ def test_a_kept_sensitivity_is_used_again_and_a_broken_one_is_measured_again(tmp
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
     taken = tmp_path / "file"
     taken.write_text("not a folder")
-    options = {"kind": "points", "test": blind, "classifiers": quick(), "per_side": 100, "confidence": 0.95}
+    options = {"kind": "points", "test": guessing, "classifiers": quick(), "per_side": 100, "confidence": 0.95}
     assert measure_sensitivity(sides("points", 200), cache=taken / "below", **options).trials > 0
 
 
 def test_nothing_is_kept_for_classifiers_without_identity(tmp_path):
     stranger = replace(available()["quadratic"], name="mine", fit=lambda real, fake, seed: None)
-    options = {"kind": "points", "test": blind, "per_side": 100, "confidence": 0.95, "cache": tmp_path}
+    options = {"kind": "points", "test": guessing, "per_side": 100, "confidence": 0.95, "cache": tmp_path}
     measure_sensitivity(sides("points", 200), classifiers=[stranger], **options)
     assert not list(tmp_path.iterdir())
     measure_sensitivity(sides("points", 200), classifiers=[replace(stranger, identity="abc")], **options)

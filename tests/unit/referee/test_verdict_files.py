@@ -88,7 +88,7 @@ def test_a_listed_sample_is_the_one_at_its_position():
             np.testing.assert_array_equal(side[row["sample"]], [row["x0"], row["x1"]])
 
 
-def test_the_picture_of_a_table_names_its_columns_and_survives_their_signs():
+def test_the_plot_of_a_table_names_its_columns_and_survives_their_signs():
     stream = np.random.default_rng(0)
     real, fake = (
         pd.DataFrame({"price $x_1$": stream.normal(shift, 1, 500), "b": stream.integers(0, 3, 500)}) for shift in (0, 1)

@@ -27,6 +27,7 @@ def table_preparation(real: pd.DataFrame, fake: pd.DataFrame) -> Preparation:
     columns = [_column_plan(name, real[name], fake[name]) for name in real.columns]
     fitted = [_side_by_side([plan.read(side[plan.name])[0] for plan in columns], len(side)) for side in (real, fake)]
     directions = _directions_for_distances(np.concatenate(fitted))
+    mixed_columns = [column for plan in columns for column in plan.mixed_columns]
 
     def prepare(frame: pd.DataFrame) -> Rows:
         blocks = [plan.read(frame[plan.name]) for plan in columns]
@@ -35,9 +36,9 @@ def table_preparation(real: pd.DataFrame, fake: pd.DataFrame) -> Preparation:
             numbers=numbers,
             positions=np.round(numbers @ directions, POSITION_DIGITS),
             mixed=_side_by_side([mixed for _, mixed in blocks], len(frame)),
-            is_category=tuple(flag for plan in columns for flag in plan.is_category),
-            names=tuple(name for plan in columns for name in plan.mixed_names),
-            levels=tuple(levels for plan in columns for levels in plan.levels),
+            is_category=tuple(levels is not None for _, levels in mixed_columns),
+            names=tuple(name for name, _ in mixed_columns),
+            levels=tuple(levels or () for _, levels in mixed_columns),
         )
 
     return prepare
@@ -62,16 +63,9 @@ class NumberPlan:
     marks_fractions: bool
 
     @property
-    def is_category(self) -> tuple[bool, ...]:
-        return (False,) * len(self.mixed_names)
-
-    @property
-    def mixed_names(self) -> tuple[str, ...]:
-        return (self.name, f"{self.name} (is whole)") if self.marks_fractions else (self.name,)
-
-    @property
-    def levels(self) -> tuple[tuple[str, ...], ...]:
-        return ((),) * len(self.mixed_names)
+    def mixed_columns(self) -> tuple[tuple[str, None], ...]:
+        """Name of each column for trees, and `None` for its levels: it has none."""
+        return ((self.name, None), (f"{self.name} (is whole)", None))[: 1 + self.marks_fractions]
 
     def read(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         """Columns for linear classifiers and for trees."""
@@ -102,16 +96,9 @@ class CategoryPlan:
     codes: dict[str, int]
 
     @property
-    def is_category(self) -> tuple[bool, ...]:
-        return (True,)
-
-    @property
-    def mixed_names(self) -> tuple[str, ...]:
-        return (self.name,)
-
-    @property
-    def levels(self) -> tuple[tuple[str, ...], ...]:
-        return ((*self.codes, "(any other)"),)
+    def mixed_columns(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Name and levels of the one column for trees."""
+        return ((self.name, (*self.codes, "(any other)")),)
 
     def read(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         """Columns for linear classifiers and for trees."""
