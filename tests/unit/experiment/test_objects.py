@@ -429,6 +429,6 @@ def test_names_are_taken_as_in_a_configuration(points, tmp_path):
     )
     config = gan.config
     assert (config.objective.name, config.penalties[0].options, config.python) == ("least_squares", {"weight": 0.3}, {})
-    assert config.augmentation.instance_noise.level == 0.1
+    assert config.augmentation == {"instance_noise": {}}
     assert (config.optimizers.generator.name, config.optimizers.discriminator.learning_rate) == ("SGD", 0.01)
     assert eq.load(gan.folder).sample(2).shape == (2, 2)

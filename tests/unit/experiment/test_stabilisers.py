@@ -36,6 +36,16 @@ def test_instance_noise_is_off_unless_it_is_asked_for(points):
     assert trainer.augmentation.name == "instance_noise" and trainer.augmentation.strength(0, 10) == 0.2
 
 
+def test_every_augmentation_can_be_named(points):
+    import equipoise.augmentation as augmentations
+
+    for name in augmentations.available():
+        config, trainer = built(points, f"augmentation.{name}={{}}")
+        assert trainer.augmentation.name == name and config.augmentation[name] == {}
+    _, trainer = built(points, "augmentation={'equipoise.augmentation.instance_noise:instance_noise': {level: 0.3}}")
+    assert trainer.augmentation.strength(0, 10) == 0.3
+
+
 def test_a_clip_norm_shortens_the_steps_of_its_player_only(points):
     _, trainer = built(
         points,
@@ -110,8 +120,12 @@ def test_automatic_gamma_without_a_penalty_that_has_one_is_refused(points):
     ("setting", "where"),
     [
         ("optimizers.generator.clip_norm=0", "optimizers.generator.clip_norm"),
-        ("augmentation.instance_noise.level=-1", "augmentation.instance_noise.level"),
-        ("augmentation.instance_noise.decay_fraction=2", "augmentation.instance_noise.decay_fraction"),
+        ("augmentation.instance_noise.level=-1", "instance noise: level -1"),
+        ("augmentation.instance_noise.decay_fraction=2", "decay_fraction 2"),
+        ("augmentation.instance_noise.level=much", "'instance_noise' refuses them"),
+        ("augmentation={shift: {}, instance_noise: {}}", "shift and instance_noise are asked for"),
+        ("augmentation.shft={}", "Did you mean 'shift'"),
+        ("augmentation.shift=3", "augmentation.shift"),
         ("augmentation.instance_noise.levl=1", "Did you mean 'level'"),
         ("penalties=[{name: consistency, options: {augmentation: shft}}]", "Did you mean 'shift'"),
     ],

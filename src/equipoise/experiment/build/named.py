@@ -13,7 +13,7 @@ import equipoise.objectives as objectives
 import equipoise.penalties as penalties
 from equipoise.augmentation import Augmentation
 from equipoise.errors import ConfigError, nearest
-from equipoise.experiment.config.schema import AugmentationConfig, PartConfig
+from equipoise.experiment.config.schema import PartConfig
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
 
@@ -23,10 +23,21 @@ def build_objective(part: PartConfig, *, trusted: bool = True) -> Objective:
     return _made(part, objectives.find, "objective", Objective, trusted=trusted)
 
 
-def build_augmentation(section: AugmentationConfig) -> Augmentation | None:
-    """The augmentation that a configuration asks for, if any."""
-    options = section.instance_noise
-    return None if options is None else augmentations.find("instance_noise")(**options.model_dump())
+def build_augmentation(section: Mapping[str, Any], *, trusted: bool = True) -> Augmentation | None:
+    """The augmentation that a configuration asks for, if any.
+
+    Raises:
+        ConfigError: there is no such augmentation, it refuses its options, or two are asked for.
+    """
+    asked = [PartConfig(name=name, options=options) for name, options in section.items() if options is not None]
+    if len(asked) > 1:
+        raise ConfigError(
+            "augmentation",
+            f"{' and '.join(part.name for part in asked)} are asked for.",
+            "Expected one augmentation.",
+            "Choose one, or write one that does both.",
+        )
+    return _made(asked[0], augmentations.find, "augmentation", Augmentation, trusted=trusted) if asked else None
 
 
 def build_penalty(part: PartConfig, index: int, *, trusted: bool = True) -> Penalty:

@@ -69,7 +69,7 @@ def build_trainer(
         penalties=terms,
         networks=[("generator", generator), ("discriminator", discriminator)],
     )
-    augmentation = parts.fresh_augmentation() or build_augmentation(config.augmentation)
+    augmentation = parts.fresh_augmentation() or build_augmentation(config.augmentation, trusted=trusted)
     for part in terms if augmentation is None else (*terms, augmentation):
         part.place_state(device)
     labels = data.train_labels() if classes else None

@@ -14,7 +14,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -112,20 +111,6 @@ class OptimizersConfig(Section):
     generator: OptimizerConfig
     discriminator: OptimizerConfig
     lr_schedule: Schedule = Schedule()
-
-
-class InstanceNoiseConfig(Section):
-    """Noise on real and generated samples alike, as long as both players see them."""
-
-    level: NonNegativeFloat = Field(0.1, description="Standard deviation at the first step, in units of the samples.")
-    final: NonNegativeFloat = Field(0.0, description="Standard deviation after the decay.")
-    decay_fraction: float = Field(1.0, gt=0, le=1, description="Fraction of the run over which it decays.")
-
-
-class AugmentationConfig(Section):
-    """What both players see in place of the bare samples."""
-
-    instance_noise: InstanceNoiseConfig | None = None
 
 
 class EmaConfig(Section):
@@ -234,7 +219,11 @@ class RunConfig(Section):
         description="Factor on the weight of r1 and r2 over the run. 'gamma: auto' asks for weights and decay from the "
         "spread of the training data; the numbers that it finds are stored.",
     )
-    augmentation: AugmentationConfig = AugmentationConfig()
+    augmentation: dict[str, dict[str, Any] | None] = Field(
+        default_factory=lambda: {"instance_noise": None},
+        description="What both players see in place of the bare samples: one augmentation, by name or by import path, "
+        "with its factory's options; null is none.",
+    )
     training: TrainingConfig
     optimizers: OptimizersConfig
     ema: EmaConfig = EmaConfig()
