@@ -135,10 +135,12 @@ def draw_band(
     axes.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0)
 
 
-def draw_histogram(axes: Axes, heights: np.ndarray, edges: np.ndarray, colour: str) -> None:
+def draw_histogram(
+    axes: Axes, heights: np.ndarray, edges: np.ndarray, colour: str, *, label: str | None = None
+) -> None:
     """A histogram through which another one can be seen."""
     axes.stairs(heights, edges, fill=True, color=colour, alpha=0.28, linewidth=0)
-    axes.stairs(heights, edges, color=colour, linewidth=1.2)
+    axes.stairs(heights, edges, color=colour, linewidth=1.2, label=label)
 
 
 def draw_line(

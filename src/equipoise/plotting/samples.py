@@ -50,6 +50,24 @@ def image_grid(images: np.ndarray, *, columns: int | None = None) -> Image.Image
     return to_image(grid)
 
 
+def surest_grid(
+    sides: tuple[np.ndarray, np.ndarray], logits: tuple[np.ndarray, np.ndarray], *, columns: int
+) -> Image.Image:
+    """Two rows of images: real ones that a classifier was surest are real, and generated ones that it was surest are not.
+
+    Args:
+        sides: real and generated images, uint8 `(n, channels, height, width)`.
+        logits: what the classifier said of them, positive for real.
+        columns: images of each side; the row of a side with fewer ends in white.
+    """
+    shown = []
+    for images, own, sign in zip(sides, logits, (1, -1), strict=True):
+        surest = np.argsort(-sign * own, kind="stable")[:columns]
+        blank = np.full((columns - len(surest), *images.shape[1:]), BACKGROUND, dtype=np.uint8)
+        shown += [images[surest], blank]
+    return image_grid(np.concatenate(shown), columns=columns)
+
+
 def to_image(image: np.ndarray) -> Image.Image:
     """A PIL image of uint8 `(channels, height, width)`."""
     return Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(np.moveaxis(image, 0, -1)))

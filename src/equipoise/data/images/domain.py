@@ -16,7 +16,7 @@ from equipoise.data.images.encoder import ImageEncoder, levels_of
 from equipoise.data.images.judging import ImageJudging
 from equipoise.data.store.cache import Entry
 from equipoise.data.training_rows import TrainingRows
-from equipoise.plotting.samples import image_grid
+from equipoise.plotting.samples import image_grid, surest_grid
 from equipoise.plotting.style import save_figure
 from equipoise.spaces import ImageSpace, sample_size, space_from_json
 
@@ -118,14 +118,8 @@ class ImageDomain(ImageJudging, Domain):
         self, scored: tuple[np.ndarray, np.ndarray], scores: tuple[np.ndarray, np.ndarray], path: Path
     ) -> None:
         """Two rows: the real images that looked most real, and the generated ones that looked most generated."""
-        if not len(scored[0]):
-            return
-        lines = []
-        for images, logits, sign in zip(scored, scores, (1, -1), strict=True):
-            surest = np.argsort(-sign * logits, kind="stable")[:GRID_COLUMNS]
-            blank = np.full((GRID_COLUMNS - len(surest), *images.shape[1:]), 255, dtype=np.uint8)
-            lines += [images[surest], blank]
-        save_figure(image_grid(np.concatenate(lines), columns=GRID_COLUMNS), path)
+        if len(scored[0]):
+            save_figure(surest_grid(scored, scores, columns=GRID_COLUMNS), path)
 
 
 def _in_colour(images: np.ndarray) -> np.ndarray:

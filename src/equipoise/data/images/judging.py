@@ -11,6 +11,8 @@ from equipoise.data.images.classifier_inputs import flat_pixels, image_preparati
 from equipoise.data.images.corruptions import image_corruptions, swapped_halves
 from equipoise.data.judging import JUDGING, Corruption, Preparation, Values, array_keys, refuse_other_shape
 from equipoise.errors import DataError
+from equipoise.plotting.samples import surest_grid
+from equipoise.plotting.style import PALETTE
 
 _SHOWN = 10
 """Images of each side in a verdict's plot."""
@@ -64,18 +66,10 @@ class ImageJudging:
         def draw(panel: Any) -> None:
             """The images of each side that the classifier was surest of, and the map of regions where that was made."""
             shown, map_panel = panel.subfigures(1, 2, width_ratios=[3, 1]) if regions else (panel, None)
-            grid = shown.subplots(2, _SHOWN, squeeze=False)
-            for line, images, logits, sign, name in zip(
-                grid, scored, scores, (1, -1), ("surest real", "surest generated"), strict=True
-            ):
-                order = np.argsort(-sign * logits, kind="stable")
-                for place, axes in enumerate(line):
-                    axes.set_axis_off()
-                    if place < len(order):
-                        image = images[order[place]].transpose(1, 2, 0)[:, :, :3]
-                        image = image[:, :, 0] if image.shape[2] < 3 else image
-                        axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-                line[0].set_title(name, fontsize=9, loc="left")
+            axes = shown.subplots()
+            axes.imshow(np.asarray(surest_grid(scored, scores, columns=_SHOWN)), cmap="gray", vmin=0, vmax=255)
+            axes.set_axis_off()
+            axes.set_title("above: surest real; below: surest generated", loc="left")
             if map_panel is not None:
                 _draw_regions(map_panel.subplots(), regions)
 
@@ -96,8 +90,8 @@ def _draw_regions(axes: Any, regions: Sequence[Mapping[str, Any]]) -> None:
     for row in regions:
         if row["is_distinguished"]:
             size = (row["right"] - row["left"], row["bottom"] - row["top"])
-            axes.add_patch(Rectangle((row["left"], row["top"]), *size, fill=False, edgecolor="#56B4E9", linewidth=1.5))
-    axes.set_title("regions, nats", fontsize=9)
+            axes.add_patch(Rectangle((row["left"], row["top"]), *size, fill=False, edgecolor=PALETTE[4], linewidth=1.5))
+    axes.set_title("regions, nats")
     axes.tick_params(labelsize=7)
     axes.figure.colorbar(shown, ax=axes)
 

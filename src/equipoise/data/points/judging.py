@@ -88,7 +88,7 @@ class PointJudging:
                     vmin=-_MOST_SHOWN_LOGIT,
                     vmax=_MOST_SHOWN_LOGIT,
                 )
-                axes.set_title(f"{name}: red looks generated, blue looks real", fontsize=9)
+                axes.set_title(f"{name}: red looks generated, blue looks real")
             panel.colorbar(drawn, ax=panel.axes, label="log-odds of being real")
 
         return draw

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
+from equipoise.plotting.bars import draw_bars
+from equipoise.plotting.number_text import shortened
 
-_BAR_COLOUR = "#D55E00"
+LONGEST_NAME = 40
 
 
 def draw_columns(findings: Sequence[Mapping[str, Any]]) -> Callable[[Any], None] | None:
@@ -20,31 +21,12 @@ def draw_columns(findings: Sequence[Mapping[str, Any]]) -> Callable[[Any], None]
 
     def draw(panel: Any) -> None:
         left, right = panel.subplots(1, 2)
-        _draw_bars(
-            left,
-            "columns by themselves",
-            [(str(row["column"]), row["jsd_nats"]) for row in columns],
-            "JSD of the column, nats",
-        )
-        _draw_bars(
-            right,
-            "pairs of columns",
-            [(f"{row['first']} with {row['second']}", row["dependence_lost_nats"]) for row in pairs],
-            "dependence lost (below 0: gained), nats",
-        )
+        lengths = [(shortened(str(row["column"]), LONGEST_NAME), row["jsd_nats"]) for row in columns]
+        draw_bars(left, lengths, title="columns by themselves", unit="JSD of the column, nats")
+        lost = [
+            (shortened(f"{row['first']} with {row['second']}", LONGEST_NAME), row["dependence_lost_nats"])
+            for row in pairs
+        ]
+        draw_bars(right, lost, title="pairs of columns", unit="dependence lost (below 0: gained), nats")
 
     return draw
-
-
-def _draw_bars(axes: Any, title: str, bars: Sequence[tuple[str, float]], unit: str) -> None:
-    axes.set_title(title, fontsize=9)
-    if not bars:
-        axes.text(0.5, 0.5, "none found", ha="center", va="center", transform=axes.transAxes, fontsize=9)
-        axes.set_axis_off()
-        return
-    places = np.arange(len(bars))
-    axes.barh(places, [size for _, size in bars], color=_BAR_COLOUR)
-    axes.set_yticks(places, [label[:40].replace("$", r"\$") for label, _ in bars], fontsize=8)
-    axes.invert_yaxis()
-    axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_xlabel(unit, fontsize=8)
