@@ -89,7 +89,7 @@ def test_a_verdict_on_disk_is_that_in_memory(tmp_path: Path, monkeypatch: pytest
 def test_no_more_rows_are_read_than_a_verdict_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, "table")
     hold("disk", monkeypatch)
-    monkeypatch.setattr("equipoise.experiment.judge.run.MOST_SAMPLES", 150)
+    monkeypatch.setattr("equipoise.experiment.judge.datasets.MOST_SAMPLES", 150)
     raw = load(path)
     read = []
     rows = type(raw.values).__getitem__

@@ -124,10 +124,10 @@ def test_a_verdict_that_finds_no_room_leaves_a_finished_run_with_a_report_and_sa
 
 
 def test_two_sets_that_find_no_room_say_so(no_memory, tmp_path):
-    from equipoise import referee
+    from equipoise.experiment.judge import datasets
 
     path = tmp_path / "points.npy"
     np.save(path, np.random.default_rng(0).normal(size=(60, 2)))
-    no_memory(referee, "judge")
+    no_memory(datasets, "judge")
     with pytest.raises(OutOfMemory, match="points.npy and a ndarray"):
         judge_sources(path, np.zeros((60, 2)))
