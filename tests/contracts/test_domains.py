@@ -131,3 +131,20 @@ def test_data_in_memory_and_on_disk_are_prepared_by_one_path(kind, tmp_path: Pat
     # Sums behind a point's mean are taken in another order on disk; all else is equal to the bit.
     tolerance = 1e-6 if kind == "points" else 0
     np.testing.assert_allclose(read[np.arange(len(held))].numpy(), held.numpy(), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_samples_decoded_in_batches_are_those_decoded_at_once(kind):
+    raw = dataset(kind)
+    if kind == "table":  # so many categories that the rare ones share an entry, and are drawn
+        shares = 1 / np.arange(1, 401)
+        rows = np.random.default_rng(0).choice(400, 20_000, p=shares / shares.sum())
+        raw = load(pd.DataFrame({"rare": [f"c{number}" for number in rows]}))
+    encoder = domain_of(kind).fit(raw, np.arange(len(raw)))
+    samples = encoder.encode(raw.values)
+    whole = encoder.decode(samples)
+    parts = [encoder.decode(samples[start : start + 7], offset=start) for start in range(0, 56, 7)]
+    if kind == "table":
+        pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole.head(56))
+    else:
+        np.testing.assert_array_equal(np.concatenate(parts), whole[:56])

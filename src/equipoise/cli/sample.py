@@ -56,15 +56,14 @@ def sample(
     """
     if form is not None and form not in SUFFIXES:
         raise unknown_name("--format", "format", form, SUFFIXES, "Write one of these, or name a file with that ending.")
-    from equipoise.data import write_samples
+    from equipoise.data import write_batches
     from equipoise.experiment.generator import load
 
     gan = load(run, checkpoint="last" if last else None, trust_code=trust_code)
     for text in gan.passed_over:
         note(text)
     target = free_target(run, output, wanted=form, usual=USUAL_FORMAT[gan.space.kind])
-    drawn = gan.sample_raw(count, seed=seed, label=label)
-    written = write_samples(drawn.values, target, names=drawn.names, labels=drawn.labels, label_names=drawn.label_names)
+    written = write_batches(gan.stream_raw(count, seed=seed, label=label), target, rows=count)
     if as_json:
         print_json({"run": str(run), "step": gan.step, "count": count, "files": [str(path) for path in written]})
         return

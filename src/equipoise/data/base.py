@@ -37,8 +37,8 @@ class Encoder(ABC):
         """Float32 `(n, *space.shape)` from values in their natural form."""
 
     @abstractmethod
-    def decode(self, samples: np.ndarray | torch.Tensor) -> Any:
-        """Natural values from `(n, *space.shape)`."""
+    def decode(self, samples: np.ndarray | torch.Tensor, *, offset: int = 0) -> Any:
+        """Natural values from `(n, *space.shape)`, of which `offset` others came before: a draw may depend on it."""
 
     @abstractmethod
     def state(self) -> dict[str, Any]:

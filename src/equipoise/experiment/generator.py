@@ -98,22 +98,23 @@ class Gan:
         are `sample(n, seed=seed)`, bit for bit. The arguments are those of `sample`.
         """
         domain = domain_of(self.space.kind)
+        for batch in self.stream_raw(n, seed=seed, label=label, condition=condition):
+            yield domain.presented(batch.values)
+
+    def stream_raw(
+        self, n: int, *, seed: int | None = None, label: str | int | None = None, condition: Condition | None = None
+    ) -> Iterator[Dataset]:
+        """As `stream`, with labels and names, as `equipoise.data.write_batches` takes them."""
+        before = 0
         for samples, labels in self._drawn(n, seed=seed, condition=self._condition(label, condition)):
-            yield domain.presented(self._values(samples, labels))
+            yield self._dataset(samples, labels, offset=before)
+            before += len(samples)
 
     def sample_raw(
         self, n: int, *, seed: int | None = None, label: str | int | None = None, condition: Condition | None = None
     ) -> Dataset:
         """As `sample`, with labels and names: images `(n, channels, height, width)`."""
-        samples, labels = joined(self._drawn(n, seed=seed, condition=self._condition(label, condition)))
-        return Dataset(
-            kind=self.space.kind,
-            values=self._values(samples, labels),
-            names=self.names,
-            labels=None if labels is None else labels.numpy().astype(np.int64),
-            label_names=self.label_names if labels is not None else (),
-            source=f"{n} samples of {self.folder}",
-        )
+        return self._dataset(*joined(self._drawn(n, seed=seed, condition=self._condition(label, condition))))
 
     def _drawn(
         self, n: int, *, seed: int | None, condition: Condition | None
@@ -149,13 +150,19 @@ class Gan:
             )
         return condition
 
-    def _values(self, samples: torch.Tensor, labels: torch.Tensor | None) -> Any:
+    def _dataset(self, samples: torch.Tensor, labels: torch.Tensor | None, *, offset: int = 0) -> Dataset:
         """Natural values; a table's label column holds the class that each row was asked for."""
-        values = self.encoder.decode(samples.numpy())
+        raw = Dataset(
+            kind=self.space.kind,
+            values=self.encoder.decode(samples.numpy(), offset=offset),
+            names=self.names,
+            source=f"{len(samples)} samples of {self.folder}",
+        )
         if labels is None:
-            return values
+            return raw
         classes = [self.label_names[label] for label in labels.tolist()]
-        return domain_of(self.space.kind).with_classes(values, self.config.data.labels, classes)
+        values = domain_of(raw.kind).with_classes(raw.values, self.config.data.labels, classes)
+        return replace(raw, values=values, labels=labels.numpy().astype(np.int64), label_names=self.label_names)
 
     @with_old_keywords
     def judge(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from equipoise.data.store.tables import BYTES_PER_VALUE, keep_table
 from equipoise.data.tables.frames import as_frame, from_frame, from_table
 from equipoise.errors import DataError
 from equipoise.files import replacing
+
+ROWS_OF_A_GROUP = 100_000
 
 
 def read_parquet(path: Path, options: DataOptions) -> Dataset:
@@ -98,20 +100,31 @@ def _as_frame(table: Any) -> pd.DataFrame:
 
 
 def write_parquet(path: Path, batches: Iterable[Dataset], rows: int) -> None:
-    """The columns with their types, which are those of the first batch."""
+    """The columns with their types, which are those of the first batch, in groups of many rows."""
     import pyarrow as pa
     import pyarrow.parquet
 
     del rows
     schema = None
     with replacing(path) as temporary, ExitStack() as stack:
-        for batch in batches:
-            frame = as_frame(batch).rename(columns=str)
+        for frame in _grouped(as_frame(batch) for batch in batches):
             table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
             if schema is None:
                 schema = table.schema
                 writer = stack.enter_context(pyarrow.parquet.ParquetWriter(temporary, schema))
             writer.write_table(table)
+
+
+def _grouped(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Neighbouring frames joined, up to about `ROWS_OF_A_GROUP` rows each: readers are slow on many small groups."""
+    held: list[pd.DataFrame] = []
+    for frame in frames:
+        held.append(frame.rename(columns=str))
+        if sum(map(len, held)) >= ROWS_OF_A_GROUP:
+            yield pd.concat(held, ignore_index=True)
+            held = []
+    if held:
+        yield pd.concat(held, ignore_index=True)
 
 
 FORMATS = {

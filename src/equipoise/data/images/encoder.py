@@ -31,8 +31,9 @@ class ImageEncoder(Encoder):
         """Float32 `(n, channels, height, width)` in [-1, 1]."""
         return np.asarray(values, dtype=np.float32) / np.float32(127.5) - np.float32(1)
 
-    def decode(self, samples: np.ndarray | torch.Tensor) -> np.ndarray:
+    def decode(self, samples: np.ndarray | torch.Tensor, *, offset: int = 0) -> np.ndarray:
         """Uint8 `(n, channels, height, width)`; numbers are clipped to [-1, 1], then go to the nearest level."""
+        del offset
         found = checked_samples(samples, self.space)
         bytes_found = np.clip(np.rint((found + 1) * 127.5), 0, 255).astype(np.uint8)
         return bytes_found if not self.levels else _nearest_level(self.levels)[bytes_found]

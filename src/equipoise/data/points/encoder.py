@@ -33,8 +33,9 @@ class PointEncoder(Encoder):
             np.float32
         )
 
-    def decode(self, samples: np.ndarray | torch.Tensor) -> np.ndarray:
+    def decode(self, samples: np.ndarray | torch.Tensor, *, offset: int = 0) -> np.ndarray:
         """Float64 `(n, d)`."""
+        del offset
         return checked_samples(samples, self.space).astype(np.float64) * self.spread + self.mean
 
     def state(self) -> dict[str, Any]:

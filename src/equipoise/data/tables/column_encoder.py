@@ -91,7 +91,7 @@ class ColumnEncoder:
             result[is_number, -1] = self.numbers.encode(codes[is_number], jitter)
         return result
 
-    def decode(self, encoded: np.ndarray, *, position: int) -> pd.Series:
+    def decode(self, encoded: np.ndarray, *, position: int, offset: int = 0) -> pd.Series:
         """The column in its own type; each row's entry is the largest of its one-hot block."""
         rows = len(encoded)
         entry = (
@@ -109,7 +109,7 @@ class ColumnEncoder:
         if len(self.pooled):
             is_pooled = entry == first + len(self.levels)
             shares = np.cumsum(self.pooled_counts) / self.pooled_counts.sum()
-            draw = np.searchsorted(shares, row_jitter(rows, column=position)[is_pooled], side="right")
+            draw = np.searchsorted(shares, row_jitter(rows, column=position, offset=offset)[is_pooled], side="right")
             codes[is_pooled] = self.pooled[np.minimum(draw, len(self.pooled) - 1)]
         missing = (entry == self.one_hot_width - 1) if self.has_missing else np.zeros(rows, dtype=bool)
         return self.type.values(codes, missing)

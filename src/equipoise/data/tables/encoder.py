@@ -45,12 +45,12 @@ class TableEncoder(Encoder):
         ]
         return np.concatenate(parts, axis=1)
 
-    def decode(self, samples: np.ndarray | torch.Tensor) -> pd.DataFrame:
+    def decode(self, samples: np.ndarray | torch.Tensor, *, offset: int = 0) -> pd.DataFrame:
         """A frame with the original names, order and types."""
         found = checked_samples(samples, self.space)
         start, columns = 0, []
         for position, column in enumerate(self.columns):
-            columns.append(column.decode(found[:, start : start + column.width], position=position))
+            columns.append(column.decode(found[:, start : start + column.width], position=position, offset=offset))
             start += column.width
         frame = pd.concat(columns, axis=1)
         frame.columns = pd.Index([column.type.name for column in self.columns])
