@@ -19,6 +19,8 @@ from PIL import Image
 from same_numbers_cases import EXIT_CODES, FINE, INTERRUPTED, cases, folder_name
 
 RENAMED_KEYS: dict[str, str] = {
+    "told_apart": "distinguished",
+    "is_told_apart": "is_distinguished",
     "member": "classifier",
     "member_values": "classifier_values",
     "resolution_method": "sensitivity_method",
