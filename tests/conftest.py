@@ -53,7 +53,7 @@ def no_network() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep prepared data and measured sensitivities of tests out of the person's cache, and processes of tests apart."""
+    """Keep what tests prepare and measure out of the person's cache, and the processes of tests apart."""
     patch = pytest.MonkeyPatch()
     patch.setenv("EQUIPOISE_CACHE", str(tmp_path_factory.mktemp("cache")))
     yield

@@ -222,7 +222,7 @@ def test_every_setting_that_a_guide_names_can_be_built(setting, tmp_path):
         frame = pd.DataFrame({"id": range(90), "name": ["a", "b", "c"] * 30, "species": ["x", "y"] * 45})
         source = str(tmp_path / "rows.csv")
         frame.to_csv(source, index=False)
-    # A sweep over nothing is one run, whose players are built and not played.
+    # A sweep over nothing is one run, whose players are built and not trained.
     assert plan_sweep(source, axes=(), seeds=1, jobs=1, settings=[setting], steps=10)
 
 

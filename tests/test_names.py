@@ -45,7 +45,7 @@ IDEAS = {
 # Unambiguous words of 0.1.0; a page uses today's.
 OLD_WORDS = (
     r"told apart|tell(s|ing)? \w+ sides? apart|eyesight|crosswise|twins?|planted|planting|spoilt|spoil|codecs?|fog|"
-    r"undecided|looks\.(count|samples)|play_step|discriminator turns?|generator turns?|plain descent|choice block|heaps?"
+    r"undecided|looks\.(count|samples)|play_step|discriminator turns?|generator turns?|choice blocks?|heaps?"
 )
 
 

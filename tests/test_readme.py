@@ -71,7 +71,7 @@ def test_the_hand_written_loop_reaches_the_mean_of_its_data():
     exec(compile(code, "README.md", "exec"), names)
     with torch.no_grad():
         mean = names["G"](torch.randn(10_000, 2)).mean(dim=0)
-    # Not a precision of the method: untrained, the mean is 2.2 away; 0.7 says that the game was played.
+    # Not a precision of the method: untrained, the mean is 2.2 away; 0.7 says that the game was trained.
     assert torch.dist(mean, torch.tensor([2.0, -1.0])) < 0.7
 
 

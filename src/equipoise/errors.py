@@ -133,7 +133,7 @@ class Interrupted(EquipoiseError):
 
 
 class ProcessLost(EquipoiseError):
-    """One of several processes that play a game together has ended without saying why."""
+    """One of several processes that train together has ended without saying why."""
 
 
 class FailedElsewhere(EquipoiseError):

@@ -31,12 +31,12 @@ LIMITS = {
     "columns": Limit(20_000, "columns of a table"),
     "line_bytes": Limit(1 << 26, "bytes of one line of a CSV file"),
     "zip_entries": Limit(5_000_000, "files in a zip"),
-    "picture_bytes": Limit(1 << 28, "bytes of one picture in a zip, unpacked"),
-    "pixels": Limit(64_000_000, "pixels of one picture; decoding one takes 256 MB at most"),
+    "picture_bytes": Limit(1 << 28, "bytes of one image in a zip, unpacked"),
+    "pixels": Limit(64_000_000, "pixels of one image; decoding one takes 256 MB at most"),
     "expanded_bytes": Limit(1 << 36, "bytes that a compressed file becomes in all"),
     "expansion": Limit(1000, "bytes that one stored byte may become, in files that become 1 GiB or more"),
 }
-# Below this an expansion is harmless whatever its ratio: blank pictures and constant columns are honest data.
+# Below this an expansion is harmless whatever its ratio: blank images and constant columns are honest data.
 HARMLESS_BYTES = 1 << 30
 
 

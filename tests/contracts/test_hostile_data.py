@@ -296,7 +296,7 @@ def test_a_small_parquet_file_that_becomes_huge_is_refused(tmp_path, monkeypatch
 
 
 def test_parquet_facts_that_contradict_themselves_do_not_end_the_process():
-    # Found by fuzzing: asked for the facts of one column, pyarrow lets a C++ exception through, and Python aborts.
+    # Found by fuzzing: asked for the statistics of one column, pyarrow lets a C++ exception through, and Python aborts.
     found = FIXTURE.parent / "hostile" / "contradicting-facts.parquet"
     program = "import sys\nfrom pathlib import Path\nfrom equipoise.data import load\nload(Path(sys.argv[1]))\n"
     finished = subprocess.run([sys.executable, "-c", program, str(found)], capture_output=True, text=True, check=False)

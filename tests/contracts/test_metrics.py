@@ -45,7 +45,7 @@ def test_every_metric_gives_finite_numbers_that_its_seed_and_samples_decide(metr
 def test_every_metric_sees_samples_far_from_the_data_and_not_good_ones(metric):
     good = metrics.score(metric, *sides(metric))
     far = metrics.score(metric, *sides(metric, shift=1.0))
-    # A perfect sampler and the floor differ by chance alone, and a shift of fifty deviations by far more than that.
+    # A perfect sampler and the remainder differ by chance alone, and a shift of fifty deviations by far more than that.
     assert any(
         abs(far.values[name] - floor) > 3 * abs(good.values[name] - floor)
         for name, floor in good.between_real_sets.items()

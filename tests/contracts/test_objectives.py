@@ -138,7 +138,7 @@ def test_an_objective_draws_no_random_numbers_and_leaves_its_inputs_alone(object
 def test_the_value_of_the_same_logits_is_measured_as_it_is_played(objective):
     real, fake = logits(17), logits(18)
     measured = objectives.value_function(objective, real, fake)
-    if objective.form == "pairing":  # played on 32 pairs, measured on all 1,024
+    if objective.form == "pairing":  # trained on 32 pairs, measured on all 1,024
         played = torch.stack([objective.value(real, fake.roll(shift)) for shift in range(32)]).mean()
     else:
         played = objective.value(real, fake)

@@ -74,7 +74,7 @@ def test_its_gradient_in_the_weights_is_that_of_finite_differences(penalty):
     def value() -> torch.Tensor:
         return penalty.per_sample(forward_for(penalty, network, (3,), seed=5)).mean()
 
-    if penalty.state:  # anchors are constants of a turn: fix them, as any turn but the first does
+    if penalty.state:  # anchors are constants of an update: fix them, as any update but the first does
         penalty.observe(forward_for(penalty, network, (3,)))
     (slope,) = torch.autograd.grad(value(), weights)
     direction = torch.randn(weights.shape, generator=torch.Generator().manual_seed(6), dtype=torch.float64)

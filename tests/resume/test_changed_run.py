@@ -53,7 +53,7 @@ def short_report(monkeypatch):
 
 @pytest.fixture
 def run(tmp_path):
-    """The folder of a run of 8 steps whose last one is still to be played."""
+    """The folder of a run of 8 steps whose last one is still to be taken."""
     path = tmp_path / "points.npy"
     np.save(path, np.random.default_rng(0).normal(size=(60, 2)))
     held = RunFolder(train_planned(plan_run(path, steps=8, settings=SMALL), tmp_path / "run").folder)

@@ -1,8 +1,9 @@
-"""What follows from a look that calls play collapsed or diverged, also where the run is killed in the middle of it."""
+"""What follows from an evaluation that calls training collapsed or diverged, also where the run is killed in the middle
+of it."""
 
 import numpy as np
 import pytest
-from wrong_play import STEPS, Killed, Spoilt, Trending, content, planned
+from wrong_training import STEPS, Killed, NonFinite, Trending, content, planned
 
 from equipoise.errors import Interrupted, PlayDiverged
 from equipoise.experiment.resume import resume
@@ -28,12 +29,12 @@ def points(tmp_path):
     return path
 
 
-def test_a_collapse_rolls_back_behind_the_last_look_that_was_good(points, tmp_path, monkeypatch):
+def test_a_collapse_rolls_back_behind_the_last_evaluation_that_was_good(points, tmp_path, monkeypatch):
     held = RunFolder(tmp_path / "run")
     Trending(monkeypatch, held, TRENDS)
     gan = train_planned(planned(points, "recovery.on_collapse=rollback"), held.path)
     (record,) = held.read_status()["rollbacks"]
-    # Looks at 6 and 13 were good: of the checkpoints kept by then (4, 8, 16, 20) the newest that is no later.
+    # Evaluations at 6 and 13 were good: of the checkpoints kept by then (4, 8, 16, 20) the newest that is no later.
     assert (record["reason"], record["step"], record["to_step"]) == ("collapse", 20, 8)
     assert gan.step == STEPS
     assert [(row["step"], row["trend"]) for row in held.read_verdicts()] == [
@@ -61,7 +62,7 @@ def test_by_default_a_trend_decides_nothing(points, tmp_path, monkeypatch):
 
 
 def outcome(folder):
-    """All that a run leaves except times, with its looks, what it says of rollbacks, and which checkpoints it keeps."""
+    """All that a run leaves except times, with its evaluations, its rollbacks, and which checkpoints it keeps."""
     held = RunFolder(folder)
     files = sorted(path.name for path in held.checkpoints.iterdir())
     return content(folder), held.read_verdicts(), held.read_status().get("rollbacks"), files
@@ -97,7 +98,7 @@ def after_the_last_drop(monkeypatch):
 
 @pytest.mark.parametrize("kill", [entering, after_the_first_drop, after_the_last_drop])
 @pytest.mark.parametrize("bad", [20, 22], ids=["at a planned checkpoint", "in between"])
-def test_a_rollback_that_a_look_asked_for_is_made_by_resume_where_it_was_killed(
+def test_a_rollback_that_an_evaluation_asked_for_is_made_by_resume_where_it_was_killed(
     kill, bad, points, tmp_path, monkeypatch
 ):
     trends = {6: "improving", 13: "plateaued", bad: "collapsed"}
@@ -114,10 +115,12 @@ def test_a_rollback_that_a_look_asked_for_is_made_by_resume_where_it_was_killed(
     assert len(trending.held.read_status()["rollbacks"]) == 1
 
 
-def test_a_bad_look_at_the_step_that_play_was_put_back_to_is_no_reason_to_go_back_again(points, tmp_path, monkeypatch):
+def test_a_bad_evaluation_at_the_step_that_a_run_was_put_back_to_is_no_reason_to_go_back_again(
+    points, tmp_path, monkeypatch
+):
     """It was there before, and the run that was not killed went on from it."""
     held = RunFolder(tmp_path / "run")
-    contaminated = Spoilt(monkeypatch, "gradient", at=11)
+    contaminated = NonFinite(monkeypatch, "gradient", at=11)
     contaminated.kill_at = (9, 1)
     with pytest.raises(Killed):
         train_planned(planned(points, "recovery.on_collapse=rollback"), held.path)
@@ -127,7 +130,9 @@ def test_a_bad_look_at_the_step_that_play_was_put_back_to_is_no_reason_to_go_bac
     assert [record["to_step"] for record in held.read_status()["rollbacks"]] == [8]
 
 
-def test_a_stop_that_a_look_asked_for_is_made_by_resume_and_who_resumes_again_goes_on(points, tmp_path, monkeypatch):
+def test_a_stop_that_an_evaluation_asked_for_is_made_by_resume_and_another_resume_goes_on(
+    points, tmp_path, monkeypatch
+):
     held = RunFolder(tmp_path / "run")
     trending = Trending(monkeypatch, held, {6: "improving", 13: "diverged"})
     trending.kills = True
@@ -141,7 +146,7 @@ def test_a_stop_that_a_look_asked_for_is_made_by_resume_and_who_resumes_again_go
     assert resume(held.path).step == STEPS
 
 
-def test_a_signal_during_a_look_that_asks_for_a_rollback_stops_the_run_after_it(points, tmp_path, monkeypatch):
+def test_a_signal_during_an_evaluation_that_asks_for_a_rollback_stops_the_run_after_it(points, tmp_path, monkeypatch):
     trending = Trending(monkeypatch, RunFolder(tmp_path / "whole"), TRENDS)
     plan = planned(points, "recovery.on_collapse=rollback")
     train_planned(plan, tmp_path / "whole")
@@ -156,7 +161,7 @@ def test_a_signal_during_a_look_that_asks_for_a_rollback_stops_the_run_after_it(
 
 
 def test_a_signal_in_the_step_that_turns_nan_stops_the_run_after_the_rollback(points, tmp_path, monkeypatch):
-    contaminated = Spoilt(monkeypatch, "gradient")
+    contaminated = NonFinite(monkeypatch, "gradient")
     train_planned(planned(points), tmp_path / "whole")
     contaminated.signals = True
     with pytest.raises(Interrupted, match="step 8 of 24: stopped by SIGTERM"):

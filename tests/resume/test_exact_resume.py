@@ -52,7 +52,7 @@ def images(folder):
 
 
 GAMES = {
-    "optimistic play, which remembers an update": (points, ("training.update_rule=optimistic",)),
+    "optimistic updates, which remember an update": (points, ("training.update_rule=optimistic",)),
     "lecam, which remembers mean logits": (points, ("objective=hinge", "penalties=[{name: lecam}, {name: r1}]")),
     "points": (points, ()),
     "table": (table, ()),
@@ -75,7 +75,7 @@ GAMES = {
             "optimizers.generator.clip_norm=0.05",
         ),
     ),
-    "instance noise on pictures, consistency under shifts": (
+    "instance noise on images, consistency under shifts": (
         images,
         ("augmentation.instance_noise.level=0.2", "penalties=[consistency, r1]", "networks.family=mlp"),
     ),
@@ -131,7 +131,7 @@ def played(planned, folder, *, until=STEPS):
 
 
 def continue_to(trainer, until, handlers=()):
-    """Play up to step `until` and stop there, as a signal would make it."""
+    """Train up to step `until` and stop there, as a signal would make it."""
     play = trainer.train_step
 
     def counted(*, measure=False):

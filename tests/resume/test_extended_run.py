@@ -1,4 +1,4 @@
-"""A run made longer: the planned course stays as it was, and the added steps run at its final values."""
+"""A run made longer: the planned schedule stays as it was, and the added steps run at its final values."""
 
 import numpy as np
 import pytest

@@ -1,10 +1,11 @@
-"""Play that leaves the finite numbers goes on from a checkpoint with smaller steps: the rule, and that it is exact."""
+"""Training that leaves the finite numbers goes on from a checkpoint with smaller steps: the rule, and that it is
+exact."""
 
 import json
 
 import numpy as np
 import pytest
-from wrong_play import STEPS, Killed, Listener, Spoilt, content, planned
+from wrong_training import STEPS, Killed, Listener, NonFinite, content, planned
 
 from equipoise.errors import PlayDiverged
 from equipoise.experiment.resume import resume
@@ -39,7 +40,7 @@ def points(tmp_path):
     ],
 )
 def test_a_run_goes_back_once_and_ends_well_and_says_so_everywhere(how, player, points, tmp_path, monkeypatch):
-    Spoilt(monkeypatch, how, player)
+    NonFinite(monkeypatch, how, player)
     listener = Listener()
     gan = train_planned(planned(points), tmp_path / "run", progress=listener)
     held = RunFolder(gan.folder)
@@ -56,7 +57,7 @@ def test_a_run_goes_back_once_and_ends_well_and_says_so_everywhere(how, player, 
 
 
 def test_what_was_written_about_the_steps_in_between_is_written_once(points, tmp_path, monkeypatch):
-    Spoilt(monkeypatch, "gradient", at=11)
+    NonFinite(monkeypatch, "gradient", at=11)
     gan = train_planned(planned(points, "outputs.checkpoint_every=100"), tmp_path / "run")
     rows = RunFolder(gan.folder).read_metrics()
     assert [row["step"] for row in rows] == [1, *range(3, STEPS + 1, 3)]
@@ -65,8 +66,8 @@ def test_what_was_written_about_the_steps_in_between_is_written_once(points, tmp
 
 def test_learning_rates_are_lower_from_the_rollback_on(points, tmp_path, monkeypatch):
     plain = train_planned(planned(points), tmp_path / "plain").folder
-    Spoilt(monkeypatch, "gradient")
-    contaminated = train_planned(planned(points, "recovery.learning_rate_factor=0.25"), tmp_path / "spoilt").folder
+    NonFinite(monkeypatch, "gradient")
+    contaminated = train_planned(planned(points, "recovery.learning_rate_factor=0.25"), tmp_path / "once").folder
     rates = [{row["step"]: row["learning_rate"] for row in RunFolder(f).read_metrics()} for f in (plain, contaminated)]
     for step, rate in rates[0].items():
         for player, value in rate.items():
@@ -74,7 +75,7 @@ def test_learning_rates_are_lower_from_the_rollback_on(points, tmp_path, monkeyp
 
 
 def test_a_run_out_of_rollbacks_ends_with_layer_and_player(points, tmp_path, monkeypatch):
-    Spoilt(monkeypatch, "gradient", "discriminator", times=99)
+    NonFinite(monkeypatch, "gradient", "discriminator", times=99)
     with pytest.raises(PlayDiverged) as caught:
         train_planned(planned(points, "recovery.rollbacks=2"), tmp_path / "run")
     held = RunFolder(tmp_path / "run")
@@ -88,7 +89,7 @@ def test_a_run_out_of_rollbacks_ends_with_layer_and_player(points, tmp_path, mon
 
 
 def test_without_rollbacks_it_ends_at_once(points, tmp_path, monkeypatch):
-    Spoilt(monkeypatch, "loss", "generator")
+    NonFinite(monkeypatch, "loss", "generator")
     with pytest.raises(PlayDiverged, match="generator's loss"):
         train_planned(planned(points, "recovery.rollbacks=0"), tmp_path / "run")
     assert RunFolder(tmp_path / "run").read_metrics()[-1]["step"] == 9
@@ -96,7 +97,7 @@ def test_without_rollbacks_it_ends_at_once(points, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kill_at", [(9, 0), (9, 1), (17, 1), (23, 1)])
 def test_a_run_killed_before_or_after_a_rollback_resumes_bit_for_bit(kill_at, points, tmp_path, monkeypatch):
-    contaminated = Spoilt(monkeypatch, "gradient", times=1)
+    contaminated = NonFinite(monkeypatch, "gradient", times=1)
     whole = train_planned(planned(points), tmp_path / "whole").folder
     contaminated.kill_at = kill_at
     with pytest.raises(Killed):
@@ -107,7 +108,7 @@ def test_a_run_killed_before_or_after_a_rollback_resumes_bit_for_bit(kill_at, po
 
 
 def test_a_kill_in_the_middle_of_a_rollback_does_the_same_once_more(points, tmp_path, monkeypatch):
-    contaminated = Spoilt(monkeypatch, "gradient", times=2)
+    contaminated = NonFinite(monkeypatch, "gradient", times=2)
     whole = train_planned(planned(points), tmp_path / "whole").folder
     assert [record["to_step"] for record in content(whole)[1]["rollbacks"]] == [8, 4]
     del contaminated
@@ -127,7 +128,7 @@ def test_a_kill_in_the_middle_of_a_rollback_does_the_same_once_more(points, tmp_
     with pytest.raises(Killed):
         train_planned(planned(points), tmp_path / "killed")
     monkeypatch.undo()
-    Spoilt(monkeypatch, "gradient", times=2)
+    NonFinite(monkeypatch, "gradient", times=2)
     resumed = resume(tmp_path / "killed").folder
     assert content(resumed) == content(whole)
     numbers = [row["number"] for row in RunFolder(resumed).read_event_log() if row["event"] == "rollback"]
@@ -137,7 +138,7 @@ def test_a_kill_in_the_middle_of_a_rollback_does_the_same_once_more(points, tmp_
 @pytest.mark.parametrize("kill_at", [None, (17, 1)])
 def test_tensorboard_shows_each_step_once_after_a_rollback_and_a_resume(kill_at, points, tmp_path, monkeypatch):
     reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    contaminated = Spoilt(monkeypatch, "gradient")
+    contaminated = NonFinite(monkeypatch, "gradient")
     contaminated.kill_at = kill_at
     if kill_at is None:
         train_planned(planned(points), tmp_path / "run")
@@ -152,7 +153,7 @@ def test_tensorboard_shows_each_step_once_after_a_rollback_and_a_resume(kill_at,
 
 
 def test_the_records_of_rollbacks_are_plain_json(points, tmp_path, monkeypatch):
-    Spoilt(monkeypatch, "gradient")
+    NonFinite(monkeypatch, "gradient")
     train_planned(planned(points), tmp_path / "run")
     stored = json.loads((tmp_path / "run" / "checkpoints" / f"step-{STEPS:08d}.json").read_text())
     assert stored["caution"] == 0.5 and stored["rollbacks"][0]["layer"] == "body.2.weight"

@@ -1,4 +1,4 @@
-"""Growth per step in play equals |eigenvalue| of the update's Jacobian equals the closed form, on the Dirac-GAN."""
+"""Growth per step in training equals |eigenvalue| of the update's Jacobian equals the closed form, on the Dirac-GAN."""
 
 import math
 from dataclasses import replace

@@ -113,7 +113,7 @@ def test_the_histogram_of_a_perfect_sampler_scores_its_own_floor():
     grid = grid25()
     score = histogram_jsd(grid.sample(100_000, np.random.default_rng(1)), grid)
     assert score.samples == 100_000 and score.bin_width == 0.025
-    # About 6,000 occupied bins: the floor's relative deviation is below 2 %.
+    # About 6,000 occupied bins: the remainder's relative deviation is below 2 %.
     assert score.jsd_nats == pytest.approx(score.perfect_nats, rel=0.06)
 
 
@@ -122,5 +122,5 @@ def test_the_histogram_measures_narrow_modes_as_quadrature_does():
     score = histogram_jsd(grid.widened(0.6).sample(300_000, np.random.default_rng(1)), grid)
     mode = gaussian(2)
     truth = jsd_by_quadrature(mode.log_density, mode.widened(0.6).log_density, low=-8, high=8, cells=400)
-    # Bins of half a deviation lose some of the truth, and sampling adds at most the floor.
+    # Bins of half a deviation lose some of the truth, and sampling adds at most the remainder.
     assert 0.9 * truth < score.jsd_nats < truth + score.perfect_nats

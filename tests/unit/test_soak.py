@@ -11,8 +11,8 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TOLERANCE = 0.1
-"""Growth of a median within 21 seconds of play that is put down to the heap still settling: 6 % were seen at most, and
-over an hour, of which the benchmark allows 1 %, none. It is 40 MB: a run that kept the batches of its 1,000 steps
+"""Growth of a median within 21 seconds of training that is put down to the heap still settling: 6 % were seen at most,
+and over an hour, of which the benchmark allows 1 %, none. It is 40 MB: a run that kept the batches of its 1,000 steps
 between the two fifths, or what its looks fitted, would be found."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and handles are read from /proc")

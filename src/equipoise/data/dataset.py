@@ -82,7 +82,7 @@ def unlike(real: Dataset, fake: Dataset, found: str) -> DataError:
         fake.source,
         f"{found}.",
         f"Expected samples of the same kind as those in {real.source}.",
-        "Bring both sides to one form; what only one side has would tell them apart by itself.",
+        "Bring both sides to one form; what only one side has would distinguish them by itself.",
     )
 
 

@@ -166,7 +166,7 @@ class GAN(BaseEstimator):
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the estimated Jensen-Shannon divergence between `X` and as many new samples, in nats.
 
-        It is about 0 where fresh discriminators cannot tell them apart, and -log 2 = -0.69 where they always can; more
+        It is about 0 where fresh discriminators cannot distinguish them, and -log 2 = -0.69 where they always can; more
         is better. This is the estimate and not the bound that a verdict rests on: the bound is 0 wherever nothing can
         be proved, and would reward a referee that sees badly. `X` should be data that were not fitted.
 

@@ -16,7 +16,7 @@ class Schedule:
     Attributes:
         shape: `constant` stays at 1; `linear` and `cosine` fall in value; `geometric` falls in logarithm.
         final: the factor at the end of the run; above 0 for `geometric`.
-        warmup_steps: steps over which the factor first rises to its course.
+        warmup_steps: steps over which the factor first rises from 0.
     """
 
     shape: Shape = "constant"

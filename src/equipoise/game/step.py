@@ -1,9 +1,10 @@
 """One training step: the only place where the two players meet.
 
-A step is `n_critic` updates of the discriminator, each on a fresh batch, and `generator_updates` updates of the generator.
-For an update of the discriminator, a real batch and a batch of generated samples go through the same network and into
-one loss, `-V + penalties`. For an update of the generator, the gradient flows through the discriminator, whose weights
-stay as they are, into the generator. `game.update_rules` has the rules beyond alternating and simultaneous updates.
+A step is `n_critic` updates of the discriminator, each on a fresh batch, and `generator_updates` updates of the
+generator. For an update of the discriminator, a real batch and a batch of generated samples go through the same network
+and into one loss, `-V + penalties`. For an update of the generator, the gradient flows through the discriminator, whose
+weights stay as they are, into the generator. `game.update_rules` has the rules beyond alternating and simultaneous
+updates.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ Generate = Callable[[Latents, Labels | None], Samples]
 
 @dataclass(frozen=True)
 class Batch:
-    """What one update is made with; of several processes, each has its own rows of the whole batch.
+    """What one update is made with; of several processes, each has its shard of the whole batch.
 
     Attributes:
         real: shape `(batch, *sample_shape)`.
@@ -56,8 +57,8 @@ class Batch:
 class StepReport:
     """What happened in a step, as detached tensors; reading a number from them waits for the device.
 
-    Logits, losses and penalties are those of the last discriminator update, before it was applied. Of several processes,
-    all report the whole batch, except that the logits are a process's own unless the step was measured.
+    Logits, losses and penalties are those of the last discriminator update, before it was applied. Of several
+    processes, all report the whole batch, except that the logits are a process's own unless the step was measured.
     """
 
     real_logits: Logits
@@ -92,9 +93,9 @@ def train_step(
         penalty_factor: scales the weight of the penalties that decay; a decaying gamma comes in here.
         update_rule: how both players are updated.
         augmentation: what is done to real and generated samples before the discriminator sees them.
-        measure: also measure the norm of both players' gradients, which costs a pass over them, and gather the logits of
-            all processes, which costs a message.
-        group: the processes that train together; each has its own rows of every batch.
+        measure: also measure the norm of both players' gradients, which costs a pass over them, and gather the logits
+            of all processes, which costs a message.
+        group: the processes that train together; each has its shard of every batch.
 
     Returns:
         Detached tensors; nothing in here waits for the device.

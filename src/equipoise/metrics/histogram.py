@@ -25,7 +25,7 @@ class HistogramScore:
 
     Attributes:
         jsd_nats: between the samples' histogram and the mixture's probabilities of the same bins.
-        perfect_nats: mean of the same score over perfect samples of the same size: the floor, not 0.
+        perfect_nats: mean of the same score over perfect samples of the same size: what remains, not 0.
         samples: how many points were binned.
         bin_width: in the units of the points.
     """
@@ -41,8 +41,8 @@ def histogram_jsd(samples: np.ndarray, mixture: Mixture) -> HistogramScore:
 
     Binning loses information, so with unlimited samples the score is at most the true JSD (a generator whose modes
     were drawn into threads scored 0.16, 0.20, 0.23 and 0.26 with 1, 2, 4 and 8 bins per standard deviation); with few
-    samples, empty bins raise it. The floor, drawn from the mixture's own bin probabilities with a fixed seed, says by
-    how much.
+    samples, empty bins raise it. This remainder, drawn from the mixture's own bin probabilities with a fixed seed, says
+    by how much.
 
     Args:
         samples: points. Shape `(n, 2)`; points that are not finite fall into the bin "elsewhere".

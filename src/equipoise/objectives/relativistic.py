@@ -22,7 +22,7 @@ def relativistic() -> Objective:
     .. math::
         V = \mathbb{E}_{x \sim p,\, y \sim q}[-\mathrm{softplus}(-(l(x) - l(y)))]
 
-    Its supremum is `-log 2 + JSD(p x q, q x p)`, the divergence of the two product laws, reached at
+    Its supremum is `-log 2 + JSD(p x q, q x p)`, the divergence of the two product distributions, reached at
     `l = log(p/q) + c` for any constant `c`: the logits have no zero, so `sigmoid(l)` is no probability.
     The generator minimises the same expression with the pair reversed.
 

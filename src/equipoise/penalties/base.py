@@ -33,7 +33,7 @@ class ForwardPass:
         fake: the same shape; detached from the generator.
         differentiate: the sides at which some penalty needs the input gradient.
         randomness: the stream for penalties that draw random numbers; of several processes, each has the same.
-        group: the processes that train together. Each holds its own rows of the whole batch.
+        group: the processes that train together. Each holds its shard of the whole batch.
     """
 
     group: ProcessGroup = SINGLE_PROCESS
@@ -105,12 +105,14 @@ class Penalty:
         differentiates: sides at which `per_sample` reads the input gradient.
         is_per_sample: whether it assumes that samples of a batch do not influence each other, which
             batch normalisation breaks.
-        gives_lipschitz_control: whether it bounds the discriminator's Lipschitz constant, as the Wasserstein objective needs.
+        gives_lipschitz_control: whether it bounds the discriminator's Lipschitz constant, as the Wasserstein objective
+            needs.
         source: paper and equation.
         decays: whether the decaying gamma of a run scales its weight. Zero-centred gradient penalties do: their
             weight is a squared resolution length. The others have no such meaning and keep their weight.
         draws: whether `per_sample` draws from the forward pass's `randomness`.
-        draws_whole_batch: whether it does so by `ForwardPass.draw` only, so that any number of processes draws the same.
+        draws_whole_batch: whether it does so by `ForwardPass.draw` only, so that any number of processes draws the
+            same.
         state: what the penalty remembers from update to update, by name: a few small tensors, empty for
             most. A checkpoint stores them and copies them back in place.
         observe: called once after each update of the discriminator with its forward pass, to bring `state`

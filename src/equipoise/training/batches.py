@@ -29,7 +29,7 @@ class BatchSource:
         to_float: turns a stored batch into what the networks see.
         weights: chance of each row, up to a factor; `None` visits every row once per epoch.
         needs_randomness: whether a penalty draws points; each batch then carries a stream of its own.
-        group: the processes that train together; each is given its own rows of a batch.
+        group: the processes that train together; each is given its shard of a batch.
     """
 
     def __init__(

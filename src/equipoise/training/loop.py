@@ -135,7 +135,7 @@ class Trainer:
             handlers: who is told, after those that the trainer was made with.
 
         Raises:
-            PlayDiverged: a loss, gradient or weight became infinite or NaN; no player has moved since.
+            PlayDiverged: a loss, gradient or weight became infinite or NaN; no player has been updated since.
         """
         plan = self.plan
         told = (*self.handlers, *handlers)
@@ -267,7 +267,7 @@ class Trainer:
         if self.step in self.plan.sample_steps or self.step == self.plan.steps:
             row["histogram"] = logit_histogram(real, fake, as_probability=self.objective.logit_meaning == "log_odds")
         if self.plan.is_monitored(self.step):
-            # The batches of the next step: what the discriminator is asked about has not moved it yet.
+            # The batches of the next step: what the discriminator is asked about has not trained it yet.
             batch, other = self.batches.at(self.step, joined=True)[:2]
             row["saturation"] = measure_saturation(
                 self.discriminator,

@@ -1,4 +1,4 @@
-"""Small data of every kind, and pictures in every mode, for the tests of this folder."""
+"""Small data of every kind, and images in every mode, for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 
 def picture(seed: int, *, size: tuple[int, int] = (20, 16), mode: str = "RGB") -> Image.Image:
-    """A noisy picture of `size` (width, height), different for every seed."""
+    """A noisy image of `size` (width, height), different for every seed."""
     rng = np.random.default_rng(seed)
     channels = {"L": 1, "RGB": 3, "RGBA": 4, "CMYK": 4}[mode]
     pixels = rng.integers(0, 256, size=(size[1], size[0], channels), dtype=np.uint8)

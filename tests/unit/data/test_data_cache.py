@@ -78,8 +78,8 @@ def some_pictures(folder: Path) -> Path:
     [
         (a_table, (pa.ipc, "new_file")),  # the columns, after the room was looked at
         (a_table, (arrow_module, "_lay_out")),  # the numbers of the rows of each part
-        (some_pictures, (arrow_module, "_lay_out")),  # the pictures
-        (some_pictures, (cache_module.Path, "unlink")),  # the pictures before they were brought together
+        (some_pictures, (arrow_module, "_lay_out")),  # the images
+        (some_pictures, (cache_module.Path, "unlink")),  # the images before they were brought together
         (a_table, (arrow_module.os, "posix_fallocate")),
     ],
     ids=["columns", "parts", "pictures", "moved pictures", "room"],

@@ -82,7 +82,7 @@ def test_a_camera_s_rotation_is_applied(tmp_path):
     pixels = np.zeros((16, 32, 3), dtype=np.uint8)
     pixels[:, 8:16] = 255
     exif = Image.Exif()
-    exif[0x0112] = 6  # TIFF 6.0, tag Orientation: the row 0 of the file is the right side of the picture
+    exif[0x0112] = 6  # TIFF 6.0, tag Orientation: the row 0 of the file is the right side of the image
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
     values = load(tmp_path, options=DataOptions(image_size=(32, 16))).values[0, 0]
     assert (values[8:16] == 255).all() and (values[16:] == 0).all()

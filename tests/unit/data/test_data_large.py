@@ -47,7 +47,7 @@ def both(path: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> tupl
     found = []
     for threshold in (NEVER, ALWAYS):
         monkeypatch.setenv("EQUIPOISE_MAP_ABOVE_MB", threshold)
-        # Pictures that are in the cache are taken from there, whatever the threshold is by now.
+        # Images that are in the cache are taken from there, whatever the threshold is by now.
         monkeypatch.setenv("EQUIPOISE_CACHE", str(path.parent / ("cache" if threshold == ALWAYS else "none")))
         found.append(prepare(load(path, options=DataOptions(**options)), seed=1))
     in_memory, on_disk = found
@@ -70,7 +70,7 @@ def assert_same_rows(one: Dataset, other: Dataset) -> None:
 
 
 def assert_same(one: PreparedData, other: PreparedData) -> None:
-    """The same split, codec, fingerprint, rows and batches."""
+    """The same split, encoder, fingerprint, rows and batches."""
     assert one.fingerprint == other.fingerprint
     assert one.split.describe() == other.split.describe()
     for name in PARTS:
@@ -118,7 +118,7 @@ def test_points_of_a_parquet_file_on_disk_are_those_in_memory(tmp_path: Path, mo
     random = np.random.default_rng(0)
     pd.DataFrame({"a": random.normal(3, 2, 2000), "b": random.normal(size=2000).astype(np.float32)}).to_parquet(path)
     in_memory, on_disk = both(path, monkeypatch)
-    # The sums behind mean and spread are taken in another order, so a codec may differ by rounding.
+    # The sums behind mean and spread are taken in another order, so an encoder may differ by rounding.
     for name in ("mean", "spread"):
         np.testing.assert_allclose(getattr(on_disk.encoder, name), getattr(in_memory.encoder, name), rtol=1e-13)
     assert on_disk.fingerprint == in_memory.fingerprint

@@ -1,4 +1,4 @@
-"""Pictures of few brightness levels keep to them, as a table keeps to its categories."""
+"""Images of few brightness levels keep to them, as a table keeps to its categories."""
 
 import numpy as np
 import torch

@@ -63,7 +63,7 @@ def test_equal_images_fall_on_one_side_at_any_size():
 
 
 def smooth_images(count=50, side=32):
-    """Blurred noise: pictures with large structures, as photographs have."""
+    """Blurred noise: images with large structures, as photographs have."""
     from PIL import Image
 
     small = np.random.default_rng(0).integers(0, 256, (count, 6, 6), dtype=np.uint8)
@@ -76,7 +76,7 @@ def test_an_image_that_was_saved_again_falls_on_the_side_of_its_original():
     again = np.clip(images.astype(int) + noise, 0, 255).astype(np.uint8)
     groups = image_groups(np.concatenate([images, again]))
     joined = (groups.of_row[50:] == groups.of_row[:50]).mean()
-    # A brightness step within the noise of its threshold may flip; most pictures have none.
+    # A brightness step within the noise of its threshold may flip; most images have none.
     assert joined > 0.7 and groups.count >= 50
 
 
@@ -95,7 +95,7 @@ def test_the_difference_hash_is_that_of_its_definition():
 
 def test_groups_join_by_either_rule():
     images = smooth_images(4)
-    brighter = np.minimum(images[:1].astype(int) + 3, 255).astype(np.uint8)  # another picture with the same steps
+    brighter = np.minimum(images[:1].astype(int) + 3, 255).astype(np.uint8)  # another image with the same steps
     groups = image_groups(np.concatenate([images, brighter, brighter]))
     assert groups.count == 4 and set(groups.of_row[[0, 4, 5]]) == {0}
 

@@ -16,7 +16,7 @@ from equipoise.files import plain
 
 
 def codec_of(frame):
-    """The codec of a frame, after its state went through JSON as it does in a run folder."""
+    """The encoder of a frame, after its state went through JSON as it does in a run folder."""
     prepared = prepare(load(frame), seed=0)
     return prepared, encoder_from_state(json.loads(json.dumps(plain(prepared.encoder.state()))))
 

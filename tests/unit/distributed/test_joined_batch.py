@@ -30,7 +30,7 @@ STEPS = 12
 TOLERANCE = 1e-10
 GAMES = {
     "the default": (),
-    "wgan_gp, two discriminator turns": ("objective=wasserstein", "penalties=[wgan_gp]", "training.n_critic=2"),
+    "wgan_gp, two discriminator updates": ("objective=wasserstein", "penalties=[wgan_gp]", "training.n_critic=2"),
     "relativistic average": ("objective=relativistic_average",),
     "lecam, which remembers mean logits": ("objective=hinge", "penalties=[lecam, r1]"),
     "penalties that draw": (
@@ -44,7 +44,7 @@ GAMES = {
     "extragradient": ("training.update_rule=extragradient",),
     "optimistic": ("training.update_rule=optimistic",),
     "consensus": ("training.update_rule=consensus",),
-    "consensus in turns, relativistic average": (
+    "alternating consensus, relativistic average": (
         "training.update_rule=alternating_consensus",
         "objective=relativistic_average",
     ),

@@ -142,7 +142,7 @@ class Launch:
 
 
 def plays(run):
-    """Whether a checkpoint behind that of step 0 is there: everybody is at play."""
+    """Whether a checkpoint behind that of step 0 is there: everybody is training."""
     return (run / "checkpoints").is_dir() and len(list((run / "checkpoints").glob("*.json"))) > 1
 
 

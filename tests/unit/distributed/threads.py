@@ -1,4 +1,4 @@
-"""Processes played by threads of one test: the same arithmetic as between real ones, without starting them."""
+"""Processes acted by threads of one test: the same arithmetic as between real ones, without starting them."""
 
 from __future__ import annotations
 

@@ -84,7 +84,11 @@ def test_a_complete_configuration_survives_writing_and_reading(points, tmp_path)
         (["optimizers.generator.name=Adan"], "optimizers.generator.name", "Did you mean 'Adam'?"),
         (["optimizers.generator.options={beta: 1}"], "optimizers.generator.options.beta", "Did you mean 'betas'?"),
         (["training.update_rule=simultaneous", "training.n_critic=2"], "training", "Set n_critic and"),
-        (["objective=wasserstein", "penalties=[]"], "objective", "without any control of the discriminator's slope"),
+        (
+            ["objective=wasserstein", "penalties=[]"],
+            "objective",
+            "without any control of the discriminator's input gradient",
+        ),
         (["networks.conditional=true"], "networks.conditional", "no class labels"),
         (["seed=-1"], "seed", "-1 is not a seed"),
         (["gamma.shape=geometrical"], "gamma.shape", "does not fit"),

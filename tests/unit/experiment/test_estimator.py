@@ -105,7 +105,7 @@ def test_a_pair_of_samples_and_labels_is_fitted_and_asked_by_class(points):
 def test_the_score_is_minus_the_estimate_and_worse_for_other_data(points):
     estimator = small(steps=400, settings=("runtime.threads=1",)).fit(points)
     near, far = estimator.score(points), estimator.score(points + 50)
-    # Two sets that anybody tells apart are log 2 = 0.693 apart; the estimate proves most of it.
+    # Two sets that anybody can distinguish are log 2 = 0.693 apart; the estimate proves most of it.
     assert far < -0.5 and far < near
 
 

@@ -1,4 +1,4 @@
-"""Parts given as Python objects: a run like any other, resumed from Python, and refused before the first step if wrong."""
+"""Parts given as Python objects: a run like any other, resumed from Python; wrong ones are refused at once."""
 
 import json
 from pathlib import Path

@@ -189,7 +189,7 @@ def test_data_that_cannot_be_judged_are_no_failure_of_the_run_and_are_said_so(po
 
 def test_the_value_of_a_conditional_pairing_game_is_that_of_its_own_pairs():
     # One constant per class, as the game leaves them free: 10 for class 0 and -10 for class 1, and no difference
-    # between real and generated. Played value: log sigma(0) = -log 2. Pairs across classes would give about -5.3.
+    # between real and generated. Value in training: log sigma(0) = -log 2. Pairs across classes would give about -5.3.
     constants = torch.tensor([10.0, -10.0]).repeat(50)
     value, error = value_played(find("relativistic")(), constants, constants, is_conditional=True)
     assert value == pytest.approx(-np.log(2), abs=1e-12)

@@ -55,7 +55,7 @@ def test_a_clip_norm_shortens_the_steps_of_its_player_only(points):
     before = [parameter.detach().clone() for parameter in trainer.generator.parameters]
     report = trainer.train_step(measure=True)
     moved = torch.cat([(a - b).flatten() for a, b in zip(before, trainer.generator.parameters, strict=True)])
-    # A move of 1e-4 in weights of order 1 keeps three of float32's digits.
+    # An update of 1e-4 in weights of order 1 keeps three of float32's digits.
     assert float(moved.detach().norm()) == pytest.approx(1e-4, rel=5e-3)
     assert float(report.gradient_norms["generator"]) > 1e-3
 

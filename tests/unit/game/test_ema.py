@@ -45,8 +45,8 @@ def contributions(relative_length, steps):
 
 @pytest.mark.parametrize("relative_length", [0.05, 0.2, 0.5])
 def test_the_average_is_the_polynomial_decay_average_of_shamir_and_zhang(relative_length):
-    # arXiv:1212.1824, Section 4: a <- (1 - (eta + 1)/(n + eta)) a + (eta + 1)/(n + eta) w of the n-th iterate, the start
-    # being the first one, with eta = gamma.
+    # arXiv:1212.1824, Section 4: a <- (1 - (eta + 1)/(n + eta)) a + (eta + 1)/(n + eta) w of the n-th iterate, the
+    # start being the first one, with eta = gamma.
     gamma, expected = 1 / relative_length - 1, np.zeros(41)
     for step in range(41):
         weight = (gamma + 1) / (step + 1 + gamma)
@@ -59,8 +59,8 @@ def test_the_average_is_the_polynomial_decay_average_of_shamir_and_zhang(relativ
 def test_the_weights_of_a_step_count_as_in_edm2s_power_function_ema_with_gamma_one_over_the_length_less_one(
     relative_length,
 ):
-    # arXiv:2312.02696, Eq. 121: the profile (gamma + 1)/t (k/t)^gamma, here Gamma(k + gamma + 1)/Gamma(k + 1) in place of
-    # k^gamma: off by gamma (gamma + 1)/(2 k), and as much at k = t.
+    # arXiv:2312.02696, Eq. 121: the profile (gamma + 1)/t (k/t)^gamma, here Gamma(k + gamma + 1)/Gamma(k + 1) in place
+    # of k^gamma: off by gamma (gamma + 1)/(2 k), and as much at k = t.
     gamma, steps = 1 / relative_length - 1, 4000
     step = np.arange(2000, steps + 1)
     profile = (gamma + 1) / steps * (step / steps) ** gamma

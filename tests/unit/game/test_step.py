@@ -1,4 +1,4 @@
-"""One step of play on a game small enough to compute by hand: the Dirac-GAN.
+"""One step of a game small enough to compute by hand: the Dirac-GAN.
 
 Data at 0, generator at theta, discriminator l(x) = psi * x (Mescheder et al. 2018, arXiv:1801.04406).
 """

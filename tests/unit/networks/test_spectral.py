@@ -1,4 +1,4 @@
-"""Spectral normalisation bounds a discriminator's slope, whatever its weights become."""
+"""Spectral normalisation bounds a discriminator's input gradient, whatever its weights become."""
 
 import pytest
 import torch

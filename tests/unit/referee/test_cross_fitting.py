@@ -60,7 +60,7 @@ def test_every_sample_is_scored_once_by_a_classifier_that_has_not_seen_it(folds)
     assert measured.folds == folds == len(spy.fits)
     scored: list[list[float]] = [[], []]
     for kept in spy.fits:
-        # `play` asks about the parts to choose on, then about those to score.
+        # It is asked about the validation part, then about the test part.
         choice, score = kept["asked"][:2], kept["asked"][2:]
         for side in range(2):
             seen = np.concatenate([kept["fitted"][side], choice[side]])
@@ -84,7 +84,7 @@ def test_a_fold_is_trained_to_everything_else():
 
 
 def test_few_samples_get_fewer_folds():
-    # 20 a side: 12 are fitted to and chosen on, two pieces of six.
+    # 20 a side: 12 are for training and validation, two pieces of six.
     real, fake = np.arange(20.0)[:, None], 1000 + np.arange(20.0)[:, None]
     assert LEAST_OF_A_PIECE == 6
     assert [cross(real, fake, folds=n, classifiers=QUADRATIC).folds for n in (1, 2, 3, 20)] == [1, 2, 3, 3]

@@ -137,7 +137,7 @@ def test_a_run_without_a_verdict_says_so_and_names_the_command(tmp_path):
         ),
         (
             {"conclusion": "not_distinguished", "jsd_lower_bound_nats": 0.0, "sensitivity_theoretical_nats": 0.0613},
-            "That nothing was found is no proof that the two agree. Differences below 0.061 nats would be missed by any",
+            "That nothing was found is no proof that the two agree. Differences below 0.061 nats would be missed by",
         ),
         ({"conclusion": "equivalent", "margin_nats": 0.02}, "a difference of 0.02 nats would have been found"),
         ({"conclusion": "too_little_data"}, "There are too few held-out samples for a verdict"),

@@ -95,8 +95,11 @@ def test_numbers_mean_what_people_mean_by_them(points):
         (["objective=hinge,hing"], ("objective=hing", "Did you mean 'hinge'?")),
         (["penalty=r1"], ("no setting is called 'penalty'", "Did you mean 'penalties'?")),
         (["penalties=[r1],[{name: r1, options: {wait: 2}}]"], ("wait", "Did you mean 'weight'?")),
-        # Theory forbids the last combination: without any control of the slope its value is unbounded.
-        (["objective=hinge,wasserstein", "penalties=[r1],[]"], ("objective=wasserstein, penalties=[]", "slope")),
+        # Theory forbids the last combination: without any control of the input gradient its value is unbounded.
+        (
+            ["objective=hinge,wasserstein", "penalties=[r1],[]"],
+            ("objective=wasserstein, penalties=[]", "input gradient"),
+        ),
     ],
 )
 def test_a_wrong_value_in_any_combination_is_found_before_a_run_starts(points, over, said):

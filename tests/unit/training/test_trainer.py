@@ -1,4 +1,4 @@
-"""The loop: what it announces, when it stops, and that it never stores play that has diverged."""
+"""The loop: what it announces, when it stops, and that it never stores a run that has diverged."""
 
 import pytest
 import torch

@@ -8,7 +8,7 @@ from equipoise.training.trend import RISE_NATS, SUDDEN_NATS, WINDOW, shows_colla
 
 
 def row(estimate, *, error=0.01, findings=()):
-    """A look whose estimate has the standard error `error` (V has twice that)."""
+    """An evaluation whose estimate has the standard error `error` (V has twice that)."""
     return {"jsd_estimate_nats": estimate, "value_standard_error": 2 * error, "findings": list(findings)}
 
 
@@ -37,7 +37,7 @@ def covering(coverage, precision):
         ([0.40, 0.38, 0.36, 0.34], "improving"),
         ([0.3, 0.3, 0.3, 0.3, 0.3], "plateaued"),
         ([0.6, 0.2, 0.21], "plateaued" if WINDOW < 2 else "improving"),
-        ([0.6, 0.2, 0.2, 0.2, 0.2, 0.2 + RISE_NATS + 0.01], "plateaued"),  # a look may be out by chance
+        ([0.6, 0.2, 0.2, 0.2, 0.2, 0.2 + RISE_NATS + 0.01], "plateaued"),  # an evaluation may be out by chance
         ([0.6, 0.2, 0.2, 0.2, *[0.2 + RISE_NATS + 0.01] * 2], "diverged"),
         ([0.6, 0.2, 0.2, 0.2, *[0.2 + RISE_NATS - 0.01] * 2], "plateaued"),
         ([0.6, 0.2, 0.2, 0.2, 0.2, 0.2 + SUDDEN_NATS + 0.01], "diverged"),

@@ -1,1 +1,1 @@
-"""Pictures: read, brought to one size, and encoded for the players."""
+"""Images: read, brought to one size, and encoded for the players."""

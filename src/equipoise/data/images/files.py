@@ -1,4 +1,4 @@
-"""Picture files of a folder or a zip: which ones count, what class their folder gives them, and how they are written.
+"""Image files of a folder or a zip: which ones count, what class their folder gives them, and how they are written.
 
 Folders that all images share at the top are looked through. If every image then lies in a folder, and there are
 two such folders or more, the first folder is its class. Hidden files, and the sample grid that

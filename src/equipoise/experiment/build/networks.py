@@ -32,8 +32,8 @@ def build_networks(
         trusted: whether an import path may be imported.
 
     Raises:
-        ConfigError: there is no such family, it cannot play on these samples, it refuses an option, or a network of a
-            person's own does not map latents to samples or samples to logits.
+        ConfigError: there is no such family, it cannot be used for these samples, it refuses an option, or a network of
+            a person's own does not map latents to samples or samples to logits.
     """
     section = config.networks
     require_parts(config.python, parts, places=ROLES, call="equipoise.fit(DATA")
@@ -61,7 +61,7 @@ def _family(name: str, space: Space, *, trusted: bool) -> Family:
     if not family.supports(space):
         raise ConfigError(
             "networks.family",
-            f"'{name}' cannot play on samples of shape {space.shape}.",
+            f"'{name}' cannot be used for samples of shape {space.shape}.",
             f"Expected {family.limits}.",
             f"Available: {', '.join(sorted(networks.available()))}.",
         )

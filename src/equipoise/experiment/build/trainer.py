@@ -151,14 +151,14 @@ def refuse_forbidden(objective: Objective, terms: Sequence[Penalty], discriminat
 
     Raises:
         ConfigError: batch normalisation under a per-sample penalty, or a Wasserstein game without control of the
-            discriminator's slope.
+            discriminator's input gradient.
     """
     penalties.require_independent_samples(discriminator, terms)
     is_bounded = has_normal_spectra(discriminator) or any(penalty.gives_lipschitz_control for penalty in terms)
     if objective.needs_lipschitz_control and not is_bounded:
         raise ConfigError(
             "objective",
-            f"'{objective.name}' without any control of the discriminator's slope.",
+            f"'{objective.name}' without any control of the discriminator's input gradient.",
             "Its value is unbounded: the discriminator can win by scaling its logits.",
             "Add a penalty, e.g. --set 'penalties=[{name: wgan_gp}]', or --set networks.discriminator.spectral=true.",
         )

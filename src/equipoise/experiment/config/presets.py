@@ -1,6 +1,6 @@
 """Complete configurations chosen from the data and the device; each is printed and stored, so nothing is hidden.
 
-All of them play the default game, RpGAN + R1 + R2 with a decaying gamma and learning rate: it has a local
+All of them train the default game, RpGAN + R1 + R2 with a decaying gamma and learning rate: it has a local
 convergence proof (Huang et al. 2024, arXiv:2501.05441), and the schedule ends with a gamma whose square
 root, a length in standardised units, is below the finest detail worth learning.
 """
@@ -35,14 +35,14 @@ def preset(name: str, *, source: str, space: Space, classes: int, device: str, t
         "runtime": {
             "device": device,
             "threads": threads,
-            # bf16 halves the traffic on a GPU for pictures, whose bytes it resolves; standardised numbers it would put
+            # bf16 halves the traffic on a GPU for images, whose bytes it resolves; standardised numbers it would put
             # on a lattice that the discriminator sees. fp16 is known to cripple this game, and a CPU gains nothing.
             "precision": "bf16" if device == "cuda" and name == "images" else "float32",
         },
     }
     settings = {**common, **makers[name](space, device)}
     settings["training"] = {**common["training"], **settings["training"]}
-    # MLP presets play on one thread: a second one brings little to layers this small, and on a busy machine the
+    # MLP presets use one thread: a second one brings little to layers this small, and on a busy machine the
     # threads wait for each other (seen with two other programs on two cores: seconds for a step of milliseconds).
     settings["runtime"] = {**common["runtime"], **settings.get("runtime", {})}
     settings["networks"]["conditional"] = classes > 0

@@ -114,7 +114,7 @@ class OptimizersConfig(Section):
 
 
 class EmaConfig(Section):
-    """The running average of the generator's weights."""
+    """The EMA of the generator's weights, from which samples are drawn."""
 
     relative_length: float = Field(
         0.05, ge=0, lt=1, description="How far back it reaches, as a share of the steps so far."
@@ -122,7 +122,8 @@ class EmaConfig(Section):
 
 
 class RecoveryConfig(Section):
-    """What happens when training leaves the finite numbers, or when an interim evaluation says that it has collapsed."""
+    """What happens when training leaves the finite numbers, or when an interim evaluation says that it has
+    collapsed."""
 
     rollbacks: NonNegativeInt = Field(
         3, description="How often, in the whole run, training may go back to a checkpoint; 0: it ends at once."

@@ -1,4 +1,4 @@
-"""Ramps against their definitions."""
+"""Schedules against their definitions."""
 
 import pytest
 

@@ -1,4 +1,5 @@
-"""Training that goes wrong at chosen steps, by numbers or by evaluations that see a collapse; and all that it leaves."""
+"""Training that goes wrong at chosen steps, by numbers or by evaluations that see a collapse; and all that it
+leaves."""
 
 import signal
 from dataclasses import replace
@@ -28,52 +29,53 @@ SETTINGS = [
 STEPS = 24
 
 
-class Spoilt:
-    """Makes every trainer that is built spoil chosen steps, as long as there were few enough rollbacks.
+class NonFinite:
+    """Makes chosen steps of every trainer that is built leave the finite numbers, as long as there were few enough
+    rollbacks.
 
     Args:
-        how: what is spoilt: gradient, loss or weight.
+        how: what becomes infinite or NaN: gradient, loss or weight.
         player: whose.
-        at: step that is spoilt, counted from 1.
-        times: in how many plays of the run.
+        at: the step, counted from 1.
+        times: how often in the run: no more once it was put back so often.
     """
 
     def __init__(self, monkeypatch, how, player="generator", *, at=11, times=1):
         self.how, self.player, self.at, self.times = how, player, at, times
         self.kill_at = None
-        self.signals = False  # whether SIGTERM comes in the step that is spoilt
+        self.signals = False  # whether SIGTERM comes in that step
         for module in (run, resuming):
             monkeypatch.setattr(module, "build_trainer", self.wrap(module.build_trainer))
 
     def wrap(self, build):
         def built(*arguments, **options):
             trainer = build(*arguments, **options)
-            play = trainer.train_step
+            train_step = trainer.train_step
 
-            def contaminated(*, measure=False):
+            def stepping(*, measure=False):
                 if (trainer.step, len(trainer.rollbacks)) == self.kill_at:
                     raise Killed
                 if trainer.step + 1 != self.at or len(trainer.rollbacks) >= self.times:
-                    return play(measure=measure)
+                    return train_step(measure=measure)
                 if self.signals:
                     signal.raise_signal(signal.SIGTERM)
-                return self.corrupt(trainer, play, measure)
+                return self.corrupt(trainer, train_step, measure)
 
-            trainer.train_step = contaminated
+            trainer.train_step = stepping
             return trainer
 
         return built
 
-    def corrupt(self, trainer, play, measure):
+    def corrupt(self, trainer, train_step, measure):
         player = getattr(trainer, self.player)
         if self.how == "weight":
             with torch.no_grad():
                 player.parameters[2].view(-1)[0] = float("inf")
-            return play(measure=measure)
+            return train_step(measure=measure)
         if self.how == "gradient":
             hook = player.parameters[2].register_hook(lambda gradient: gradient * float("nan"))
             try:
-                return play(measure=measure)
+                return train_step(measure=measure)
             finally:
                 hook.remove()
         check = trainer.guard.updates.check_losses
@@ -88,7 +90,7 @@ class Spoilt:
 
         trainer.guard.updates.check_losses = poisoned
         try:
-            return play(measure=measure)
+            return train_step(measure=measure)
         finally:
             trainer.guard.updates.check_losses = check
 

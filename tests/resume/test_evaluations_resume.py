@@ -44,8 +44,8 @@ def started(folder, *settings, steps=24):
     return train_planned(plan_run(path, steps=steps, seed=3, settings=[*SMALL, *settings]), folder)
 
 
-def looks_of(folder):
-    """The stored looks, without what clocks say."""
+def evaluations_of(folder):
+    """The stored evaluations, without what clocks say."""
     rows = RunFolder(folder).read_verdicts()
     return [{key: value for key, value in row.items() if key not in CLOCKS} for row in rows]
 
@@ -56,12 +56,12 @@ def cut_off(monkeypatch, *, after):
     class Killed(BaseException):
         pass
 
-    play = run_module.Trainer.train_step
+    train_step = run_module.Trainer.train_step
 
     def limited(self, *, measure=False):
         if self.step >= after:
             raise Killed
-        return play(self, measure=measure)
+        return train_step(self, measure=measure)
 
     monkeypatch.setattr(run_module.Trainer, "train_step", limited)
     return Killed
@@ -77,7 +77,7 @@ def same(first, second):
 
 
 @pytest.mark.parametrize("killed_at", [5, 12, 20])
-def test_a_killed_run_repeats_its_looks_and_keeps_the_same_best_checkpoint(killed_at, tmp_path, monkeypatch):
+def test_a_killed_run_repeats_its_evaluations_and_keeps_the_same_best_checkpoint(killed_at, tmp_path, monkeypatch):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     started(whole, *EVALUATIONS, "evaluations.keep_best=true")
     with monkeypatch.context() as patch:
@@ -85,7 +85,7 @@ def test_a_killed_run_repeats_its_looks_and_keeps_the_same_best_checkpoint(kille
         with pytest.raises(killed):
             started(cut, *EVALUATIONS, "evaluations.keep_best=true")
     resume(cut)
-    assert looks_of(cut) == looks_of(whole) and len(looks_of(whole)) == 4
+    assert evaluations_of(cut) == evaluations_of(whole) and len(evaluations_of(whole)) == 4
     assert same(weights_of(cut / "checkpoints"), weights_of(whole / "checkpoints"))
     assert same(weights_of(cut / "best"), weights_of(whole / "best"))
     assert [path.name for path in checkpoint_files(cut / "best")] == [
@@ -93,14 +93,14 @@ def test_a_killed_run_repeats_its_looks_and_keeps_the_same_best_checkpoint(kille
     ]
 
 
-def test_looks_leave_the_play_as_it_is_bit_for_bit(tmp_path):
+def test_evaluations_leave_training_as_it_is_bit_for_bit(tmp_path):
     started(tmp_path / "with", *EVALUATIONS)
     started(tmp_path / "without", "evaluations.count=0")
     assert same(weights_of(tmp_path / "with" / "checkpoints"), weights_of(tmp_path / "without" / "checkpoints"))
-    assert looks_of(tmp_path / "without") == []
+    assert evaluations_of(tmp_path / "without") == []
 
 
-def test_a_look_says_what_it_rests_on_and_what_it_cost(tmp_path):
+def test_an_evaluation_says_what_it_rests_on_and_what_it_cost(tmp_path):
     started(tmp_path / "run", *EVALUATIONS)
     run = RunFolder(tmp_path / "run")
     rows, status = run.read_verdicts(), run.read_status()
@@ -124,7 +124,7 @@ def test_samples_come_from_the_best_checkpoint_unless_the_last_is_asked_for(tmp_
     best = best_evaluation(run.read_verdicts())
     assert gan.step == best["step"] == run.read_status()["best"]["step"]
     assert load(gan.folder, checkpoint="last").step == 24
-    # Where the last look is the best one, both are the same state; the seed was chosen so that it is not.
+    # Where the last evaluation is the best one, both are the same state; the seed was chosen so that it is not.
     assert best["step"] < 24
 
 
@@ -137,7 +137,7 @@ def test_a_run_that_does_not_keep_the_best_has_none(tmp_path):
         load(gan.folder, checkpoint="first")
 
 
-def test_going_back_to_any_kept_checkpoint_finds_the_best_of_the_looks_up_to_it(tmp_path):
+def test_going_back_to_any_kept_checkpoint_finds_the_best_of_the_evaluations_up_to_it(tmp_path):
     started(tmp_path / "run", *EVALUATIONS, "evaluations.keep_best=true")
     run = RunFolder(tmp_path / "run")
     rows = run.read_verdicts()
@@ -148,7 +148,7 @@ def test_going_back_to_any_kept_checkpoint_finds_the_best_of_the_looks_up_to_it(
 
 
 def easy_goal(monkeypatch, *, from_step):
-    """Make every look from this step on say `not_distinguished`, and those before it `distinguished`."""
+    """Make every evaluation from this step on say `not_distinguished`, and those before it `distinguished`."""
     import equipoise.training.interim_evaluation as evaluations
 
     real = evaluations.one_evaluation
@@ -163,7 +163,7 @@ def easy_goal(monkeypatch, *, from_step):
     monkeypatch.setattr(evaluations, "one_evaluation", told)
 
 
-def test_a_run_ends_at_the_first_look_that_finds_no_difference_and_says_why(tmp_path, monkeypatch):
+def test_a_run_ends_at_the_first_evaluation_that_finds_no_difference_and_says_why(tmp_path, monkeypatch):
     easy_goal(monkeypatch, from_step=12)
     gan = started(tmp_path / "run", *EVALUATIONS, "evaluations.until=not-distinguished")
     status = RunFolder(gan.folder).read_status()
@@ -174,7 +174,7 @@ def test_a_run_ends_at_the_first_look_that_finds_no_difference_and_says_why(tmp_
     longer = resume(gan.folder, steps=24)
     status = RunFolder(gan.folder).read_status()
     assert (longer.step, status["state"], status["ended_because"]) == (24, "finished", "")
-    assert [row["step"] for row in looks_of(gan.folder)] == [6, 12, 18, 24]
+    assert [row["step"] for row in evaluations_of(gan.folder)] == [6, 12, 18, 24]
 
 
 def test_too_little_data_and_with_a_margin_anything_short_of_equivalent_end_nothing(tmp_path, monkeypatch):
@@ -188,7 +188,7 @@ def test_too_little_data_and_with_a_margin_anything_short_of_equivalent_end_noth
     assert few.step == 4 and {row["conclusion"] for row in rows} <= {"distinguished", "too_little_data"}
 
 
-def test_a_run_cut_off_between_the_look_and_its_end_ends_there(tmp_path, monkeypatch):
+def test_a_run_cut_off_between_the_evaluation_and_its_end_ends_there(tmp_path, monkeypatch):
     easy_goal(monkeypatch, from_step=12)
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
@@ -204,7 +204,7 @@ def test_a_run_cut_off_between_the_look_and_its_end_ends_there(tmp_path, monkeyp
     assert "said 'not distinguished'" in run.read_status()["ended_because"]
 
 
-def test_a_run_made_longer_looks_on_at_the_levels_set_aside(tmp_path):
+def test_a_run_made_longer_goes_on_with_evaluations_at_the_levels_set_aside(tmp_path):
     started(tmp_path / "run", *EVALUATIONS)
     resume(tmp_path / "run", steps=40)
     run = RunFolder(tmp_path / "run")
@@ -216,32 +216,32 @@ def test_a_run_made_longer_looks_on_at_the_levels_set_aside(tmp_path):
     assert sum(1 - row["confidence"] for row in rows) < 0.05
 
 
-def test_the_stored_configuration_leaves_nothing_about_looks_open_and_trains_the_same_again(tmp_path):
+def test_the_stored_configuration_leaves_nothing_about_evaluations_open_and_trains_the_same_again(tmp_path):
     first = started(tmp_path / "first", *EVALUATIONS, "evaluations.sensitivity=quick")
     again = plan_run(None, config_file=first.folder / "config.yaml")
     assert None not in again.config.evaluations.model_dump(exclude={"until", "margin"}).values()
     second = train_planned(again, tmp_path / "second")
-    assert looks_of(second.folder) == looks_of(first.folder)
+    assert evaluations_of(second.folder) == evaluations_of(first.folder)
     stored = json.loads((first.folder / "evaluations.json").read_text())["resolution"]
-    assert stored["method"] == "injected" and looks_of(first.folder)[0]["sensitivity_method"] == "injected"
+    assert stored["method"] == "injected" and evaluations_of(first.folder)[0]["sensitivity_method"] == "injected"
 
 
 def test_a_broken_best_checkpoint_gives_way_to_the_one_before(tmp_path):
     gan = started(tmp_path / "run", *EVALUATIONS, "evaluations.keep_best=true")
     files = checkpoint_files(gan.folder / "best")
-    assert len(files) > 1, "the seed was chosen so that more than one look was the best"
+    assert len(files) > 1, "the seed was chosen so that more than one evaluation was the best"
     files[-1].write_bytes(b"")
     assert load(gan.folder).step < gan.step
 
 
-def test_looks_of_play_that_was_put_back_are_forgotten_with_their_best_checkpoint(tmp_path, monkeypatch):
-    play, raised = run_module.Trainer.train_step, []
+def test_evaluations_of_training_that_was_put_back_are_forgotten_with_their_best_checkpoint(tmp_path, monkeypatch):
+    train_step, raised = run_module.Trainer.train_step, []
 
     def once(self, *, measure=False):
         if self.step == 20 and not raised:
             raised.append(True)
             raise PlayDiverged("step 20", "a loss is no longer finite.", "Expected finite losses.", "", step=20)
-        return play(self, measure=measure)
+        return train_step(self, measure=measure)
 
     monkeypatch.setattr(run_module.Trainer, "train_step", once)
     folder = tmp_path / "run"
@@ -254,12 +254,12 @@ def test_looks_of_play_that_was_put_back_are_forgotten_with_their_best_checkpoin
     assert status["best"]["step"] == best_evaluation(rows)["step"] == load(folder).step
 
 
-def test_play_that_leaves_the_finite_numbers_has_diverged(tmp_path, monkeypatch):
-    def play(self, *, measure=False):
+def test_training_that_leaves_the_finite_numbers_has_diverged(tmp_path, monkeypatch):
+    def train_step(self, *, measure=False):
         raise PlayDiverged("step 1", "a loss is no longer finite.", "Expected finite losses.", "Lower the rate.")
 
     settings = [*EVALUATIONS, "recovery.rollbacks=0"]
-    monkeypatch.setattr(run_module.Trainer, "train_step", play)
+    monkeypatch.setattr(run_module.Trainer, "train_step", train_step)
     with pytest.raises(PlayDiverged):
         started(tmp_path / "run", *settings)
     status = RunFolder(tmp_path / "run").read_status()

@@ -1,4 +1,4 @@
-"""The compilable form of both turns gives the gradients of the reference, eager and compiled."""
+"""The compilable form of both updates gives the gradients of the reference, eager and compiled."""
 
 import os
 import shutil

@@ -1,11 +1,12 @@
-"""How many looks a run has: decided once, from what a step and a look take, and within their share of the time."""
+"""How many evaluations a run has: decided once, from what a step and an evaluation take, and within their share of the
+time."""
 
 import pytest
 import yaml
 
 from equipoise.errors import ConfigError
 from equipoise.experiment.config.schema import EvaluationsConfig, RunConfig
-from equipoise.experiment.judge import during_training as looking
+from equipoise.experiment.judge import during_training
 from equipoise.experiment.judge.during_training import (
     LADDER,
     LEAST_SECONDS,
@@ -22,13 +23,13 @@ SMALL = ("networks.generator.width=8", "networks.discriminator.width=8", "data.p
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Steps and looks that take a stated time; nothing is played or judged."""
+    """Steps and evaluations that take a stated time; nothing is trained or judged."""
 
     def set_to(step, *evaluations):
         severities = dict(zip(LADDER, evaluations, strict=False))
-        monkeypatch.setattr(looking, "_seconds_per_step", lambda trainer: step)
+        monkeypatch.setattr(during_training, "_seconds_per_step", lambda trainer: step)
         monkeypatch.setattr(
-            looking,
+            during_training,
             "_timed_evaluation",
             lambda planned, section, trainer: severities.get((section.classifiers, section.samples), evaluations[-1]),
         )
@@ -40,27 +41,27 @@ def planned(steps, *settings):
     return plan_run("grid25", steps=steps, settings=[*SMALL, *settings])
 
 
-def test_looks_fit_in_their_share_of_the_time(clock):
+def test_evaluations_fit_in_their_share_of_the_time(clock):
     clock(0.01, 0.5)
-    section, timing = settled(planned(6000))  # 60 s of play: 4.5 s for looks
+    section, timing = settled(planned(6000))  # 60 s of training: 4.5 s for evaluations
     assert section.count == int(60 * EVALUATIONS_SHARE / (1 - EVALUATIONS_SHARE) / 0.5) == 9
     assert timing["planned_share"] <= EVALUATIONS_SHARE
     assert ((section.classifiers, section.samples), section.sensitivity) == (LADDER[0], "theoretical")
 
 
-def test_a_run_too_short_for_a_look_has_none_and_times_none(clock, monkeypatch):
+def test_a_run_too_short_for_an_evaluation_has_none_and_times_none(clock, monkeypatch):
     clock(0.01, 0.5)
-    monkeypatch.setattr(looking, "_timed_evaluation", lambda *_: pytest.fail("a look was timed"))
+    monkeypatch.setattr(during_training, "_timed_evaluation", lambda *_: pytest.fail("an evaluation was timed"))
     steps = int(LEAST_SECONDS * (1 - EVALUATIONS_SHARE) / EVALUATIONS_SHARE / 0.01) - 1
     assert settled(planned(steps))[0].count == 0
 
 
-def test_a_look_that_does_not_fit_is_not_planned(clock):
+def test_an_evaluation_that_does_not_fit_is_not_planned(clock):
     clock(0.01, 100.0)
     assert settled(planned(6000))[0].count == 0
 
 
-def test_a_long_run_has_finer_looks_a_screen_and_a_gap_but_no_more_than_twenty(clock):
+def test_a_long_run_has_finer_evaluations_a_quick_sensitivity_and_a_gap_but_no_more_than_twenty(clock):
     clock(0.01, 0.5, 1.0, 2.0, 4.0, 24.0)
     section, timing = settled(planned(600_000))
     assert (section.classifiers, section.samples) == LADDER[3]  # 3,000 rows are held out: 20,000 would be the same
@@ -68,13 +69,13 @@ def test_a_long_run_has_finer_looks_a_screen_and_a_gap_but_no_more_than_twenty(c
     assert timing["planned_share"] <= EVALUATIONS_SHARE
 
 
-def test_finer_looks_are_not_made_where_fewer_than_ten_would_fit(clock):
+def test_finer_evaluations_are_not_made_where_fewer_than_ten_would_fit(clock):
     clock(0.01, 0.1, 2.0)
-    section, _ = settled(planned(12_000))  # 9 s for looks
+    section, _ = settled(planned(12_000))  # 9 s for evaluations
     assert (section.classifiers, section.samples) == LADDER[0]
 
 
-def test_a_person_who_asks_for_a_goal_has_looks_at_any_price(clock):
+def test_a_person_who_asks_for_a_goal_has_evaluations_at_any_price(clock):
     clock(0.001, 1.0)
     section, timing = settled(planned(100, "evaluations.until=not-distinguished", "evaluations.margin=0.05"))
     assert section.count == 3 and section.sensitivity == "quick"
@@ -89,7 +90,7 @@ def test_what_was_given_is_kept(clock):
     assert (section.count, section.samples, section.duality_gap_steps) == (2, 300, 0)
 
 
-def test_minutes_leave_room_for_looks(monkeypatch):
+def test_minutes_leave_room_for_evaluations(monkeypatch):
     import equipoise.experiment.prepare as preparing
 
     monkeypatch.setattr(preparing, "seconds_per_step", lambda planned: 0.01)
@@ -100,7 +101,7 @@ def test_minutes_leave_room_for_looks(monkeypatch):
     assert with_evaluations == pytest.approx(without * (1 - EVALUATIONS_SHARE), abs=1)
 
 
-def test_too_few_rows_have_no_looks_and_refuse_a_goal(tmp_path):
+def test_too_few_rows_have_no_evaluations_and_refuse_a_goal(tmp_path):
     import numpy as np
 
     np.save(tmp_path / "few.npy", np.random.default_rng(0).normal(size=(40, 2)))
@@ -133,7 +134,7 @@ def test_another_length_chooses_anew_and_keeps_the_wishes(tmp_path):
     assert longer == EvaluationsConfig(keep_best=True)
 
 
-def test_a_configuration_of_before_looks_still_loads_and_its_run_has_none(tmp_path):
+def test_a_configuration_of_before_evaluations_still_loads_and_its_run_has_none(tmp_path):
     content = yaml.safe_load(planned(50).config.to_yaml())
     del content["evaluations"]
     assert RunConfig.model_validate(content).evaluations == EvaluationsConfig()

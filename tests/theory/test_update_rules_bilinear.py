@@ -1,4 +1,4 @@
-"""Extragradient, optimistic and consensus play on the bilinear game, with three optimisers, against their matrices.
+"""Extragradient, optimistic and consensus updates on the bilinear game, with three optimisers, against their matrices.
 
 The Wasserstein Dirac game is bilinear: `v = A w` with `A = [[0, -1], [1, 0]]`, so every rule with a linear optimiser is
 a matrix on (parameters, optimiser state, rule memory), written out here by hand and nowhere else.
@@ -122,7 +122,7 @@ def test_adam_with_a_first_moment_turns_outwards_where_gradient_descent_does_not
     def adam(parameters, rate):
         return torch.optim.Adam(parameters, lr=rate, betas=(beta, 0.99), eps=1.0)
 
-    # In turns plain descent keeps its orbit; a first moment lags behind a turning gradient and pushes outwards.
+    # Alternating plain updates keep their orbit; a first moment lags behind a turning gradient and pushes outwards.
     radius = np.linalg.norm(play("alternating", adam, 600), axis=1)
     assert radius[-60:].max() > 1.5 * radius[:60].max()
 
@@ -230,7 +230,7 @@ def test_optimistic_play_continues_exactly_from_its_stored_memory():
 
 
 def test_extragradient_looks_ahead_and_moves_from_where_it_stood():
-    # Two plain steps by hand in the saturating game: the look-ahead, then the move with the gradient found there.
+    # Two plain steps by hand in the saturating game: the extrapolation, then the update with the gradient found there.
     def sigmoid(t):
         return 1 / (1 + math.exp(-t))
 
