@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -44,11 +43,3 @@ class TrainingRows:
     def to(self, device: torch.device | str) -> TrainingRows:
         """The same rows for a player on `device`."""
         return TrainingRows(self._read, shape=self.shape, dtype=self.dtype, device=device)
-
-    def element_size(self) -> int:
-        """As a tensor's."""
-        return self.dtype.itemsize
-
-    def nelement(self) -> int:
-        """As a tensor's: of the whole part, which is never in memory at once."""
-        return math.prod(self.shape)

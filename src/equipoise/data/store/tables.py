@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,39 +34,14 @@ class Unstorable(Exception):
     """A column whose type is not kept on disk; the table is then held in memory."""
 
 
-class Column(Protocol):
-    """A column, wherever it lies.
+class Column:
+    """A column in memory.
 
     Attributes:
         name: text or a whole number.
         dtype: its pandas type.
         missing: rows without a value.
     """
-
-    name: str | int
-    dtype: Any
-    missing: int
-
-    def __len__(self) -> int: ...
-
-    def series(self, index: Any = slice(None), *, is_light: bool = False) -> pd.Series:
-        """Rows of the column; light text may be a categorical column."""
-
-    def evidence(self, index: np.ndarray) -> pd.Series:
-        """Values from which it can be told what the rows at `index` hold."""
-
-    def add_to(self, digest: Digest) -> None:
-        """Put the column into the data's fingerprint."""
-
-    def labels(self, *, source: str) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
-        """The column as classes: what `encode_labels` gives."""
-
-    def check(self, *, source: str) -> None:
-        """Refuse a column that cannot be learned as one of a table, as `check_column` says."""
-
-
-class FrameColumn:
-    """A column in memory; see `Column`."""
 
     def __init__(self, name: str | int, values: pd.Series) -> None:
         self.name, self._values, self.dtype = name, values, values.dtype
@@ -76,24 +51,29 @@ class FrameColumn:
         return len(self._values)
 
     def series(self, index: Any = slice(None), *, is_light: bool = False) -> pd.Series:
+        """Rows of the column; light text may be a categorical column."""
         del is_light
         return self._values.iloc[index].reset_index(drop=True)
 
     def evidence(self, index: np.ndarray) -> pd.Series:
+        """Values from which it can be told what the rows at `index` hold."""
         return self.series(index)
 
     def add_to(self, digest: Digest) -> None:
-        digest.add_column(self._values)
+        """Put the column into the data's fingerprint."""
+        digest.add_column(self.series())
 
     def labels(self, *, source: str) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
-        return encode_labels(self._values.to_numpy(), source=source)
+        """The column as classes: what `encode_labels` gives."""
+        return encode_labels(self.series().to_numpy(), source=source)
 
     def check(self, *, source: str) -> None:
+        """Refuse a column that cannot be learned as one of a table, as `check_column` says."""
         check_column(self._values, name=self.name, source=source)
 
 
-class OnDiskColumn(Mapped):
-    """A column in an Arrow file; see `Column`.
+class OnDiskColumn(Column, Mapped):
+    """A column in an Arrow file.
 
     Args:
         path: the file.
@@ -102,7 +82,7 @@ class OnDiskColumn(Mapped):
 
     def __init__(self, path: Path, facts: dict[str, Any]) -> None:
         batch, pages = open_batch(path)
-        super().__init__(pages, batch.nbytes)
+        Mapped.__init__(self, pages, batch.nbytes)
         self.name, self.missing = facts["name"], facts["missing"]
         self._facts, self._array = facts, batch.column(0)
 
@@ -142,7 +122,7 @@ class OnDiskColumn(Mapped):
 
     def evidence(self, index: np.ndarray) -> pd.Series:
         if self._text is None:
-            return self.series(index)
+            return super().evidence(index)
         # What text holds is decided by its values alone.
         codes = self._codes(index)
         there = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(self._levels)))
@@ -150,13 +130,13 @@ class OnDiskColumn(Mapped):
 
     def add_to(self, digest: Digest) -> None:
         if self._text is None:
-            digest.add_column(self.series())
+            super().add_to(digest)
         else:
             digest.add_levels("text", self._levels, self._codes())
 
     def labels(self, *, source: str) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
         if self._text is None:
-            return encode_labels(self.series().to_numpy(), source=source)
+            return super().labels(source=source)
         # The same classes as from the text of every row, from the list of its values.
         names, place = np.unique(np.array(self._levels), return_inverse=True)
         codes = place.reshape(-1).astype(np.int64)[self._codes()]
@@ -226,9 +206,7 @@ class FrameTable(Table):
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.values = frame
-        self.stored = tuple(
-            FrameColumn(name, frame.iloc[:, place]) for place, name in enumerate(frame.columns.tolist())
-        )
+        self.stored = tuple(Column(name, frame.iloc[:, place]) for place, name in enumerate(frame.columns.tolist()))
 
     def without(self, names: list[str | int]) -> FrameTable:
         """The table less the columns with these names."""
