@@ -22,7 +22,7 @@ KIB = 1024
 
 @dataclass(frozen=True)
 class Reading:
-    """One look at a process; bytes, and seconds since the probe began."""
+    """One reading of a process; bytes, and seconds since the probe began."""
 
     seconds: float
     total: int

@@ -112,7 +112,7 @@ def test_a_name_in_a_zip_that_is_none_is_left_out(name, tmp_path):
     assert len(load(tmp_path / "p.zip")) == 5
 
 
-def test_a_link_in_a_zip_is_no_picture_and_is_not_followed(tmp_path):
+def test_a_link_in_a_zip_is_no_image_and_is_not_followed(tmp_path):
     secret = tmp_path / "secret.png"
     secret.write_bytes(picture(9))
     with zipfile.ZipFile(tmp_path / "links.zip", "w") as archive:
@@ -140,7 +140,7 @@ def test_a_zip_that_lists_too_many_files_is_refused_before_they_are_listed(tmp_p
     refused(lambda: load(path), "many.zip", "EQUIPOISE_MOST_ZIP_ENTRIES")
 
 
-def test_one_picture_too_large_or_packed_with_lzma_is_skipped_by_name(tmp_path, monkeypatch):
+def test_one_image_too_large_or_packed_with_lzma_is_skipped_by_name(tmp_path, monkeypatch):
     path = zip_of(tmp_path / "p.zip", {f"{k}.png": picture(k) for k in range(40)})
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("large.png", b"\0" * 100_000, compress_type=zipfile.ZIP_DEFLATED)
@@ -151,7 +151,7 @@ def test_one_picture_too_large_or_packed_with_lzma_is_skipped_by_name(tmp_path, 
     assert "large.png (100,000 bytes are too many" in raw.notes[0] and "lzma.png (packed by" in raw.notes[0]
 
 
-def test_a_picture_that_says_it_is_huge_is_not_decoded(tmp_path):
+def test_an_image_that_says_it_is_huge_is_not_decoded(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
     (folder / "bomb.png").write_bytes(png_of_size(100_000, 100_000))
@@ -191,7 +191,7 @@ def test_what_is_no_ordinary_file_is_refused_and_never_waited_for(what, name, tm
 
 
 @pytest.mark.parametrize("what", ["pipe", "link to a device", "socket"])
-def test_a_pipe_among_pictures_is_skipped_by_name(what, tmp_path, monkeypatch):
+def test_a_pipe_among_images_is_skipped_by_name(what, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = Path("p")
     folder.mkdir()
@@ -329,7 +329,7 @@ def test_class_names_lead_to_no_other_folder(name, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["inside"]
 
 
-def test_a_class_called_like_the_sheet_does_not_take_its_place(tmp_path):
+def test_a_class_called_like_the_sample_grid_does_not_take_its_place(tmp_path):
     images = RNG.integers(0, 255, (4, 1, 8, 8), dtype=np.uint8)
     written = write_samples(images, tmp_path / "out", labels=np.array([0, 0, 1, 1]), label_names=("sheet.png", "b"))
     assert (tmp_path / "out" / "sheet.png").is_file() and len(written) == 5

@@ -149,7 +149,7 @@ def test_parquet_keeps_whole_numbers_with_gaps(tmp_path):
     pd.testing.assert_frame_equal(load(tmp_path / "a.parquet").values, frame)
 
 
-def test_sample_sheets_beside_samples_are_no_data(tmp_path):
+def test_sample_grids_beside_samples_are_no_data(tmp_path):
     for position in range(3):
         to_image(np.asarray(picture(position)).transpose(2, 0, 1)).save(tmp_path / f"00000{position}.png")
     picture(9).save(tmp_path / "sheet.png")

@@ -29,7 +29,7 @@ def png_header(width, height):
 @pytest.mark.parametrize(
     ("short_side", "expected"), [(4, 8), (8, 8), (13, 8), (14, 16), (27, 16), (28, 32), (55, 32), (56, 64), (999, 64)]
 )
-def test_pictures_get_the_largest_size_that_enlarges_them_by_15_percent_at_most(short_side, expected):
+def test_images_get_the_largest_size_that_enlarges_them_by_15_percent_at_most(short_side, expected):
     assert choose_side(short_side) == expected
 
 
@@ -40,7 +40,7 @@ def test_a_folder_of_every_file_format_is_read(tmp_path):
     assert raw.values.shape == (7, 3, 16, 16) and raw.values.dtype == np.uint8 and raw.labels is None
 
 
-def test_grey_pictures_stay_grey_whatever_their_files_say(tmp_path):
+def test_grey_images_stay_grey_whatever_their_files_say(tmp_path):
     grey = picture(0, mode="L")
     grey.save(tmp_path / "grey.png")
     picture(1, mode="L").convert("RGB").save(tmp_path / "colour.png")
@@ -49,7 +49,7 @@ def test_grey_pictures_stay_grey_whatever_their_files_say(tmp_path):
     assert load(tmp_path).values.shape[1] == 1
 
 
-def test_one_colour_picture_makes_the_data_set_colour(tmp_path):
+def test_one_colour_image_makes_the_data_set_colour(tmp_path):
     picture_folder(tmp_path, mode="L", count=3)
     picture(9, mode="CMYK").save(tmp_path / "colour.jpg")
     assert load(tmp_path).values.shape[1] == 3
@@ -95,7 +95,7 @@ def test_the_first_frame_of_an_animation_is_taken(tmp_path):
     assert (load(tmp_path).values == 40).all()
 
 
-def test_pictures_are_scaled_to_cover_and_cropped_at_the_centre(tmp_path):
+def test_images_are_scaled_to_cover_and_cropped_at_the_centre(tmp_path):
     pixels = np.zeros((16, 48), dtype=np.uint8)
     pixels[:, 16:32] = np.arange(256).reshape(16, 16)
     Image.fromarray(pixels).save(tmp_path / "wide.png")
@@ -138,13 +138,13 @@ def test_a_folder_around_the_classes_is_looked_through(tmp_path):
 
 
 @pytest.mark.parametrize("layout", [["a"], [".", "a", "b"]])
-def test_one_folder_or_pictures_beside_folders_give_no_classes(tmp_path, layout):
+def test_one_folder_or_images_beside_folders_give_no_classes(tmp_path, layout):
     for name in layout:
         picture_folder(tmp_path / name, count=3)
     assert load(tmp_path).labels is None
 
 
-def test_a_class_of_one_picture_is_noted_and_an_empty_one_is_left_out(tmp_path):
+def test_a_class_of_one_image_is_noted_and_an_empty_one_is_left_out(tmp_path):
     picture_folder(tmp_path / "many", count=4)
     picture_folder(tmp_path / "one", count=1)
     (tmp_path / "none").mkdir()
@@ -153,7 +153,7 @@ def test_a_class_of_one_picture_is_noted_and_an_empty_one_is_left_out(tmp_path):
     assert any("'one'" in note for note in raw.notes) and any("'none'" in note for note in raw.notes)
 
 
-def test_more_classes_than_pictures_are_refused(tmp_path):
+def test_more_classes_than_images_are_refused(tmp_path):
     for name in "abc":
         (tmp_path / name).mkdir()
     picture_folder(tmp_path / "a", count=1)
@@ -162,7 +162,7 @@ def test_more_classes_than_pictures_are_refused(tmp_path):
         load(tmp_path)
 
 
-def test_damaged_pictures_among_good_ones_are_named_and_skipped(tmp_path):
+def test_damaged_images_among_good_ones_are_named_and_skipped(tmp_path):
     picture_folder(tmp_path, count=40)
     whole = (tmp_path / "picture001.png").read_bytes()
     (tmp_path / "picture001.png").write_bytes(whole[: len(whole) // 2])
@@ -173,7 +173,7 @@ def test_damaged_pictures_among_good_ones_are_named_and_skipped(tmp_path):
     assert note.startswith("Skipped 2 of 40 images") and "picture001.png" in note and "picture002.png" in note
 
 
-def test_labels_follow_the_pictures_that_were_kept(tmp_path):
+def test_labels_follow_the_images_that_were_kept(tmp_path):
     for name in ("a", "b"):
         picture_folder(tmp_path / name, count=20)
     (tmp_path / "a" / "picture003.png").write_bytes(b"")
@@ -181,7 +181,7 @@ def test_labels_follow_the_pictures_that_were_kept(tmp_path):
     assert raw.labels.tolist() == [0] * 19 + [1] * 20
 
 
-def test_too_many_damaged_pictures_stop_the_reading(tmp_path):
+def test_too_many_damaged_images_stop_the_reading(tmp_path):
     picture_folder(tmp_path, count=10)
     for position in range(2):
         (tmp_path / f"picture00{position}.png").write_bytes(b"\x89PNG")
@@ -192,13 +192,13 @@ def test_too_many_damaged_pictures_stop_the_reading(tmp_path):
     assert len(load(tmp_path, options=DataOptions(max_bad_share=0.2))) == 8
 
 
-def test_pictures_of_one_pixel_are_refused(tmp_path):
+def test_images_of_one_pixel_are_refused(tmp_path):
     picture_folder(tmp_path, count=3, size=(1, 1))
     with pytest.raises(DataError, match=r"picture000\.png \(1x1 pixels are too few\)"):
         load(tmp_path)
 
 
-def test_a_picture_that_promises_a_billion_pixels_is_refused_before_memory_is_taken(tmp_path):
+def test_an_image_that_promises_a_billion_pixels_is_refused_before_memory_is_taken(tmp_path):
     (tmp_path / "bomb.png").write_bytes(png_header(30_000, 30_000))
     (tmp_path / "larger.png").write_bytes(png_header(10_000, 10_000))
     with warnings.catch_warnings():
@@ -207,7 +207,7 @@ def test_a_picture_that_promises_a_billion_pixels_is_refused_before_memory_is_ta
             load(tmp_path)
 
 
-def test_a_folder_without_a_picture_says_what_was_found(tmp_path):
+def test_a_folder_without_an_image_says_what_was_found(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "table.csv").write_text("x")
     with pytest.raises(DataError, match=r"there is no image; found 1 file \.\w+, 1 file \.\w+"):

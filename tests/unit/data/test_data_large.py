@@ -129,7 +129,7 @@ def test_points_of_a_parquet_file_on_disk_are_those_in_memory(tmp_path: Path, mo
 
 
 def test_equal_rows_on_disk_fall_on_one_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "twins.parquet"
+    path = tmp_path / "duplicates.parquet"
     frame = table_of_every_type()
     pd.concat([frame, frame.head(100)]).to_parquet(path, index=False)
     in_memory, on_disk = both(path, monkeypatch)
@@ -251,7 +251,7 @@ def test_an_array_of_images_on_disk_is_the_array_in_memory(
         assert set(in_memory.raw.notes) < set(on_disk.raw.notes)
 
 
-def test_twin_images_on_disk_fall_on_one_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duplicate_images_on_disk_fall_on_one_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "images.npy"
     images = noisy_images(3000, side=16)
     np.save(path, np.concatenate([images, images[::10]]))
@@ -272,7 +272,7 @@ def test_points_of_an_array_on_disk_are_those_in_memory(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 @pytest.mark.parametrize("mode", ["RGB", "L", "grey in colour", "opaque alpha", "alpha"])
-def test_pictures_on_disk_are_those_in_memory(
+def test_images_on_disk_are_those_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, mode: str
 ) -> None:
     folder = tmp_path / "pictures"
@@ -323,7 +323,7 @@ def test_what_is_wrong_with_a_large_array_is_said_as_of_a_small_one(
 
 
 @pytest.mark.parametrize("index", [[5, 5, 0, 999, 17], list(range(1000)), [3], list(range(999, -1, -7))])
-def test_rows_from_all_over_a_mapped_file_are_its_rows(
+def test_rows_from_all_over_a_file_on_disk_are_its_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: list[int]
 ) -> None:
     values = np.random.default_rng(0).integers(0, 99, (1000, 5))
@@ -355,7 +355,7 @@ def test_what_a_killed_process_left_is_cleared(
     assert [folder.name for folder in own_cache.glob(".*")] == [".new-begun"]
 
 
-def test_pictures_are_made_from_some_rows_of_large_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plots_are_made_from_some_rows_of_large_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "images.npy"
     np.save(path, noisy_images(500, side=8))
     monkeypatch.setattr(sys.modules["equipoise.data.prepare"], "MOST_NUMBERS_SHOWN", 100 * 8 * 8 * 3)
@@ -366,7 +366,7 @@ def test_pictures_are_made_from_some_rows_of_large_data(tmp_path: Path, monkeypa
     np.testing.assert_array_equal(shown.values, in_memory.part("train").values[::4])
 
 
-def test_pages_of_all_mapped_files_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_of_all_file_on_disks_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("equipoise.data.store.arrow.RELEASE_BYTES", 10_000)
     released = []
     release = OnDiskArray.release

@@ -25,7 +25,7 @@ def test_each_number_goes_to_the_nearest_level():
     assert encoder.decode(samples)[:, 0, 0, 0].tolist() == [0, 0, 100, 100, 255, 255]
 
 
-def test_pictures_of_many_levels_may_take_any_byte():
+def test_images_of_many_levels_may_take_any_byte():
     rng = np.random.default_rng(0)
     encoder = prepared((rng.integers(0, 128, size=(40, 1, 8, 8)) * 2).astype(np.uint8)).encoder
     assert encoder.levels == ()

@@ -16,7 +16,7 @@ def images(count=5, channels=1, side=8):
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_images_become_numbered_pngs_and_a_sheet(tmp_path, channels):
+def test_images_become_numbered_pngs_and_a_sample_grid(tmp_path, channels):
     values = images(channels=channels)
     written = write_samples(values, tmp_path / "out")
     assert [path.name for path in written] == [f"00000{k}.png" for k in range(5)] + ["sheet.png"]
@@ -81,14 +81,14 @@ def test_an_ending_that_cannot_hold_the_samples_is_refused(tmp_path, values, nam
     assert not list(tmp_path.iterdir())
 
 
-def test_a_sheet_enlarges_small_images_by_whole_pixels():
+def test_a_sample_grid_enlarges_small_images_by_whole_pixels():
     values = images(6)
-    sheet = np.asarray(image_grid(values, columns=3))
-    assert sheet.shape == (2 * 34 + 2, 3 * 34 + 2)
-    assert (sheet[2:34:4, 2:34:4] == values[0, 0]).all() and (sheet[36:68:4, 70:102:4] == values[5, 0]).all()
-    assert (sheet[:2] == 255).all() and (sheet[34:36] == 255).all()
+    grid = np.asarray(image_grid(values, columns=3))
+    assert grid.shape == (2 * 34 + 2, 3 * 34 + 2)
+    assert (grid[2:34:4, 2:34:4] == values[0, 0]).all() and (grid[36:68:4, 70:102:4] == values[5, 0]).all()
+    assert (grid[:2] == 255).all() and (grid[34:36] == 255).all()
 
 
-def test_a_sheet_of_large_images_keeps_their_pixels():
+def test_a_sample_grid_of_large_images_keeps_their_pixels():
     assert image_grid(images(3, channels=3, side=64)).size == (2 * 66 + 2, 2 * 66 + 2)
     assert isinstance(image_grid(images(1)), Image.Image)

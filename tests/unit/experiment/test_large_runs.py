@@ -55,7 +55,7 @@ def written(tmp_path: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["table", "images"])
-def test_play_and_resume_on_disk_are_those_in_memory(
+def test_training_and_resuming_on_disk_are_those_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     path = written(tmp_path, kind)
