@@ -2,7 +2,7 @@
 
     python benchmarks/overhead.py [--rounds 60] [--steps 20] [--rows benchmarks/rows/overhead.jsonl]
 
-Three contestants run by turns in one process, in an order that is shuffled every round: our trainer, the
+Three contestants alternate in one process, in an order that is shuffled every round: our trainer, the
 hand-written step, and the hand-written step once more under another name, whose ratio to itself is the noise of
 the measurement. All train the same game (RpGAN + R1 + R2, MLP, batch 512, Adam, EMA of the generator, decaying gamma
 and learning rate, fresh batch and latents each update). A row holds the median ratio over rounds and its 5th and
@@ -65,15 +65,15 @@ def by_hand(seed: int, gamma: float, rate: float) -> Callable[[], None]:
     discriminator = MLPDiscriminator(data.space, width=WIDTH, depth=DEPTH)
     average = MLPGenerator(data.space, latents=2, width=WIDTH, depth=DEPTH).requires_grad_(False)
     g_parameters, d_parameters = list(generator.parameters()), list(discriminator.parameters())
-    g_optimiser = torch.optim.Adam(g_parameters, lr=rate, betas=(0.0, 0.99), fused=True)
-    d_optimiser = torch.optim.Adam(d_parameters, lr=rate, betas=(0.0, 0.99), fused=True)
-    order = torch.randperm(len(real))
+    g_optimizer = torch.optim.Adam(g_parameters, lr=rate, betas=(0.0, 0.99), fused=True)
+    d_optimizer = torch.optim.Adam(d_parameters, lr=rate, betas=(0.0, 0.99), fused=True)
+    permutation = torch.randperm(len(real))
     state = {"step": 0, "at": 0}
 
     def batch() -> torch.Tensor:
         if state["at"] + BATCH > len(real):
             state["at"] = 0
-        rows = order[state["at"] : state["at"] + BATCH]
+        rows = permutation[state["at"] : state["at"] + BATCH]
         state["at"] += BATCH
         return real[rows]
 
@@ -81,8 +81,8 @@ def by_hand(seed: int, gamma: float, rate: float) -> Callable[[], None]:
         progress = state["step"] / TOTAL_STEPS
         factor = 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
         weight = gamma * 1e-3**progress
-        for optimiser in (g_optimiser, d_optimiser):
-            optimiser.param_groups[0]["lr"] = rate * factor
+        for optimizer in (g_optimizer, d_optimizer):
+            optimizer.param_groups[0]["lr"] = rate * factor
 
         with torch.no_grad():
             fake = generator(torch.randn(BATCH, 2))
@@ -94,21 +94,21 @@ def by_hand(seed: int, gamma: float, rate: float) -> Callable[[], None]:
             squared[:BATCH].mean() + squared[BATCH:].mean()
         )
         loss.backward(inputs=d_parameters)
-        d_optimiser.step()
-        d_optimiser.zero_grad()
+        d_optimizer.step()
+        d_optimizer.zero_grad()
 
         fake_logits = discriminator(generator(torch.randn(BATCH, 2)))
         with torch.no_grad():
             real_logits = discriminator(batch())
         softplus(real_logits - fake_logits).mean().backward(inputs=g_parameters)
-        g_optimiser.step()
-        g_optimiser.zero_grad()
+        g_optimizer.step()
+        g_optimizer.zero_grad()
 
         state["step"] += 1
-        reach = 1 / (1 + 0.05 * state["step"])
+        weight = 1 / (1 + 0.05 * state["step"])
         with torch.no_grad():
             for averaged, present in zip(average.parameters(), g_parameters, strict=True):
-                averaged.lerp_(present, reach)
+                averaged.lerp_(present, weight)
 
     return step
 

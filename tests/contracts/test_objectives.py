@@ -11,7 +11,7 @@ from equipoise import objectives
 from equipoise.errors import ConfigError
 from equipoise.objectives.base import Objective
 
-# A gradient below this is none: margins of order 1 make every term's slope larger.
+# A gradient below this is none: margins of order 1 make every term's derivative larger.
 NOTHING = 1e-12
 
 
@@ -24,10 +24,13 @@ def logits(seed: int, *, count: int = 32) -> torch.Tensor:
     return torch.randn(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def slopes(of, real: torch.Tensor, fake: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def derivatives(of, real: torch.Tensor, fake: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     sides = [side.clone().requires_grad_(True) for side in (real, fake)]
     found = torch.autograd.grad(of(*sides), sides, allow_unused=True)
-    return tuple(torch.zeros_like(side) if slope is None else slope for side, slope in zip(sides, found, strict=True))
+    return tuple(
+        torch.zeros_like(side) if derivative is None else derivative
+        for side, derivative in zip(sides, found, strict=True)
+    )
 
 
 def test_an_objective_is_called_what_it_is_found_by():
@@ -58,10 +61,10 @@ def test_no_logit_beats_the_best_one_at_any_density_ratio(objective):
     if objective.best_logits is None or objective.form != "separable":
         pytest.skip("no pointwise optimum is stated")
     log_ratios = torch.linspace(-4, 4, 33, dtype=torch.float64)
-    share = torch.sigmoid(log_ratios)
+    fraction = torch.sigmoid(log_ratios)
 
     def value(numbers: torch.Tensor) -> torch.Tensor:
-        return share * objective.real_term(numbers) + (1 - share) * objective.fake_term(numbers)
+        return fraction * objective.real_term(numbers) + (1 - fraction) * objective.fake_term(numbers)
 
     best = objective.best_logits(log_ratios)
     assert torch.equal(best, best.sort().values), "a higher density ratio never lowers the best logit"
@@ -84,13 +87,13 @@ def test_the_meaning_of_the_logit_agrees_with_the_best_logit(objective):
 
 def test_a_game_is_zero_sum_exactly_when_the_generator_descends_the_value(objective):
     real, fake = logits(3), logits(4)
-    _, of_generator = slopes(objective.generator_loss, real, fake)
-    _, of_value = slopes(objective.value, real, fake)
+    _, of_generator = derivatives(objective.generator_loss, real, fake)
+    _, of_value = derivatives(objective.value, real, fake)
     assert objective.is_zero_sum == torch.allclose(of_generator, of_value, rtol=1e-12, atol=NOTHING)
 
 
 def test_the_generator_uses_real_logits_exactly_when_it_says_so(objective):
-    on_real, on_fake = slopes(objective.generator_loss, logits(5), logits(6))
+    on_real, on_fake = derivatives(objective.generator_loss, logits(5), logits(6))
     assert objective.generator_uses_real == bool(on_real.abs().max() > NOTHING)
     assert on_fake.abs().max() > NOTHING
 
@@ -98,8 +101,8 @@ def test_the_generator_uses_real_logits_exactly_when_it_says_so(objective):
 def test_the_generator_raises_the_logits_of_fakes_that_the_best_discriminator_has_recognised(objective):
     log_ratio = torch.full((8,), 3.0, dtype=torch.float64)
     best = objective.best_logits or (lambda ratio: ratio)
-    _, of_generator = slopes(objective.generator_loss, best(log_ratio), best(-log_ratio))
-    # Total variation's best logit is saturated: nothing is left of its slope.
+    _, of_generator = derivatives(objective.generator_loss, best(log_ratio), best(-log_ratio))
+    # Total variation's best logit is saturated: nothing is left of its derivative.
     assert (of_generator <= 0).all()
     assert (of_generator < 0).all() or objective.name == "fgan_tv"
 
@@ -163,6 +166,6 @@ def test_label_smoothing_changes_the_discriminators_target_only(name):
     plain, smooth = objectives.find(name)(), objectives.find(name)(real_label=0.9)
     real, fake = logits(19), logits(20)
     assert torch.equal(plain.generator_loss(real, fake), smooth.generator_loss(real, fake))
-    blind = smooth.best_logits(torch.zeros(4, dtype=torch.float64))
-    assert float(smooth.value(blind, blind)) == pytest.approx(smooth.equilibrium_value, abs=1e-12)
+    chance_level = smooth.best_logits(torch.zeros(4, dtype=torch.float64))
+    assert float(smooth.value(chance_level, chance_level)) == pytest.approx(smooth.equilibrium_value, abs=1e-12)
     assert smooth.logit_meaning == "other"

@@ -76,7 +76,7 @@ def test_its_gradient_in_the_weights_is_that_of_finite_differences(penalty):
 
     if penalty.state:  # anchors are constants of an update: fix them, as any update but the first does
         penalty.observe(forward_for(penalty, network, (3,)))
-    (slope,) = torch.autograd.grad(value(), weights)
+    (derivative,) = torch.autograd.grad(value(), weights)
     direction = torch.randn(weights.shape, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
     step = 1e-5
     with torch.no_grad():
@@ -86,7 +86,7 @@ def test_its_gradient_in_the_weights_is_that_of_finite_differences(penalty):
         weights -= 2 * step * direction
     behind = float(value().detach())
     # Central difference: an error of order step^2 = 1e-10, and rounding of 1e-16 / 1e-5.
-    assert float((slope * direction).sum()) == pytest.approx((ahead - behind) / (2 * step), rel=1e-6, abs=1e-8)
+    assert float((derivative * direction).sum()) == pytest.approx((ahead - behind) / (2 * step), rel=1e-6, abs=1e-8)
 
 
 def test_it_draws_from_the_given_stream_only_and_only_if_it_says_so(penalty):

@@ -63,7 +63,7 @@ class Gaussians:
     def cells(self, count: int) -> Pair:
         """Midpoint rule over +- 9 standard deviations: spectrally accurate where the integrand is smooth.
 
-        At a kink its error is of order width^2 times the jump of the slope: below 1e-6 for 20,000 cells.
+        At a kink its error is of order width^2 times the jump of the derivative: below 1e-6 for 20,000 cells.
         """
         low, high = self.ends()
         width = (high - low) / count
@@ -137,12 +137,12 @@ STATED_SUPREMA: dict[str, tuple[Callable[[float, float], float], float, float]] 
 }
 
 
-def stated_supremum(objective_name: str, law: Gaussians | Pair) -> float:
+def stated_supremum(objective_name: str, distributions: Gaussians | Pair) -> float:
     """sup V as theory states it: adaptive quadrature for Gaussians, a sum for discrete distributions."""
     integrand, scale, shift = STATED_SUPREMA[objective_name]
-    if isinstance(law, Gaussians):
-        return scale * law.integral(integrand) + shift
-    pairs = zip(law.p.tolist(), law.q.tolist(), strict=True)
+    if isinstance(distributions, Gaussians):
+        return scale * distributions.integral(integrand) + shift
+    pairs = zip(distributions.p.tolist(), distributions.q.tolist(), strict=True)
     return scale * math.fsum(integrand(p, q) for p, q in pairs) + shift
 
 
@@ -181,8 +181,8 @@ def maximised(value: Callable[[Tensor], Tensor], size: int) -> tuple[float, Tens
     def fall(numbers: np.ndarray) -> tuple[float, np.ndarray]:
         logits = torch.tensor(numbers, requires_grad=True)
         loss = -value(logits)
-        (slope,) = torch.autograd.grad(loss, logits)
-        return float(loss.detach()), slope.numpy()
+        (derivative,) = torch.autograd.grad(loss, logits)
+        return float(loss.detach()), derivative.numpy()
 
     found = optimize.minimize(
         fall, np.zeros(size), jac=True, method="L-BFGS-B", options={"maxiter": 20_000, "ftol": 1e-15, "gtol": 1e-9}
@@ -190,7 +190,7 @@ def maximised(value: Callable[[Tensor], Tensor], size: int) -> tuple[float, Tens
     return -float(found.fun), torch.tensor(found.x)
 
 
-def jsd_of_product_laws(pair: Pair) -> float:
+def jsd_of_product_distributions(pair: Pair) -> float:
     """JSD(p x q, q x p) in nats, as a sum over all pairs of points."""
     forward, backward = torch.outer(pair.p, pair.q), torch.outer(pair.q, pair.p)
     middle = (forward + backward) / 2

@@ -15,7 +15,7 @@ from equipoise.lab.dirac_theory import derivatives_of, largest_stable_step
 from equipoise.penalties.gradient_penalty import wgan_gp
 from equipoise.penalties.r1_r2 import r1
 
-# What the game's third-order terms and rounding may cost at the radius of 1e-6 is below 1e-9; the issue asks for 1e-5.
+# What the game's third-order terms and rounding may cost at the radius of 1e-6 is below 1e-9.
 ALLOWED = 1e-5
 # THEORY, section 2 and 4: f'(0) of both players' losses at the best logit.
 ROTATION = {
@@ -40,7 +40,7 @@ def test_the_slopes_at_the_equilibrium_are_those_of_theory(name, rotation):
 @pytest.mark.parametrize("stabiliser", ["none", "r1", "r2", "r1 + r2", "instance noise"])
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("objective", ["minimax", "nonsaturating", "relativistic", "wasserstein"])
-def test_growth_in_play_is_the_largest_eigenvalue_of_the_update(objective, rule, stabiliser):
+def test_growth_in_training_is_the_largest_eigenvalue_of_the_update(objective, rule, stabiliser):
     case = measure_case(objective, rule, stabiliser)
     assert case.measured == pytest.approx(case.autodiff, abs=ALLOWED)
     assert case.autodiff == pytest.approx(case.closed_form, abs=1e-12)  # eigenvalues of 2 x 2 and 4 x 4 matrices
@@ -83,10 +83,10 @@ def test_simultaneous_play_with_r1_converges_exactly_below_gamma_over_c_squared(
             objectives.find(objective)(),
             UpdateRule("simultaneous"),
             (r1(gamma),),
-            generator_rate=share * limit,
-            discriminator_rate=share * limit,
+            generator_rate=fraction * limit,
+            discriminator_rate=fraction * limit,
         ).growth()
-        for share in (0.95, 1.0, 1.05)
+        for fraction in (0.95, 1.0, 1.05)
     ]
     assert growth[0] < 1 - 1e-6 < 1 + 1e-6 < growth[2]
     assert growth[1] == pytest.approx(1.0, abs=1e-8)
@@ -116,8 +116,8 @@ def test_alternating_play_without_penalty_turns_while_h_c_is_below_two_and_diver
 
 def test_a_small_gamma_spirals_out_simultaneously_and_contracts_in_turns():
     # THEORY, section 4: h = 0.1, gamma = 0.01, c = 1/2; sqrt(1 - 0.001 + 0.0025) and sqrt(1 - 0.001).
-    for order, expected in (("simultaneous", math.sqrt(1.0015)), ("alternating", math.sqrt(0.999))):
-        game = DiracGame(objectives.find("minimax")(), UpdateRule(order), (r1(0.01),))
+    for rule, expected in (("simultaneous", math.sqrt(1.0015)), ("alternating", math.sqrt(0.999))):
+        game = DiracGame(objectives.find("minimax")(), UpdateRule(rule), (r1(0.01),))
         assert game.growth() == pytest.approx(expected, abs=1e-8)
 
 
@@ -178,18 +178,18 @@ def test_noise_that_lifts_ends_as_the_game_without_noise():
     assert radius[200:].min() > 0.94 * radius[200:].max()
 
 
-@pytest.mark.parametrize("order", ["simultaneous", "alternating", "extragradient", "optimistic"])
-def test_two_time_scales_enter_through_the_two_learning_rates(order):
+@pytest.mark.parametrize("rule", ["simultaneous", "alternating", "extragradient", "optimistic"])
+def test_two_time_scales_enter_through_the_two_learning_rates(rule):
     game = DiracGame(
-        objectives.find("minimax")(), UpdateRule(order), (r1(0.3),), generator_rate=0.05, discriminator_rate=0.4
+        objectives.find("minimax")(), UpdateRule(rule), (r1(0.3),), generator_rate=0.05, discriminator_rate=0.4
     )
     by_hand = update_matrix(np.array([[0.0, -0.5], [0.5, 0.3]]), game.update_rule, rates=(0.05, 0.4))
     assert game.growth() == pytest.approx(spectral_radius(by_hand), abs=1e-8)
 
 
-@pytest.mark.parametrize("turns", [(1, 3), (4, 1), (2, 2)])
-def test_k_turns_of_either_player_have_the_rate_of_the_product_of_their_turns(turns):
-    game = DiracGame(objectives.find("relativistic")(), UpdateRule("alternating", *turns), (r1(0.3),))
+@pytest.mark.parametrize("updates", [(1, 3), (4, 1), (2, 2)])
+def test_k_updates_of_either_player_have_the_rate_of_the_product_of_their_matrices(updates):
+    game = DiracGame(objectives.find("relativistic")(), UpdateRule("alternating", *updates), (r1(0.3),))
     assert game.growth() == pytest.approx(spectral_radius(game.update_jacobian()), abs=1e-8)
 
 

@@ -68,7 +68,7 @@ DESCENDED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def slopes(
+def derivatives(
     term: Callable[[Tensor], Tensor], best: Callable[[Tensor], Tensor], divergence: Callable, mean: float, sd: float
 ):
     """d/d(mean, sd) of E_q[term(l*)] with l* held fixed, and of the divergence."""
@@ -85,7 +85,7 @@ def slopes(
 @pytest.mark.parametrize("name", sorted(DESCENDED))
 def test_the_generator_descends_the_stated_divergence_at_the_best_discriminator(name, mean, sd):
     objective = objectives.find(name)()
-    descends, stated = slopes(objective.generator_fake_term, objective.best_logits, DESCENDED[name], mean, sd)
+    descends, stated = derivatives(objective.generator_fake_term, objective.best_logits, DESCENDED[name], mean, sd)
     # Equal up to quadrature: spectral where everything is smooth; at the kinks of TV the best logit jumps within a cell
     # of width 1e-3, at a density below 0.4.
     has_kinks = name in ("hinge", "fgan_tv")
@@ -93,14 +93,14 @@ def test_the_generator_descends_the_stated_divergence_at_the_best_discriminator(
 
 
 def test_the_wasserstein_generator_descends_the_distance_of_two_shifted_gaussians():
-    # W1 of N(0,1) and N(mean,1) is |mean|; the best potential of slope 1 falls towards the generated side.
+    # W1 of N(0,1) and N(mean,1) is |mean|; the best potential of derivative 1 falls towards the generated side.
     objective = objectives.find("wasserstein")()
     for mean in (0.5, -2.0):
         place = torch.tensor(mean, dtype=torch.float64, requires_grad=True)
         potential = -math.copysign(1.0, mean) * POINTS
         q = log_normal(place, 1.0).exp()
-        (slope,) = torch.autograd.grad(WIDTH * (q * objective.generator_fake_term(potential)).sum(), place)
-        assert float(slope) == pytest.approx(math.copysign(1.0, mean), abs=1e-9)
+        (derivative,) = torch.autograd.grad(WIDTH * (q * objective.generator_fake_term(potential)).sum(), place)
+        assert float(derivative) == pytest.approx(math.copysign(1.0, mean), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["fgan_gan", "fgan_reverse_kl", "fgan_js", "fgan_kl"])
@@ -121,9 +121,9 @@ def test_the_trick_turns_the_original_gan_into_the_nonsaturating_game():
 
 def test_the_pearson_coded_generator_can_climb_the_divergence_that_its_name_promises():
     # Half the Pearson chi-square is the value of Mao's criterion with its real term. The fake part
-    # alone, E_q[D*^2]/2, may point the other way: here both players are centred and the generator is too narrow.
+    # alone, E_q[D*^2]/2, may derivative the other way: here both players are centred and the generator is too narrow.
     objective = objectives.find("least_squares_pearson")()
-    descends, stated = slopes(
+    descends, stated = derivatives(
         objective.generator_fake_term, objective.best_logits, lambda p, q: delta(p, q) / 2, mean=0.0, sd=0.5
     )
     assert float(descends[1]) * float(stated[1]) < 0
@@ -145,14 +145,14 @@ def test_a_sure_discriminator_silences_the_saturating_generator_only(name, at_mi
     # -sigmoid(l) against -sigmoid(-l), at l = -30.
     logit = torch.tensor([-30.0], requires_grad=True)
     loss = objectives.find(name)().generator_loss(torch.zeros(1), logit)
-    (slope,) = torch.autograd.grad(loss, logit)
-    assert float(slope) == pytest.approx(at_minus_thirty, rel=1e-6)  # a few float32 roundings
+    (derivative,) = torch.autograd.grad(loss, logit)
+    assert float(derivative) == pytest.approx(at_minus_thirty, rel=1e-6)  # a few float32 roundings
 
 
 def test_an_epsilon_under_the_logarithm_would_saturate_the_nonsaturating_loss():
     logit = torch.tensor([-30.0], dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(-torch.log(torch.sigmoid(logit) + 1e-8).sum(), logit)
-    assert float(slope) == pytest.approx(-9.4e-6, rel=0.01)  # sigmoid(-30) / 1e-8
+    (derivative,) = torch.autograd.grad(-torch.log(torch.sigmoid(logit) + 1e-8).sum(), logit)
+    assert float(derivative) == pytest.approx(-9.4e-6, rel=0.01)  # sigmoid(-30) / 1e-8
 
 
 def test_both_players_of_the_pairing_game_lose_nothing_by_a_shift_of_all_logits():

@@ -29,7 +29,7 @@ def test_the_constant_of_a_log_ratio_is_found_again():
 
 
 def test_from_samples_it_is_found_up_to_their_noise():
-    # Curvature of the value in c: E_p[s(1-s)] + E_q[s(1-s)] = 0.42 here; slope variance below 1/2 / 20,000.
+    # Curvature of the value in c: E_p[s(1-s)] + E_q[s(1-s)] = 0.42 here; derivative variance below 1/2 / 20,000.
     assert log_odds_offset(*drawn(20_000, seed=0)) == pytest.approx(3.0, abs=5 * math.sqrt(0.5 / 20_000) / 0.42)
 
 

@@ -20,7 +20,7 @@ Slope = Callable[[float], float]
 
 # Derivatives by hand of a(l), b(l) and of the generator's term, in terms of functions that lose no digits.
 LOGISTIC: tuple[Slope, Slope] = (lambda t: expit(-t), lambda t: -expit(t))
-SLOPES: dict[str, tuple[Slope, Slope, Slope]] = {
+DERIVATIVES: dict[str, tuple[Slope, Slope, Slope]] = {
     "minimax": (*LOGISTIC, lambda t: -expit(t)),
     "nonsaturating": (*LOGISTIC, lambda t: -expit(-t)),
     "logistic_reverse_kl": (*LOGISTIC, lambda t: -1.0),
@@ -49,8 +49,8 @@ RELATIVE, ABSOLUTE = 4 * 1.2e-7, 1e-37
 TANH_ABSOLUTE = 1.2e-7
 
 
-def slopes_of(objective, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
-    """a', b' and the generator term's slope at every logit in range, through the objective's own losses.
+def derivatives_of(objective, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+    """a', b' and the generator term's derivative at every logit in range, through the objective's own losses.
 
     Each logit is a batch of one against a zero on the other side, so margins are the logits themselves.
     """
@@ -76,20 +76,20 @@ def slopes_of(objective, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
     return tuple(torch.tensor(column, dtype=torch.float64) for column in zip(*rows, strict=True))
 
 
-@pytest.mark.parametrize("name", sorted(SLOPES))
+@pytest.mark.parametrize("name", sorted(DERIVATIVES))
 @pytest.mark.parametrize("under_autocast", [False, True], ids=["float32", "bfloat16 autocast"])
 def test_gradients_at_large_logits_are_the_analytic_ones(name, under_autocast):
     objective = objectives.find(name)()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=under_autocast):
-        numbers, *found = slopes_of(objective, torch.float32)
-    expected = [[slope(number) for number in numbers.tolist()] for slope in SLOPES[name]]
+        numbers, *found = derivatives_of(objective, torch.float32)
+    expected = [[derivative(number) for number in numbers.tolist()] for derivative in DERIVATIVES[name]]
     absolute = TANH_ABSOLUTE if name == "fgan_tv" else ABSOLUTE
     if objective.form == "averaging":
         absolute = RELATIVE  # the test itself subtracts numbers of order 1
     np.testing.assert_allclose(np.stack([f.numpy() for f in found]), expected, rtol=RELATIVE, atol=absolute)
 
 
-@pytest.mark.parametrize("name", sorted(SLOPES))
+@pytest.mark.parametrize("name", sorted(DERIVATIVES))
 def test_logits_that_arrive_in_bfloat16_are_used_to_their_last_digit(name):
     objective = objectives.find(name)()
     real, fake = torch.tensor([1.5, -30.0]).bfloat16(), torch.tensor([0.25, 30.0]).bfloat16()

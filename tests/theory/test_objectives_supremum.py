@@ -14,7 +14,7 @@ from densities import (
     Gaussians,
     Pair,
     averaging_value,
-    jsd_of_product_laws,
+    jsd_of_product_distributions,
     maximised,
     pairing_value,
     pointwise_supremum,
@@ -26,13 +26,13 @@ from equipoise import objectives
 from equipoise.objectives.base import Objective
 
 SEPARABLE = sorted(STATED_SUPREMA)
-LAWS = [*GAUSSIANS, *DISCRETE]
+DISTRIBUTIONS = [*GAUSSIANS, *DISCRETE]
 CELLS = 20_000
 TOLERANCE = 1e-6
 
 
-def as_masses(law: Gaussians | Pair) -> Pair:
-    return law.cells(CELLS) if isinstance(law, Gaussians) else law
+def as_masses(distributions: Gaussians | Pair) -> Pair:
+    return distributions.cells(CELLS) if isinstance(distributions, Gaussians) else distributions
 
 
 def value_at(objective: Objective, logits: torch.Tensor, pair: Pair) -> float:
@@ -42,27 +42,27 @@ def value_at(objective: Objective, logits: torch.Tensor, pair: Pair) -> float:
     return float(pair.p @ objective.real_term(logits) + pair.q @ objective.fake_term(logits))
 
 
-def named(law: Gaussians | Pair) -> str:
-    return law.name
+def named(distributions: Gaussians | Pair) -> str:
+    return distributions.name
 
 
-@pytest.mark.parametrize("law", LAWS, ids=named)
+@pytest.mark.parametrize("distributions", DISTRIBUTIONS, ids=named)
 @pytest.mark.parametrize("name", SEPARABLE)
-def test_the_supremum_found_by_maximising_is_the_stated_divergence(name, law):
+def test_the_supremum_found_by_maximising_is_the_stated_divergence(name, distributions):
     objective = objectives.find(name)()
     # Beyond 1e9 float64 has no digits left for the terms that matter; within it every maximum lies.
     found = pointwise_supremum(
-        objective.real_term, objective.fake_term, as_masses(law), reach=min(objective.finite_range, 1e9)
+        objective.real_term, objective.fake_term, as_masses(distributions), reach=min(objective.finite_range, 1e9)
     )
-    assert found == pytest.approx(stated_supremum(name, law), abs=TOLERANCE)
+    assert found == pytest.approx(stated_supremum(name, distributions), abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("law", LAWS, ids=named)
+@pytest.mark.parametrize("distributions", DISTRIBUTIONS, ids=named)
 @pytest.mark.parametrize("name", SEPARABLE)
-def test_the_stated_best_logit_reaches_the_stated_divergence(name, law):
-    objective, pair = objectives.find(name)(), as_masses(law)
+def test_the_stated_best_logit_reaches_the_stated_divergence(name, distributions):
+    objective, pair = objectives.find(name)(), as_masses(distributions)
     reached = value_at(objective, objective.best_logits(pair.log_ratio), pair)
-    assert reached == pytest.approx(stated_supremum(name, law), abs=TOLERANCE)
+    assert reached == pytest.approx(stated_supremum(name, distributions), abs=TOLERANCE)
 
 
 @pytest.mark.parametrize("size", [1e-3, 0.1, 1.0])
@@ -70,8 +70,8 @@ def test_the_stated_best_logit_reaches_the_stated_divergence(name, law):
 def test_no_perturbed_logit_beats_the_best_one(name, size):
     objective = objectives.find(name)()
     noise = torch.Generator().manual_seed(1)
-    for law in LAWS:
-        pair = law.cells(200) if isinstance(law, Gaussians) else law
+    for distributions in DISTRIBUTIONS:
+        pair = distributions.cells(200) if isinstance(distributions, Gaussians) else distributions
         best = objective.best_logits(pair.log_ratio)
         ceiling = value_at(objective, best, pair)
         for _ in range(20):
@@ -81,9 +81,9 @@ def test_no_perturbed_logit_beats_the_best_one(name, size):
 
 
 @pytest.mark.parametrize("label", [0.7, 0.9])
-@pytest.mark.parametrize("law", LAWS, ids=named)
-def test_label_smoothing_has_the_supremum_and_the_best_logit_that_it_states(law, label):
-    objective, pair = objectives.find("minimax")(real_label=label), as_masses(law)
+@pytest.mark.parametrize("distributions", DISTRIBUTIONS, ids=named)
+def test_label_smoothing_has_the_supremum_and_the_best_logit_that_it_states(distributions, label):
+    objective, pair = objectives.find("minimax")(real_label=label), as_masses(distributions)
     mixed = ((1 - label) * pair.p + pair.q) / (2 - label)
     middle = (pair.p + pair.q) / 2
     divergence = float(label / 2 * (pair.p @ torch.log(pair.p / middle)))
@@ -94,12 +94,12 @@ def test_label_smoothing_has_the_supremum_and_the_best_logit_that_it_states(law,
     assert value_at(objective, objective.best_logits(pair.log_ratio), pair) == pytest.approx(stated, abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("law", LAWS, ids=named)
-def test_the_pairing_game_reaches_the_divergence_of_the_two_product_laws(law):
+@pytest.mark.parametrize("distributions", DISTRIBUTIONS, ids=named)
+def test_the_pairing_game_reaches_the_divergence_of_the_two_product_distributions(distributions):
     objective = objectives.find("relativistic")()
     # 160 cells: the midpoint rule on smooth Gaussians is exact far below 1e-6 already (checked in the next test).
-    pair = law.cells(160) if isinstance(law, Gaussians) else law
-    stated = -math.log(2) + jsd_of_product_laws(pair)
+    pair = distributions.cells(160) if isinstance(distributions, Gaussians) else distributions
+    stated = -math.log(2) + jsd_of_product_distributions(pair)
     found, _ = maximised(lambda logits: pairing_value(logits, pair, objective.real_term), len(pair.p))
     assert found == pytest.approx(stated, abs=TOLERANCE)
     for constant in (0.0, -3.0, 10.0):
@@ -107,14 +107,17 @@ def test_the_pairing_game_reaches_the_divergence_of_the_two_product_laws(law):
         assert value_at(objective, shifted, pair) == pytest.approx(stated, abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("law", GAUSSIANS, ids=named)
-def test_the_divergence_of_the_product_laws_agrees_with_quadrature_over_the_plane(law):
-    low, high = law.ends(7.0)
+@pytest.mark.parametrize("distributions", GAUSSIANS, ids=named)
+def test_the_divergence_of_the_product_distributions_agrees_with_quadrature_over_the_plane(distributions):
+    low, high = distributions.ends(7.0)
     x, weights = np.polynomial.legendre.leggauss(160)
     x, weights = low + (x + 1) / 2 * (high - low), weights * (high - low) / 2
-    forward, backward = np.outer(law.p(x), law.q(x)), np.outer(law.q(x), law.p(x))
+    forward, backward = (
+        np.outer(distributions.p(x), distributions.q(x)),
+        np.outer(distributions.q(x), distributions.p(x)),
+    )
     by_gauss = weights @ (forward * (math.log(2) - np.logaddexp(0, np.log(backward) - np.log(forward)))) @ weights
-    assert jsd_of_product_laws(law.cells(160)) == pytest.approx(by_gauss, abs=TOLERANCE)
+    assert jsd_of_product_distributions(distributions.cells(160)) == pytest.approx(by_gauss, abs=TOLERANCE)
 
 
 def test_the_wasserstein_supremum_over_lipschitz_logits_is_the_earth_movers_distance():
@@ -136,24 +139,32 @@ def test_the_wasserstein_supremum_over_lipschitz_logits_is_the_earth_movers_dist
         assert value_at(objectives.find("wasserstein")(), potential, pair) == pytest.approx(stated, abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("law", GAUSSIANS, ids=named)
-def test_the_wasserstein_potential_of_gaussians_reaches_the_integral_of_the_distance_of_distribution_functions(law):
-    low, high = law.ends()
+@pytest.mark.parametrize("distributions", GAUSSIANS, ids=named)
+def test_the_wasserstein_potential_of_gaussians_reaches_the_integral_of_the_distance_of_distribution_functions(
+    distributions,
+):
+    low, high = distributions.ends()
 
     def gap(x: float) -> float:
         """F_q(x) - F_p(x)."""
-        return stats.norm.cdf(x, law.fake_mean, law.fake_sd) - stats.norm.cdf(x, law.real_mean, law.real_sd)
+        return stats.norm.cdf(x, distributions.fake_mean, distributions.fake_sd) - stats.norm.cdf(
+            x, distributions.real_mean, distributions.real_sd
+        )
 
-    spread = law.fake_sd - law.real_sd
+    spread = distributions.fake_sd - distributions.real_sd
     # The distribution functions cross where both standardised coordinates agree.
-    crossing = (law.real_mean * law.fake_sd - law.fake_mean * law.real_sd) / spread if spread else high
+    crossing = (
+        (distributions.real_mean * distributions.fake_sd - distributions.fake_mean * distributions.real_sd) / spread
+        if spread
+        else high
+    )
     stated = math.fsum(
         integrate.quad(lambda x: abs(gap(x)), a, b, epsabs=1e-11, limit=200)[0]
         for a, b in ((low, crossing), (crossing, high))
         if a < b
     )
     # The best slope is the sign of F_q - F_p: mass is carried across x from the side that has too much.
-    pair = law.cells(CELLS)
+    pair = distributions.cells(CELLS)
     sides = torch.sign(torch.tensor(gap(crossing - 1))), torch.sign(torch.tensor(gap(crossing + 1)))
     before = sides[0] * torch.clamp(pair.points - crossing, max=0)
     potential = before + sides[1] * torch.clamp(pair.points - crossing, min=0)

@@ -121,13 +121,15 @@ def test_wgan_gp_of_a_quadratic_discriminator_is_taken_on_the_segments(size):
 def test_points_between_are_uniform_on_their_own_segment():
     real, fake = samples(20_000, 2, seed=20), samples(20_000, 2, seed=21)
     points = between(real, fake, randomness=stream(22))
-    shares = (points - fake) / (real - fake)
-    torch.testing.assert_close(shares[:, 0], shares[:, 1], rtol=1e-6, atol=1e-6)  # one share a sample: on the segment
-    share = shares[:, 0]
+    fractions = (points - fake) / (real - fake)
+    torch.testing.assert_close(
+        fractions[:, 0], fractions[:, 1], rtol=1e-6, atol=1e-6
+    )  # one fraction a sample: on the segment
+    fraction = fractions[:, 0]
     # Five standard errors of the mean, sqrt(1/12/n), and of the mean square, sqrt(4/45/n).
-    assert abs(float(share.mean()) - 1 / 2) < 5 * math.sqrt(1 / 12 / 20_000)
-    assert abs(float(share.square().mean()) - 1 / 3) < 5 * math.sqrt(4 / 45 / 20_000)
-    assert 0 <= float(share.min()) and float(share.max()) <= 1
+    assert abs(float(fraction.mean()) - 1 / 2) < 5 * math.sqrt(1 / 12 / 20_000)
+    assert abs(float(fraction.square().mean()) - 1 / 3) < 5 * math.sqrt(4 / 45 / 20_000)
+    assert 0 <= float(fraction.min()) and float(fraction.max()) <= 1
     assert len(between(real[:3], fake[:5], randomness=stream())) == 3
 
 
@@ -168,12 +170,12 @@ def test_the_norm_is_one_per_sample_whatever_the_shape_of_a_sample():
 def test_lecam_pulls_each_side_to_the_running_mean_of_the_other(size):
     penalty = penalties.find("lecam")(decay=0.75)
     discriminator = linear(torch.tensor([1.0, 0.0], dtype=torch.float64))
-    turns = [(samples(size, 2, seed=seed), samples(size, 2, seed=seed + 50)) for seed in (24, 25, 26)]
+    updates = [(samples(size, 2, seed=seed), samples(size, 2, seed=seed + 50)) for seed in (24, 25, 26)]
     expected_weight, expected_real, expected_fake = 0.0, 0.0, 0.0
-    for turn, (real, fake) in enumerate(turns):
+    for update, (real, fake) in enumerate(updates):
         forward = forward_for(penalty, discriminator, real, fake)
         real_mean, fake_mean = float(real[:, 0].mean()), float(fake[:, 0].mean())
-        if turn == 0:
+        if update == 0:
             alpha_real, alpha_fake = real_mean, fake_mean
         else:
             alpha_real, alpha_fake = expected_real / expected_weight, expected_fake / expected_weight
@@ -194,7 +196,7 @@ def test_consistency_of_a_linear_discriminator_is_the_squared_difference_of_its_
     penalty = penalties.find("consistency")(augmentation=lambda x, randomness: x + shift, fake_share=0.5)
     values = penalty.per_sample(forward_for(penalty, linear(weights), real, fake))
     torch.testing.assert_close(values, torch.full((4,), 1.5 * 1.5**2, dtype=torch.float64), **EXACT)
-    # A change across the slope, which the discriminator does not see.
+    # A shift across the gradient, which the discriminator does not see.
     unseen = penalties.find("consistency")(augmentation=lambda x, randomness: x + torch.tensor([1.0, 2.0]))
     values = unseen.per_sample(forward_for(unseen, linear(weights), real, fake))
     torch.testing.assert_close(values, torch.zeros(4, dtype=torch.float64), **EXACT)

@@ -1,7 +1,7 @@
-"""Extragradient, optimistic and consensus updates on the bilinear game, with three optimisers, against their matrices.
+"""Extragradient, optimistic and consensus updates on the bilinear game, with three optimizers, against their matrices.
 
-The Wasserstein Dirac game is bilinear: `v = A w` with `A = [[0, -1], [1, 0]]`, so every rule with a linear optimiser is
-a matrix on (parameters, optimiser state, rule memory), written out here by hand and nowhere else.
+The Wasserstein Dirac game is bilinear: `v = A w` with `A = [[0, -1], [1, 0]]`, so every rule with a linear optimizer is
+a matrix on (parameters, optimizer state, rule memory), written out here by hand and nowhere else.
 """
 
 import copy
@@ -33,20 +33,20 @@ def gentle_adam(parameters, rate):
     return torch.optim.Adam(parameters, lr=rate, betas=(0.0, 0.99), eps=1.0)
 
 
-def play(order, optimizer, steps, *, start=(1e-9, 0.5e-9)):
+def train(rule, optimizer, steps, *, start=(1e-9, 0.5e-9)):
     return DiracGame(
-        objectives.find("wasserstein")(), UpdateRule(order, consensus_weight=KAPPA), optimizer=optimizer
+        objectives.find("wasserstein")(), UpdateRule(rule, consensus_weight=KAPPA), optimizer=optimizer
     ).train(*start, steps=steps)
 
 
-def plain_steps(order):
+def steps_of_gradient_descent(rule):
     """w after a step, as a function of (w, the gradient field, the last update); and the update."""
 
     def step(w, last):
         field = A @ w
-        if order == "extragradient":
+        if rule == "extragradient":
             return w - H * A @ (w - H * field), None
-        if order == "consensus":
+        if rule == "consensus":
             return w - H * (A + KAPPA * A.T @ A) @ w, None
         update = -H * field
         return w + 2 * update - (update if last is None else last), update
@@ -55,10 +55,10 @@ def plain_steps(order):
 
 
 @pytest.mark.parametrize("optimizer", [gradient_descent, gentle_adam], ids=["descent", "adam"])
-@pytest.mark.parametrize("order", ["extragradient", "optimistic", "consensus"])
-def test_each_rule_moves_as_its_formula_says(order, optimizer):
-    path = play(order, optimizer, 12)
-    w, last, step = path[0], None, plain_steps(order)
+@pytest.mark.parametrize("rule", ["extragradient", "optimistic", "consensus"])
+def test_each_rule_moves_as_its_formula_says(rule, optimizer):
+    path = train(rule, optimizer, 12)
+    w, last, step = path[0], None, steps_of_gradient_descent(rule)
     for found in path[1:]:
         w, last = step(w, last)
         # 1e-9 of Adam's denominator per step, times 12 steps; the parameters themselves are of size 1e-9.
@@ -84,27 +84,27 @@ def optimistic_with_momentum():
     return np.vstack([np.hstack([ONE, NIL, -ONE]) + 2 * update, push, update])
 
 
-@pytest.mark.parametrize("order", ["simultaneous", "consensus", "extragradient", "optimistic"])
-def test_with_momentum_the_growth_of_long_play_is_the_spectral_radius_of_the_hand_made_matrix(order):
-    matrix = MOMENTUM_MATRICES.get(order)
+@pytest.mark.parametrize("rule", ["simultaneous", "consensus", "extragradient", "optimistic"])
+def test_with_momentum_the_growth_of_long_play_is_the_spectral_radius_of_the_hand_made_matrix(rule):
+    matrix = MOMENTUM_MATRICES.get(rule)
     if matrix is None:
-        matrix = extragradient_with_momentum() if order == "extragradient" else optimistic_with_momentum()
-    path = play(order, momentum, 400)
+        matrix = extragradient_with_momentum() if rule == "extragradient" else optimistic_with_momentum()
+    path = train(rule, momentum, 400)
     state = np.zeros(len(matrix))
     state[:2] = path[0]
-    if order == "optimistic":
+    if rule == "optimistic":
         state[4:] = -H * A @ path[0]  # the first step has no predecessor: it takes its own update for the last one
     for found in path[1:200]:
         state = matrix @ state
         assert found == pytest.approx(state[:2], rel=1e-9, abs=1e-20)
     radius = np.linalg.norm(path, axis=1)
     expected = np.abs(np.linalg.eigvals(matrix)).max()
-    # The leading pair turns; over 200 steps the wobble of the radius (a factor below 1.2) costs log(1.2)/200 = 1e-3.
+    # The leading pair rotates; over 200 steps the wobble of the radius (a factor below 1.2) costs log(1.2)/200 = 1e-3.
     assert (radius[400] / radius[200]) ** (1 / 200) == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("order", "eigenvalue"),
+    ("rule", "eigenvalue"),
     [
         ("simultaneous", 1 - 1j * H),
         ("extragradient", 1 - 1j * H + (1j * H) ** 2),
@@ -112,8 +112,8 @@ def test_with_momentum_the_growth_of_long_play_is_the_spectral_radius_of_the_han
         ("consensus", 1 - H * KAPPA - 1j * H),
     ],
 )
-def test_gradient_descent_grows_by_the_closed_form_eigenvalue(order, eigenvalue):
-    game = DiracGame(objectives.find("wasserstein")(), UpdateRule(order, consensus_weight=KAPPA))
+def test_gradient_descent_grows_by_the_closed_form_eigenvalue(rule, eigenvalue):
+    game = DiracGame(objectives.find("wasserstein")(), UpdateRule(rule, consensus_weight=KAPPA))
     assert game.growth() == pytest.approx(abs(eigenvalue), abs=1e-8)
 
 
@@ -122,8 +122,8 @@ def test_adam_with_a_first_moment_turns_outwards_where_gradient_descent_does_not
     def adam(parameters, rate):
         return torch.optim.Adam(parameters, lr=rate, betas=(beta, 0.99), eps=1.0)
 
-    # Alternating plain updates keep their orbit; a first moment lags behind a turning gradient and pushes outwards.
-    radius = np.linalg.norm(play("alternating", adam, 600), axis=1)
+    # With alternating updates gradient descent keeps its orbit; a first moment lags behind a rotating gradient and goes outwards.
+    radius = np.linalg.norm(train("alternating", adam, 600), axis=1)
     assert radius[-60:].max() > 1.5 * radius[:60].max()
 
 
@@ -172,17 +172,17 @@ def test_consensus_with_weight_zero_is_simultaneous_play(objective):
 @pytest.mark.parametrize("objective", ["relativistic", "relativistic_average", "minimax"])
 def test_the_consensus_gradient_is_that_of_half_the_squared_field(objective):
     pair, kappa, h = networks(), 0.7, 1e-6
-    turn = batches()
+    batch = batches()
 
     def squared_field(shift, parameter, place):
-        moved = copy.deepcopy(pair)
+        shifted = copy.deepcopy(pair)
         with torch.no_grad():
-            next(moved[parameter].parameters())[place] += shift
-        players = [Player(network, torch.optim.SGD(network.parameters(), lr=0.0)) for network in moved]
+            next(shifted[parameter].parameters())[place] += shift
+        players = [Player(network, torch.optim.SGD(network.parameters(), lr=0.0)) for network in shifted]
         report = train_step(
             *players,
             objective=objectives.find(objective)(),
-            batches=turn,
+            batches=batch,
             penalties=[r2(0.5)],
             update_rule=UpdateRule("simultaneous"),
             measure=True,
@@ -195,7 +195,7 @@ def test_the_consensus_gradient_is_that_of_half_the_squared_field(objective):
         train_step(
             *players,
             objective=objectives.find(objective)(),
-            batches=turn,
+            batches=batch,
             penalties=[r2(0.5)],
             update_rule=UpdateRule("consensus", consensus_weight=weight),
         )
@@ -230,7 +230,7 @@ def test_optimistic_play_continues_exactly_from_its_stored_memory():
 
 
 def test_extragradient_looks_ahead_and_moves_from_where_it_stood():
-    # Two plain steps by hand in the saturating game: the extrapolation, then the update with the gradient found there.
+    # Two gradient steps by hand in the saturating game: the extrapolation, then the update with the gradient found there.
     def sigmoid(t):
         return 1 / (1 + math.exp(-t))
 
@@ -238,14 +238,14 @@ def test_extragradient_looks_ahead_and_moves_from_where_it_stood():
     path = DiracGame(objectives.find("minimax")(), UpdateRule("extragradient")).train(theta, psi, steps=1)
     ahead_psi = psi - h * theta * sigmoid(psi * theta)
     ahead_theta = theta + h * psi * sigmoid(psi * theta)
-    slope = sigmoid(ahead_psi * ahead_theta)
-    assert path[1] == pytest.approx((theta + h * ahead_psi * slope, psi - h * ahead_theta * slope), abs=1e-15)
+    derivative = sigmoid(ahead_psi * ahead_theta)
+    assert path[1] == pytest.approx((theta + h * ahead_psi * derivative, psi - h * ahead_theta * derivative), abs=1e-15)
 
 
-@pytest.mark.parametrize("order", ["extragradient", "optimistic", "consensus"])
-def test_rules_that_update_both_players_together_refuse_a_larger_n_critic_by_name(order):
-    with pytest.raises(ConfigError, match=f"{order} updates with 3 discriminator"):
-        UpdateRule(order, n_critic=3)
+@pytest.mark.parametrize("rule", ["extragradient", "optimistic", "consensus"])
+def test_rules_that_update_both_players_together_refuse_a_larger_n_critic_by_name(rule):
+    with pytest.raises(ConfigError, match=f"{rule} updates with 3 discriminator"):
+        UpdateRule(rule, n_critic=3)
 
 
 def test_an_unknown_rule_is_refused_with_the_nearest_name():
@@ -268,13 +268,13 @@ def test_penalties_observe_each_discriminator_turn_once():
         update_rule=UpdateRule(n_critic=3),
     )
     assert float(penalty.state["weights"]) == pytest.approx(1 - 0.5**3)
-    for order in ("extragradient", "consensus", "optimistic", "simultaneous"):
+    for rule in ("extragradient", "consensus", "optimistic", "simultaneous"):
         penalty = lecam(decay=0.5)
         train_step(
             *adam_players(networks()),
             objective=objectives.find("hinge")(),
             batches=batches(),
             penalties=[penalty],
-            update_rule=UpdateRule(order),
+            update_rule=UpdateRule(rule),
         )
         assert float(penalty.state["weights"]) == pytest.approx(0.5)

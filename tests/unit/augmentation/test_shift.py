@@ -1,4 +1,4 @@
-"""Augmentations of images move them and change nothing else, each image by a draw of its own."""
+"""Augmentations of images move them and change nothing else, each image with random numbers of its own."""
 
 import pytest
 import torch
@@ -47,12 +47,12 @@ def test_an_edge_is_repeated_where_nothing_is_known():
 
 
 def test_half_of_the_images_are_mirrored_where_that_is_asked_for():
-    slope = torch.arange(16.0).expand(1, 1, 16, 16).repeat(400, 1, 1, 1)
-    after = shift_and_flip(slope, stream())
+    ramp = torch.arange(16.0).expand(1, 1, 16, 16).repeat(400, 1, 1, 1)
+    after = shift_and_flip(ramp, stream())
     falling = (after[:, 0, 0, 4] > after[:, 0, 0, 12]).float().mean()
     # 400 coins: five standard errors are 5 * 0.5 / 20 = 0.125.
     assert float(falling) == pytest.approx(0.5, abs=0.125)
-    assert not (shift(slope, stream())[:, 0, 0, 4] > shift(slope, stream())[:, 0, 0, 12]).any()
+    assert not (shift(ramp, stream())[:, 0, 0, 4] > shift(ramp, stream())[:, 0, 0, 12]).any()
 
 
 def test_augmentations_come_from_their_stream_alone():

@@ -50,7 +50,7 @@ def recovery(group, run, watch=None):
 def test_all_go_back_together_when_a_moment_has_become_infinite_that_only_the_first_would_store(plan, tmp_path):
     run = create_run_folder(tmp_path / "run")
 
-    def play(group):
+    def train(group):
         trainer = built(plan, group)
         weight = trainer.generator.parameters[2]
         weight.register_hook(
@@ -59,14 +59,14 @@ def test_all_go_back_together_when_a_moment_has_become_infinite_that_only_the_fi
         recovery(group, run).train(trainer)
         return trainer.step, [(r["to_step"], r["step"], r["player"], r["layer"]) for r in trainer.rollbacks]
 
-    first, second = in_threads(2, play)
+    first, second = in_threads(2, train)
     assert first == second == (12, [(8, 12, "generator", "body.2.weight")])
 
 
 def test_a_signal_to_one_process_is_remembered_over_a_rollback_of_all(plan, tmp_path):
     run = create_run_folder(tmp_path / "run")
 
-    def play(group):
+    def train(group):
         trainer = built(plan, group)
         batches_at = trainer.batches.at
 
@@ -81,7 +81,7 @@ def test_a_signal_to_one_process_is_remembered_over_a_rollback_of_all(plan, tmp_
         recovery(group, run).train(trainer)
         return trainer.step, len(trainer.rollbacks)
 
-    assert in_threads(2, play) == [(8, 1), (8, 1)]
+    assert in_threads(2, train) == [(8, 1), (8, 1)]
 
 
 def test_what_a_look_had_asked_for_before_a_kill_is_done_by_all(plan, tmp_path):

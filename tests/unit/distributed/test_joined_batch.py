@@ -30,7 +30,7 @@ STEPS = 12
 TOLERANCE = 1e-10
 GAMES = {
     "the default": (),
-    "wgan_gp, two discriminator updates": ("objective=wasserstein", "penalties=[wgan_gp]", "training.n_critic=2"),
+    "wgan_gp, n_critic 2": ("objective=wasserstein", "penalties=[wgan_gp]", "training.n_critic=2"),
     "relativistic average": ("objective=relativistic_average",),
     "lecam, which remembers mean logits": ("objective=hinge", "penalties=[lecam, r1]"),
     "penalties that draw": (
@@ -316,7 +316,7 @@ def test_what_a_handler_of_the_first_process_decides_holds_at_once(points):
 def test_processes_with_different_weights_are_refused_by_number(points):
     planned = plan(points)
 
-    def play(group):
+    def train(group):
         trainer = built(planned, group)
         if group.rank == 1:
             with torch.no_grad():
@@ -324,7 +324,7 @@ def test_processes_with_different_weights_are_refused_by_number(points):
         trainer.run()
 
     with pytest.raises(ConfigError, match="weights at the start of training: process 1 of 2 differs"):
-        in_threads(2, play)
+        in_threads(2, train)
 
 
 def test_a_plan_made_by_the_first_process_is_everybodys(points):
@@ -343,7 +343,7 @@ def test_a_plan_made_by_the_first_process_is_everybodys(points):
 def test_training_that_is_no_longer_finite_ends_in_all_processes(points):
     planned = plan(points, "outputs.measure_every=1")
 
-    def play(group):
+    def train(group):
         trainer = built(planned, group)
         if group.rank == 1:
             trainer.batches.real = trainer.batches.real * torch.nan
@@ -351,14 +351,14 @@ def test_training_that_is_no_longer_finite_ends_in_all_processes(points):
             trainer.run()
         return True
 
-    assert in_threads(2, play) == [True, True]
+    assert in_threads(2, train) == [True, True]
 
 
 def test_all_processes_go_back_to_the_same_checkpoint(points, tmp_path):
     planned = plan(points, "outputs.measure_every=1", "outputs.checkpoint_every=4", steps=20)
     run = create_run_folder(tmp_path / "run")
 
-    def play(group):
+    def train(group):
         trainer = built(planned, group)
         handlers = (
             [lambda event: save_checkpoint(run.checkpoints, event.state) if isinstance(event, CheckpointDue) else None]
@@ -379,7 +379,7 @@ def test_all_processes_go_back_to_the_same_checkpoint(points, tmp_path):
         Recovery(run, most=1, learning_rate_factor=0.5, handlers=handlers).train(trainer)
         return trainer.step, trainer.lr_backoff, [record["to_step"] for record in trainer.rollbacks], weights(trainer)
 
-    first, second = in_threads(2, play)
+    first, second = in_threads(2, train)
     assert first[:3] == second[:3] == (20, 0.5, [8])
     assert torch.equal(first[3], second[3])
 

@@ -141,8 +141,8 @@ class Launch:
         return self.process.returncode, out, err
 
 
-def plays(run):
-    """Whether a checkpoint behind that of step 0 is there: everybody is training."""
+def is_training(run):
+    """Whether a checkpoint behind that of step 0 is there: training has begun."""
     return (run / "checkpoints").is_dir() and len(list((run / "checkpoints").glob("*.json"))) > 1
 
 
@@ -157,7 +157,7 @@ def test_a_killed_process_is_named_and_torchrun_continues_the_run_bit_for_bit(po
     run = tmp_path / "run"
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     launch = Launch("train", points, "--outdir", run, "--steps", steps, *settings, restarts=1)
-    launch.wait_for(lambda: plays(run))
+    launch.wait_for(lambda: is_training(run))
     launch.worker(1).send_signal(signal.SIGKILL)
     code, out, err = launch.end()
     assert code == 0, err
@@ -198,7 +198,7 @@ def test_a_signal_to_one_process_stops_all_and_one_process_continues(points, tmp
     run = tmp_path / "run"
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     launch = Launch("train", points, "--outdir", run, "--steps", steps, *settings)
-    launch.wait_for(lambda: plays(run))
+    launch.wait_for(lambda: is_training(run))
     launch.worker(1).send_signal(signal.SIGTERM)
     code, _, err = launch.end()
     assert code != 0

@@ -14,8 +14,8 @@ from equipoise.distributed.shared_memory import FOLDER
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="this system keeps no files in memory")
 
 
-def vector(rank, turn, dtype=torch.float64, size=1000):
-    return torch.randn(size, generator=torch.Generator().manual_seed(100 * turn + rank), dtype=dtype)
+def vector(rank, number, dtype=torch.float64, size=1000):
+    return torch.randn(size, generator=torch.Generator().manual_seed(100 * number + rank), dtype=dtype)
 
 
 def left_behind():
@@ -29,18 +29,18 @@ def test_all_get_the_same_bits_sum_after_sum_whoever_is_late(processes, dtype):
         memory = shared_memory.shared_memory(group, 8000)
         late = random.Random(group.rank)
         found = []
-        for turn in range(40):
-            flat = vector(group.rank, turn, dtype, size=1 + 24 * turn)
+        for number in range(40):
+            flat = vector(group.rank, number, dtype, size=1 + 24 * number)
             time.sleep(late.choice([0, 0, 0.002]))
             memory.all_reduce(flat, group.barrier)
             found.append(flat)
         return found
 
     first, *others = in_threads(processes, sums)
-    for turn, flat in enumerate(first):
-        expected = sum(vector(rank, turn, dtype, size=1 + 24 * turn) for rank in range(processes))
+    for number, flat in enumerate(first):
+        expected = sum(vector(rank, number, dtype, size=1 + 24 * number) for rank in range(processes))
         assert torch.equal(flat, expected)
-        assert all(torch.equal(flat, other[turn]) for other in others)
+        assert all(torch.equal(flat, other[number]) for other in others)
     assert not left_behind()
 
 

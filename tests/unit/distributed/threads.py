@@ -53,7 +53,7 @@ def in_threads(count: int, work: Callable[[ProcessGroup], Any]) -> list[Any]:
     results: list[Any] = [None] * count
     errors: list[BaseException] = []
 
-    def play(rank: int) -> None:
+    def run(rank: int) -> None:
         try:
             results[rank] = work(ThreadGroup(exchange, rank))
         except threading.BrokenBarrierError as error:
@@ -62,7 +62,7 @@ def in_threads(count: int, work: Callable[[ProcessGroup], Any]) -> list[Any]:
             errors.insert(0, error)
             exchange.barrier.abort()
 
-    threads = [threading.Thread(target=play, args=(rank,)) for rank in range(count)]
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -46,7 +46,7 @@ def test_every_augmentation_can_be_named(points):
     assert trainer.augmentation.strength(0, 10) == 0.3
 
 
-def test_a_clip_norm_shortens_the_steps_of_its_player_only(points):
+def test_a_clip_norm_shortens_the_updates_of_its_player_only(points):
     _, trainer = built(
         points,
         "optimizers.generator={name: SGD, options: {}, learning_rate: 1.0, clip_norm: 1e-4}",
@@ -54,9 +54,9 @@ def test_a_clip_norm_shortens_the_steps_of_its_player_only(points):
     )
     before = [parameter.detach().clone() for parameter in trainer.generator.parameters]
     report = trainer.train_step(measure=True)
-    moved = torch.cat([(a - b).flatten() for a, b in zip(before, trainer.generator.parameters, strict=True)])
-    # An update of 1e-4 in weights of order 1 keeps three of float32's digits.
-    assert float(moved.detach().norm()) == pytest.approx(1e-4, rel=5e-3)
+    change = torch.cat([(a - b).flatten() for a, b in zip(before, trainer.generator.parameters, strict=True)])
+    # A change of 1e-4 in weights of order 1 keeps three of float32's digits.
+    assert float(change.detach().norm()) == pytest.approx(1e-4, rel=5e-3)
     assert float(report.gradient_norms["generator"]) > 1e-3
 
 
@@ -100,7 +100,7 @@ def test_automatic_gamma_is_stored_as_numbers(tmp_path, scale):
     assert trainer.penalties[0].weight == config.penalties[0].options["weight"]
 
 
-def test_automatic_gamma_follows_the_spread_of_pictures(tmp_path):
+def test_automatic_gamma_follows_the_spread_of_images(tmp_path):
     weights = []
     for contrast in (1.0, 0.5):
         pixels = np.random.default_rng(0).uniform(0, 255, size=(300, 8, 8)) * contrast
@@ -136,7 +136,7 @@ def test_a_wrong_stabiliser_is_named(points, setting, where):
     assert where in str(caught.value)
 
 
-def test_play_under_bf16_keeps_weights_losses_and_penalties_in_float32(points):
+def test_training_in_bf16_keeps_weights_losses_and_penalties_in_float32(points):
     _, trainer = built(points, "runtime.precision=bf16")
     report = trainer.train_step(measure=True)
     assert report.real_logits.dtype == torch.bfloat16

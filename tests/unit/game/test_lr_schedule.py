@@ -6,26 +6,26 @@ from equipoise.game import Schedule
 
 
 @pytest.mark.parametrize("shape", ["linear", "cosine", "geometric"])
-def test_a_ramp_starts_at_one_and_ends_at_its_final_factor(shape):
-    ramp = Schedule(shape, final=0.01)
-    assert ramp.at(0, 101) == pytest.approx(1.0)
-    assert ramp.at(100, 101) == pytest.approx(0.01)
+def test_a_schedule_starts_at_one_and_ends_at_its_final_factor(shape):
+    schedule = Schedule(shape, final=0.01)
+    assert schedule.at(0, 101) == pytest.approx(1.0)
+    assert schedule.at(100, 101) == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(("shape", "middle"), [("linear", 0.505), ("cosine", 0.505), ("geometric", 0.1)])
-def test_half_way_a_ramp_is_at_the_mean_of_its_kind(shape, middle):
+def test_half_way_a_schedule_is_at_the_mean_of_its_kind(shape, middle):
     assert Schedule(shape, final=0.01).at(50, 101) == pytest.approx(middle)
 
 
-def test_after_the_planned_end_a_ramp_keeps_its_final_factor():
+def test_after_the_planned_end_a_schedule_keeps_its_final_factor():
     assert Schedule("geometric", final=0.01).at(5000, 101) == pytest.approx(0.01)
 
 
 def test_warm_up_rises_linearly_from_the_first_step():
-    ramp = Schedule("constant", warmup_steps=4)
-    assert [ramp.at(step, 100) for step in range(6)] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0, 1.0])
+    schedule = Schedule("constant", warmup_steps=4)
+    assert [schedule.at(step, 100) for step in range(6)] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0, 1.0])
 
 
-def test_a_geometric_ramp_to_zero_is_refused():
+def test_a_geometric_schedule_to_zero_is_refused():
     with pytest.raises(ValueError, match="above 0"):
         Schedule("geometric", final=0.0)

@@ -1,4 +1,4 @@
-"""One step of a game small enough to compute by hand: the Dirac-GAN.
+"""One training step on a game small enough to compute by hand: the Dirac-GAN.
 
 Data at 0, generator at theta, discriminator l(x) = psi * x (Mescheder et al. 2018, arXiv:1801.04406).
 """
@@ -57,8 +57,8 @@ def positions(discriminator, generator):
     return generator.network.theta.item(), discriminator.network.psi.item()
 
 
-@pytest.mark.parametrize("order", ["simultaneous", "alternating"])
-def test_a_step_of_the_dirac_game_is_the_one_computed_by_hand(order):
+@pytest.mark.parametrize("rule", ["simultaneous", "alternating"])
+def test_a_step_of_the_dirac_game_is_the_one_computed_by_hand(rule):
     theta, psi, h = 0.7, -0.4, 0.1
     discriminator, generator = players(theta, psi, h)
     train_step(
@@ -66,12 +66,12 @@ def test_a_step_of_the_dirac_game_is_the_one_computed_by_hand(order):
         generator,
         objective=find("nonsaturating")(),
         batches=[batch(), batch()],
-        update_rule=UpdateRule(order),
+        update_rule=UpdateRule(rule),
     )
     # V = log sigma(0) + log sigma(-psi theta): dV/dpsi = -theta sigma(psi theta), ascended by the discriminator.
     new_psi = psi - h * theta * sigmoid(psi * theta)
     # Generator loss -log sigma(psi theta): its gradient is -psi sigma(-psi theta), at the psi it answers.
-    seen = psi if order == "simultaneous" else new_psi
+    seen = psi if rule == "simultaneous" else new_psi
     new_theta = theta + h * seen * sigmoid(-seen * theta)
     assert positions(discriminator, generator) == pytest.approx((new_theta, new_psi), abs=1e-15)
 
@@ -86,7 +86,7 @@ def test_r1_and_r2_add_gamma_times_the_slope_to_the_discriminators_gradient():
         batches=[batch(), batch()],
         penalties=[r1(gamma), r2(gamma)],
     )
-    # The slope of l is psi everywhere, so each penalty is gamma psi^2 / 2 with gradient gamma psi.
+    # The derivative of l is psi everywhere, so each penalty is gamma psi^2 / 2 with gradient gamma psi.
     expected = psi - h * (theta * sigmoid(psi * theta) + 2 * gamma * psi)
     assert discriminator.network.psi.item() == pytest.approx(expected, abs=1e-15)
     assert report.penalties["r1"].item() == pytest.approx(psi**2 / 2, abs=1e-15)
@@ -94,7 +94,7 @@ def test_r1_and_r2_add_gamma_times_the_slope_to_the_discriminators_gradient():
 
 
 def test_the_penalty_factor_scales_every_penalty():
-    moves = []
+    ends = []
     for weight, factor in ((0.6, 0.5), (0.3, 1.0)):
         discriminator, generator = players(0.7, -0.4, 0.1)
         train_step(
@@ -105,8 +105,8 @@ def test_the_penalty_factor_scales_every_penalty():
             penalties=[r1(weight)],
             penalty_factor=factor,
         )
-        moves.append(positions(discriminator, generator))
-    assert moves[0] == pytest.approx(moves[1], abs=1e-15)
+        ends.append(positions(discriminator, generator))
+    assert ends[0] == pytest.approx(ends[1], abs=1e-15)
 
 
 def test_k_discriminator_turns_equal_k_updates_by_hand():
@@ -164,13 +164,13 @@ def test_labels_reach_both_players_and_a_joined_batch_repeats_them():
             return (self.weight * inputs).sum(dim=1) if inputs.shape[1] == 2 else self.weight * inputs.repeat(1, 2)
 
     generator, discriminator = Labelled(), Labelled()
-    turn = Batch(real=torch.randn(3, 2), latents=torch.randn(3, 1), labels=torch.tensor([0, 1, 2]))
+    batch = Batch(real=torch.randn(3, 2), latents=torch.randn(3, 1), labels=torch.tensor([0, 1, 2]))
     train_step(
         Player(discriminator, torch.optim.SGD(discriminator.parameters(), lr=0.1)),
         Player(generator, torch.optim.SGD(generator.parameters(), lr=0.1)),
         objective=find("relativistic")(),
-        batches=[turn, turn],
+        batches=[batch, batch],
         penalties=[r1(), r2()],
     )
-    assert (6, [0, 1, 2, 0, 1, 2]) in seen  # real and fake samples joined for R1 + R2
+    assert (6, [0, 1, 2, 0, 1, 2]) in seen  # real and fake samples together for R1 + R2
     assert all(len(labels) == rows for rows, labels in seen)

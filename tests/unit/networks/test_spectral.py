@@ -9,7 +9,7 @@ from equipoise.networks.spectral import has_normal_spectra, normalise_spectra
 from equipoise.spaces import ImageSpace, PointSpace
 
 
-def slope(network, samples, *labels):
+def input_gradient_norm(network, samples, *labels):
     places = samples.requires_grad_(True)
     (gradient,) = torch.autograd.grad(network(places, *labels).sum(), places)
     return gradient.flatten(start_dim=1).norm(dim=1)
@@ -29,10 +29,13 @@ def test_a_fully_connected_discriminator_has_a_slope_of_at_most_one():
     torch.manual_seed(0)
     samples = torch.randn(64, 5)
     network = grown(find("mlp").discriminator(PointSpace(5), width=32, spectral=True), samples)
-    steepest = float(slope(network, samples).max())
+    steepest = float(input_gradient_norm(network, samples).max())
     # The power iteration approaches the largest singular value from below; 50 of them leave less than a percent.
     assert 0 < steepest <= 1.01
-    assert float(slope(grown(find("mlp").discriminator(PointSpace(5), width=32), samples), samples).max()) > 100
+    assert (
+        float(input_gradient_norm(grown(find("mlp").discriminator(PointSpace(5), width=32), samples), samples).max())
+        > 100
+    )
 
 
 @pytest.mark.parametrize("classes", [0, 3])
@@ -44,7 +47,7 @@ def test_a_convolutional_discriminator_has_a_bounded_slope_and_finite_logits(cla
     network = find("convolutional").discriminator(space, channels=4, widest=8, spectral=True, classes=classes)
     assert torch.isfinite(network(samples, *labels)).all()
     # 3 levels of a block (2 x 9 by the kernels' overlap) bound it far above this; unnormalised it grows like 10^9.
-    assert float(slope(grown(network, samples, *labels), samples, *labels).max()) < 1000
+    assert float(input_gradient_norm(grown(network, samples, *labels), samples, *labels).max()) < 1000
 
 
 def test_every_layer_is_asked_for_before_a_slope_counts_as_bounded():

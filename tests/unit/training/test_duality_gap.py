@@ -60,10 +60,10 @@ def test_gains_in_the_dirac_game_are_their_closed_form(steps):
     found = duality_gap(
         dirac(psi, theta, rate=rate).state, steps=steps, real=torch.zeros(50, 1, dtype=torch.float64), seed=0
     )
-    moved = rate * (steps + 1) / 2
-    assert found["discriminator_gain"] == pytest.approx(moved * theta**2, rel=1e-9)
-    assert found["generator_gain"] == pytest.approx(moved * psi**2, rel=1e-9)
-    assert found["gap"] == pytest.approx(moved * (psi**2 + theta**2), rel=1e-9)
+    distance = rate * (steps + 1) / 2
+    assert found["discriminator_gain"] == pytest.approx(distance * theta**2, rel=1e-9)
+    assert found["generator_gain"] == pytest.approx(distance * psi**2, rel=1e-9)
+    assert found["gap"] == pytest.approx(distance * (psi**2 + theta**2), rel=1e-9)
     assert found["gap_standard_error"] == 0  # every sample of a side is the same
     assert found["value"] == pytest.approx(-psi * theta, rel=1e-12)
 

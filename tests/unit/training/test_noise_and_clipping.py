@@ -83,8 +83,8 @@ def test_a_clipped_step_is_as_long_as_allowed_and_a_short_one_is_left_alone(scal
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient * scale / total
     optimizer.step()
-    moved = torch.cat([(a - b.detach()).flatten() for a, b in zip(before, parameters, strict=True)])
+    change = torch.cat([(a - b.detach()).flatten() for a, b in zip(before, parameters, strict=True)])
     # float32 sums of 16 squares; torch adds 1e-6 to the norm that it divides by.
-    assert float(moved.norm()) == pytest.approx(min(scale, 2.0), rel=1e-5)
+    assert float(change.norm()) == pytest.approx(min(scale, 2.0), rel=1e-5)
     direction = torch.cat([g.flatten() for g in gradients]) / total
-    assert torch.allclose(moved / moved.norm(), direction, atol=1e-5)
+    assert torch.allclose(change / change.norm(), direction, atol=1e-5)

@@ -71,12 +71,12 @@ def test_probabilities_and_slope_are_those_of_the_discriminator():
     real = batch(0).real.requires_grad_(True)
     fake = generator(batch(0).latents).detach().requires_grad_(True)
     real_logits, fake_logits = discriminator(real), discriminator(fake)
-    slopes = torch.cat(torch.autograd.grad(real_logits.sum() + fake_logits.sum(), [real, fake]))
+    derivatives = torch.cat(torch.autograd.grad(real_logits.sum() + fake_logits.sum(), [real, fake]))
     real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
     assert found["mean_probability_real"] == pytest.approx(float(real_logits.sigmoid().mean()), rel=1e-5)
     assert found["mean_probability_fake"] == pytest.approx(float(fake_logits.sigmoid().mean()), rel=1e-5)
     assert found["share_below_001"] == pytest.approx(float((fake_logits.sigmoid() < 0.01).float().mean()))
-    assert found["input_gradient_norm"] == pytest.approx(float(slopes.norm(dim=1).mean()), rel=1e-5)
+    assert found["input_gradient_norm"] == pytest.approx(float(derivatives.norm(dim=1).mean()), rel=1e-5)
     assert found["offset"] is None and found["flags"] == []
 
 
