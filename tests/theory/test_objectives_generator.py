@@ -121,7 +121,7 @@ def test_the_trick_turns_the_original_gan_into_the_nonsaturating_game():
 
 def test_the_pearson_coded_generator_can_climb_the_divergence_that_its_name_promises():
     # Half the Pearson chi-square is the value of Mao's criterion with its real term. The fake part
-    # alone, E_q[D*^2]/2, may derivative the other way: here both players are centred and the generator is too narrow.
+    # alone, E_q[D*^2]/2, may point the other way: here both players are centred and the generator is too narrow.
     objective = objectives.find("least_squares_pearson")()
     descends, stated = derivatives(
         objective.generator_fake_term, objective.best_logits, lambda p, q: delta(p, q) / 2, mean=0.0, sd=0.5
