@@ -36,7 +36,7 @@ def test_a_square_injected_into_a_tenth_of_the_corners_is_placed_there_and_nowhe
     # A tenth of the images carry a mark that no real one has: JSD at most h(0.1) = 0.0363. The bound holds for all 64
     # regions at 99.5 %: 3.8 standard errors, and room for about nine of 1,000 samples on the wrong side.
     assert 0.0002 < named[0]["jsd_lower_bound_nats"] < 0.0363
-    assert len(verdict.plot().axes) >= 2 + 20 + 1
+    assert any("regions" in axes.get_title() for axes in verdict.plot().axes)
 
 
 def test_no_region_is_named_in_most_pairs_of_one_distribution():
