@@ -52,11 +52,12 @@ def lab(
         experiment, started = experiments.find(str(entry)), time.perf_counter()
         result = experiment()
         if outdir is not None:
-            paths = experiments.write_result(result, outdir, name=str(entry))
-            note(f"{entry}: {readable_seconds(time.perf_counter() - started)}; {', '.join(map(str, paths))}")
-        results[str(entry)] = result
+            paths = experiments.write_result(result, outdir)
+            seconds = time.perf_counter() - started
+            note(f"{result.experiment}: {readable_seconds(seconds)}; {', '.join(map(str, paths))}")
+        results[result.experiment] = result
     if as_json:
-        numbers = {entry: result.to_json() for entry, result in results.items()}
-        print_json(numbers if run_all else numbers[str(name)])
+        numbers = {entry: found.to_json() for entry, found in results.items()}
+        print_json(numbers if run_all else result.to_json())
     elif not run_all:
-        print(results[str(name)].to_text())
+        print(result.to_text())

@@ -71,13 +71,13 @@ def drawn(
     return decorate
 
 
-def write_result(result: Result, folder: Path | str, *, name: str) -> list[Path]:
-    """Write `NAME.txt`, `NAME.json`, `NAME.png` and `NAME.svg` into `folder`; their paths.
+def write_result(result: Result, folder: Path | str) -> list[Path]:
+    """Write text, numbers and figure as `.txt`, `.json`, `.png` and `.svg` into `folder`; their paths.
 
     Raises:
         StorageError: the file system refused a write; each file is whole or absent.
     """
-    text, numbers, *figures = (Path(folder) / f"{name}{suffix}" for suffix in (".txt", ".json", ".png", ".svg"))
+    text, numbers, *figures = (Path(folder) / f"{result.experiment}{suffix}" for suffix in (".txt", ".json", ".png", ".svg"))
     write_text(text, result.to_text() + "\n")
     write_json(numbers, result.to_json())
     return [text, numbers, *(save_figure(result.figure(), path) for path in figures)]

@@ -114,7 +114,7 @@ class UpdateRulesResult(Result):
         }
         task = (
             f"Data N({MEAN:g}, {DEVIATION:g}^2); generator a + b z from a = 0, b = 1; non-saturating. "
-            f"{self.steps} steps of plain descent at {RATE:g}, batch {BATCH_SIZE}."
+            f"{self.steps} steps of gradient descent at {RATE:g}, batch {BATCH_SIZE}."
         )
         return "\n".join(
             [

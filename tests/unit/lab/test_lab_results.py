@@ -7,7 +7,7 @@ import pytest
 
 from equipoise import lab
 from equipoise.cli.main import main
-from equipoise.errors import ConfigError
+from equipoise.errors import ConfigError, OldName
 from equipoise.files import plain
 
 QUICK = {
@@ -36,8 +36,8 @@ def test_a_result_is_frozen_and_says_which_question_it_answers(results, name):
 
 
 @pytest.mark.parametrize("name", lab.available())
-def test_text_and_numbers_and_pictures_are_written(results, name, tmp_path):
-    paths = lab.write_result(results[name], tmp_path, name=name)
+def test_text_and_numbers_and_figures_are_written(results, name, tmp_path):
+    paths = lab.write_result(results[name], tmp_path)
     assert [path.suffix for path in paths] == [".txt", ".json", ".png", ".svg"]
     stored = json.loads((tmp_path / f"{name}.json").read_text())
     assert stored["experiment"] == name
@@ -69,6 +69,11 @@ def test_the_same_seed_gives_the_same_numbers(results, name):
 def test_an_unknown_experiment_is_refused_with_the_nearest_name():
     with pytest.raises(ConfigError, match="Did you mean 'dirac'"):
         lab.find("dirca")
+
+
+def test_the_former_name_of_an_experiment_is_accepted_with_a_note():
+    with pytest.warns(OldName, match="'turns' is now 'update-rules'"):
+        assert lab.find("turns") is lab.find("update-rules")
 
 
 def run(*arguments):
