@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -97,16 +97,20 @@ class Gan:
         A batch has up to 1,024 samples, or up to 64 of more than 1,024 numbers each. All batches one after the other
         are `sample(n, seed=seed)`, bit for bit. The arguments are those of `sample`.
         """
-        domain = domain_of(self.space.kind)
-        for batch in self.stream_raw(n, seed=seed, label=label, condition=condition):
-            yield domain.presented(batch.values)
+        presented = domain_of(self.space.kind).presented
+        return (presented(part.values) for part in self.stream_raw(n, seed=seed, label=label, condition=condition))
 
     def stream_raw(
         self, n: int, *, seed: int | None = None, label: str | int | None = None, condition: Condition | None = None
     ) -> Iterator[Dataset]:
         """As `stream`, with labels and names, as `equipoise.data.write_batches` takes them."""
+        # Refused here and not when the first batch is asked for: hence no generator function.
+        batches = self._drawn(n, seed=seed, condition=self._condition(label, condition))
+        return self._datasets(batches)
+
+    def _datasets(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor | None]]) -> Iterator[Dataset]:
         before = 0
-        for samples, labels in self._drawn(n, seed=seed, condition=self._condition(label, condition)):
+        for samples, labels in batches:
             yield self._dataset(samples, labels, offset=before)
             before += len(samples)
 
