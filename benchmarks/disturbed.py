@@ -32,7 +32,7 @@ import equipoise
 import equipoise.reports
 import equipoise.training.recorder
 from equipoise.errors import EquipoiseError
-from equipoise.experiment.prepare import Planned, plan_run, prepare_data
+from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.resume import resume
 from equipoise.experiment.train import train_planned
 from equipoise.files import TEMPORARY_NAME
@@ -140,9 +140,7 @@ def play(config: Path, run: Path, *, resumes: bool | None = None) -> None:
     if (run / "config.yaml").exists() if resumes is None else resumes:
         resume(run)
         return
-    planned = plan_run(None, config_file=config)
-    data = prepare_data(planned.config.data.source, planned.config.data, planned.config.seed)
-    train_planned(Planned(planned.config, data), run)
+    train_planned(plan_run(None, config_file=config), run)
 
 
 def is_whole(run: Path) -> bool:

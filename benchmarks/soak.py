@@ -116,7 +116,7 @@ def soaked(source: str, options: argparse.Namespace, root: Path) -> dict[str, An
         "is_stopped_by_the_clock": is_stopped,
         "exit": process.returncode,
         "steps": step,
-        "evaluations": looks_of(folder),
+        "evaluations": evaluations_of(folder),
         "peak_total_bytes": max(reading.total for reading in readings),
         **environment(options.note),
     }
@@ -158,8 +158,8 @@ def played(folder: Path) -> tuple[int, int]:
         return 0, 0
 
 
-def looks_of(folder: Path) -> int:
-    """How often the referee has looked: lines of `verdicts.jsonl` about the selection part."""
+def evaluations_of(folder: Path) -> int:
+    """How many interim evaluations there were: lines of `verdicts.jsonl` about the selection part."""
     path = folder / "verdicts.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     return sum(json.loads(line).get("part") == "selection" for line in lines)

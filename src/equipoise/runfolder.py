@@ -69,69 +69,39 @@ STATUS_TYPES: dict[str, Any] = {
 STEP_NAME = re.compile(r"step-(\d{1,12})")
 
 
+class _Place:
+    """A file or folder of a run folder, by its name; a folder of version 0.1.0 keeps it under the former one."""
+
+    def __init__(self, name: str, former: str = "") -> None:
+        self.name, self.former = name, former
+
+    def __get__(self, run: RunFolder, kind: type[RunFolder]) -> Path:
+        path = run.path / self.name
+        return (
+            run.path / self.former if self.former and not path.exists() and (run.path / self.former).exists() else path
+        )
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """A run folder at `path`; every method reads or writes one of its files."""
 
     path: Path
 
-    @property
-    def config(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def data(self) -> Path:
-        return self.path / "data.json"
-
-    @property
-    def metadata(self) -> Path:
-        return self.path / "run.json"
-
-    @property
-    def status(self) -> Path:
-        return self.path / "status.json"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
-
-    @property
-    def verdicts(self) -> Path:
-        return self.path / "verdicts.jsonl"
-
-    @property
-    def event_log(self) -> Path:
-        return self._under_either_name("event_log.jsonl", "journal.jsonl")
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
-
-    @property
-    def evaluations(self) -> Path:
-        return self._under_either_name("evaluations.json", "looks.json")
-
-    @property
-    def best(self) -> Path:
-        return self.path / "best"
-
-    @property
-    def most_discriminative(self) -> Path:
-        """The plot of the last verdict; a folder of version 0.1.0 goes on to call it `give-away.png`."""
-        earlier = self.path / "give-away.png"
-        return earlier if earlier.exists() else self.path / "most_discriminative.png"
-
-    @property
-    def scores(self) -> Path:
-        return self.path / "scores.json"
-
-    @property
-    def samples(self) -> Path:
-        return self.path / "samples"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report.html"
+    config = _Place("config.yaml")
+    data = _Place("data.json")
+    metadata = _Place("run.json")
+    status = _Place("status.json")
+    metrics = _Place("metrics.jsonl")
+    verdicts = _Place("verdicts.jsonl")
+    event_log = _Place("event_log.jsonl", "journal.jsonl")
+    evaluations = _Place("evaluations.json", "looks.json")
+    checkpoints = _Place("checkpoints")
+    best = _Place("best")
+    most_discriminative = _Place("most_discriminative.png", "give-away.png")
+    scores = _Place("scores.json")
+    samples = _Place("samples")
+    report = _Place("report.html")
 
     def sample_file(self, step: int, suffix: str) -> Path:
         """Where samples of `step` go; `suffix` is `.png`, `.csv` or `.npy`."""
@@ -141,11 +111,6 @@ class RunFolder:
         """The steps at which samples were written, in order."""
         found = (STEP_NAME.fullmatch(path.stem) for path in self.samples.glob(f"step-*{suffix}"))
         return sorted({int(name[1]) for name in found if name})
-
-    def _under_either_name(self, name: str, former: str) -> Path:
-        """A run that version 0.1.0 began keeps its files under the names that they had."""
-        path, old = self.path / name, self.path / former
-        return old if old.exists() and not path.exists() else path
 
     def read_json(self, path: Path) -> dict[str, Any]:
         """One of the JSON files in the present format, or an empty dictionary when it is not there yet.

@@ -234,29 +234,35 @@ def seconds_per_step(planned: Planned, *, trusted: bool = True) -> float:
     """Time of one step, from a throw-away trial on this machine: the median of groups of steps, after a warm-up."""
     torch.set_num_threads(planned.config.runtime.threads)
     trainer = build_trainer(planned.config, planned.data, parts=planned.parts, trusted=trusted)
+    return median_seconds(trainer, fewest=TRIAL_STEPS, most=1000, seconds=TRIAL_SECONDS)
+
+
+def median_seconds(trainer: Trainer, *, fewest: int, most: int, seconds: float) -> float:
+    """Median time of a step, to the end of its work on the device, after a warm-up of three.
+
+    Args:
+        trainer: a throw-away one.
+        fewest: steps to time, unless they take ten times as long as wanted; then two are enough.
+        most: steps to time.
+        seconds: to spend on more than the fewest.
+    """
+    times: list[float] = []
     for _ in range(3):
         trainer.train_step()
-    times: list[float] = []
     begun = time.perf_counter()
 
     def goes_on() -> bool:
         passed = time.perf_counter() - begun
-        if len(times) >= 2 and passed > 10 * TRIAL_SECONDS:
+        if len(times) >= 2 and passed > 10 * seconds:
             return False
-        return len(times) < TRIAL_STEPS or (passed < TRIAL_SECONDS and len(times) < 1000)
+        return len(times) < fewest or (passed < seconds and len(times) < most)
 
     # Many processes time the step that they take together: the first one's clock counts.
     while trainer.group.broadcast_object(goes_on()):
-        times.append(timed_step(trainer))
+        started = time.perf_counter()
+        float(trainer.train_step().generator_loss)  # waits for the device
+        times.append(time.perf_counter() - started)
     return trainer.group.broadcast_object(statistics.median(times))
-
-
-def timed_step(trainer: Trainer) -> float:
-    """Seconds that one step takes, to the end of its work on the device."""
-    started = time.perf_counter()
-    report = trainer.train_step()
-    float(report.generator_loss)  # waits for the device
-    return time.perf_counter() - started
 
 
 def _seed(asked: dict[str, Any]) -> int:

@@ -7,7 +7,6 @@ up where it stands, and what is missing is made when the same command, or `equip
 from __future__ import annotations
 
 import contextlib
-import math
 import signal
 import threading
 import time
@@ -43,23 +42,12 @@ def stopping_at_once(explain: Callable[[str], Interrupted], *, talks: bool = Tru
     Raises:
         Interrupted: a signal came.
     """
-    stopped_by: list[str] = []
-    first = math.nan
 
-    def stop(number: int, frame: Any) -> None:
-        nonlocal first
-        del frame
-        if stopped_by and is_distributed() and time.monotonic() - first < SAME_SIGNAL_SECONDS:
-            return  # the terminal's and torchrun's are one
-        first = time.monotonic()
-        if stopped_by:
-            _end_at_once(number)
-        stopped_by.append(name_of(number))
-        raise Stopped(stopped_by[0])
+    def stop(by: str) -> None:
+        raise Stopped(by)
 
-    is_ours = not (talks and is_distributed())
     try:
-        with _handling(stop) if is_ours else contextlib.nullcontext():
+        with contextlib.nullcontext() if talks and is_distributed() else _handling(stop):
             yield
     except Stopped as stopped:
         raise explain(stopped.by) from None
@@ -69,21 +57,13 @@ def stopping_at_once(explain: Callable[[str], Interrupted], *, talks: bool = Tru
 def stopping_after_the_step(trainer: Trainer) -> Iterator[list[str]]:
     """SIGINT and SIGTERM end training after the present step; a second one ends the program at once.
 
-    Of many processes each may get the same signal twice, from the terminal and from torchrun: what comes within
-    `SAME_SIGNAL_SECONDS` of the first counts as the first.
+    Yields:
+        The names of the signals that came, none or one.
     """
     stopped_by: list[str] = []
-    first = math.nan
 
-    def stop(number: int, frame: Any) -> None:
-        nonlocal first
-        del frame
-        if stopped_by and not trainer.group.is_single_process and time.monotonic() - first < SAME_SIGNAL_SECONDS:
-            return
-        first = time.monotonic()
-        if stopped_by:
-            _end_at_once(number)
-        stopped_by.append(name_of(number))
+    def stop(by: str) -> None:
+        stopped_by.append(by)
         trainer.stop_asked = True
 
     with _handling(stop):
@@ -135,15 +115,33 @@ def name_of(number: int) -> str:
 
 
 @contextlib.contextmanager
-def _handling(stop: Callable[[int, Any], None]) -> Iterator[None]:
+def _handling(stop: Callable[[str], None]) -> Iterator[None]:
+    """Call `stop` with the name of the first signal; a second one ends the program at once.
+
+    Of many processes each may get the same signal twice, from the terminal and from torchrun: what comes within
+    `SAME_SIGNAL_SECONDS` of the one before counts as that one.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals go to the main thread
         return
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    last: float | None = None
+
+    def receive(number: int, frame: Any) -> None:
+        nonlocal last
+        del frame
+        now, before_this = time.monotonic(), last
+        if before_this is not None and is_distributed() and now - before_this < SAME_SIGNAL_SECONDS:
+            return
+        last = now
+        if before_this is not None:
+            _end_at_once(number)
+        stop(name_of(number))
+
+    former = {number: signal.signal(number, receive) for number in SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in former.items():
             signal.signal(number, handler)
 
 

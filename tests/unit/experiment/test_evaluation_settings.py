@@ -27,7 +27,7 @@ def clock(monkeypatch):
 
     def set_to(step, *evaluations):
         severities = dict(zip(LADDER, evaluations, strict=False))
-        monkeypatch.setattr(during_training, "_seconds_per_step", lambda trainer: step)
+        monkeypatch.setattr(during_training, "median_seconds", lambda trainer, **_: step)
         monkeypatch.setattr(
             during_training,
             "_timed_evaluation",

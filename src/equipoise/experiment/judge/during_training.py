@@ -7,7 +7,6 @@ evaluation is made of climbs a ladder (quick classifiers on 1,000 rows, on 2,000
 
 from __future__ import annotations
 
-import statistics
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.schema import EvaluationsConfig, RunConfig
 from equipoise.experiment.generator import Gan
 from equipoise.experiment.judge.datasets import at_most, drawn
-from equipoise.experiment.prepare import EVALUATIONS_SHARE, Planned, timed_step
+from equipoise.experiment.prepare import EVALUATIONS_SHARE, Planned, median_seconds
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.referee import EvaluationPlan, Sensitivity, plan_evaluations, quick_sensitivity
 from equipoise.referee.evaluation_plan import RESERVE
@@ -161,7 +160,7 @@ def settled(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
         return section, {}
     # Alone: of many processes only the first one evaluates; the others are not asked to run a trial with it.
     trainer = build_trainer(planned.config, planned.data, parts=planned.parts, group=SINGLE_PROCESS)
-    step = _seconds_per_step(trainer) / process_group().world_size
+    step = median_seconds(trainer, fewest=3, most=50, seconds=0.5) / process_group().world_size
     budget = planned.config.training.steps * step * EVALUATIONS_SHARE / (1 - EVALUATIONS_SHARE)
     if budget < LEAST_SECONDS and not is_asked and section.count is None:
         return _filled(section.model_copy(update={"count": 0})), {"seconds_per_step": step}
@@ -169,7 +168,7 @@ def settled(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
         fits = int(_GAP_SHARE * budget / (WANTED * step))
         steps = min(_MOST_GAP_STEPS, fits) if fits >= _FEWEST_GAP_STEPS else 0
         section = section.model_copy(update={"duality_gap_steps": steps})
-    section, evaluation = _climbed(planned, section, trainer, budget)
+    section, evaluation = _finest_affordable(planned, section, trainer, budget)
     if section.sensitivity is None:
         affordable = _QUICK_EVALUATIONS * evaluation <= _QUICK_SHARE * budget
         section = section.model_copy(
@@ -227,29 +226,29 @@ def evaluations_handler(
     )
 
 
-def _climbed(
+def _finest_affordable(
     planned: Planned, section: EvaluationsConfig, trainer: Trainer, budget: float
 ) -> tuple[EvaluationsConfig, float]:
     """The section with the finest samples and classifiers that fit, and the seconds of one such evaluation."""
     wanted = section.count or WANTED
     held_out = len(planned.data.split.selection)
-    severities = [
+    levels = [
         section.model_copy(
             update={"classifiers": section.classifiers or classifiers, "samples": section.samples or samples}
         )
         for place, (classifiers, samples) in enumerate(LADDER)
         if place == 0 or classifiers != LADDER[place - 1][0] or held_out > LADDER[place - 1][1]
     ]
-    severities = [severity for place, severity in enumerate(severities) if severity not in severities[:place]]
-    _timed_evaluation(planned, severities[0].model_copy(update={"samples": 100}), trainer)  # imports, caches
-    chosen, seconds = severities[0], _timed_evaluation(planned, severities[0], trainer)
-    for severity in severities[1:]:
+    levels = [level for place, level in enumerate(levels) if level not in levels[:place]]
+    _timed_evaluation(planned, levels[0].model_copy(update={"samples": 100}), trainer)  # imports, caches
+    chosen, seconds = levels[0], _timed_evaluation(planned, levels[0], trainer)
+    for level in levels[1:]:
         if budget / seconds < 2 * wanted:  # a finer one takes at least twice as long
             break
-        finer = _timed_evaluation(planned, severity, trainer)
+        finer = _timed_evaluation(planned, level, trainer)
         if budget / finer < wanted:
             break
-        chosen, seconds = severity, finer
+        chosen, seconds = level, finer
     return chosen, seconds
 
 
@@ -261,17 +260,6 @@ def _timed_evaluation(planned: Planned, section: EvaluationsConfig, trainer: Tra
     started = time.perf_counter()
     one_evaluation(trainer.state, material)
     return time.perf_counter() - started
-
-
-def _seconds_per_step(trainer: Trainer) -> float:
-    """Median of a few steps: a rough figure is enough for a number of evaluations."""
-    for _ in range(2):
-        trainer.train_step()
-    times: list[float] = []
-    begun = time.perf_counter()
-    while len(times) < 3 or (len(times) < 50 and time.perf_counter() - begun < 0.5):
-        times.append(timed_step(trainer))
-    return statistics.median(times)
 
 
 def _filled(section: EvaluationsConfig) -> EvaluationsConfig:
