@@ -247,7 +247,7 @@ def checkpoints_wanted(run: RunFolder, config: RunConfig, wanted: str | None) ->
         raise RunFolderError(
             str(run.path),
             "the run has kept no best checkpoint.",
-            "Expected one that was trained with --keep-best and has had a look.",
+            "Expected one that was trained with --keep-best and has been evaluated.",
             "Ask for the last one.",
         )
     uses_best = wanted == "best" or (wanted is None and config.evaluations.keep_best and has_best)

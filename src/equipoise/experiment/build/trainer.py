@@ -41,7 +41,7 @@ def build_trainer(
 
     Args:
         config: the complete configuration.
-        data: the prepared data; only the training part is looked at.
+        data: the prepared data; only the training part is read.
         plan: when things happen; by default as the configuration says, without interim evaluations.
         parts: what was given as Python objects in place of names.
         trusted: whether an import path in the configuration may be imported.
@@ -49,7 +49,7 @@ def build_trainer(
 
     Raises:
         ConfigError: a name or option that does not exist, or a combination that theory forbids, or that many processes
-            cannot play.
+            cannot train.
     """
     group = process_group() if group is None else group
     device = group.assign_device(torch.device(config.runtime.device))

@@ -123,13 +123,13 @@ def _mlp(*, latents: int, width: int, depth: int, generator_depth: int | None = 
 
 
 def _game(*, gamma: float, gamma_final: float, learning_rate: float) -> dict[str, Any]:
-    optimiser = {"name": "Adam", "learning_rate": learning_rate, "options": {"betas": [0.0, 0.99]}}
+    optimizer = {"name": "Adam", "learning_rate": learning_rate, "options": {"betas": [0.0, 0.99]}}
     return {
         "penalties": [{"name": name, "options": {"weight": gamma}} for name in ("r1", "r2")],
         "gamma": {"shape": "geometric", "final": gamma_final / gamma},
         "optimizers": {
-            "generator": dict(optimiser),
-            "discriminator": dict(optimiser),
+            "generator": dict(optimizer),
+            "discriminator": dict(optimizer),
             "lr_schedule": {"shape": "cosine", "final": 0.01, "warmup_steps": 200},
         },
     }
