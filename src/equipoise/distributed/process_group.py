@@ -111,14 +111,12 @@ class ProcessGroup:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         first = gradients[0] if gradients else torch.zeros((), device=numbers[0].device if numbers else "cpu")
         flag = torch.full((1,), float(self.stop_requested), dtype=first.dtype, device=first.device)
-        scalars = [number.detach().reshape(1).to(first.dtype) for number in numbers]
-        flat = torch.cat([*(gradient.reshape(-1) for gradient in gradients), *scalars, flag])
-        self._sum(flat)
-        *pieces, rest = flat.split([*(gradient.numel() for gradient in gradients), len(numbers) + 1])
-        for gradient, piece in zip(gradients, pieces, strict=True):
-            gradient.copy_(piece.view(gradient.shape))
-        self._flag = rest[-1]
-        return list(rest[:-1].unbind(0))
+        scalars = [number.detach().to(first.dtype) for number in numbers]
+        *sums, flags = self.all_reduce_tensors([*gradients, *scalars, flag])
+        for gradient, total in zip(gradients, sums[: len(gradients)], strict=True):
+            gradient.copy_(total)
+        self._flag = flags[0]
+        return sums[len(gradients) :]
 
     def all_reduce_tensors(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """The sum over processes of each of some tensors, in one message. The same shapes."""

@@ -1,4 +1,4 @@
-"""Quantities that change over a run as a pure function of the step: learning rates and penalty weights."""
+"""Learning-rate schedules, and those of penalty weights: a factor as a pure function of the step."""
 
 from __future__ import annotations
 
