@@ -93,7 +93,8 @@ def fit(
         optimizers: a function from parameters to a torch optimizer, the name of one, or settings such as
             `{"name": "AdamW", "learning_rate": 1e-3, "options": {...}}`; for both players, or a mapping from
             "generator" and "discriminator" to these. The schedule scales the learning rate that it is made with.
-        callbacks: functions of one event of `equipoise.training.events`, called after the run folder has been written.
+        callbacks: functions of one event of `equipoise.training.events`, called after the run folder has been written
+            (of many processes, in the first one).
             One that returns `equipoise.Stop("why")` ends the run after the present step, as complete.
         outdir: the run folder to make; by default `runs/NAME-NUMBER`.
         steps: how long to train; or

@@ -432,3 +432,19 @@ def test_names_are_taken_as_in_a_configuration(points, tmp_path):
     assert config.augmentation == {"instance_noise": {}}
     assert (config.optimizers.generator.name, config.optimizers.discriminator.learning_rate) == ("SGD", 0.01)
     assert eq.load(gan.folder).sample(2).shape == (2, 2)
+
+
+def test_a_trial_run_leaves_what_a_penalty_remembers_as_it_was_given(points):
+    from equipoise.experiment.build.python_parts import sort_parts
+    from equipoise.experiment.build.trainer import build_trainer
+    from equipoise.experiment.prepare import plan_run
+
+    penalty = lecam()
+    given = {name: tensor.clone() for name, tensor in penalty.state.items()}
+    parts, named = sort_parts(penalties=[penalty])
+    planned = plan_run(points, steps=5, settings=SMALL, parts=parts, named=named)
+    trial = build_trainer(planned.config, planned.data, parts=planned.parts)
+    trial.train_step()
+    assert any(not torch.equal(tensor, given[name]) for name, tensor in penalty.state.items())
+    build_trainer(planned.config, planned.data, parts=planned.parts)
+    assert given and all(torch.equal(tensor, given[name]) for name, tensor in penalty.state.items())

@@ -1,4 +1,4 @@
-"""What a plan keeps of what was asked, what a second look at a file sees, and what samples are called."""
+"""What a plan keeps of what was asked, what reading a file again sees, and what samples are called."""
 
 import json
 from itertools import pairwise
