@@ -21,56 +21,42 @@ TEMPORARY_NAME = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")
 
 
 @contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
+def replacing(path: Path | str, *, is_folder: bool = False) -> Iterator[Path]:
     """Give a temporary path in the same folder; on success rename it to `path`, on failure delete it.
 
     The rename is atomic within one file system, and the data reach the disk before it: a reader sees
     the old file or the new one, never a part. The temporary name keeps the suffix of `path`, because
     some writers choose their format by it.
 
+    Args:
+        path: of a file.
+        is_folder: whether it is of a folder, which must not be there yet; the temporary one is made.
+
     Raises:
         StorageError: the file system refused the write.
     """
-    target = Path(path)
-    temporary: Path | None = None
+    target, temporary = Path(path), None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
-        temporary = Path(name)
-        os.close(handle)
+        if is_folder:
+            temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        else:
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+            temporary = Path(name)
+            os.close(handle)
         yield temporary
-        _flush(temporary)
-        temporary.chmod(0o666 & ~_umask())
+        if not is_folder:
+            _flush(temporary)
+        temporary.chmod((0o777 if is_folder else 0o666) & ~_umask())
         temporary.replace(target)
         _flush_folder(target.parent)
     except OSError as error:
         raise StorageError.from_os_error(target, error) from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def replacing_folder(path: Path | str) -> Iterator[Path]:
-    """Give a temporary folder beside `path`; on success rename it to `path`, which must be free, on failure delete it.
-
-    Raises:
-        StorageError: the file system refused a write.
-    """
-    target = Path(path)
-    temporary: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        temporary.rename(target)
-        _flush_folder(target.parent)
-    except OSError as error:
-        raise StorageError.from_os_error(target, error) from error
-    finally:
-        if temporary is not None:
+        if temporary is not None and temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
+        elif temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def remove_temporaries(folder: Path) -> None:

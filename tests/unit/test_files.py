@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from equipoise.errors import StorageError
-from equipoise.files import plain, remove, replacing, replacing_folder, write_json, write_text
+from equipoise.files import plain, remove, replacing, write_json, write_text
 
 
 def names(folder):
@@ -64,11 +64,11 @@ def test_a_disk_that_is_full_is_named(tmp_path):
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
-    with pytest.raises(RuntimeError), replacing_folder(tmp_path / "run") as temporary:
+    with pytest.raises(RuntimeError), replacing(tmp_path / "run", is_folder=True) as temporary:
         (temporary / "file").write_text("x")
         raise RuntimeError("the program failed here")
     assert names(tmp_path) == []
-    with replacing_folder(tmp_path / "run") as temporary:
+    with replacing(tmp_path / "run", is_folder=True) as temporary:
         (temporary / "file").write_text("x")
     assert names(tmp_path) == ["run"]
 

@@ -21,7 +21,7 @@ from equipoise.experiment.build.python_parts import ROLES, NetworkFactory, Pytho
 from equipoise.experiment.config.files import read_run_config
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.stored_run import refuse_unexplained_size, stored_classes, stored_encoder
-from equipoise.files import replacing_folder
+from equipoise.files import replacing
 from equipoise.old_names import with_old_keywords
 from equipoise.runfolder import RunFolder, open_run_folder
 from equipoise.spaces import Space, sample_size
@@ -199,7 +199,7 @@ class Gan:
             raise RunFolderError(
                 str(target), "something is there already.", "Expected a new folder.", "Choose another."
             )
-        with replacing_folder(target) as temporary:
+        with replacing(target, is_folder=True) as temporary:
             shutil.copytree(self.folder, temporary, dirs_exist_ok=True, ignore=_links)
         return target
 
