@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Gan:
-    """A generator (the running average of its weights) and what turns its output into samples of the data's kind.
+    """A generator (the EMA of its weights) and what turns its output into samples of the data's kind.
 
     Attributes:
         folder: its run folder.
