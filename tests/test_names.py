@@ -90,17 +90,11 @@ def test_every_renamed_setting_is_read_with_a_note_under_its_new_name():
 
 
 def test_every_renamed_option_is_listed():
-    wanted = dict(old_options.OPTIONS) | {f"lab {old}": f"lab {new}" for old, new in old_options.EXPERIMENTS.items()}
+    wanted = dict(old_options.OPTIONS)
     for option, values in old_options.VALUES.items():
         former = next(old for old, new in old_options.OPTIONS.items() if new == option)
         wanted |= {f"{former} {old}": f"{option} {new}" for old, new in values.items()}
     assert pairs("Options of commands") == wanted
-
-
-def test_an_old_experiment_of_the_lab_is_understood_and_a_folder_of_its_name_is_left_alone(capsys):
-    assert old_options.with_standard_names(["lab", "turns"]) == ["lab", "update-rules"]
-    assert "'turns' is now 'update-rules'" in capsys.readouterr().err
-    assert old_options.with_standard_names(["compare", "lab", "turns"]) == ["compare", "lab", "turns"]
 
 
 def test_every_renamed_key_of_a_verdict_is_listed_and_is_written_today():

@@ -12,8 +12,6 @@ from equipoise.old_names import SENSITIVITIES
 
 OPTIONS = {"--resolution": "--sensitivity"}
 VALUES = {"--sensitivity": SENSITIVITIES}
-EXPERIMENTS = {"turns": "update-rules"}
-"""What 'equipoise lab' takes."""
 
 
 def with_standard_names(arguments: Sequence[str]) -> list[str]:
@@ -26,7 +24,7 @@ def with_standard_names(arguments: Sequence[str]) -> list[str]:
             name = OPTIONS.get(option, option)
             new = name + equals + VALUES.get(name, {}).get(value, value)
         else:
-            new = (EXPERIMENTS if result == ["lab"] else VALUES.get(before, {})).get(argument, argument)
+            new = VALUES.get(before, {}).get(argument, argument)
         if new != argument:
             print(f"note: '{argument}' is now '{new}'.", file=sys.stderr)
         result.append(new)
