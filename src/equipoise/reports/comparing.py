@@ -188,9 +188,13 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str) -> Path:
 
 
 def _configuration(run: RunRecord) -> dict[str, str]:
-    """Flattened settings as text, without those that only name a repetition."""
+    """Flattened settings as text, without empty sections and those that only name a repetition."""
     flat = flatten(run.config)
-    return {key: _as_text(value) for key, value in flat.items() if key.rsplit(".", 1)[-1] not in IGNORED_SETTINGS}
+    return {
+        key: _as_text(value)
+        for key, value in flat.items()
+        if value != {} and key.rsplit(".", 1)[-1] not in IGNORED_SETTINGS
+    }
 
 
 def _as_text(value: Any) -> str:

@@ -33,6 +33,11 @@ def test_seeds_of_one_configuration_are_one_group(family):
     assert found.groups[1].settings["training.batch_size"] == "64"
 
 
+def test_an_empty_section_and_none_at_all_are_the_same_setting(tmp_path):
+    folders = [build_run(tmp_path / name, steps=20, settings=extra) for name, extra in (("a", {}), ("b", {"new": {}}))]
+    assert compare(folders).differing == ()
+
+
 def test_the_spread_over_few_seeds_is_the_median_and_the_whole_range(family):
     spread = compare(family).to_json()["groups"][0]["jsd_lower_bound_nats"]
     bounds = [level + 0.25 * 2.718281828459045**-3 for level in (0.1, 0.2, 0.3)]  # what the made-up referee wrote
