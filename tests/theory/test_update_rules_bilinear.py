@@ -122,7 +122,8 @@ def test_adam_with_a_first_moment_turns_outwards_where_gradient_descent_does_not
     def adam(parameters, rate):
         return torch.optim.Adam(parameters, lr=rate, betas=(beta, 0.99), eps=1.0)
 
-    # With alternating updates gradient descent keeps its orbit; a first moment lags behind a rotating gradient and goes outwards.
+    # With alternating updates gradient descent keeps its orbit; a first moment lags behind a rotating gradient and
+    # goes outwards.
     radius = np.linalg.norm(train("alternating", adam, 600), axis=1)
     assert radius[-60:].max() > 1.5 * radius[:60].max()
 
@@ -230,7 +231,8 @@ def test_optimistic_play_continues_exactly_from_its_stored_memory():
 
 
 def test_extragradient_looks_ahead_and_moves_from_where_it_stood():
-    # Two gradient steps by hand in the saturating game: the extrapolation, then the update with the gradient found there.
+    # Two gradient steps by hand in the saturating game: the extrapolation, then the update with the gradient found
+    # there.
     def sigmoid(t):
         return 1 / (1 + math.exp(-t))
 

@@ -37,8 +37,8 @@ class Augmentation:
         strength: the strength during a step (counted from 0) of so many steps.
         state: what an adaptive augmentation remembers from step to step, by name: a few small tensors, empty for most.
             A checkpoint stores them and copies them back in place.
-        observe: called once after each step with the real and the fake logits of its last discriminator update, those of
-            the whole batch in every process, to bring `state` up to date; `None` when there is no state.
+        observe: called once after each step with the real and the fake logits of its last discriminator update, those
+            of the whole batch in every process, to bring `state` up to date; `None` when there is no state.
     """
 
     name: str

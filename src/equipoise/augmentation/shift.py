@@ -22,7 +22,7 @@ def shift() -> Augmentation:
 
 
 def shift_images(samples: Samples, strength: float, randomness: torch.Generator | None) -> Samples:
-    """Images `(batch, channels, height, width)`, shifted; the strength plays no part.
+    """Images `(batch, channels, height, width)`, shifted, whatever the strength.
 
     Pixels that come in at an edge repeat the edge: a border of one value would be a mark that no real image bears.
     """

@@ -134,7 +134,8 @@ def _shut_down() -> None:
     """Destroy the groups while Python still runs.
 
     gloo's threads hold the tensors of the last messages. A group ends its threads when nothing refers to it any more;
-    one that is still referred to when Python ends aborts the process, and torchrun takes a finished run for a failed one.
+    one that is still referred to when Python ends aborts the process, and torchrun takes a finished run for a failed
+    one.
     """
     import torch.distributed as dist
 

@@ -29,8 +29,8 @@ _PAGE = 4096
 class SharedMemory:
     """Two places for each process, used in turn.
 
-    So one wait a sum is enough: a process that writes for the sum after next has waited for the next one, and by then no
-    process reads from that place any more.
+    So one wait a sum is enough: a process that writes for the sum after next has waited for the next one, and by then
+    no process reads from that place any more.
     """
 
     def __init__(self, memory: mmap.mmap, *, rank: int, world_size: int, place_bytes: int) -> None:

@@ -30,8 +30,8 @@ class AveragedWeights:
 
     Args:
         network: the network that is trained; not changed.
-        relative_length: s, the window as a fraction of the steps so far; gamma is `1 / relative_length - 1`. 0 gives the
-            last weights.
+        relative_length: s, the window as a fraction of the steps so far; gamma is `1 / relative_length - 1`. 0 gives
+            the last weights.
 
     Attributes:
         network: the averaged copy, in evaluation mode, without gradients.

@@ -1,8 +1,8 @@
-r"""From the first loss, gradient or weight that is infinite or NaN on, no player is updated; and nothing waits for the device.
+r"""From the first loss, gradient or weight that is infinite or NaN on, no player is updated, and nobody waits.
 
-Before each optimizer step the player's gradients are checked; after a training step, both losses. The first number that is
-not finite sets a mark that stays set, and from then on every update is skipped: the weights stay what they were, so that
-nothing is lost by learning of it late.
+Before each optimizer step the player's gradients are checked; after a training step, both losses. The first number
+that is not finite sets a mark that stays set, and from then on every update is skipped: the weights stay what they
+were, so that nothing is lost by learning of it late.
 
 - On the CPU numbers can be read at once: the mark is a Python value, and an update is simply not made.
 - On a device the mark stays there. Optimizers that know `found_inf` (torch's fused ones, for the sake of its

@@ -78,7 +78,7 @@ def weights_of(network: nn.Module) -> dict[str, Tensor]:
 
 
 def assign_gradients(network: nn.Module, gradients: Mapping[str, Tensor]) -> None:
-    """Give the network's weights these gradients, for an optimiser to step with."""
+    """Give the network's weights these gradients, for an optimizer to step with."""
     for name, weight in network.named_parameters():
         if name in gradients:
             weight.grad = gradients[name].to(weight.dtype) if gradients[name].dtype != weight.dtype else gradients[name]

@@ -1,9 +1,9 @@
 r"""Update rules: in which order the players are updated, and what they do with their gradients.
 
-`alternating` updates the discriminator `n_critic` times, then the generator; `simultaneous` updates both from gradients at
-the same weights. Beyond these two, write `w` for both players' weights and `v(w)` for the gradient of each player's loss in
-its own weights. No function has `v` as its gradient, so following it circles the equilibrium instead of going there
-(THEORY, section 4). With step size `h`:
+`alternating` updates the discriminator `n_critic` times, then the generator; `simultaneous` updates both from
+gradients at the same weights. Beyond these two, write `w` for both players' weights and `v(w)` for the gradient of
+each player's loss in its own weights. No function has `v` as its gradient, so following it circles the equilibrium
+instead of going there (THEORY, section 4). With step size `h`:
 
 - extragradient takes the gradient at extrapolated weights: `w - h v(w - h v(w))`;
 - optimistic makes twice the present update less the one before: `w - 2 h v(w) + h v(w_before)`;
@@ -65,8 +65,8 @@ class UpdateRule:
         if self.name not in ALTERNATING_RULES and self.updates_per_step != 2:
             raise ConfigError(
                 "training",
-                f"{self.name} updates with {self.n_critic} discriminator and {self.generator_updates} generator updates "
-                "in a step.",
+                f"{self.name} updates with {self.n_critic} discriminator and {self.generator_updates} generator "
+                "updates in a step.",
                 f"The rule '{self.name}' updates both players once, from gradients at the same weights.",
                 "Set n_critic and generator_updates to 1, or 'update_rule: alternating'.",
             )

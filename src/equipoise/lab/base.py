@@ -77,9 +77,8 @@ def write_result(result: Result, folder: Path | str) -> list[Path]:
     Raises:
         StorageError: the file system refused a write; each file is whole or absent.
     """
-    text, numbers, *figures = (
-        Path(folder) / f"{result.experiment}{suffix}" for suffix in (".txt", ".json", ".png", ".svg")
-    )
+    base = Path(folder) / result.experiment
+    text, numbers, *figures = (base.with_suffix(suffix) for suffix in (".txt", ".json", ".png", ".svg"))
     write_text(text, result.to_text() + "\n")
     write_json(numbers, result.to_json())
     return [text, numbers, *(save_figure(result.figure(), path) for path in figures)]

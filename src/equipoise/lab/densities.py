@@ -220,7 +220,8 @@ def _pairing_row(p: np.ndarray, q: np.ndarray, log_ratio: np.ndarray) -> Objecti
     real, fake = (np.bincount(level, weights=mass, minlength=PAIR_CELLS) for mass in (p, q))
     kept = (real > 0) & (fake > 0)
     real, fake = real[kept], fake[kept]
-    # Within a level the distribution of pairs depends on the ratio of its masses, which is the level's own likelihood ratio.
+    # Within a level the distribution of pairs depends on the ratio of its masses, which is the level's own likelihood
+    # ratio.
     logits = torch.from_numpy(np.log(real / fake))
     objective = objectives.find("relativistic")()
     value = torch.from_numpy(real) @ objective.real_term(logits[:, None] - logits[None, :]) @ torch.from_numpy(fake)

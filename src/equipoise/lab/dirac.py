@@ -1,7 +1,7 @@
 r"""Does the training procedure converge? Every update rule, objective and penalty on the Dirac-GAN, beside the theory.
 
-The growth per step of each combination is found in three ways: by the closed form (`dirac_theory`), from the eigenvalues
-of the update's Jacobian by autodiff of the game's own losses, and measured in training (`dirac_game`).
+The growth per step of each combination is found in three ways: by the closed form (`dirac_theory`), from the
+eigenvalues of the update's Jacobian by autodiff of the game's own losses, and measured in training (`dirac_game`).
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class DiracResult(Result):
         return found
 
     def theory_table(self) -> list[dict[str, Any]]:
-        """The rows of THEORY section 4, one per update rule and objective, each with simultaneous and alternating updates."""
+        """The rows of THEORY section 4, for simultaneous and for alternating updates."""
         rows = []
         for what, objective, stabiliser, suffix in THEORY_ROWS:
             names = ("consensus", "alternating consensus") if suffix else ("simultaneous", "alternating")
@@ -142,8 +142,8 @@ class DiracResult(Result):
         }
         return "\n".join(
             [
-                f"Growth per step at the equilibrium of the Dirac-GAN: above 1 spirals out, below 1 converges. Step size "
-                f"{self.step_size}, gamma {self.gamma}, noise {self.noise_level}, consensus weight 1.",
+                "Growth per step at the equilibrium of the Dirac-GAN: above 1 spirals out, below 1 converges. "
+                f"Step size {self.step_size}, gamma {self.gamma}, noise {self.noise_level}, consensus weight 1.",
                 "",
                 text_table(header, theory),
                 "",
@@ -169,7 +169,7 @@ class DiracResult(Result):
                 "",
                 table_of(self.escapes, escapes),
                 "",
-                "It goes to theta = +-2 weight / c, where the gradient of the penalty, 2 weight, balances that of the game,",
+                "It goes to theta = +-2 weight / c, where the penalty's gradient, 2 weight, balances that of the game,",
                 "c theta, while psi goes to 0 from one side: training comes to rest there, and not at the data.",
             ]
         )

@@ -69,7 +69,7 @@ class DiracGame:
         generator_rate: step size of theta.
         discriminator_rate: step size of psi; another than the generator's makes two time scales.
         noise: instance noise on both sides, or `None`.
-        optimizer: makes a player's optimiser from its parameters and step size.
+        optimizer: makes a player's optimizer from its parameters and step size.
     """
 
     objective: Objective

@@ -1,4 +1,4 @@
-r"""Measurements on the Dirac-GAN: rates at the equilibrium, conditions on the step size, and what happens far from it."""
+r"""Measurements on the Dirac-GAN: rates at the equilibrium, conditions on the step size, and orbits far from it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Orbit:
 
 @dataclass(frozen=True)
 class Escape:
-    """WGAN-GP, which has no Jacobian at psi = 0: the radius that training keeps after a start beside the equilibrium."""
+    """WGAN-GP, which has no Jacobian at psi = 0: the radius after a start beside the equilibrium."""
 
     rule: str
     objective: str
@@ -150,7 +150,8 @@ def measure_orbit(objective: str, radius: float, *, steps: int = 1500) -> Orbit:
 
 
 def conserved(path: np.ndarray, *, rate: float) -> np.ndarray:
-    r"""theta^2 + psi^2 - h c theta psi, psi being updated first. Constant for alternating updates of a linear game. Shape `(steps + 1,)`.
+    r"""theta^2 + psi^2 - h c theta psi, psi being updated first. Constant for alternating updates of a linear game.
+    Shape `(steps + 1,)`.
 
     From `psi' = psi - h c theta` and `theta' = theta + h c psi'`: `theta^2 + psi^2 - h c theta psi` before and
     `theta'^2 + psi'^2 - h c theta' psi'` after both equal `theta^2 + psi'^2 + h c theta psi'`. The Wasserstein game

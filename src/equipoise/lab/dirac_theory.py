@@ -4,8 +4,9 @@ Data at 0, generator at `theta`, discriminator `l(x) = l* + psi x`. At `(theta, 
 
     v_theta = -c_G psi,        v_psi = c_D theta + g psi,
 
-where `c_D` and `c_G` are the derivatives of the value and of the generator's loss (both 1/2 for minimax, non-saturating and
-RpGAN, 1 for Wasserstein), and `g` is what a penalty or instance noise adds: gamma for R1, gamma for R2.
+where `c_D` and `c_G` are the derivatives of the value and of the generator's loss (both 1/2 for minimax,
+non-saturating and RpGAN, 1 for Wasserstein), and `g` is what a penalty or instance noise adds: gamma for R1, gamma for
+R2.
 
 Reference:
     Mescheder, Geiger, Nowozin 2018, arXiv:1801.04406, Sections 2 to 4.

@@ -76,8 +76,8 @@ class MseResult(Result):
                 "",
                 table_of(self.rows, columns),
                 "",
-                f"Mean squared error reached: {self.mean_squared_error:.3f}; the least possible is the data's variance, "
-                f"{self.data_variance:.3f}, by the mean for every latent.",
+                f"Mean squared error reached: {self.mean_squared_error:.3f}; the least possible is the data's "
+                f"variance, {self.data_variance:.3f}, by the mean for every latent.",
             ]
         )
 

@@ -1,8 +1,8 @@
 r"""When has D lost, and when may training stop? The training discriminator, the truth, and a fresh referee's bound.
 
-The data are a density in closed form, so the true JSD is known at every evaluation. The training discriminator's logits,
-measured on fresh samples, imply `(V + log 4)/2`: a lower bound too, but that of a discriminator that the generator was
-trained to fool. A referee is fitted afresh to samples and scored on others.
+The data are a density in closed form, so the true JSD is known at every evaluation. The training discriminator's
+logits, measured on fresh samples, imply `(V + log 4)/2`: a lower bound too, but that of a discriminator that the
+generator was trained to fool. A referee is fitted afresh to samples and scored on others.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ class StoppingResult(Result):
                 "",
                 table_of(self.evaluations, columns),
                 "",
-                f"V of the game is -log 2 = {-math.log(2):.4f} when the discriminator has lost. A perfect sampler scores "
-                f"{self.perfect_jsd:.4f} in place of 0 as true JSD, in these bins with {TRUTH_SAMPLES} samples.",
+                f"V of the game is -log 2 = {-math.log(2):.4f} when the discriminator has lost. A perfect sampler "
+                f"scores {self.perfect_jsd:.4f} in place of 0 as true JSD, in these bins with {TRUTH_SAMPLES} samples.",
             ]
         )
 

@@ -1,8 +1,8 @@
-r"""Why update the players in turn, and how often the discriminator (`n_critic`)? A game with a known best discriminator.
+r"""Why update the players in turn, and how often the discriminator (`n_critic`)?
 
 Data N(2, 0.5^2), generator `a + b z`, discriminator a parabola in x: the best logit between two Gaussians is exactly of
-this form, so whatever goes wrong is the update rule and not the networks. Both use plain gradient descent, without Adam, whose
-steps of fixed length would blur the two time scales. The distance to the data is their JSD by quadrature.
+this form, so whatever goes wrong is the update rule and not the networks. Both use plain gradient descent, without
+Adam, whose steps of fixed length would blur the two time scales. The distance to the data is their JSD by quadrature.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STEPS = 1000
 SEEDS = 3
 EVERY = 10
 TAIL = 0.25
-"""Fraction of the steps, at the end, that a row's numbers are averages over: the iterates circle, so one step says little."""
+"""Fraction of the steps, at the end, over which a row's numbers are averages, because the iterates circle."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ class UpdateRulesResult(Result):
                 "",
                 table_of(self.rows, columns),
                 "",
-                "Trained to its end against a fixed discriminator, the generator puts all samples where that one is most",
-                "sure that they are real: beyond the data's mean, with no spread left. A discriminator serves for a few",
-                "updates of the generator only.",
+                "Trained to its end against a fixed discriminator, the generator puts all samples where that one is",
+                "most sure that they are real: beyond the data's mean, with no spread left. A discriminator serves for",
+                "a few updates of the generator only.",
             ]
         )
 

@@ -1,8 +1,8 @@
 r"""Where do the expectations of V come from when there is only a batch, and is 1/m the probability of a sample?
 
 `V_hat` is a mean over m independent draws of each side: right on average at every m, and off by about
-`sqrt(var(a)/m + var(b)/m)` in any single batch. 1/m is the weight of a draw. When rows are drawn with other probabilities
-than the data's, importance weights bring the data's V back.
+`sqrt(var(a)/m + var(b)/m)` in any single batch. 1/m is the weight of a draw. When rows are drawn with other
+probabilities than the data's, importance weights bring the data's V back.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class ValueResult(Result):
         }
         return "\n".join(
             [
-                f"p = N(0, 1), q = N(1, 1), best discriminator: V = {self.exact:.6f} nats exactly. {self.repeats} batches "
-                "of each size.",
+                f"p = N(0, 1), q = N(1, 1), best discriminator: V = {self.exact:.6f} nats exactly. {self.repeats} "
+                "batches of each size.",
                 "Weighted rows were drawn with probability proportional to exp(x) and weighted back by exp(-x).",
                 "",
                 table_of(self.rows, columns),

@@ -75,13 +75,13 @@ class WeightsResult(Result):
         }
         return "\n".join(
             [
-                f"Two classes of {SHARES[0]:.0%} and {SHARES[1]:.0%} of the rows; {ROWS} rows, {DRAWS} draws; best discriminator "
-                "between what is drawn and what is generated.",
+                f"Two classes of {SHARES[0]:.0%} and {SHARES[1]:.0%} of the rows; {ROWS} rows, {DRAWS} draws; best "
+                "discriminator between what is drawn and what is generated.",
                 "",
                 table_of(self.rows, columns),
                 "",
-                f"V = -log 4 = {-math.log(4):.4f} is reached by the generator of the density that rows are drawn from, and "
-                "by no other.",
+                f"V = -log 4 = {-math.log(4):.4f} is reached by the generator of the density that rows are drawn from, "
+                "and by no other.",
             ]
         )
 

@@ -45,7 +45,8 @@ class ResidualBlock(nn.Module):
 
 
 class ConvolutionalGenerator(nn.Module):
-    """Latents to a coarse grid by a dense layer, then per level: blocks, doubling, a 1x1 convolution to other channels."""
+    """Latents to a coarse grid by a dense layer, then per level: blocks, doubling, a 1x1 convolution to other
+    channels."""
 
     def __init__(
         self,
@@ -86,7 +87,8 @@ class ConvolutionalGenerator(nn.Module):
 
 
 class ConvolutionalDiscriminator(nn.Module):
-    """The generator's mirror image: per level residual blocks, a 1x1 convolution to other channels, halving; then one logit."""
+    """The generator's mirror image: per level residual blocks, a 1x1 convolution to other channels, halving; then one
+    logit."""
 
     def __init__(
         self,

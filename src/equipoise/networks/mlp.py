@@ -42,7 +42,8 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """A sample through `depth` hidden layers of `width` units to one logit; `spectral` bounds its Lipschitz constant by 1."""
+    """A sample through `depth` hidden layers of `width` units to one logit; `spectral` bounds its Lipschitz constant
+    by 1."""
 
     def __init__(
         self, space: Space, *, width: int = 256, depth: int = 3, spectral: bool = False, classes: int = 0

@@ -3,10 +3,10 @@ r"""Spectral normalisation: every weight matrix divided by its largest singular 
 .. math::
     \bar W = W / \sigma(W)
 
-A composition of such layers with 1-Lipschitz activations has a bounded Lipschitz constant: at most 1 for a fully connected
-discriminator (up to the power iteration's error). A convolution's matrix is that of its kernel, so its Lipschitz constant
-is bounded by a number above 1, and a residual block adds its branch to the identity: there a Wasserstein value is a
-distance up to an unknown factor.
+A composition of such layers with 1-Lipschitz activations has a bounded Lipschitz constant: at most 1 for a fully
+connected discriminator (up to the power iteration's error). A convolution's matrix is that of its kernel, so its
+Lipschitz constant is bounded by a number above 1, and a residual block adds its branch to the identity: there a
+Wasserstein value is a distance up to an unknown factor.
 """
 
 from __future__ import annotations

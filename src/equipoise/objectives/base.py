@@ -41,7 +41,8 @@ class Objective:
         logit_meaning: whether sigmoid(logit) is a probability of being real.
         finite_range: largest |logit| at which values and gradients stay finite in float32.
         is_zero_sum: whether the generator's loss is V up to a term that does not depend on the generator.
-        needs_lipschitz_control: whether the value is unbounded unless the discriminator's Lipschitz constant is controlled.
+        needs_lipschitz_control: whether the value is unbounded unless the discriminator's Lipschitz constant is
+            controlled.
         source: paper and equation.
     """
 

@@ -16,7 +16,8 @@ def minimax(real_label: float = 1.0) -> Objective:
         \qquad L_G = \mathbb{E}_{y \sim q}[\log(1 - \sigma(l(y)))]
 
     At the best discriminator, `l = log(p/q)`, V is `-log 4 + 2 JSD(p, q)`, and so is what the generator
-    minimises. Its gradient on one fake logit is `-sigmoid(l)`: nothing, when the discriminator is sure: the loss saturates.
+    minimises. Its gradient on one fake logit is `-sigmoid(l)`: nothing, when the discriminator is sure: the loss
+    saturates.
 
     Args:
         real_label: what the discriminator is told about real samples; below 1 it is one-sided label

@@ -1,4 +1,5 @@
-r"""One-centred gradient penalties: the norm of the discriminator's input gradient is pulled to 1 between or near samples.
+r"""One-centred gradient penalties: the norm of the discriminator's input gradient is pulled to 1 between or near
+samples.
 
 WGAN-GP is :math:`\lambda E_{\hat x}(|\nabla l(\hat x)| - 1)^2` on segments from real to fake; DRAGAN takes
 points around the real samples instead. WGAN-GP does not make the game converge locally (arXiv:1801.04406).

@@ -31,4 +31,4 @@ def clip_gradients(optimizer: torch.optim.Optimizer, largest_norm: float) -> Non
         torch.nn.utils.clip_grad_norm_(parameters, largest_norm)
 
     optimizer.register_step_pre_hook(clip)
-    optimizer.largest_norm = largest_norm  # for whoever copies the optimiser, which does not copy hooks
+    optimizer.largest_norm = largest_norm  # for whoever copies the optimizer, which does not copy hooks

@@ -7,17 +7,17 @@ At an equilibrium neither can, whatever the samples look like. With V the object
 
 where D' and G' are copies that are trained alone for a stated number of steps against the other held fixed, by the
 game's own losses and penalties on training batches. A copy that does no better than the player itself on other training
-batches is dropped: its gain is 0. V is measured on validation rows, the same ones and the same latents before and after,
-so that the difference has a small standard error.
+batches is dropped: its gain is 0. V is measured on validation rows, the same ones and the same latents before and
+after, so that the difference has a small standard error.
 
 What differs from the source. There, both responses are optimised until they stop improving; here they make few
 steps, so that the gap is *local*: it finds training that has not settled (circling, a player that fell behind), and a
 gap of zero says that no few steps help, not that nothing would. The copies start from the player that is measured, as
 there, with its optimizer's moments; their learning rate falls linearly to 0 from the geometric mean of the game's
 rate before any decay and at present: with the first alone a late copy loses what was learned with small steps, with the
-second alone it does not get anywhere. A negative gain is a response that fits training rows and not validation rows. The
-live generator takes part, not its EMA: the discriminator was trained against the live one. Whatever the game's update
-rule, a copy takes plain optimizer steps.
+second alone it does not get anywhere. A negative gain is a response that fits training rows and not validation rows.
+The live generator takes part, not its EMA: the discriminator was trained against the live one. Whatever the game's
+update rule, a copy takes plain optimizer steps.
 
 Reference:
     Grnarova et al. 2019, "A Domain Agnostic Measure for Monitoring and Evaluating GANs", arXiv:1811.05512, section 3.

@@ -40,8 +40,8 @@ the time; most of it fits the offset), small images 0.9, tables 0.7."""
 SURE = 0.01
 """D below which the discriminator counts as sure: the saturating loss has a hundredth of the gradient there."""
 SATURATED_FRACTION = 0.5
-"""Fraction of samples with such a D above which the generator counts as saturated. Arbitrary, between the few percent of
-healthy training and the 100 % of a discriminator that is trained alone."""
+"""Fraction of samples with such a D above which the generator counts as saturated. Arbitrary, between the few percent
+of healthy training and the 100 % of a discriminator that is trained alone."""
 EXPLODED_GRADIENT = 1000.0
 """Mean norm of the input gradient, in logits per unit of the encoded samples, above which it counts as exploded: a
 thousandth of the data's width then multiplies the odds by e. Modes of a deviation of 0.02 widths need about 100."""
