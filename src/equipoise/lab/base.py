@@ -43,9 +43,7 @@ class Result:
 Experiment = Callable[..., Result]
 """Called without arguments by the command line; `seed` is keyword-only where there are random numbers."""
 
-_EXPERIMENTS: Parts[Experiment] = Parts(
-    "equipoise.lab", "EXPERIMENTS", kind="experiment", where="equipoise lab", renamed={"turns": "update-rules"}
-)
+_EXPERIMENTS: Parts[Experiment] = Parts("equipoise.lab", "EXPERIMENTS", kind="experiment", where="equipoise lab")
 available, find = _EXPERIMENTS.available, _EXPERIMENTS.find
 
 
