@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from equipoise.errors import PlayDiverged
-from equipoise.game import AveragedWeights, Player, UpdateRule
+from equipoise.game import AveragedWeights, Player, Schedule, UpdateRule
 from equipoise.objectives import find
 from equipoise.penalties import find as find_penalty
 from equipoise.training import (
@@ -114,6 +114,15 @@ def test_a_handler_that_says_the_goal_is_reached_makes_the_run_complete_whatever
     game.run([lambda event, answer=answer: answer if isinstance(event, Measured) else None for answer in answers])
     game.run([seen.append])
     assert game.goal_reached == "enough" and seen[-1] == Ended(1, is_complete=True)
+
+
+def test_the_state_says_the_learning_rate_of_the_step_taken_last_with_what_rollbacks_have_lowered():
+    game = trainer(rate=1e-3)
+    game.learning_rate, game.lr_backoff = Schedule("linear", 0.1), 0.5
+    for _ in range(5):
+        game.train_step()
+    assert game.state.learning_rate < 0.5 * 0.9
+    assert game.discriminator.learning_rate == pytest.approx(1e-3 * game.state.learning_rate)
 
 
 def test_an_event_that_asks_for_work_carries_the_state_after_its_step():
