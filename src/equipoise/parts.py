@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType, ModuleType
 from typing import Any, Generic, TypeVar
 
-from equipoise.errors import unknown_name
+from equipoise.errors import OldName, unknown_name
 
 Part = TypeVar("Part")
 
@@ -22,10 +23,14 @@ class Parts(Generic[Part]):
         table: name of the tables that the modules declare.
         kind: what a part is called in an error message.
         where: what an error message calls the place where a name is usually written.
+        renamed: names of an earlier version, to those of today.
     """
 
-    def __init__(self, package: str, table: str, *, kind: str, where: str) -> None:
+    def __init__(
+        self, package: str, table: str, *, kind: str, where: str, renamed: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._package, self._table, self._kind, self._where = package, table, kind, where
+        self._renamed = renamed
 
     def available(self) -> tuple[str, ...]:
         """Names of all parts, sorted."""
@@ -41,6 +46,9 @@ class Parts(Generic[Part]):
         Raises:
             ConfigError: there is none of that name; the nearest one is suggested.
         """
+        if name in self._renamed:
+            warnings.warn(OldName(f"'{name}' is now '{self._renamed[name]}'."), stacklevel=2)
+            name = self._renamed[name]
         if name not in self._found():
             raise unknown_name(where or self._where, self._kind, name, self.available())
         return self._found()[name]

@@ -43,7 +43,9 @@ class Result:
 Experiment = Callable[..., Result]
 """Called without arguments by the command line; `seed` is keyword-only where there are random numbers."""
 
-_EXPERIMENTS: Parts[Experiment] = Parts("equipoise.lab", "EXPERIMENTS", kind="experiment", where="equipoise lab")
+_EXPERIMENTS: Parts[Experiment] = Parts(
+    "equipoise.lab", "EXPERIMENTS", kind="experiment", where="equipoise lab", renamed={"turns": "update-rules"}
+)
 available, find = _EXPERIMENTS.available, _EXPERIMENTS.find
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from equipoise import lab
 from equipoise.cli.main import main
-from equipoise.errors import ConfigError
+from equipoise.errors import ConfigError, OldName
 from equipoise.files import plain
 
 QUICK = {
@@ -69,6 +69,11 @@ def test_the_same_seed_gives_the_same_numbers(results, name):
 def test_an_unknown_experiment_is_refused_with_the_nearest_name():
     with pytest.raises(ConfigError, match="Did you mean 'dirac'"):
         lab.find("dirca")
+
+
+def test_the_former_name_of_an_experiment_is_accepted_with_a_note():
+    with pytest.warns(OldName, match="'turns' is now 'update-rules'"):
+        assert lab.find("turns") is lab.find("update-rules")
 
 
 def run(*arguments):
