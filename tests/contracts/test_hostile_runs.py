@@ -231,7 +231,7 @@ def test_an_import_path_is_not_run_unless_it_is_trusted(run):
 
 
 @pytest.mark.parametrize(
-    "codec",
+    "encoder",
     [
         None,
         [],
@@ -248,7 +248,7 @@ def test_an_import_path_is_not_run_unless_it_is_trusted(run):
     ids=str,
 )
 def test_an_encoding_that_makes_no_sense_is_refused(encoder, run):
-    change(run / "data.json", encoder=encoder)
+    change(run / "data.json", codec=encoder)  # the name in format 1
     refused(lambda: eq.load(run), "data.json")
 
 

@@ -348,7 +348,7 @@ def test_a_folder_that_cannot_be_written_says_so(run, monkeypatch):
     def refused(*arguments, **options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("equipoise.locking.open", refused, raising=False)
+    monkeypatch.setattr("equipoise.locking.FileLock.acquire", refused)
     with pytest.raises(StorageError, match="Permission denied"):
         resume(run.path)
 
