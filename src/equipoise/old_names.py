@@ -1,4 +1,5 @@
-"""The names of version 0.1.0 beside those of today: for files of format 1, and for people who still type the old ones."""
+"""The names of version 0.1.0 beside those of today: for files of format 1, and for people who still type the old
+ones."""
 
 from __future__ import annotations
 

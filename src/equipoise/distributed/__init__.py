@@ -28,8 +28,8 @@ __all__ = [
     "ProcessGroup",
     "TorchProcessGroup",
     "current_process_group",
-    "is_main_process",
     "is_distributed",
+    "is_main_process",
     "process_group",
     "restart_count",
 ]

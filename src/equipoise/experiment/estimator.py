@@ -193,7 +193,7 @@ class GAN(BaseEstimator):
         if hasattr(X, "iloc"):
             return validate_data(self, X, reset=is_new, skip_check_array=True)
         is_array = hasattr(X, "__array__") or isinstance(X, list)
-        if issparse(X) or is_array and np.ndim(X) <= 2:
+        if issparse(X) or (is_array and np.ndim(X) <= 2):
             return validate_data(self, X, reset=is_new, ensure_min_samples=FEWEST_SAMPLES)
         return X
 

@@ -1,4 +1,5 @@
-"""Metrics of generated samples against real ones: two sets of any origin, or a run's generator against held-out rows."""
+"""Metrics of generated samples against real ones: two sets of any origin, or a run's generator against held-out
+rows."""
 
 from __future__ import annotations
 

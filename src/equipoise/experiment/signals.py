@@ -1,7 +1,7 @@
 """Signals that ask a run to end: during training after the present step, otherwise at once, each time with a message.
 
-What is done outside training (data, plans, verdict, report) may take minutes and leaves nothing half-written: it is given
-up where it stands, and what is missing is made when the same command, or `equipoise resume`, is given again.
+What is done outside training (data, plans, verdict, report) may take minutes and leaves nothing half-written: it is
+given up where it stands, and what is missing is made when the same command, or `equipoise resume`, is given again.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def before_the_run(by: str) -> Interrupted:
 
 
 def in_folder(run: RunFolder, by: str) -> Interrupted:
-    """The message about a run outside training, as its folder tells how far it has come; the folder then says it, too."""
+    """The message about a run outside training, as its folder tells how far it has come; the folder then says it,
+    too."""
     if not run.config.is_file():
         return before_the_run(by)
     status = run.read_status()

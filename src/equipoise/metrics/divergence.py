@@ -18,7 +18,8 @@ MAXIMAL_JSD_NATS = math.log(2)
 
 
 def jsd_of_probabilities(p: np.ndarray, q: np.ndarray) -> float:
-    """JSD of two discrete distributions over the same outcomes, in nats: 0 when equal, log 2 when they share no outcome.
+    """JSD of two discrete distributions over the same outcomes, in nats: 0 when equal, log 2 when they share no
+    outcome.
 
     Args:
         p: probabilities. Shape `(outcomes,)`, sums to 1.
@@ -67,9 +68,9 @@ def jsd_of_contamination(share: float) -> float:
     .. math::
         h(f) = \tfrac12 \left[ \log\frac{2}{2-f} + (1-f) \log\frac{2(1-f)}{2-f} + f \log 2 \right]
 
-    For any distribution s at all, the JSD of p and `(1 - f) p + f s` is at most h(f): h(f) is what remains to be distinguished when
-    every contaminated row carries a mark, and marks can only help. By symmetry it is also the JSD of p and of p without a
-    region of probability f; one missing mode of 25, f = 1/25, gives 0.01407 nats.
+    For any distribution s at all, the JSD of p and `(1 - f) p + f s` is at most h(f): h(f) is what remains to be
+    distinguished when every contaminated row carries a mark, and marks can only help. By symmetry it is also the JSD of
+    p and of p without a region of probability f; one missing mode of 25, f = 1/25, gives 0.01407 nats.
 
     Args:
         share: f, between 0 and 1.

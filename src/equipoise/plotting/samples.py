@@ -53,7 +53,8 @@ def image_grid(images: np.ndarray, *, columns: int | None = None) -> Image.Image
 def surest_grid(
     sides: tuple[np.ndarray, np.ndarray], logits: tuple[np.ndarray, np.ndarray], *, columns: int
 ) -> Image.Image:
-    """Two rows of images: real ones that a classifier was surest are real, and generated ones that it was surest are not.
+    """Two rows of images: real ones that a classifier was surest are real, and generated ones that it was surest are
+    not.
 
     Args:
         sides: real and generated images, uint8 `(n, channels, height, width)`.

@@ -151,7 +151,8 @@ def scores_table(run: RunRecord) -> Table | None:
     if not rows:
         return None
     reading = (
-        f"Scores of {run.scores.get('fake')} against {run.scores.get('real')}, compared as {run.scores.get('compared')}. "
+        f"Scores of {run.scores.get('fake')} against {run.scores.get('real')}, "
+        f"compared as {run.scores.get('compared')}. "
         "A metric carries no confidence; two sets of real samples do not score 0 either, so that stands beside."
     )
     header = ("metric", "value", "between real sets", "samples a side")

@@ -24,7 +24,8 @@ def best_evaluation(evaluations: Sequence[Mapping[str, Any]], *, up_to: float = 
 
 
 def keep_if_best(folder: RunFolder, state: TrainingState, evaluations: Sequence[Mapping[str, Any]]) -> bool:
-    """Store the state in `best/` if the last of `evaluations` is the best of them, and drop those nobody can go back to.
+    """Store the state in `best/` if the last of `evaluations` is the best of them, and drop those nobody can go back
+    to.
 
     Args:
         folder: of the run.

@@ -260,7 +260,8 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
 
 
 def _check_memory(state: Mapping[int, Mapping[str, Tensor]], weights: list[Tensor]) -> None:
-    """Refuse an optimizer's state that would fail in the middle of a step: it keeps a number, or a tensor like the weight.
+    """Refuse an optimizer's state that would fail in the middle of a step: it keeps a number, or a tensor like the
+    weight.
 
     Raises:
         ValueError: an entry belongs to no weight, or has another shape than its weight.

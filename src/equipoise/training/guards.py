@@ -14,7 +14,8 @@ from equipoise.objectives.finite_range import check_finite, largest_logit
 
 
 class FinitePlay:
-    """Watches every step of a game by `FiniteUpdates`, which keeps both players still from the first infinity or NaN on.
+    """Watches every step of a game by `FiniteUpdates`, which keeps both players still from the first infinity or NaN
+    on.
 
     What it marks is read when it has arrived by itself, and for certain before anything is stored: no checkpoint and
     no sample comes from training that had already diverged.

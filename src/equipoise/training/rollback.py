@@ -155,8 +155,8 @@ class Recovery:
         self.run.write_status(state="training", step=trainer.step, rollbacks=trainer.rollbacks)
 
     def _finds_unheeded(self, trainer: Trainer, watch: CollapseWatch) -> bool:
-        """Whether the run was killed between an evaluation with a bad trend, whose checkpoint the trainer holds, and what
-        follows from it; the watch then has found it."""
+        """Whether the run was killed between an evaluation with a bad trend, whose checkpoint the trainer holds, and
+        what follows from it; the watch then has found it."""
         if watch.what == "continue":
             return False
         if trainer.rollbacks and trainer.rollbacks[-1]["to_step"] == trainer.step:
@@ -253,6 +253,6 @@ def amend(path: Path, changes: dict[str, Any]) -> None:
 def sentence(record: dict[str, Any]) -> str:
     """What happened, for the person."""
     return (
-        f"rollback {record['number']}: at step {record['step']:,} {record['message'].rstrip('.')}. Training goes on from "
-        f"the checkpoint of step {record['to_step']:,} with {record['caution']:.3g} of the planned learning rates."
+        f"rollback {record['number']}: at step {record['step']:,} {record['message'].rstrip('.')}. Training goes on "
+        f"from the checkpoint of step {record['to_step']:,} with {record['caution']:.3g} of the planned learning rates."
     )

@@ -1,14 +1,14 @@
 r"""Where a run is heading, read from the interim evaluations: improving, plateaued, collapsed or diverged.
 
 A description of point estimates, made for a person who watches; it carries no error control and decides nothing by
-itself. With :math:`e_k` the estimate of evaluation k (a lower limit of the JSD, in nats) and :math:`s_k` its standard error,
-the first of these that holds is the trend:
+itself. With :math:`e_k` the estimate of evaluation k (a lower limit of the JSD, in nats) and :math:`s_k` its standard
+error, the first of these that holds is the trend:
 
 1. `diverged`: training left the finite numbers, or the last estimate is far above the best one:
    :math:`e_{last} - \min_k e_k` is above :math:`3 \sqrt{s_{last}^2 + s_{min}^2}` and above `SUDDEN_NATS`, or above
    `RISE_NATS` now and at the evaluation before.
-2. `collapsed`: the last evaluation found that samples repeat themselves more than real ones do, or that they reach fewer
-   than half the regions that real samples reach while most of them are close to real ones; and this is new (some
+2. `collapsed`: the last evaluation found that samples repeat themselves more than real ones do, or that they reach
+   fewer than half the regions that real samples reach while most of them are close to real ones; and this is new (some
    evaluation before did not find it) or stays (the evaluation before found it too).
 3. `improving`: :math:`e_{last}` is below the estimate `WINDOW` evaluations earlier (or the first one) by more than 2
    standard errors of the difference.

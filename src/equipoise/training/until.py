@@ -21,4 +21,5 @@ def is_reached(goal: Goal | None, row: Mapping[str, Any]) -> bool:
 def goal_sentence(row: Mapping[str, Any], count: int, planned: int) -> str:
     """Why a run ended before its last step, for the status and the report."""
     words = str(row["conclusion"]).replace("_", " ")
-    return f"The interim evaluation {count} of {planned}, at step {row['step']:,}, said '{words}', which --until asked for."
+    which = f"{count} of {planned}, at step {row['step']:,}"
+    return f"The interim evaluation {which}, said '{words}', which --until asked for."

@@ -154,7 +154,8 @@ def test_what_was_skipped_or_changed_while_reading_is_in_the_verdict(numbers, tm
 
 @pytest.mark.slow
 def test_the_conclusion_is_the_same_whatever_the_cache_holds(numbers, tmp_path):
-    """Injected for a margin, the sensitivity is in the cache; a verdict without one shows it and goes by the theoretical one."""
+    """Injected for a margin, the sensitivity is in the cache; a verdict without one shows it and goes by the
+    theoretical one."""
     real, fake = (
         pd.DataFrame({"size": numbers.normal(size=ROWS), "kind": numbers.choice(list("xyz"), ROWS)}) for _ in range(2)
     )

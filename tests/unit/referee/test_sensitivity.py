@@ -137,8 +137,8 @@ def test_guessing_and_a_perfect_classifier_have_margins_of_a_common_size():
 
 @pytest.mark.parametrize("repeats", [1, 5])
 def test_a_classifier_that_guesses_now_and_then_does_not_hide_a_defect_that_others_find(repeats):
-    """Below the size that is found some classifiers say nothing and others guess: as on digits, where a shift of two thirds
-    of the images counted as never found, because the two looked as if margins varied by thousands."""
+    """Below the size that is found some classifiers say nothing and others guess: as on digits, where a shift of two
+    thirds of the images counted as never found, because the two looked as if margins varied by thousands."""
     stream = np.random.default_rng(0)
     counts = iter(range(10**6))
 

@@ -90,7 +90,7 @@ def sort_parts(
     settings: dict[str, Any] = {}
     networks = {role: part for role, part in zip(ROLES, (generator, discriminator), strict=True) if part is not None}
     for role, network in networks.items():
-        if not callable(network) or inspect.isclass(network) and not issubclass(network, nn.Module):
+        if not callable(network) or (inspect.isclass(network) and not issubclass(network, nn.Module)):
             raise _unusable(role, network, "a torch module, or a factory of one: (space, *, classes, latents)")
     if latents is not None:
         settings["networks"] = {"latents": latents}
