@@ -20,9 +20,9 @@ def incident_sentences(run: RunRecord) -> list[str]:
             step, to_step, lr_backoff = (record.get(name) for name in ("step", "to_step", "caution"))
             reason = str(record.get("message") or "training went wrong").strip().rstrip(".")[:LONGEST]
             sentences.append(
-                f"At step {_number(step)} {reason}. Training was put back to the checkpoint of step {_number(to_step)} "
-                f"and went on with {_number(lr_backoff)} of the planned learning rates; what was written about the steps "
-                "in between was taken out."
+                f"At step {_number(step)} {reason}. Training was put back to the checkpoint of step "
+                f"{_number(to_step)} and went on with {_number(lr_backoff)} of the planned learning rates; what was "
+                "written about the steps in between was taken out."
             )
     changes = [text for text in listed(run.status.get("forced_changes")) if isinstance(text, str)]
     if changes:
