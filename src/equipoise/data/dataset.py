@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from equipoise.data.store.arrow import OnDiskArray, StackedColumns
+    from equipoise.data.tables.column_type import ColumnType
     from equipoise.data.store.table import OnDiskTable
 
     Values = np.ndarray | pd.DataFrame | OnDiskArray | StackedColumns | OnDiskTable
@@ -102,6 +103,11 @@ class DataOptions:
             it is taken out of the data.
         keep_gaps: keep what the referee reports and the players cannot learn from: NaN and infinity in points, columns
             of a table without any value, images that are all of one colour.
+        missing: what means in a text file that a value is missing, beyond blanks and the marks of `tables.reading`.
+        day_first: whether dates such as 01/02/2024 begin with the day; `None` decides where the column shows it.
+        like: types of the columns that the data are to be compared with; text is read as these, if it can be, and
+            what cannot be stays.
+        stored: types that an earlier reading of the same data gave to the columns; they are given them again.
     """
 
     kind: SpaceKind | None = None
@@ -113,6 +119,10 @@ class DataOptions:
     points: int = 100_000
     sample_weight: str | None = None
     keep_gaps: bool = False
+    missing: tuple[str, ...] = ()
+    day_first: bool | None = None
+    like: tuple[ColumnType, ...] = ()
+    stored: tuple[ColumnType, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in (None, "points", "images", "table"):

@@ -1,4 +1,4 @@
-"""Parquet: columns with types. Points when every column holds real numbers without gaps, otherwise a table."""
+"""Parquet: columns with types, a table."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from equipoise.data.formats.format import DataFormat, has_suffix
 from equipoise.data.formats.parquet_checks import check_parquet
 from equipoise.data.store.cache import cache_key, file_facts, map_above_bytes
 from equipoise.data.store.tables import BYTES_PER_VALUE, keep_table
+from equipoise.data.tables.checks import distinct_names
 from equipoise.data.tables.frames import as_frame, from_frame, from_table
 from equipoise.errors import DataError
 from equipoise.files import replacing
@@ -33,6 +34,9 @@ def read_parquet(path: Path, options: DataOptions) -> Dataset:
             if raw is not None:
                 return raw
             table = file.read()
+        names, notes = distinct_names(table.column_names)
+        if notes:
+            table = table.rename_columns(names).replace_schema_metadata(None)
         frame = _as_frame(table)
     except DataError:
         raise
@@ -53,24 +57,27 @@ def read_parquet(path: Path, options: DataOptions) -> Dataset:
             "Expected a Parquet file.",
             "Write it again, or check that the copy is complete.",
         ) from error
-    return from_frame(frame, options=options, source=str(path), may_be_points=True)
+    return from_frame(frame, options=options, source=str(path)).with_notes(*notes)
 
 
 def _read_large(file: Any, path: Path, options: DataOptions) -> Dataset | None:
     """The file by way of the cache, if it is large enough for it."""
     rows, columns = file.metadata.num_rows, file.metadata.num_columns
-    if rows == 0 or rows * columns * BYTES_PER_VALUE < map_above_bytes():
+    repeats = len(set(file.schema_arrow.names)) < len(file.schema_arrow.names)
+    if rows == 0 or repeats or rows * columns * BYTES_PER_VALUE < map_above_bytes():
         return None
     names = file.schema_arrow.empty_table().to_pandas().columns.tolist()  # without an index that pandas stored
 
     def read(name: Any) -> pd.Series:
         return _as_frame(file.read(columns=[str(name)]))[name].reset_index(drop=True)
 
-    found = keep_table(cache_key("parquet", *file_facts(path)), names, read, rows=rows, source=str(path))
+    as_it_is = bool(options.stored)
+    key = cache_key("parquet", *file_facts(path), as_it_is)
+    found = keep_table(key, names, read, rows=rows, source=str(path), as_it_is=as_it_is)
     if found is None:
         return None
     table, notes = found
-    return from_table(table, options=options, source=str(path), may_be_points=True).with_notes(*notes)
+    return from_table(table, options=options, source=str(path), may_be_points=False).with_notes(*notes)
 
 
 def _as_frame(table: Any) -> pd.DataFrame:

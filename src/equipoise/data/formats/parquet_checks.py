@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from equipoise.data.dataset import DataOptions
-from equipoise.data.tables.checks import check_names, too_many_columns
+from equipoise.data.tables.checks import too_many_columns
 from equipoise.errors import DataError
 from equipoise.limits import HARMLESS_BYTES, limit, refuse_expansion
 
@@ -20,15 +20,14 @@ def check_parquet(file: pyarrow.parquet.ParquetFile, path: Path, options: DataOp
     """Look at the names, types and sizes that the file states.
 
     Raises:
-        DataError: too many columns, names that repeat, lists or records in a column that is not left out, or a size
-            that the file's own size does not explain.
+        DataError: too many columns, lists or records in a column that is not left out, or a size that the file's own
+            size does not explain.
     """
     import pyarrow as pa
 
     schema, facts = file.schema_arrow, file.metadata
     if max(facts.num_columns, len(schema.names)) > limit("columns"):
         raise too_many_columns(str(path), max(facts.num_columns, len(schema.names)))
-    check_names(schema.names, source=str(path))
     kept = [field for field in schema if pa.types.is_nested(field.type) and field.name not in options.drop]
     if kept:
         raise DataError(

@@ -35,7 +35,7 @@ from equipoise.locking import held, is_held
 
 THRESHOLD_VARIABLE = "EQUIPOISE_MAP_ABOVE_MB"
 MAP_ABOVE_MB = 256
-FORMAT = 2
+FORMAT = 3
 """Changes with what an entry holds; an entry of another format is another entry."""
 CHUNK_BYTES = 1 << 22
 LARGEST_LIST = 1 << 26

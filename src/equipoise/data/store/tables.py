@@ -22,6 +22,8 @@ from equipoise.data.labels import check_classes, encode_labels
 from equipoise.data.store.arrow import Mapped, open_batch, write_batch
 from equipoise.data.store.cache import Draft, kept
 from equipoise.data.tables.checks import check_column
+from equipoise.data.tables.native import natural_column
+from equipoise.data.tables.reading import Remarks
 from equipoise.errors import DataError
 
 MOST_LEVELS_STORED = 1_000_000
@@ -238,21 +240,34 @@ def table_of(values: Any) -> Table:
 
 
 def keep_table(
-    key: str, names: Sequence[str | int], read: Callable[[str | int], pd.Series], *, rows: int, source: str
+    key: str,
+    names: Sequence[str | int],
+    read: Callable[[str | int], pd.Series],
+    *,
+    rows: int,
+    source: str,
+    as_it_is: bool = False,
 ) -> tuple[OnDiskTable, tuple[str, ...]] | None:
     """A table of the cache's entry `key`, which is made if it is not there, and notes on where it is.
 
     Each column is read alone, checked alone and written, so that no more than one is in memory at a time. What is
-    wrong with a column is kept beside it and said only if the column is used.
+    wrong with a column is kept beside it and said only if the column is used. Blank text becomes missing, unless
+    everything is kept `as_it_is`.
 
     Returns:
         `None` when a column is of a type that is not kept in the cache; read the file into memory then.
     """
 
     def make(draft: Draft) -> None:
+        remarks = Remarks()
         draft.facts["columns"] = []
         for place, name in enumerate(names):
             column, fault = read(name), None
+            if not as_it_is:
+                try:
+                    column = natural_column(column, name=name, source=source, remarks=remarks)
+                except DataError as error:
+                    raise Unstorable from error
             facts = store_column(column, _path(draft.folder, place))
             try:
                 check_column(column, name=name, source=source)
@@ -260,13 +275,14 @@ def keep_table(
                 fault = [error.where, error.found, error.expected, error.advice]
             draft.facts["columns"].append({"name": name, **facts, "fault": fault})
             del column
+        draft.facts["notes"] = list(remarks.sentences())
 
     try:
         entry = kept(key, make, needs_bytes=rows * len(names) * BYTES_PER_VALUE)
     except Unstorable:
         return None
     columns = (OnDiskColumn(_path(entry.folder, k), facts) for k, facts in enumerate(entry.facts["columns"]))
-    return OnDiskTable(columns, key=key), entry.notes
+    return OnDiskTable(columns, key=key), (*entry.facts["notes"], *entry.notes)
 
 
 def _path(folder: Path, place: int) -> Path:

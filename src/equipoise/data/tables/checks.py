@@ -5,7 +5,10 @@ Text that differs in nearly every row (names, keys, free text) is refused: a gen
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import re
+import shlex
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,11 +21,11 @@ from equipoise.limits import limit, raise_it
 # Text is taken for a key when more than this share of its values occur once, among at least so many rows.
 KEY_SHARE = 0.95
 FEWEST_ROWS_OF_A_KEY = 50
+YAML_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf")
 
 
 def check_names(names: Iterable[object], *, source: str) -> None:
-    """Refuse column names that are neither text nor whole numbers, and names that read the same."""
-    seen: dict[str, int] = {}
+    """Refuse column names that are neither text nor whole numbers."""
     for position, name in enumerate(names):
         if isinstance(name, bool) or not isinstance(name, (str, int, np.integer)):
             raise DataError(
@@ -31,15 +34,43 @@ def check_names(names: Iterable[object], *, source: str) -> None:
                 "Expected text or a whole number.",
                 "Rename it: frame.columns = [str(name) for name in frame.columns].",
             )
-        text = str(name)
-        if text in seen:
-            raise DataError(
-                f"{source}, column {position}",
-                f"the name '{text}' is that of column {seen[text]} already.",
-                "Expected every column to have a name of its own.",
-                "Rename one of the two, or remove it.",
-            )
-        seen[text] = position
+
+
+def distinct_names(names: Sequence[object]) -> tuple[list[object], tuple[str, ...]]:
+    """The names, those that repeat told apart as pandas does ('name' and 'name.1'), and a note on them."""
+    taken = {str(name) for name in names}
+    seen: set[str] = set()
+    result: list[object] = []
+    renamed = []
+    for name in names:
+        new: object = name
+        number = 0
+        while str(new) in seen or (number and str(new) in taken):
+            number += 1
+            new = f"{name}.{number}"
+        if number:
+            renamed.append(f"'{new}'")
+        seen.add(str(new))
+        result.append(new)
+    return result, ((f"Columns with the name of an earlier one are called {', '.join(renamed)}.",) if renamed else ())
+
+
+def as_setting(names: Iterable[object]) -> str:
+    """Names as a list for `--set`, those in quotes that YAML would read as something else: [note, "yes", "2019"]."""
+    return "[" + ", ".join(_quoted(str(name)) for name in names) + "]"
+
+
+def _quoted(name: str) -> str:
+    is_plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name) and name.lower() not in YAML_WORDS
+    return name if is_plain else json.dumps(name, ensure_ascii=False)
+
+
+def leave_out(names: Sequence[object]) -> str:
+    """How columns are left out, as a command and in Python."""
+    drop = "".join(f" --drop {shlex.quote(str(name))}" for name in names)
+    setting = shlex.quote(f"data.drop={as_setting(names)}")
+    values = ", ".join(repr(str(name)) for name in names) + ("," if len(names) == 1 else "")
+    return f"--set {setting} of train,{drop} of judge, or drop=({values}) in Python"
 
 
 def check_column(column: pd.Series, *, name: str | int, source: str) -> None:
@@ -53,7 +84,7 @@ def check_column(column: pd.Series, *, name: str | int, source: str) -> None:
             f"{source}, column '{name}'",
             "every value is missing.",
             "Expected some values.",
-            f"Leave the column out: --set 'data.drop=[{name}]', or drop=('{name}',) in Python.",
+            f"Leave the column out: {leave_out([name])}.",
         )
     infer_type(column, name=name, source=source)
     if _is_key(column):
@@ -61,8 +92,7 @@ def check_column(column: pd.Series, *, name: str | int, source: str) -> None:
             f"{source}, column '{name}'",
             f"its text differs in {column.nunique()} of {int(column.notna().sum())} rows, as a key does.",
             "Expected categories that many rows share; a generator could only repeat keys.",
-            f"Leave the column out: --set 'data.drop=[{name}]' of train, --drop '{name}' of judge, or "
-            f"drop=('{name}',) in Python.",
+            f"Leave the column out: {leave_out([name])}.",
         )
 
 

@@ -6,6 +6,7 @@ column is a subclass in a file of `kinds/`, which declares `KINDS = {"name": Cla
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
@@ -24,6 +25,8 @@ STORED: dict[str, Any] = {
     "levels_dtype": "",
     "is_ordered": False,
 }
+ARROW_STRING = "arrow[string]"
+DECIMAL = re.compile(r"decimal(128|256)\((\d+), (-?\d+)\)\[pyarrow\]")
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,16 @@ class ColumnType(ABC):
 
     Attributes:
         name: the column's name; text or a whole number.
-        dtype: the pandas type, as text that pandas understands.
+        dtype: the pandas type, as text that `pandas_type` understands.
         kind: what it holds.
+        compared_as: what two sides' values are compared as: amount, moment, span, truth or level.
         is_nominal: whether the numeric codes are mere names.
     """
 
     name: str | int
     dtype: str
     kind: ClassVar[str]
+    compared_as: ClassVar[str]
     is_nominal: ClassVar[bool] = False
 
     @classmethod
@@ -96,4 +101,25 @@ def with_gaps(values: pd.Series, missing: np.ndarray, *, nullable: Any, dtype: s
     """
     if missing.any():
         values = values.astype(nullable).mask(missing)
-    return values if dtype is None else values.astype(types.pandas_dtype(dtype))
+    return values if dtype is None else values.astype(pandas_type(dtype))
+
+
+def type_text(dtype: Any) -> str:
+    """A pandas type as text. Two different ones are both 'string[pyarrow]' to pandas; Arrow's own gets another name."""
+    import pyarrow as pa
+
+    is_arrow_string = isinstance(dtype, pd.ArrowDtype) and pa.types.is_string(dtype.pyarrow_dtype)
+    return ARROW_STRING if is_arrow_string else str(dtype)
+
+
+def pandas_type(text: str) -> Any:
+    """The pandas type that `type_text` named."""
+    import pyarrow as pa
+
+    if text == ARROW_STRING:
+        return pd.ArrowDtype(pa.string())
+    decimals = DECIMAL.fullmatch(text)
+    if decimals:
+        make = pa.decimal128 if decimals[1] == "128" else pa.decimal256
+        return pd.ArrowDtype(make(int(decimals[2]), int(decimals[3])))
+    return types.pandas_dtype(text)

@@ -1,7 +1,7 @@
 """Columns as tables or points.
 
-A file of columns becomes points when every column holds real numbers, written with a decimal point or an exponent,
-and none is missing; otherwise a table. A DataFrame is always a table. `options.kind` overrides both.
+Columns with names are a table. Those of a file without names are points where every column holds real numbers, written
+with a decimal point or an exponent, and none is missing. `options.kind` overrides both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.sample_weights import OPTION, checked_weights
 from equipoise.data.store.arrow import StackedColumns
 from equipoise.data.store.tables import Column, OnDiskTable, Table, table_of
-from equipoise.data.tables.checks import check_coordinate, check_names, check_rows, no_column
+from equipoise.data.tables.checks import (
+    check_coordinate,
+    check_names,
+    check_rows,
+    distinct_names,
+    leave_out,
+    no_column,
+)
+from equipoise.data.tables.like import restored
+from equipoise.data.tables.native import natural
 from equipoise.errors import DataError
 
 
@@ -28,9 +37,16 @@ def from_frame(frame: pd.DataFrame, *, options: DataOptions, source: str, may_be
         DataError: as `from_table`, or names that repeat.
     """
     check_names(frame.columns.tolist(), source=source)
-    return from_table(
-        table_of(frame.reset_index(drop=True)), options=options, source=source, may_be_points=may_be_points
-    )
+    frame = frame.reset_index(drop=True)
+    frame.columns, named = distinct_names(frame.columns.tolist())
+    if options.stored:
+        frame, notes = _restored(frame, options), ()
+    elif options.like:
+        notes = ()
+    else:
+        frame, notes = natural(frame, drop=options.drop, source=source)
+    raw = from_table(table_of(frame), options=options, source=source, may_be_points=may_be_points)
+    return raw.with_notes(*named, *notes)
 
 
 def from_table(table: Table, *, options: DataOptions, source: str, may_be_points: bool) -> Dataset:
@@ -68,9 +84,8 @@ def from_table(table: Table, *, options: DataOptions, source: str, may_be_points
         names = tuple(str(column.name) for column in left.stored)
     else:
         check_rows(len(table), source=source, fewest=1 if options.keep_gaps else 2)
-        for column in table.stored:
-            if not (options.keep_gaps and column.missing == len(column)):
-                column.check(source=source)
+        if not options.like:
+            _check_all(table, options=options, source=source)
     return Dataset(
         "points" if names else "table",
         values,
@@ -91,6 +106,43 @@ def as_frame(data: Dataset) -> pd.DataFrame:
 def exact_numbers() -> dict[str, str]:
     """Arguments under which `pandas.read_csv` reads every number exactly, as it does by itself from pandas 3 on."""
     return {"float_precision": "round_trip"} if int(pd.__version__.split(".")[0]) < 3 else {}
+
+
+def _check_all(table: Table, *, options: DataOptions, source: str) -> None:
+    """Refuse columns that cannot be learned, all of them in one message.
+
+    Raises:
+        DataError: there are some.
+    """
+    faults: list[tuple[Column, DataError]] = []
+    for column in table.stored:
+        if not (options.keep_gaps and column.missing == len(column)):
+            try:
+                column.check(source=source)
+            except DataError as error:
+                faults.append((column, error))
+    if len(faults) == 1:
+        raise faults[0][1]
+    if faults:
+        found = "; ".join(f"'{column.name}': {error.found.rstrip('.')}" for column, error in faults)
+        raise DataError(
+            source,
+            f"{len(faults)} columns cannot be generated. {found}.",
+            "Expected columns of numbers, dates, truth values, or categories that many rows share.",
+            f"Leave them out: {leave_out([column.name for column, _ in faults])}.",
+        )
+
+
+def _restored(frame: pd.DataFrame, options: DataOptions) -> pd.DataFrame:
+    """The columns in the types that an earlier reading of the same data gave them."""
+    kinds = {str(kind.name): kind for kind in options.stored}
+    columns = [
+        restored(column, kinds[str(name)]) if str(name) in kinds else column
+        for name, (_, column) in zip(frame.columns.tolist(), frame.items(), strict=True)
+    ]
+    result = pd.concat(columns, axis=1) if columns else frame
+    result.columns = frame.columns
+    return result
 
 
 def _looks_like_points(table: Table) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from equipoise.data.tables.column_type import ColumnType, with_gaps
+from equipoise.data.tables.column_type import ColumnType, type_text, with_gaps
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Boolean(ColumnType):
     """See `ColumnType`."""
 
     kind: ClassVar[str] = "boolean"
+    compared_as: ClassVar[str] = "truth"
     is_nominal: ClassVar[bool] = True
 
     @classmethod
@@ -26,7 +27,7 @@ class Boolean(ColumnType):
     @classmethod
     def infer(cls, column: pd.Series, *, name: str | int, where: str) -> Self:
         del where
-        return cls(name, str(column.dtype))
+        return cls(name, type_text(column.dtype))
 
     def codes(self, column: pd.Series, missing: np.ndarray) -> np.ndarray:
         return column.where(~missing, False).to_numpy(dtype=bool).astype(np.float64)

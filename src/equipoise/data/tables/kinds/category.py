@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from equipoise.data.tables.column_type import ColumnType
+from equipoise.data.tables.column_type import ColumnType, pandas_type, type_text
 from equipoise.errors import DataError
 
 Scalar = str | int | float | bool
-OTHER_OBJECTS = ("integer", "floating", "mixed-integer-float", "date")
+OTHER_OBJECTS = ("integer", "floating", "mixed-integer-float", "date", "decimal", "time")
 """Columns of objects that are of another kind."""
 
 
@@ -31,6 +31,7 @@ class Category(ColumnType):
     levels_dtype: str = ""
     is_ordered: bool = False
     kind: ClassVar[str] = "category"
+    compared_as: ClassVar[str] = "level"
     is_nominal: ClassVar[bool] = True
 
     @classmethod
@@ -41,7 +42,7 @@ class Category(ColumnType):
     def infer(cls, column: pd.Series, *, name: str | int, where: str) -> Self:
         dtype = column.dtype
         if not isinstance(dtype, pd.CategoricalDtype):
-            return cls(name, str(dtype), levels=_levels(column, where=where))
+            return cls(name, type_text(dtype), levels=_levels(column, where=where))
         levels = dtype.categories.tolist()
         if not all(isinstance(level, (str, int, float, bool)) for level in levels):
             raise DataError(
@@ -74,7 +75,7 @@ class Category(ColumnType):
             levels = pd.Index(list(self.levels), dtype=types.pandas_dtype(self.levels_dtype))
             return pd.Series(pd.Categorical.from_codes(places, dtype=pd.CategoricalDtype(levels, self.is_ordered)))
         of_place = np.array([*self.levels, None], dtype=object)  # place -1 is the last entry
-        return pd.Series(of_place[places], dtype=types.pandas_dtype(self.dtype))
+        return pd.Series(of_place[places], dtype=pandas_type(self.dtype))
 
 
 def _levels(column: pd.Series, *, where: str) -> tuple[Scalar, ...]:

@@ -21,6 +21,7 @@ class Datetime(WholeNumbers):
     """Points in time, in the unit of their pandas type."""
 
     kind: ClassVar[str] = "datetime"
+    compared_as: ClassVar[str] = "moment"
 
     @classmethod
     def holds(cls, column: pd.Series, found: str) -> bool:
@@ -48,10 +49,11 @@ class Timedelta(Datetime):
     """Durations."""
 
     kind: ClassVar[str] = "timedelta"
+    compared_as: ClassVar[str] = "span"
 
     @classmethod
     def holds(cls, column: pd.Series, found: str) -> bool:
-        return types.is_timedelta64_dtype(column.dtype)
+        return types.is_timedelta64_dtype(column.dtype) or str(column.dtype).startswith("duration[")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Date(WholeNumbers):
     """Days: `datetime.date` in a column of objects."""
 
     kind: ClassVar[str] = "date"
+    compared_as: ClassVar[str] = "moment"
 
     @classmethod
     def holds(cls, column: pd.Series, found: str) -> bool:
@@ -82,6 +85,8 @@ def _temporal(dtype: str) -> Any:
     found = types.pandas_dtype(dtype)
     if isinstance(found, pd.ArrowDtype):
         kind = found.pyarrow_dtype
+        if not hasattr(kind, "unit"):  # a day
+            return np.dtype("M8[s]")
         zone = getattr(kind, "tz", None)
         if zone:
             return pd.DatetimeTZDtype(kind.unit, zone)

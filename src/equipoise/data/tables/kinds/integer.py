@@ -21,6 +21,7 @@ class Integer(WholeNumbers):
     """See `ColumnType`."""
 
     kind: ClassVar[str] = "integer"
+    compared_as: ClassVar[str] = "amount"
 
     @classmethod
     def holds(cls, column: pd.Series, found: str) -> bool:

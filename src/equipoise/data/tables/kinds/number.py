@@ -28,6 +28,7 @@ class Number(ColumnType):
 
     decimals: int | None = None
     kind: ClassVar[str] = "number"
+    compared_as: ClassVar[str] = "amount"
 
     @classmethod
     def holds(cls, column: pd.Series, found: str) -> bool:
