@@ -63,6 +63,14 @@ def judge(
         list[str] | None,
         typer.Option("--drop", metavar="COLUMN", help="A column of both tables that is left out, such as a key."),
     ] = None,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option("--missing", metavar="TEXT", help="What means in a text file that a value is missing; repeatable."),
+    ] = None,
+    day_first: Annotated[
+        bool | None,
+        typer.Option("--day-first/--month-first", help="How dates such as 01/02/2024 begin, where nothing shows it."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -135,6 +143,8 @@ def judge(
                 sensitivity=sensitivity.value,
                 extractor=extractor or None,
                 drop=drop or (),
+                missing=missing or (),
+                day_first=day_first,
                 tell=tell,
             )
         else:

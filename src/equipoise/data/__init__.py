@@ -3,7 +3,7 @@
 from equipoise.data.base import Domain, Encoder
 from equipoise.data.builtin import BUILTIN
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.domain import aligned_values, domain_of, encoder_from_state
+from equipoise.data.domain import aligned, aligned_values, domain_of, encoder_from_state
 from equipoise.data.formats.format import DataFormat, available_formats
 from equipoise.data.images.encoder import ImageEncoder
 from equipoise.data.points.encoder import PointEncoder
@@ -29,6 +29,7 @@ __all__ = [
     "Split",
     "TableEncoder",
     "WeightedDraws",
+    "aligned",
     "aligned_values",
     "available_formats",
     "balancing_weights",

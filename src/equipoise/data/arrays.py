@@ -12,6 +12,7 @@ others in [0, 255] are 8-bit values. Everything else is refused.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -68,12 +69,8 @@ def from_array(
     if labels is not None and options.use_labels:
         codes, label_names, notes = encode_labels(labels, source=source)
     if kind == "table":
-        raise DataError(
-            source,
-            "an array has no columns of different kinds.",
-            "Expected points or images.",
-            "Pass pandas.DataFrame(array) to learn it as a table.",
-        )
+        table = _table(values, options=options, source=source)
+        return replace(table, labels=codes, label_names=label_names).with_notes(*notes)
     entry = (
         _kept_images(values, key, options, source) if kind == "images" else _kept_points(values, key, options, source)
     )
@@ -87,6 +84,24 @@ def from_array(
         notes=(*entry.facts.get("notes", ()), *notes, *entry.notes),
         source=source,
     )
+
+
+def _table(values: np.ndarray | OnDiskArray, *, options: DataOptions, source: str) -> Dataset:
+    """An array of two axes as a table; its columns are called x0, x1, ..., or as those that it is compared with."""
+    import pandas as pd
+
+    from equipoise.data.tables.frames import from_frame
+
+    if values.ndim != 2:
+        raise DataError(
+            source,
+            f"an array of shape {values.shape} is no table.",
+            "Expected the shape (rows, columns).",
+            "Reshape it to two axes.",
+        )
+    names = [kind.name for kind in options.like]
+    names = names if len(names) == values.shape[1] else list(coordinate_names(values.shape[1]))
+    return from_frame(pd.DataFrame(np.asarray(values), columns=names), options=options, source=source)
 
 
 def _kept_points(values: np.ndarray | OnDiskArray, key: str | None, options: DataOptions, source: str) -> Entry | Draft:

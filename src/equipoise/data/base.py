@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from equipoise.data.dataset import Dataset
+from equipoise.data.dataset import Aligned, Dataset
 from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups
 from equipoise.data.judging import Judging
@@ -117,7 +117,7 @@ class Domain(Judging):
         digest.add_array(values)
 
     @abstractmethod
-    def aligned(self, real: Dataset, fake: Dataset) -> tuple[Any, Any]:
+    def aligned(self, real: Dataset, fake: Dataset) -> Aligned:
         """Both sides' values with the same axes, channels and columns.
 
         Raises:
@@ -126,11 +126,6 @@ class Domain(Judging):
 
     def size_of(self, values: Any) -> tuple[int, int] | None:
         """Height and width, which another source has to be read at; `None` where there is no such thing."""
-
-    def remarks(self, real: Any, fake: Any) -> Sequence[str]:
-        """What a person should know of how two sides were brought to one form."""
-        del real, fake
-        return ()
 
     def presented(self, values: Any) -> Any:
         """Natural values as people hold them: images with their channels last."""

@@ -77,6 +77,41 @@ class Dataset:
         return "<br>".join(lines)
 
 
+@dataclass(frozen=True)
+class Misfit:
+    """Values of one side that are not of the kind of their column.
+
+    Attributes:
+        side: real or generated.
+        column: its name.
+        values: some of them, commonest first.
+        rows: how many rows have such a value.
+        kind: what the column holds.
+    """
+
+    side: str
+    column: str
+    values: tuple[str, ...]
+    rows: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Two sides' values in one form.
+
+    Attributes:
+        real, fake: with the same axes, channels and columns.
+        notes: sentences on how they were brought to it.
+        misfits: values that are not of the kind of their column.
+    """
+
+    real: Values
+    fake: Values
+    notes: tuple[str, ...] = ()
+    misfits: tuple[Misfit, ...] = ()
+
+
 def unlike(real: Dataset, fake: Dataset, found: str) -> DataError:
     """The refusal of a second data set that cannot be brought to the form of the first."""
     return DataError(

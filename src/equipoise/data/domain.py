@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.data.base import Domain, Encoder
-from equipoise.data.dataset import Dataset, unlike
+from equipoise.data.dataset import Aligned, Dataset, unlike
 from equipoise.data.images.domain import IMAGES
 from equipoise.data.points.domain import POINTS
 from equipoise.data.tables.domain import TABLE
@@ -34,14 +34,20 @@ def encoder_from_state(state: dict[str, Any]) -> Encoder:
     return domain_of(str(state.get("kind"))).encoder_from_state(state)
 
 
-def aligned_values(real: Dataset, fake: Dataset) -> tuple[Any, Any]:
-    """Both sides' values in one form.
+def aligned(real: Dataset, fake: Dataset) -> Aligned:
+    """Both sides' values in one form, and what is to be said of it.
 
     Raises:
         DataError: they differ in kind, or as `Domain.aligned` says.
     """
     refuse_other_kind(real, fake)
     return domain_of(real.kind).aligned(real, fake)
+
+
+def aligned_values(real: Dataset, fake: Dataset) -> tuple[Any, Any]:
+    """Both sides' values, as `aligned` brings them to one form."""
+    found = aligned(real, fake)
+    return found.real, found.fake
 
 
 def refuse_other_kind(real: Dataset, fake: Dataset) -> None:

@@ -7,7 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from equipoise.experiment.config.presets import cadence, preset
 from equipoise.experiment.config.schema import DataConfig, RunConfig
 from equipoise.experiment.out_of_memory import explaining_memory, explaining_memory_of_data
 from equipoise.experiment.signals import before_the_run, stopping_at_once
+from equipoise.experiment.stored_run import stored_encoder
 from equipoise.training import Trainer
 
 PLAY_SHARE = 0.93
@@ -155,16 +156,31 @@ def require_one_budget(steps: int | None, minutes: float | None) -> None:
         raise ConfigError("--steps", f"{steps} is not a number of steps.", "Expected 1 or more.", "Give a larger one.")
 
 
-def prepare_data(source: Any, section: DataConfig, seed: int) -> PreparedData:
+def prepare_data(
+    source: Any, section: DataConfig, seed: int, *, stored: Mapping[str, Any] | None = None
+) -> PreparedData:
     """Read, split and encode.
+
+    Args:
+        source: of the data.
+        section: how they are read.
+        seed: decides the split.
+        stored: what `data.json` says of a run that began with these data: they are read as they were then, also by a
+            version that would read them differently today.
 
     Raises:
         DataError: the data cannot be read.
         OutOfMemory: they do not fit into memory.
     """
     options = data_options(section)
+    encoder = None if stored is None or "encoder" not in stored else stored_encoder(stored, where="data.json")
+    if encoder is not None and encoder.space.kind in ("points", "table"):
+        types = tuple(column.type for column in getattr(encoder, "columns", ()))
+        options = replace(options, kind=encoder.space.kind, stored=types)
     with explaining_memory_of_data(section), stopping_at_once(partial(_while_reading, source)):
-        return prepare(load(source, options=options), seed=seed)
+        found = prepare(load(source, options=options), seed=seed)
+    is_same = stored is not None and stored.get("fingerprint") == found.fingerprint and found.samples is None
+    return replace(found, encoder=encoder) if is_same and encoder is not None and found.raw.kind == "table" else found
 
 
 def data_options(section: DataConfig) -> DataOptions:

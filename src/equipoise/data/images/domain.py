@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from equipoise.data.base import Domain, Encoder
-from equipoise.data.dataset import LARGEST_SIDE, Dataset, unlike
+from equipoise.data.dataset import LARGEST_SIDE, Aligned, Dataset, unlike
 from equipoise.data.duplicates import Groups, image_groups
 from equipoise.data.images.encoder import ImageEncoder, levels_of
 from equipoise.data.images.judging import ImageJudging
@@ -68,24 +68,20 @@ class ImageDomain(ImageJudging, Domain):
         shape = (len(rows), *raw.values.shape[1:])
         return TrainingRows(lambda index: raw.values[rows[index]], shape=shape, dtype=torch.uint8)
 
-    def aligned(self, real: Dataset, fake: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    def aligned(self, real: Dataset, fake: Dataset) -> Aligned:
         channels = (real.values.shape[1], fake.values.shape[1])
         if channels in ((GREY, RGB), (RGB, GREY)):
             # Grey as red = green = blue: no information is lost, and colour that should not be there is seen.
-            return _in_colour(real.values), _in_colour(fake.values)
+            grey = "real" if channels[0] == GREY else "generated"
+            note = f"The {grey} images are grey; they were read as colour, like the others."
+            return Aligned(_in_colour(real.values), _in_colour(fake.values), (note,))
         if channels[0] != channels[1]:
             raise unlike(real, fake, f"has images of {channels[1]} channels, {real.source} of {channels[0]}")
-        return real.values, fake.values
+        return Aligned(real.values, fake.values)
 
     def size_of(self, values: Any) -> tuple[int, int]:
         height, width = values.shape[2:]
         return int(height), int(width)
-
-    def remarks(self, real: np.ndarray, fake: np.ndarray) -> Sequence[str]:
-        if real.shape[1] == fake.shape[1]:
-            return ()
-        grey = "real" if real.shape[1] == GREY else "generated"
-        return (f"The {grey} images are grey; they were read as colour, like the others.",)
 
     def presented(self, values: np.ndarray) -> np.ndarray:
         """Uint8 `(n, height, width)`, or `(n, height, width, channels)`."""

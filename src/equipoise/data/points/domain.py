@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from equipoise.data.base import Domain, nothing_varies
-from equipoise.data.dataset import Dataset, unlike
+from equipoise.data.dataset import Aligned, Dataset, unlike
 from equipoise.data.duplicates import Groups, row_groups
 from equipoise.data.points.encoder import PointEncoder, fit_points
 from equipoise.data.points.judging import PointJudging
@@ -62,13 +62,13 @@ class PointDomain(PointJudging, Domain):
             dtype=torch.float32,
         )
 
-    def aligned(self, real: Dataset, fake: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    def aligned(self, real: Dataset, fake: Dataset) -> Aligned:
         if real.values.shape[1] != fake.values.shape[1]:
             found = f"has points of {fake.values.shape[1]} coordinates, {real.source} of {real.values.shape[1]}"
             raise unlike(real, fake, found)
         if real.names and fake.names and set(real.names) == set(fake.names):
-            return real.values, fake.values[:, [fake.names.index(name) for name in real.names]]
-        return real.values, fake.values
+            return Aligned(real.values, fake.values[:, [fake.names.index(name) for name in real.names]])
+        return Aligned(real.values, fake.values)
 
     def save_shown(
         self,

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 
 from equipoise.data.base import Domain, nothing_varies
-from equipoise.data.dataset import Dataset, unlike
+from equipoise.data.dataset import Aligned, Dataset
 from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups, row_groups
 from equipoise.data.store.cache import Draft, Entry
 from equipoise.data.store.tables import table_of
+from equipoise.data.tables.aligning import aligned_tables
 from equipoise.data.tables.column_encoder import ColumnEncoder, fit_numeric
+from equipoise.data.tables.column_type import ColumnType
 from equipoise.data.tables.compact import compact_rows, keep_compact
 from equipoise.data.tables.encoder import TableEncoder
 from equipoise.data.tables.judging import TableJudging
@@ -64,13 +66,8 @@ class TableDomain(TableJudging, Domain):
         for column in table_of(values).stored:
             column.add_to(digest)
 
-    def aligned(self, real: Dataset, fake: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
-        missing = [str(name) for name in real.values.columns if name not in fake.values.columns]
-        added = [str(name) for name in fake.values.columns if name not in real.values.columns]
-        if missing or added:
-            differences = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(added)} besides"] * bool(added)
-            raise unlike(real, fake, " and ".join(differences))
-        return real.values, fake.values[list(real.values.columns)]
+    def aligned(self, real: Dataset, fake: Dataset) -> Aligned:
+        return aligned_tables(real, fake)
 
     def with_classes(self, values: pd.DataFrame, column: str | None, classes: Sequence[str]) -> pd.DataFrame:
         if column in values.columns:
@@ -91,6 +88,17 @@ class TableDomain(TableJudging, Domain):
             values.head(STORED_ROWS).to_csv(temporary, index=False, encoding="utf-8")
 
 
+def types_of(data: Dataset) -> tuple[ColumnType, ...]:
+    """What the columns of a table hold, from all rows; nothing of a column without any value, or of other data."""
+    if data.kind != "table":
+        return ()
+    return tuple(
+        infer_type(column.series(), name=column.name, source=data.source)
+        for column in table_of(data.values).stored
+        if column.missing < len(column)
+    )
+
+
 def _typed(names: list[str], *, like: pd.Series) -> pd.Series:
     """Class names as values of the column that the classes were read from."""
     if isinstance(like.dtype, pd.CategoricalDtype):
@@ -99,11 +107,6 @@ def _typed(names: list[str], *, like: pd.Series) -> pd.Series:
     if pd.api.types.is_bool_dtype(like.dtype):
         return pd.Series([name == "True" for name in names], index=like.index, dtype=like.dtype)
     return pd.Series(names, index=like.index).astype(like.dtype)
-
-
-def _some(names: list[str]) -> str:
-    listed = ", ".join(f"'{name}'" for name in names)
-    return f"the column{'s' if len(names) > 1 else ''} {listed}"
 
 
 TABLE = TableDomain()

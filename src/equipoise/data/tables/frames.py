@@ -41,8 +41,6 @@ def from_frame(frame: pd.DataFrame, *, options: DataOptions, source: str, may_be
     frame.columns, named = distinct_names(frame.columns.tolist())
     if options.stored:
         frame, notes = _restored(frame, options), ()
-    elif options.like:
-        notes = ()
     else:
         frame, notes = natural(frame, drop=options.drop, source=source)
     raw = from_table(table_of(frame), options=options, source=source, may_be_points=may_be_points)
@@ -66,7 +64,7 @@ def from_table(table: Table, *, options: DataOptions, source: str, may_be_points
     weights, labels, label_names, notes = None, None, (), ()
     if options.sample_weight is not None:
         column = _named(table, options.sample_weight, source=source, option=OPTION)
-        weights = checked_weights(column.series().to_numpy(), options.sample_weight, source=source)
+        weights = checked_weights(_weights(column.series()), options.sample_weight, source=source)
         table = table.without([column.name])
     table = table.without([_named(table, name, source=source, option="data.drop").name for name in options.drop])
     left = table
@@ -165,6 +163,10 @@ def _points(table: Table, *, source: str, keep_gaps: bool) -> np.ndarray | Stack
 
 def _numbers(columns: pd.Series | pd.DataFrame) -> np.ndarray:
     return columns.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _weights(column: pd.Series) -> np.ndarray:
+    return _numbers(column) if types.is_numeric_dtype(column.dtype) else column.to_numpy()
 
 
 def _named(table: Table, name: str, *, source: str, option: str) -> Column:

@@ -11,7 +11,6 @@ import datetime
 import decimal
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -25,25 +24,6 @@ from equipoise.data.tables.schema import infer_type
 LARGEST_EXACT = 2**53
 FEW_STRANGE = 0.2
 """Share of values that are no numbers, up to which text is compared as the numbers of the other side."""
-
-
-@dataclass(frozen=True)
-class Misfit:
-    """Values of one side that are not of the kind of their column.
-
-    Attributes:
-        side: real or generated.
-        column: its name.
-        values: some of them, commonest first.
-        rows: how many rows have such a value.
-        kind: what the column holds.
-    """
-
-    side: str
-    column: str
-    values: tuple[str, ...]
-    rows: int
-    kind: str
 
 
 def holds_of(kind: ColumnType) -> str:
@@ -127,6 +107,16 @@ def _above(whole: pd.Series, base: int) -> pd.Series:
     return pd.Series(np.array([float(int(value) - base) for value in values])[codes])
 
 
+def numbered_levels(levels: pd.Series) -> pd.Series:
+    """Levels that are numbers in one spelling: '1.0' is 1."""
+
+    def numbered(text: str) -> str:
+        number = number_of(text)
+        return text if number is None else level_text(number)
+
+    return levels.map(numbered, na_action="ignore").astype(object)
+
+
 def _own(column: pd.Series) -> str | None:
     """What a column holds by itself; `None` where it holds nothing."""
     if column.isna().all():
@@ -135,13 +125,6 @@ def _own(column: pd.Series) -> str | None:
     if is_text and types.infer_dtype(column, skipna=True) in ("string", "mixed", "mixed-integer"):
         text = column.map(level_text, na_action="ignore")
         column = read_text(text.dropna(), name="", rules=TextRules(), remarks=Remarks())
-    return infer_type(column, name=str(column.name), source="comparing").compared_as
-
-
-def own_kind(column: pd.Series) -> str | None:
-    """What a typed column holds; text is a level whatever is written in it. `None` where it holds nothing."""
-    if column.isna().all():
-        return None
     return infer_type(column, name=str(column.name), source="comparing").compared_as
 
 
@@ -270,12 +253,16 @@ def _truths(column: pd.Series) -> pd.Series:
 
 def _levels(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.CategoricalDtype):
-        names = np.array([level_text(level) for level in column.dtype.categories] + [None], dtype=object)
+        names = np.array([_level(level) for level in column.dtype.categories] + [None], dtype=object)
         return pd.Series(names[column.cat.codes.to_numpy()], dtype=object)
     values = column.astype(object).where(column.notna(), None)
     # Not by different values: to Python, True and 1 are the same one.
-    found = [None if value is None or (isinstance(value, str) and not value.strip()) else level_text(value) for value in values]
-    return pd.Series(found, dtype=object)
+    return pd.Series([_level(value) for value in values], dtype=object)
+
+
+def _level(value: object) -> str | None:
+    is_blank = value is None or (isinstance(value, str) and not value.strip())
+    return None if is_blank else level_text(value)
 
 
 def _restored_levels(column: pd.Series, kind: ColumnType, dtype: object) -> pd.Series:

@@ -17,6 +17,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    field_validator,
     model_validator,
 )
 
@@ -57,12 +58,28 @@ class DataConfig(Section):
     labels: str | None = Field(None, description="Column or array that holds class labels.")
     use_labels: bool = Field(True, description="Whether folder names and label arrays become classes.")
     drop: tuple[str, ...] = Field((), description="Columns to leave out.")
+    missing: tuple[str, ...] = Field(
+        (), description="What means in a text file that nothing is there, beyond blanks, NA and the like."
+    )
+    day_first: bool | None = Field(
+        None, description="Whether dates such as 01/02/2024 begin with the day; null decides where a column shows it."
+    )
     max_bad_share: float = Field(0.05, ge=0, le=1, description="Share of unreadable images above which reading stops.")
     points: PositiveInt = Field(100_000, description="Points drawn of the built-in point sets.")
     sample_weight: str | None = Field(
         None, description="Column or array that says how often each row is wanted; it is taken out of the data."
     )
     balance: Literal["none", "classes"] = Field("none", description="Whether training draws all classes equally often.")
+
+    @field_validator("labels", "sample_weight", "drop", "missing", mode="before")
+    @classmethod
+    def _names_of_columns(cls, value: Any) -> Any:
+        """YAML reads 2019 as a number; a column may be called so."""
+
+        def named(entry: Any) -> Any:
+            return str(entry) if isinstance(entry, int) and not isinstance(entry, bool) else entry
+
+        return [named(entry) for entry in value] if isinstance(value, (list, tuple)) else named(value)
 
 
 class NetworksConfig(Section):

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.data import DataOptions, Dataset, aligned_values, domain_of, load
+from equipoise.data import DataOptions, Dataset, aligned, domain_of, load
+from equipoise.data.dataset import Aligned, Misfit
 from equipoise.data.domain import refuse_other_kind
 from equipoise.data.store.cache import ABOUT_ROOM, cache_folder
+from equipoise.data.tables.domain import types_of
 from equipoise.errors import DataError, EquipoiseError
 from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
 from equipoise.old_names import with_old_keywords
@@ -41,6 +43,8 @@ def judge_sources(
     cache: Path | None = None,
     extractor: Any = None,
     drop: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    day_first: bool | None = None,
     tell: Tell | None = None,
 ) -> Verdict:
     """Whether fresh classifiers can tell `real` from `fake`, on rows that none of them was trained on.
@@ -61,6 +65,8 @@ def judge_sources(
         cache: a folder that keeps measured sensitivities; the person's cache folder when left out.
         extractor: one frozen feature extractor of images or several: a function, an `.onnx` file, or a known name.
         drop: columns of tables that are left out on both sides, such as keys.
+        missing: what means in a text file that a value is missing, beyond blanks, NA and the like.
+        day_first: whether dates such as 01/02/2024 begin with the day, where the file does not show it.
         tell: is told what is measured (an injected defect; how far apart the sides are, where that takes long) and how
             many trials of it came before.
 
@@ -76,11 +82,11 @@ def judge_sources(
         OutOfMemory: there is no room for the data, or for the classifiers.
     """
     with explaining_memory_of_verdict(named(real, fake), again=""):
-        real_data, fake_data = load_pair(real, fake, drop=drop, seed=seed)
-        real_values, fake_values = aligned_values(real_data, fake_data)
+        real_data, fake_data = load_pair(real, fake, drop=drop, seed=seed, missing=missing, day_first=day_first)
+        sides = aligned(real_data, fake_data)
         verdict = judge(
-            real_values,
-            fake_values,
+            sides.real,
+            sides.fake,
             kind=real_data.kind,
             confidence=confidence,
             margin=margin,
@@ -92,29 +98,48 @@ def judge_sources(
             tell=tell,
             **_classes_of(real_data, fake_data),
         )
-        verdict = replace(verdict, findings=(*_remarks(real_data, fake_data), *verdict.findings))
+        verdict = replace(verdict, findings=(*_remarks(real_data, fake_data, sides), *verdict.findings))
         return traced(verdict, real_data, fake_data)
 
 
-def load_pair(real: Any, fake: Any, *, drop: Sequence[str], seed: int) -> tuple[Dataset, Dataset]:
+def load_pair(
+    real: Any,
+    fake: Any,
+    *,
+    drop: Sequence[str],
+    seed: int,
+    missing: Sequence[str] = (),
+    day_first: bool | None = None,
+) -> tuple[Dataset, Dataset]:
     """Both sides, read as the same kind of data; of data on disk, as many rows as a verdict is made from.
 
     Raises:
         DataError: one side cannot be read, or the two sides are not the same kind of thing.
     """
     # Missing values in points are told to the reader; only players cannot take them.
-    real_data = load(real, options=DataOptions(keep_gaps=True, drop=tuple(drop)))
-    fake_data = _loaded_like(fake, real_data, drop=tuple(drop))
+    reading = DataOptions(keep_gaps=True, drop=tuple(drop), missing=tuple(missing), day_first=day_first)
+    real_data = load(real, options=reading)
+    fake_data = _loaded_like(fake, real_data, reading)
     return some_of(real_data, seed=seed), some_of(fake_data, seed=seed)
 
 
-def _remarks(real: Dataset, fake: Dataset) -> Iterator[Finding]:
+def _remarks(real: Dataset, fake: Dataset, sides: Aligned) -> Iterator[Finding]:
     """What a person should know of how both sides were read: files that were skipped, images that were scaled."""
-
     for name, side in (("Real", real), ("Generated", fake)):
         for note in (note for note in side.notes if not note.startswith(ABOUT_ROOM)):
             yield Finding("inputs", f"{name} side: {note}")
-    yield from (Finding("inputs", text) for text in domain_of(real.kind).remarks(real.values, fake.values))
+    yield from (Finding("inputs", text) for text in sides.notes)
+    yield from (_misfit(each, len(real if each.side == "real" else fake)) for each in sides.misfits)
+
+
+def _misfit(found: Misfit, rows: int) -> Finding:
+    """Values of one side that are not of the kind of their column."""
+    listed = ", ".join(f"'{value}'" for value in found.values)
+    statement = (
+        f"Column {found.column} holds a {found.kind}, and {found.rows:,} of {rows:,} {found.side} rows something else: "
+        f"{listed}. They were compared as values that are missing, and as 'no {found.kind}'."
+    )
+    return Finding("inputs", statement, True, {"rows": found.rows, "share": found.rows / rows})
 
 
 def traced(verdict: Verdict, real: Dataset, fake: Dataset) -> Verdict:
@@ -172,10 +197,10 @@ def some_of(data: Dataset, *, seed: int) -> Dataset:
     return data.rows(drawn(np.arange(len(data)), most, seed=seed))
 
 
-def _loaded_like(fake: Any, real: Dataset, *, drop: tuple[str, ...]) -> Dataset:
+def _loaded_like(fake: Any, real: Dataset, reading: DataOptions) -> Dataset:
     """The other side read as the same kind of data; a source of another kind is told as such."""
     try:
-        return load(fake, options=options_like(real, drop=drop))
+        return load(fake, options=options_like(real, reading))
     except DataError:
         try:
             other = load(fake)
@@ -187,10 +212,10 @@ def _loaded_like(fake: Any, real: Dataset, *, drop: tuple[str, ...]) -> Dataset:
         raise
 
 
-def options_like(real: Dataset, *, drop: tuple[str, ...] = ()) -> Any:
-    """Options that read another source as the same kind of data, images at the same size."""
+def options_like(real: Dataset, reading: DataOptions) -> DataOptions:
+    """Options that read another source as the same kind of data: images at the same size, columns of the same types."""
     size = domain_of(real.kind).size_of(real.values)
-    return replace(DataOptions(), kind=real.kind, image_size=size, keep_gaps=True, drop=drop)
+    return replace(reading, kind=real.kind, image_size=size, like=types_of(real))
 
 
 def most_samples(numbers: int) -> int:

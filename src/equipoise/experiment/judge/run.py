@@ -128,8 +128,9 @@ def run_data(gan: Judged, run: RunFolder) -> PreparedData:
         RunFolderError: they have changed since the run began.
     """
     require_path(gan.config, where=str(run.path))
-    data = prepare_data(gan.config.data.source, gan.config.data, gan.config.seed)
-    if run.read_json(run.data).get("fingerprint") != data.fingerprint:
+    described = run.read_json(run.data)
+    data = prepare_data(gan.config.data.source, gan.config.data, gan.config.seed, stored=described)
+    if described.get("fingerprint") != data.fingerprint:
         raise RunFolderError(
             str(run.path),
             f"the data at {gan.config.data.source} have changed since the run began.",
