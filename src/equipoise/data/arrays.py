@@ -30,6 +30,7 @@ CHUNK_ROWS = 4096
 OVERSHOOT = 1e-3
 # Squares of larger numbers leave the range in which a spread can be computed safely.
 LARGEST_COORDINATE = 1e100
+LARGEST_EXACT = 2**53
 
 
 def from_array(
@@ -153,6 +154,13 @@ def points_from_array(values: np.ndarray, *, source: str, first_row: int = 0, ke
             f"an array of shape {values.shape} is no list of points.",
             "Expected the shape (points, coordinates).",
             "Reshape it to two axes.",
+        )
+    if values.dtype.kind in "iu" and values.size and max(int(values.max()), -int(values.min())) > LARGEST_EXACT:
+        raise DataError(
+            source,
+            f"it holds whole numbers above 2^53, such as {values.flat[np.argmax(np.abs(values.astype(np.float64)))]}.",
+            "Expected numbers that are points exactly: real ones.",
+            "Read them as a table, which keeps every digit (data.kind=table), or divide them.",
         )
     points = np.array(values.reshape(len(values), -1), dtype=np.float64)
     if points.shape[1] == 0:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from equipoise.data import Dataset, aligned_values, load, write_samples
+from equipoise.data import DataOptions, Dataset, aligned_values, load, write_samples
 from equipoise.errors import DataError, StorageError
 from equipoise.experiment.judge.datasets import judge_sources, options_like, traced
 from equipoise.referee import Verdict, judge
@@ -74,7 +74,7 @@ def test_judging_a_folder_that_is_no_run_is_bad_input(equipoise, tmp_path):
 def test_generated_images_are_read_at_the_size_of_the_real_ones(numbers, tmp_path):
     write_samples(images(numbers, 1, 16), tmp_path / "fake")
     real = load(images(numbers, 1, 8))
-    fake = load(tmp_path / "fake", options=options_like(real))
+    fake = load(tmp_path / "fake", options=options_like(real, DataOptions()))
     assert fake.values.shape[2:] == (8, 8)
 
 

@@ -6,7 +6,7 @@ import pytest
 from data_builders import mixed_frame
 from PIL import Image
 
-from equipoise.data import Dataset, load, write_batches, write_samples
+from equipoise.data import DataOptions, Dataset, load, write_batches, write_samples
 from equipoise.errors import ConfigError
 from equipoise.plotting.samples import image_grid
 
@@ -50,7 +50,7 @@ def test_points_keep_their_names(tmp_path):
     values = np.random.default_rng(0).normal(size=(5, 2))
     (path,) = write_samples(values, tmp_path / "out.csv", names=("left", "right"))
     assert pd.read_csv(path).columns.tolist() == ["left", "right"]
-    assert (load(path).values == values).all()
+    assert (load(path, options=DataOptions(kind="points")).values == values).all()
 
 
 def test_batches_are_written_as_they_come(tmp_path):
