@@ -78,7 +78,8 @@ def test_there_are_examples_of_every_kind():
 def test_a_column_is_of_one_kind_only(kind, column):
     found = infer_type(column, name="a", source="test")
     assert found.kind == kind and type(found) is available_kinds()[kind]
-    text = pd.api.types.infer_dtype(column) if column.dtype == object or column.dtype == "str" else ""
+    is_text = column.dtype == object or pd.api.types.is_string_dtype(column.dtype)
+    text = pd.api.types.infer_dtype(column) if is_text else ""
     assert [name for name, each in available_kinds().items() if each.holds(column, text)] == [kind]
 
 

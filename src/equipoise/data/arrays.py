@@ -4,8 +4,9 @@ Axes: `(n,)` and `(n, d)` are points. `(n, h, w)` are grey images. Of four axes,
 has 1, 3 or 4 entries, else the last; if both could be, the reading that makes the images square wins, and then
 channels first.
 
-Pixels: booleans are black and white. Whole numbers up to 255 are 8-bit values; larger ones, up to 65,535, are
-16-bit values. Real numbers in [0, 1] run from black to white, so do those in [-1, 1] when any is negative;
+Pixels: booleans are black and white, and so are whole numbers of which none is above 1. Whole numbers up to 255 are
+8-bit values; larger ones, up to 65,535, are 16-bit values, unless `options.white` says what is white; where none is
+above 1,022 that would leave black images, and they are refused. Colour under an alpha of 0 is black. Real numbers in [0, 1] run from black to white, so do those in [-1, 1] when any is negative;
 others in [0, 255] are 8-bit values. Everything else is refused.
 """
 
@@ -17,7 +18,8 @@ from dataclasses import replace
 import numpy as np
 
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.images.resize import resize_array
+from equipoise.data.images.decode import deep_pixels
+from equipoise.data.images.resize import WHITE, resize_array, without_hidden_colour
 from equipoise.data.labels import encode_labels
 from equipoise.data.points.encoder import coordinate_names
 from equipoise.data.store.arrow import OnDiskArray, chunks_of
@@ -26,6 +28,8 @@ from equipoise.errors import DataError
 
 CHANNELS = (1, 3, 4)
 CHUNK_ROWS = 4096
+LEAST_DEEP = 1022
+"""Whole numbers up to here, above 255, are 8-bit pixels with a mistake, or of 10 bits: nobody can tell."""
 # Rounding in float32 arithmetic may leave a pixel this far outside [0, 1] or [-1, 1]; it is clipped.
 OVERSHOOT = 1e-3
 # Squares of larger numbers leave the range in which a spread can be computed safely.
@@ -127,10 +131,12 @@ def _kept_images(values: np.ndarray | OnDiskArray, key: str | None, options: Dat
         refuse_non_finite(values, source=source)
         extremes = [(part.min().item(), part.max().item()) for _, part in chunks_of(values)]
         low, high = min(least for least, _ in extremes), max(most for _, most in extremes)
-        convert, note = pixel_rule(low, high, values.dtype, source=source, keep_constant=options.keep_gaps)
+        convert, note = pixel_rule(low, high, values.dtype, source=source, options=options)
 
         def pixels(part: np.ndarray) -> tuple[np.ndarray, str]:
-            return resize_array(convert(axes_in_order(part, source=source)), size=options.target_size, source=source)
+            found = convert(axes_in_order(part, source=source))
+            sized, said = resize_array(found, size=options.target_size, source=source)
+            return sized if options.as_first_version else without_hidden_colour(sized), said
 
         first, size_note = pixels(values[:1])
         parts = (pixels(part)[0] for _, part in chunks_of(values))
@@ -138,7 +144,8 @@ def _kept_images(values: np.ndarray | OnDiskArray, key: str | None, options: Dat
         draft.facts["notes"] = [entry for entry in (note, size_note) if entry]
 
     # At most as many bytes as there are numbers, unless small images are enlarged.
-    return kept(_large(key, values.size, "images", options.target_size), make, needs_bytes=values.size)
+    facts = ("images", options.target_size, *options.pixels)
+    return kept(_large(key, values.size, *facts), make, needs_bytes=values.size)
 
 
 def _large(key: str | None, size: int, *facts: object) -> str | None:
@@ -223,22 +230,34 @@ def axes_in_order(values: np.ndarray, *, source: str) -> np.ndarray:
 
 
 def pixel_rule(
-    low: float, high: float, dtype: np.dtype, *, source: str, keep_constant: bool = False
+    low: float, high: float, dtype: np.dtype, *, source: str, options: DataOptions
 ) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
     """A function from pixels between `low` and `high` to uint8, by the rule in the head of this module, and a note.
 
-    Pixels that are all the same are refused, unless they are bytes and `keep_constant` says that this is a finding.
+    Pixels that are all the same are refused, unless they are bytes and `options.keep_gaps` says that this is a finding.
     """
     if dtype.kind == "b":
         return (lambda part: part.astype(np.uint8) * 255), ""
-    if low == high and not (keep_constant and dtype == np.uint8):
+    if low == high and not (options.keep_gaps and dtype == np.uint8):
         raise DataError(source, f"every pixel is {low}.", "Expected images that differ.", "Check how it was made.")
     if dtype.kind in "iu" and low >= 0:
+        if options.white is not None:
+            scale = 255 / options.white
+            return (lambda part: _to_bytes(part * scale)), deep_pixels(int(high), options.white)
+        if high <= 1 and not options.as_first_version:
+            return (lambda part: part.astype(np.uint8) * 255), "Read as masks: 0 is black, 1 is white."
         if high <= 255:
             note = f"The brightest pixel is {high} of 255: the images are dark." if high < 64 else ""
             return (lambda part: part.astype(np.uint8)), note
-        if high <= 65_535:
-            return (lambda part: np.rint(part / 257).astype(np.uint8)), "Read as 16-bit pixels, scaled to 8 bits."
+        if high <= LEAST_DEEP and not options.as_first_version:
+            raise DataError(
+                source,
+                f"the largest pixel is {high}, above the 255 of 8-bit pixels; read as 16-bit ones all would be black.",
+                "Expected whole numbers up to 255, or up to 65,535.",
+                "Clip them, array.clip(0, 255), or say what is white: data.white=1023 for 10 bits.",
+            )
+        if high <= WHITE:
+            return (lambda part: np.rint(part / 257).astype(np.uint8)), deep_pixels(int(high), None)
     if dtype.kind == "f":
         if low >= -OVERSHOOT and high <= 1 + OVERSHOOT:
             return (lambda part: _to_bytes(part * 255.0)), "Read as pixels from 0 (black) to 1 (white)."

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from equipoise.data.store.arrow import OnDiskArray, StackedColumns
-    from equipoise.data.tables.column_type import ColumnType
     from equipoise.data.store.table import OnDiskTable
+    from equipoise.data.tables.column_type import ColumnType
 
     Values = np.ndarray | pd.DataFrame | OnDiskArray | StackedColumns | OnDiskTable
 
@@ -142,6 +142,8 @@ class DataOptions:
         day_first: whether dates such as 01/02/2024 begin with the day; `None` decides where the column shows it.
         like: types of the columns that the data are to be compared with; text is read as these, if it can be, and
             what cannot be stays.
+        white: value of a white pixel in images of more than 8 bits; `None` is 65,535.
+        as_first_version: read images as version 0.1.0 did, for a run that it began.
         stored: types that an earlier reading of the same data gave to the columns; they are given them again.
     """
 
@@ -158,6 +160,8 @@ class DataOptions:
     day_first: bool | None = None
     like: tuple[ColumnType, ...] = ()
     stored: tuple[ColumnType, ...] = ()
+    white: int | None = None
+    as_first_version: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in (None, "points", "images", "table"):
@@ -179,6 +183,11 @@ class DataOptions:
             )
         if self.points < 1:
             raise ConfigError("data.points", f"{self.points} points cannot be drawn.", "Expected 1 or more.")
+
+    @property
+    def pixels(self) -> tuple[int | None, bool]:
+        """What else decides how pixels are read."""
+        return self.white, self.as_first_version
 
     @property
     def target_size(self) -> tuple[int, int] | None:

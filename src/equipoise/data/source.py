@@ -167,6 +167,15 @@ def _as_array(source: Any) -> np.ndarray | None:
     if isinstance(source, torch.Tensor):
         plain = source.detach().cpu()
         return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
+    if isinstance(source, np.ma.MaskedArray):
+        if np.ma.getmaskarray(source).any():
+            raise DataError(
+                "masked array",
+                f"{int(np.ma.getmaskarray(source).sum())} of its {source.size} values are masked.",
+                "Expected a value in every place.",
+                "Fill them in with array.filled(VALUE), or take these rows out. In a DataFrame, NaN is a missing value.",
+            )
+        return np.asarray(source)
     if isinstance(source, np.ndarray):
         return source
     if isinstance(source, (list, tuple)) or hasattr(source, "__array__"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from equipoise.data.dataset import Dataset
 from equipoise.data.domain import domain_of
 from equipoise.data.formats.format import available_formats, format_for_suffix
-from equipoise.data.images.files import GRID_NAME, image_bytes, named_images
+from equipoise.data.images.files import GRID_NAME, named_images
 from equipoise.data.points.encoder import names_or_default
 from equipoise.errors import ConfigError
 from equipoise.files import write_bytes
@@ -104,10 +104,14 @@ def _write_folder(batches: Iterable[Dataset], folder: Path, rows: int) -> list[P
     """A file for each image, and a grid of the first ones."""
     files: list[Path] = []
     shown: list[np.ndarray] = []
-    for name, image in named_images(batches, rows):
-        write_bytes(folder / name, image_bytes(image))
+
+    def watched() -> Iterator[Dataset]:
+        for batch in batches:
+            shown.extend(batch.values[: LARGEST_GRID - len(shown)])
+            yield batch
+
+    for name, content in named_images(watched(), rows):
+        write_bytes(folder / name, content)
         files.append(folder / name)
-        if len(shown) < LARGEST_GRID:
-            shown.append(image)
     save_figure(image_grid(np.stack(shown)), folder / GRID_NAME)
     return [*files, folder / GRID_NAME]

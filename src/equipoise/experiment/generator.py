@@ -214,7 +214,8 @@ class Gan:
         names = [str(name) for name in self.label_names]
         if str(label) in names:
             return names.index(str(label))
-        if isinstance(label, int) and 0 <= label < len(names):
+        # A number is a place only where it cannot be taken for a name.
+        if isinstance(label, int) and 0 <= label < len(names) and not any(name.lstrip("-").isdigit() for name in names):
             return label
         raise InputError(
             "--class",

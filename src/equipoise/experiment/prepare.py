@@ -16,7 +16,7 @@ import torch
 
 from equipoise.data import DataOptions, PreparedData, load, prepare
 from equipoise.distributed import process_group
-from equipoise.errors import ConfigError, Interrupted, RunFolderError
+from equipoise.errors import ConfigError, DataError, Interrupted, RunFolderError
 from equipoise.experiment.build.python_parts import PythonParts
 from equipoise.experiment.build.recorded import with_findings, with_python_parts
 from equipoise.experiment.build.trainer import build_trainer
@@ -178,9 +178,31 @@ def prepare_data(
         types = tuple(column.type for column in getattr(encoder, "columns", ()))
         options = replace(options, kind=encoder.space.kind, stored=types)
     with explaining_memory_of_data(section), stopping_at_once(partial(_while_reading, source)):
-        found = prepare(load(source, options=options), seed=seed)
+        found = _prepared(source, options, seed=seed, stored=stored)
     is_same = stored is not None and stored.get("fingerprint") == found.fingerprint and found.samples is None
     return replace(found, encoder=encoder) if is_same and encoder is not None and found.raw.kind == "table" else found
+
+
+def _prepared(source: Any, options: DataOptions, *, seed: int, stored: Mapping[str, Any] | None) -> PreparedData:
+    """Read and split; images of a run that version 0.1.0 began as that version read them."""
+    is_of_images = stored is not None and stored.get("encoder", {}).get("kind") == "images"
+    try:
+        found, fault = prepare(load(source, options=options), seed=seed), None
+    except DataError as error:
+        if not is_of_images:
+            raise
+        found, fault = None, error
+    if not is_of_images or (found is not None and found.fingerprint == stored.get("fingerprint")):
+        return found
+    try:
+        other = prepare(load(source, options=replace(options, as_first_version=True)), seed=seed)
+    except DataError:
+        other = None
+    if other is not None and (found is None or other.fingerprint == stored.get("fingerprint")):
+        return other
+    if found is None:
+        raise fault
+    return found
 
 
 def data_options(section: DataConfig) -> DataOptions:

@@ -120,7 +120,9 @@ def resume(
     with explaining_memory(config), locked(run.path) if group.is_main else nullcontext():
         torch.set_num_threads(config.runtime.threads)
         described = run.read_json(run.data)
-        prepared = prepare_data(config.data.source if data is None else data, config.data, config.seed, stored=described)
+        prepared = prepare_data(
+            config.data.source if data is None else data, config.data, config.seed, stored=described
+        )
         planned = Planned(config, prepared, replace(parts, latents=config.networks.latents))
         said = _require_unchanged(run, config, prepared, force=force, records=group.is_main)
         tensors, numbers, broken = _newest_checkpoint(run, planned, group, trusted=trust_code)

@@ -232,7 +232,11 @@ def test_options_that_make_no_sense_are_refused(options, where):
 
 
 def test_a_kind_that_a_source_cannot_be_is_refused():
-    for source, kind in (("grid25", "images"), (np.zeros((20, 2, 2)), "table"), (pd.DataFrame({"a": [1, 2]}), "images")):
+    for source, kind in (
+        ("grid25", "images"),
+        (np.zeros((20, 2, 2)), "table"),
+        (pd.DataFrame({"a": [1, 2]}), "images"),
+    ):
         with pytest.raises(DataError):
             load(source, options=DataOptions(kind=kind))
 

@@ -13,9 +13,12 @@ from PIL import Image
 from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.formats.format import DataFormat
 from equipoise.data.images.decode import UnusableImage
-from equipoise.data.images.files import image_bytes, images_from_files, named_images, open_bytes
+from equipoise.data.images.files import images_from_files, named_images, open_bytes
 from equipoise.data.store.cache import cache_key
+from equipoise.documents import open_regular
+from equipoise.errors import DataError
 from equipoise.files import write_bytes
+from equipoise.limits import limit, raise_it
 
 
 def read_folder(path: Path, options: DataOptions) -> Dataset:
@@ -25,9 +28,22 @@ def read_folder(path: Path, options: DataOptions) -> Dataset:
         relative = Path(place).relative_to(path)
         names += [(relative / name).as_posix() for name in files]
         folders += [(relative / name).as_posix() for name in below]
-    key = cache_key("folder", str(path.absolute()), _states(path, names), options.target_size, options.max_bad_share)
+    key = cache_key(
+        "folder",
+        str(path.absolute()),
+        _states(path, names),
+        options.target_size,
+        options.max_bad_share,
+        *options.pixels,
+    )
     return images_from_files(
-        names, lambda name: _open(path / name), folders=folders, options=options, source=str(path), key=key
+        names,
+        lambda name: _open(path / name),
+        lambda name: _bytes(path / name),
+        folders=folders,
+        options=options,
+        source=str(path),
+        key=key,
     )
 
 
@@ -47,10 +63,22 @@ def _open(path: Path) -> Image.Image:
     return open_bytes(str(path))
 
 
+def _bytes(path: Path) -> bytes:
+    """A small file, whole."""
+    most = limit("json_bytes")
+    with open_regular(path, kind=DataError) as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise DataError(
+            str(path), f"it is larger than {most:,} bytes.", "Expected a list of classes.", raise_it("json_bytes")
+        )
+    return content
+
+
 def write_folder(path: Path, batches: Iterable[Dataset], rows: int) -> None:
     """One PNG per image, each whole or absent."""
-    for name, image in named_images(batches, rows):
-        write_bytes(path / name, image_bytes(image))
+    for name, content in named_images(batches, rows):
+        write_bytes(path / name, content)
 
 
 FORMATS = {"image-folder": DataFormat("a folder of images", (), ("images",), Path.is_dir, read_folder, write_folder)}

@@ -10,10 +10,11 @@ from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.formats.format import DataFormat, has_suffix
 from equipoise.data.formats.zips import METHODS, open_zip
 from equipoise.data.images.decode import UnusableImage
-from equipoise.data.images.files import image_bytes, images_from_files, named_images, open_bytes
+from equipoise.data.images.files import images_from_files, named_images, open_bytes
 from equipoise.data.store.cache import cache_key, file_facts
+from equipoise.errors import DataError
 from equipoise.files import replacing
-from equipoise.limits import limit, refuse_expansion
+from equipoise.limits import limit, raise_it, refuse_expansion
 
 
 def read_zip(path: Path, options: DataOptions) -> Dataset:
@@ -37,9 +38,25 @@ def read_zip(path: Path, options: DataOptions) -> Dataset:
                 raise UnusableImage(f"{entry.file_size:,} bytes are too many for an image")
             return open_bytes(archive.open(entry))
 
-        key = cache_key("zip", *file_facts(path), options.target_size, options.max_bad_share)
+        def read(name: str) -> bytes:
+            if entries[name].flag_bits & 1 or entries[name].compress_type not in METHODS:
+                raise DataError(
+                    f"{path}, {name}",
+                    "it is encrypted, or packed by a method that is not read.",
+                    "Expected a file that names the classes of the images.",
+                    "Pack the zip again, or turn the labels off (data.use_labels=false).",
+                )
+            if entries[name].file_size > limit("json_bytes"):
+                raise DataError(
+                    f"{path}, {name}", "it is too large.", "Expected a list of classes.", raise_it("json_bytes")
+                )
+            return archive.read(entries[name])
+
+        key = cache_key("zip", *file_facts(path), options.target_size, options.max_bad_share, *options.pixels)
         folders = [_inside(entry.filename) for entry in listed if entry.is_dir()]
-        return images_from_files(list(entries), open_entry, folders=folders, options=options, source=str(path), key=key)
+        return images_from_files(
+            list(entries), open_entry, read, folders=folders, options=options, source=str(path), key=key
+        )
 
 
 def _inside(name: str) -> str:
@@ -51,8 +68,8 @@ def _inside(name: str) -> str:
 def write_zip(path: Path, batches: Iterable[Dataset], rows: int) -> None:
     """One PNG per image, stored as they are: PNG is compressed already."""
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name, image in named_images(batches, rows):
-            archive.writestr(zipfile.ZipInfo(name), image_bytes(image))
+        for name, content in named_images(batches, rows):
+            archive.writestr(zipfile.ZipInfo(name), content)
 
 
 FORMATS = {"image-zip": DataFormat("a zip of images", (".zip",), ("images",), has_suffix(".zip"), read_zip, write_zip)}

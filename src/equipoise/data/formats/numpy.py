@@ -68,6 +68,8 @@ def read_npy(path: Path, options: DataOptions) -> Dataset:
 
 def read_npz(path: Path, options: DataOptions) -> Dataset:
     """Samples, and labels if there are any, from an `.npz` file."""
+    found: dict[str, np.ndarray] = {}
+    reading = label_name = None
     try:
         with open_zip(path) as archive:
             entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
@@ -78,11 +80,14 @@ def read_npz(path: Path, options: DataOptions) -> Dataset:
             wanted = [name for name in (value_name, weight_name, label_name) if name is not None]
             size = sum(entries[name].file_size for name in wanted)
             refuse_expansion(str(path), stored=path.stat().st_size, expanded=size)
-            found = {name: _member(archive, entries[name]) for name in wanted}
+            for name in wanted:
+                reading = name
+                found[name] = _member(archive, entries[name])
     except DataError:
         raise
     except UNREADABLE as error:
-        raise _unreadable(path, error) from error
+        of_names = label_name if reading is not None and reading == label_name else ""
+        raise _unreadable(path, error, of_names=of_names or "") from error
     values, labels = found[value_name], None if label_name is None else found[label_name]
     weights = None if weight_name is None else found[weight_name]
     raw = from_array(values, labels=labels, options=options, source=str(path))
@@ -190,7 +195,14 @@ def _value_name(names: list[str], path: Path) -> str:
     )
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def _unreadable(path: Path, error: Exception, *, of_names: str = "") -> DataError:
+    if "Object arrays" in str(error) and of_names:
+        return DataError(
+            f"{path}, {of_names}",
+            "the array holds Python objects, which only a pickle can store.",
+            "Expected text or whole numbers.",
+            "Convert it with array.astype(str) and save it again; a pickle could run code, so none is read.",
+        )
     if "Object arrays" in str(error):
         return DataError(
             str(path),

@@ -22,14 +22,27 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from equipoise.data.dataset import SMALLEST_SIDE, DataOptions
-from equipoise.data.images.resize import MODES, MOST_ENLARGED, choose_side, cover, fewest_channels, to_array
+from equipoise.data.images.resize import (
+    MODES,
+    MOST_ENLARGED,
+    WHITE,
+    choose_side,
+    cover,
+    fewest_channels,
+    to_array,
+    without_hidden_colour,
+)
 from equipoise.data.store.arrow import OnDiskArray, Writer
 from equipoise.data.store.cache import Draft, kept, map_above_bytes, open_entry
 from equipoise.errors import DataError
 from equipoise.limits import limit
 
-FILE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+FILE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+FIRST_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+"""What version 0.1.0 read."""
+IMAGE_SUFFIXES = (*FIRST_SUFFIXES, ".jfif", ".tif", ".tiff")
+DARK = 1 / 4
+"""Brightest value of 16-bit images, as a share of white, below which a note is worth it."""
 # Decoders release the interpreter's lock; more than two readers gain little on small images.
 READERS = 2
 CHUNK = 1024
@@ -110,11 +123,12 @@ def _read_pixels(
     """Write the items that are not at fault, each at its place, and say which those are."""
     pixels = writer.array
     _, channels, height, width = pixels.shape
+    deep: list[int] = []
 
     def read(position: int) -> str:
         try:
             with items[position].open() as image:
-                pixels[position] = _decode(image, channels=channels, height=height, width=width)
+                pixels[position] = _decode(image, deep, options, channels=channels, height=height, width=width)
         except Exception as error:  # a decoder may raise anything on a damaged file; the file is named and skipped
             return _reason(error)
         return ""
@@ -127,7 +141,20 @@ def _read_pixels(
             writer.wrote(len(part) * pixels[0].nbytes)
     _limit(faults, items, options=options, source=source)
     positions = np.array([position for position in range(len(items)) if position not in faults], dtype=np.int64)
-    return positions, [_skipped(faults, items)] if faults else []
+    notes = [_skipped(faults, items)] if faults else []
+    if deep and not options.as_first_version:
+        notes.append(deep_pixels(max(deep), options.white))
+    return positions, notes
+
+
+def deep_pixels(brightest: int, white: int | None) -> str:
+    """The note on images of more than 8 bits."""
+    most = white or WHITE
+    note = f"Read as pixels from 0 (black) to {most:,} (white), scaled to 8 bits"
+    if brightest >= DARK * most:
+        return f"{note}."
+    bits = next(bits for bits in (8, 10, 12, 14, 16) if brightest < 2**bits)
+    return f"{note}; the brightest is {brightest:,}, so they are dark. --set data.white={2**bits - 1} if that is white."
 
 
 def _keep(draft: Draft, positions: np.ndarray, count: int) -> None:
@@ -184,14 +211,22 @@ def _depth(image: Image.Image) -> int:
     return 1 if image.mode in GREY_MODES else 3
 
 
-def _decode(image: Image.Image, *, channels: int, height: int, width: int) -> np.ndarray:
+def _decode(
+    image: Image.Image, deep: list[int], options: DataOptions, *, channels: int, height: int, width: int
+) -> np.ndarray:
+    """The pixels of an image; the brightest of one of more than 8 bits is added to `deep`."""
     if image.format in ("JPEG", "MPO"):
         # The decoder may drop detail that scaling averages away; four times the target loses nothing visible.
         image.draft(None, (4 * max(width, height),) * 2)
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "I" or image.mode.startswith("I;16"):
-        image = Image.fromarray(np.clip(np.rint(np.asarray(image) / 257), 0, 255).astype(np.uint8))
-    return to_array(cover(image.convert(MODES[channels]), height=height, width=width))
+        values = np.asarray(image)
+        deep.append(int(values.max()))
+        image = Image.fromarray(np.clip(np.rint(values * (255 / (options.white or WHITE))), 0, 255).astype(np.uint8))
+    elif image.mode == "F" and not options.as_first_version:
+        raise UnusableImage("pixels that are real numbers; make them whole numbers of 8 or 16 bits")
+    found = to_array(cover(image.convert(MODES[channels]), height=height, width=width))
+    return found if options.as_first_version else without_hidden_colour(found)
 
 
 def _limit(faults: dict[int, str], items: Sequence[ImageItem], *, options: DataOptions, source: str) -> None:

@@ -1,8 +1,10 @@
 """Image files of a folder or a zip: which ones count, what class their folder gives them, and how they are written.
 
-Folders that all images share at the top are looked through. If every image then lies in a folder, and there are
-two such folders or more, the first folder is its class. Hidden files, and the sample grid that
-`write_samples` puts beside its images, are left alone.
+Where a file beside the images names their classes (see `label_files`), these are the classes. Otherwise folders that all
+images share at the top are looked through; if every image then lies in a folder, and there are two such folders or
+more, the first folder is its class. Folders that are parts of a data set (train, val, test) are no classes, nor are the
+numbered folders that StyleGAN's tools make. Hidden files, and the sample grid that `write_samples` puts beside its
+images, are left alone.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ import numpy as np
 from PIL import Image
 
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.images.decode import FILE_FORMATS, IMAGE_SUFFIXES, ImageItem, assemble
+from equipoise.data.images.decode import FILE_FORMATS, FIRST_SUFFIXES, IMAGE_SUFFIXES, ImageItem, assemble
+from equipoise.data.images.label_files import is_label_file, labels_from_files
 from equipoise.data.labels import check_classes, without_empty_classes
 from equipoise.errors import DataError
 from equipoise.plotting.samples import to_image
@@ -26,11 +29,14 @@ GRID_NAME = "sheet.png"
 """A name that is frozen: folders that were written earlier have it."""
 LONGEST_FOLDER = 120
 SAMPLE_NAME = re.compile(r"\d{6,}\.png")
+SPLITS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval")
+NUMBERED_FOLDER, NUMBERED_IMAGE = re.compile(r"\d{5}"), re.compile(r"img\d{8}\.\w+")
 
 
 def images_from_files(
     names: Sequence[str],
     open_image: Callable[[str], Image.Image],
+    read: Callable[[str], bytes],
     *,
     folders: Sequence[str],
     options: DataOptions,
@@ -42,6 +48,7 @@ def images_from_files(
     Args:
         names: all files, as paths relative to the top with forward slashes.
         open_image: opens one of them lazily.
+        read: gives the bytes of one that names classes.
         folders: all folders that could be classes, empty ones included.
         options: `image_size`, `max_bad_share` and `use_labels` are used.
         source: for messages.
@@ -52,18 +59,29 @@ def images_from_files(
     """
     if options.kind not in (None, "images"):
         raise DataError(source, f"images cannot be read as {options.kind}.", "Expected kind images.")
-    chosen = sorted(name for name in names if is_image(name, names))
+    suffixes = FIRST_SUFFIXES if options.as_first_version else IMAGE_SUFFIXES
+    chosen = sorted(name for name in names if is_image(name, names, suffixes))
     if not chosen:
         raise _no_images(names, source)
-    labels, label_names = _classes(chosen, folders) if options.use_labels else (None, ())
+    label_files = [] if options.as_first_version else [name for name in names if is_label_file(name)]
+    labels, label_names, about = None, (), ()
+    if options.use_labels and label_files:
+        labels, label_names, about = labels_from_files(label_files, chosen, read, column=options.labels, source=source)
+    elif options.use_labels:
+        labels, label_names = _classes(chosen, folders)
+        if labels is not None and not options.as_first_version:
+            labels, about = _real_classes(labels, label_names, chosen, source=source)
     if labels is not None:
         check_classes(labels, label_names, source=source)
+    else:
+        label_names = ()
     items = [ImageItem(name, lambda name=name: open_image(name)) for name in chosen]
     values, kept, notes = assemble(items, options=options, source=source, key=key)
+    notes = (*about, *notes)
     if labels is not None:
         labels, label_names, more = without_empty_classes(labels[kept], label_names, source=source)
         notes = (*notes, *more)
-    seen = {*chosen, *(name for name in names if PurePosixPath(name).name == GRID_NAME)}
+    seen = {*chosen, *label_files, *(name for name in names if PurePosixPath(name).name == GRID_NAME)}
     others = Counter(_ending(name) for name in names if name not in seen and not _is_hidden(name))
     if others:
         notes = (*notes, f"Left alone: {_counted(others)}.")
@@ -71,10 +89,10 @@ def images_from_files(
     return Dataset("images", values, labels=labels, label_names=label_names, notes=notes, source=source, files=files)
 
 
-def is_image(name: str, names: Sequence[str]) -> bool:
+def is_image(name: str, names: Sequence[str], suffixes: Sequence[str] = IMAGE_SUFFIXES) -> bool:
     """Whether a file counts as an image, by its name."""
     path = PurePosixPath(name)
-    if _is_hidden(name) or path.suffix.lower() not in IMAGE_SUFFIXES:
+    if _is_hidden(name) or path.suffix.lower() not in suffixes:
         return False
     return path.name != GRID_NAME or not any(_is_sample_below(other, path.parent) for other in names)
 
@@ -96,15 +114,46 @@ def image_bytes(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def named_images(batches: Iterable[Dataset], rows: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Each image with the name of its file: '000000.png', ...; in folders by class, if there are classes with names."""
+def named_images(batches: Iterable[Dataset], rows: int) -> Iterator[tuple[str, bytes]]:
+    """Each image as a PNG with the name of its file: '000000.png', ...; in folders by class, if these have names.
+
+    Where a class cannot be the name of a folder, `labels.csv` says at the end which class each image is of.
+    """
     width, position = max(6, len(str(rows - 1))), 0
+    rows_of_labels = ["file_name,label"]
     for batch in batches:
-        folders = [f"{_safe(name)}/" for name in batch.label_names]
+        folders = _folders(batch.label_names)
+        has_classes = bool(folders) and batch.labels is not None
         for row, image in enumerate(batch.values):
-            folder = folders[batch.labels[row]] if folders and batch.labels is not None else ""
-            yield f"{folder}{position:0{width}d}.png", image
+            name = f"{position:0{width}d}.png"
+            if has_classes:
+                label = batch.labels[row]
+                name = f"{folders[label]}/{name}"
+                if folders != list(batch.label_names):
+                    rows_of_labels.append(f"{_field(name)},{_field(batch.label_names[label])}")
+            yield name, image_bytes(image)
             position += 1
+    if len(rows_of_labels) > 1:
+        yield "labels.csv", ("\n".join(rows_of_labels) + "\n").encode()
+
+
+def _field(text: str) -> str:
+    quoted = text.replace('"', '""')
+    return f'"{quoted}"'
+
+
+def _folders(names: Sequence[str]) -> list[str]:
+    """A folder for each class; two classes never share one, not even where upper and lower case are the same."""
+    taken: set[str] = set()
+    folders = []
+    for name in names:
+        folder, number = _safe(name), 1
+        while folder.lower() in taken or (number > 1 and folder in names):
+            number += 1
+            folder = f"{_safe(name)}_{number}"
+        taken.add(folder.lower())
+        folders.append(folder)
+    return folders
 
 
 def _safe(name: str) -> str:
@@ -129,6 +178,28 @@ def _classes(names: Sequence[str], folders: Sequence[str]) -> tuple[np.ndarray |
     label_names = tuple(sorted(name for name in classes if not name.startswith(".")))
     code = {name: position for position, name in enumerate(label_names)}
     return np.array([code[part[shared]] for part in parts], dtype=np.int64), label_names
+
+
+def _real_classes(
+    labels: np.ndarray, names: Sequence[str], images: Sequence[str], *, source: str
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """The labels that folders give, unless these are no classes; then a note.
+
+    Raises:
+        DataError: the folders are parts of one data set.
+    """
+    if all(name.lower() in SPLITS for name in names):
+        raise DataError(
+            source,
+            f"its folders are parts of a data set, not classes: {', '.join(names)}.",
+            "Expected folders that are classes, or images without any.",
+            f"Give one of them, such as {source.rstrip('/')}/{names[0]}; data.use_labels=false reads all, without "
+            "classes.",
+        )
+    is_numbered = all(NUMBERED_FOLDER.fullmatch(name) for name in names)
+    if is_numbered and all(NUMBERED_IMAGE.fullmatch(PurePosixPath(name).name) for name in images):
+        return None, ("Folders such as 00000 only number the images, as StyleGAN's tools do: they are no classes.",)
+    return labels, ()
 
 
 def _is_hidden(name: str) -> bool:

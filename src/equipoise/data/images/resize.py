@@ -20,6 +20,8 @@ MOST_ENLARGED = 1.15
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 # Decoders release the interpreter's lock; more than two readers gain little on small images.
 READERS = 2
+WHITE = 65_535
+"""Value of a white pixel in images of more than 8 bits."""
 CHUNK = 1024
 
 
@@ -82,6 +84,13 @@ def fewest_channels(parts: Iterable[np.ndarray], channels: int) -> int:
     if channels == 4 and not is_opaque:
         return 4
     return 1 if is_grey else min(channels, 3)
+
+
+def without_hidden_colour(pixels: np.ndarray) -> np.ndarray:
+    """The pixels `(channels, h, w)` or `(n, channels, h, w)`, black wherever alpha is 0: nobody sees a colour there."""
+    if pixels.shape[-3] != 4:
+        return pixels
+    return np.where(pixels[..., 3:, :, :] == 0, np.uint8(0), pixels)
 
 
 def to_array(image: Image.Image) -> np.ndarray:

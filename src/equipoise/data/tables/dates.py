@@ -55,7 +55,9 @@ def read_durations(texts: list[str], rules: object, say: Say, *, partial: bool =
     matches = [DURATION.fullmatch(text) is not None for text in texts]
     if not all(matches) and not partial:
         return None
-    found = pd.to_timedelta([text if match else None for text, match in zip(texts, matches, strict=True)], errors="coerce")
+    found = pd.to_timedelta(
+        [text if match else None for text, match in zip(texts, matches, strict=True)], errors="coerce"
+    )
     return found if partial or not found.isna().any() else None
 
 

@@ -64,6 +64,9 @@ class DataConfig(Section):
     day_first: bool | None = Field(
         None, description="Whether dates such as 01/02/2024 begin with the day; null decides where a column shows it."
     )
+    white: PositiveInt | None = Field(
+        None, description="Value of a white pixel in images of more than 8 bits, such as 4095; null is 65,535."
+    )
     max_bad_share: float = Field(0.05, ge=0, le=1, description="Share of unreadable images above which reading stops.")
     points: PositiveInt = Field(100_000, description="Points drawn of the built-in point sets.")
     sample_weight: str | None = Field(

@@ -63,7 +63,9 @@ class Decimal(WholeNumbers):
 
     def values(self, codes: np.ndarray, missing: np.ndarray) -> pd.Series:
         found = self.stepped(codes)
-        return with_gaps(found, missing, nullable=object, dtype=None).where(~missing, None).astype(pandas_type(self.dtype))
+        return (
+            with_gaps(found, missing, nullable=object, dtype=None).where(~missing, None).astype(pandas_type(self.dtype))
+        )
 
 
 def _unscaled(value: decimal.Decimal, digits: int) -> int:

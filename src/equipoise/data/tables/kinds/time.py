@@ -29,9 +29,7 @@ class Time(WholeNumbers):
     @classmethod
     def whole(cls, column: pd.Series, missing: np.ndarray, *, fill: int) -> np.ndarray:
         passed = (
-            fill
-            if gone
-            else ((time.hour * 60 + time.minute) * 60 + time.second) * 1_000_000 + time.microsecond
+            fill if gone else ((time.hour * 60 + time.minute) * 60 + time.second) * 1_000_000 + time.microsecond
             for time, gone in zip(column, missing, strict=True)
         )
         return np.fromiter(passed, dtype=np.int64, count=len(column))
@@ -42,7 +40,9 @@ class Time(WholeNumbers):
 
     def values(self, codes: np.ndarray, missing: np.ndarray) -> pd.Series:
         found = self.stepped(codes)
-        return with_gaps(found, missing, nullable=object, dtype=None).where(~missing, None).astype(pandas_type(self.dtype))
+        return (
+            with_gaps(found, missing, nullable=object, dtype=None).where(~missing, None).astype(pandas_type(self.dtype))
+        )
 
 
 KINDS = {"time": Time}
