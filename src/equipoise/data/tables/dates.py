@@ -40,7 +40,7 @@ def read_dates(texts: list[str], reading: DateReading, say: Say) -> pd.DatetimeI
     """The dates that the different texts of a column are; `None` where they are none, or their order is not known."""
     for pattern, read in ((ISO, _iso), (YEAR_FIRST, _year_first), (YEAR_LAST, _year_last)):
         matches = [pattern.fullmatch(text) for text in texts]
-        if all(matches) or (reading.partial and any(matches)):
+        if (texts and all(matches)) or (reading.partial and any(matches)):
             fitting = [text if match else "" for text, match in zip(texts, matches, strict=True)]
             found = read(fitting, [match for match in matches if match], reading, say)
             if found is not None and (reading.partial or not found.isna().any()):
