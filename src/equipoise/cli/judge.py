@@ -65,7 +65,9 @@ def judge(
     ] = None,
     missing: Annotated[
         list[str] | None,
-        typer.Option("--missing", metavar="TEXT", help="What means in a text file that a value is missing; repeatable."),
+        typer.Option(
+            "--missing", metavar="TEXT", help="What means in a text file that a value is missing; repeatable."
+        ),
     ] = None,
     day_first: Annotated[
         bool | None,

@@ -10,6 +10,7 @@ import typer
 
 from equipoise.cli.compare import compare
 from equipoise.cli.doctor import doctor
+from equipoise.cli.inspect import inspect
 from equipoise.cli.judge import judge
 from equipoise.cli.lab import lab
 from equipoise.cli.metrics import metrics
@@ -65,7 +66,7 @@ def equipoise(
     del version
 
 
-for command in (train, resume, sample, judge, metrics, report, compare, sweep, runs, doctor, lab):
+for command in (train, resume, sample, judge, inspect, metrics, report, compare, sweep, runs, doctor, lab):
     app.command(command.__name__)(reporting_errors(command))
 
 

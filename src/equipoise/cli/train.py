@@ -53,6 +53,12 @@ def train(
         Path | None, typer.Option("--config", metavar="FILE", help="A configuration, such as a run's config.yaml.")
     ] = None,
     settings: Settings = None,
+    columns: Annotated[
+        Path | None,
+        typer.Option(
+            "--columns", metavar="FILE", help="Kinds of columns that FILE states (YAML, JSON or SDV's metadata)."
+        ),
+    ] = None,
     sample_weight: Annotated[
         str | None,
         typer.Option(
@@ -114,6 +120,7 @@ def train(
     stops at once.
     """
     positive("--margin", margin)
+    from equipoise.data.tables.describing import columns_described, columns_text
     from equipoise.distributed import process_group
     from equipoise.experiment.forecast import forecast_config
     from equipoise.experiment.judge.during_training import evaluation_settings
@@ -133,6 +140,7 @@ def train(
         data,
         config_file=config,
         settings=asked,
+        columns_file=columns,
         steps=steps,
         minutes=minutes,
         seed=seed,
@@ -144,8 +152,15 @@ def train(
         if group.is_main:
             show_plan(chosen, forecast, as_json=as_json)
         return
+    described = columns_described(planned.data)
+
+    def run(progress: Progress) -> Gan:
+        if described:
+            progress.message(columns_text(described))
+        return train_configuration(planned.config, outdir, data=planned.data, progress=progress)
+
     watch(
-        lambda progress: train_configuration(planned.config, outdir, data=planned.data, progress=progress),
+        run,
         as_json=as_json,
         quiet=quiet,
     )

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 from equipoise.data import DataOptions, PreparedData, load, prepare
+from equipoise.data.tables.overrides import kinds_from
 from equipoise.distributed import process_group
+from equipoise.documents import parse_yaml, read_text
 from equipoise.errors import ConfigError, DataError, Interrupted, RunFolderError
 from equipoise.experiment.build.python_parts import PythonParts
 from equipoise.experiment.build.recorded import with_findings, with_python_parts
@@ -54,6 +57,7 @@ def plan_run(
     *,
     config_file: Path | None = None,
     settings: Sequence[str] = (),
+    columns_file: Path | None = None,
     steps: int | None = None,
     minutes: float | None = None,
     seed: int | None = None,
@@ -75,7 +79,7 @@ def plan_run(
     """
     require_one_budget(steps, minutes)
     content, lines = read_config(config_file) if config_file else ({}, {})
-    changes = read_settings(settings)
+    changes = merged(read_settings(settings), columns_from(columns_file))
     asked = merged(merged(content, changes), named or {})
     for section in ("data", "outputs", "runtime", "evaluations"):
         _require_section(asked, section, where=str(config_file) if config_file else "configuration")
@@ -181,6 +185,39 @@ def prepare_data(
         found = _prepared(source, options, seed=seed, stored=stored)
     is_same = stored is not None and stored.get("fingerprint") == found.fingerprint and found.samples is None
     return replace(found, encoder=encoder) if is_same and encoder is not None and found.raw.kind == "table" else found
+
+
+def inspect_data(source: str, *, settings: Sequence[str], columns_file: Path | None = None) -> PreparedData:
+    """Data as `train` would read them.
+
+    Raises:
+        ConfigError: a setting is unknown or does not fit.
+        DataError: the data cannot be read.
+    """
+    asked = merged(read_settings(settings), columns_from(columns_file))
+    _require_section(asked, "data", where="configuration")
+    return prepare_data(source, _data_section(asked, source, "configuration"), _seed(asked))
+
+
+def columns_from(file: Path | None) -> dict[str, Any]:
+    """What a file of kinds of columns sets.
+
+    Raises:
+        ConfigError: it cannot be read, or states something else.
+    """
+    if file is None:
+        return {}
+    try:
+        content = parse_yaml(read_text(file, most="config_bytes", kind=ConfigError))  # JSON is YAML, too
+    except OSError as error:
+        raise ConfigError(
+            f"--columns {file}", f"{(error.strerror or str(error)).lower()}.", "Expected a file.", "Correct the name."
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(
+            f"--columns {file}", "it is neither YAML nor JSON.", "Expected a mapping of columns.", "Correct it."
+        ) from error
+    return {"data": {"columns": kinds_from(content, where=f"--columns {file}")}}
 
 
 def _prepared(source: Any, options: DataOptions, *, seed: int, stored: Mapping[str, Any] | None) -> PreparedData:

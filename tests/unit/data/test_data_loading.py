@@ -93,9 +93,9 @@ def test_a_built_in_name_wins_over_a_folder_and_says_so(tmp_path, monkeypatch):
 
 
 def test_an_unknown_ending_lists_what_can_be_read(tmp_path):
-    (tmp_path / "a.xlsx").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"ending '\.xlsx' are not read.*\n.*Parquet \(\.parquet"):
-        load(tmp_path / "a.xlsx")
+    (tmp_path / "a.docx").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"ending '\.docx' are not read.*\n.*Parquet \(\.parquet"):
+        load(tmp_path / "a.docx")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from equipoise.data.points.encoder import coordinate_names
 from equipoise.data.tables.checks import check_names, distinct_names, too_many_columns
 from equipoise.data.tables.frames import as_frame, from_frame
 from equipoise.data.tables.like import holds_of
+from equipoise.data.tables.overrides import DROP, HOLDS
 from equipoise.data.tables.reading import Remarks, TextRules, number_of, read_like, read_text
 from equipoise.errors import DataError
 from equipoise.files import replacing
@@ -106,8 +107,13 @@ def write_csv(path: Path, batches: Iterable[Dataset], rows: int) -> None:
 def _understood(text: pd.DataFrame, layout: Layout, options: DataOptions) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The columns in the types of what they hold, or of the data that they are to be compared with; and notes."""
     rules = TextRules(frozenset(options.missing), options.day_first, decimal_comma=layout.separator != ",")
-    known = {str(kind.name): holds_of(kind) for kind in (*options.like, *options.stored)}
+    stated = {name: "level" if " " in kind else HOLDS[kind] for name, kind in options.columns.items() if kind != DROP}
+    known = {**stated, **{str(kind.name): holds_of(kind) for kind in (*options.like, *options.stored)}}
     remarks = Remarks()
+    for name in stated.keys() & set(layout.names):  # what is missing is decided as for any other column
+        if stated[name] == "level":
+            gone = read_text(text[name], name=name, rules=rules, remarks=Remarks()).isna()
+            text[name] = text[name].mask(gone, "")
     columns = [
         read_like(text[name], known[name], name=name, rules=rules, remarks=remarks)
         if name in known

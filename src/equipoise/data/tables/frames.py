@@ -6,6 +6,7 @@ with a decimal point or an exponent, and none is missing. `options.kind` overrid
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from equipoise.data.tables.checks import (
 )
 from equipoise.data.tables.like import restored
 from equipoise.data.tables.native import natural
+from equipoise.data.tables.overrides import DROP, stated
 from equipoise.errors import DataError
 
 
@@ -39,10 +41,14 @@ def from_frame(frame: pd.DataFrame, *, options: DataOptions, source: str, may_be
     check_names(frame.columns.tolist(), source=source)
     frame = frame.reset_index(drop=True)
     frame.columns, named = distinct_names(frame.columns.tolist())
+    left = [name for name, kind in options.columns.items() if kind == DROP]
+    if left:
+        options = replace(options, drop=(*options.drop, *left))
     if options.stored:
         frame, notes = _restored(frame, options), ()
     else:
         frame, notes = natural(frame, drop=options.drop, source=source)
+        frame = _stated(frame, options, source=source)
     raw = from_table(table_of(frame), options=options, source=source, may_be_points=may_be_points)
     return raw.with_notes(*named, *notes)
 
@@ -104,6 +110,18 @@ def as_frame(data: Dataset) -> pd.DataFrame:
 def exact_numbers() -> dict[str, str]:
     """Arguments under which `pandas.read_csv` reads every number exactly, as it does by itself from pandas 3 on."""
     return {"float_precision": "round_trip"} if int(pd.__version__.split(".")[0]) < 3 else {}
+
+
+def _stated(frame: pd.DataFrame, options: DataOptions, *, source: str) -> pd.DataFrame:
+    """The frame with the columns that the person states in the types of these kinds."""
+    known = {str(name): name for name in frame.columns}
+    for wanted, kind in options.columns.items():
+        if wanted not in known:
+            raise no_column(wanted, frame.columns, source=source, option="data.columns")
+        if wanted not in options.drop and not options.like:
+            frame = frame.copy(deep=False)
+            frame[known[wanted]] = stated(frame[known[wanted]], kind, name=wanted, source=source)
+    return frame
 
 
 def _check_all(table: Table, *, options: DataOptions, source: str) -> None:

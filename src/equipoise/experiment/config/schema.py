@@ -61,6 +61,11 @@ class DataConfig(Section):
     missing: tuple[str, ...] = Field(
         (), description="What means in a text file that nothing is there, beyond blanks, NA and the like."
     )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Kinds of columns, where reading decides otherwise: number, integer, category, boolean, date, "
+        "duration or drop; a date may be followed by its form, as in 'date %d/%m/%Y'.",
+    )
     day_first: bool | None = Field(
         None, description="Whether dates such as 01/02/2024 begin with the day; null decides where a column shows it."
     )

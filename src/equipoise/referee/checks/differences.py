@@ -137,7 +137,14 @@ def _in_words(row: dict[str, object]) -> str:
         return f"{row['column']} ({row['level']}: {row['real_share']:.1%} real, {row['fake_share']:.1%} generated)"
     if row["real_median"] is None or row["fake_median"] is None or row["real_median"] == row["fake_median"]:
         return str(row["column"])
-    return f"{row['column']} (median {row['real_median']:.4g} real, {row['fake_median']:.4g} generated)"
+    real, fake = _told_apart(float(row["real_median"]), float(row["fake_median"]))
+    return f"{row['column']} (median {real} real, {fake} generated)"
+
+
+def _told_apart(real: float, fake: float) -> tuple[str, str]:
+    """Two different numbers in as many digits as show that they differ, four at least."""
+    texts = ((f"{real:.{digits}g}", f"{fake:.{digits}g}") for digits in range(4, 18))
+    return next((pair for pair in texts if pair[0] != pair[1]), (repr(real), repr(fake)))
 
 
 def _how(evidence: Evidence, column: int) -> dict[str, object]:

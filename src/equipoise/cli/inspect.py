@@ -1,0 +1,60 @@
+"""`equipoise inspect`: what a file is taken for, before anything is trained on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.options import AsJson
+from equipoise.cli.terminal import print_json, print_result
+from equipoise.errors import visible
+
+
+def inspect(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="As for train.")],
+    columns: Annotated[
+        Path | None,
+        typer.Option(
+            "--columns", metavar="FILE", help="Kinds of columns that FILE states (YAML, JSON or SDV's metadata)."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="How the data are read, e.g. data.missing=[unknown]; repeatable."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how DATA are read: kind, rows, notes, and what each column of a table holds and will be generated as.
+
+    \b
+    Example: look, correct a column, look again.
+      equipoise inspect sales.csv
+      equipoise inspect sales.csv --set 'data.columns={zip: category}'
+    """
+    from equipoise.data.tables.describing import columns_described, columns_text
+    from equipoise.experiment.prepare import inspect_data
+
+    prepared = inspect_data(data, settings=settings or (), columns_file=columns)
+    rows, raw = columns_described(prepared), prepared.raw
+    if as_json:
+        print_json(
+            {
+                "source": raw.source,
+                "kind": raw.kind,
+                "shape": list(raw.values.shape),
+                "classes": list(raw.label_names),
+                "notes": list(raw.notes),
+                "columns": rows,
+            }
+        )
+        return
+    lines = [f"{raw.source}: {raw.kind}, {' x '.join(str(size) for size in raw.values.shape)}"]
+    if raw.label_names:
+        lines.append(f"classes: {', '.join(raw.label_names[:20])}{', ...' if len(raw.label_names) > 20 else ''}")
+    lines += [f"note: {note}" for note in raw.notes]
+    lines += ["", columns_text(rows)] if rows else []
+    print_result(visible("\n".join(lines)))
