@@ -160,7 +160,7 @@ def test_an_image_that_says_it_is_huge_is_not_decoded(tmp_path):
     refused(lambda: load(folder), "wide.png")
 
 
-@pytest.mark.parametrize("kind", ["EPS", "TIFF", "PDF", "PPM", "ICO"])
+@pytest.mark.parametrize("kind", ["EPS", "PDF", "PPM", "ICO"])
 def test_formats_that_are_not_read_stay_unread_under_the_name_of_one_that_is(kind, tmp_path):
     # Pillow hands EPS files to Ghostscript: whatever a name says, only five formats are decoded.
     folder = tmp_path / "pictures"
@@ -223,10 +223,9 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"a,a\n1,2\n3,4\n", ("'a'",)),
         (b"a,b\n1,2\n3,4,5\n", ("line 3",)),
         (b"a,b\n1,2\n3\n", ("line 3",)),
-        ("a,b\n1,2\n".encode("utf-16"), ("UTF-8",)),
+        ("a,b\n1,2\n".encode("utf-16"), ("UTF-16", "UTF-8")),
         ("größe,b\n1,2\n".encode("latin-1"), ("line 1", "UTF-8")),
         (b"a,b\n" + b"1,\xff\n" * 3, ("line 2", "UTF-8")),
         (b'a,b\n"never closed,2\n' + b"x" * 200_000, ()),
@@ -250,7 +249,7 @@ def test_broken_csv_is_read_or_refused_by_name(content, words, tmp_path):
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
     (tmp_path / "bom.csv").write_bytes("a,b\n".encode("utf-8-sig") + b"1.5,2.5\n3.5,4.5\n")
-    assert load(tmp_path / "bom.csv").names == ("a", "b")
+    assert list(load(tmp_path / "bom.csv").values) == ["a", "b"]
 
 
 def test_too_many_columns_are_refused_before_a_frame_is_made(tmp_path):
@@ -265,7 +264,7 @@ def test_a_line_without_an_end_is_not_read_whole(tmp_path, monkeypatch):
     refused(lambda: load(tmp_path / "long.csv"), "long.csv", "EQUIPOISE_MOST_LINE_BYTES")
 
 
-def test_nested_and_repeated_columns_of_parquet_are_refused_by_name(tmp_path):
+def test_nested_columns_of_parquet_are_refused_by_name(tmp_path):
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -274,9 +273,6 @@ def test_nested_and_repeated_columns_of_parquet_are_refused_by_name(tmp_path):
         pyarrow.parquet.write_table(pa.table({"x": list(range(15)), name: values}), tmp_path / "n.parquet")
         refused(lambda: load(tmp_path / "n.parquet"), "n.parquet", name)
         assert load(tmp_path / "n.parquet", options=DataOptions(drop=(name,))).values.columns.tolist() == ["x"]
-    twice = pa.Table.from_arrays([pa.array([1, 2]), pa.array([3, 4])], names=["x", "x"])
-    pyarrow.parquet.write_table(twice, tmp_path / "t.parquet")
-    refused(lambda: load(tmp_path / "t.parquet"), "t.parquet", "'x'")
 
 
 def test_a_small_parquet_file_that_becomes_huge_is_refused(tmp_path, monkeypatch):
@@ -324,7 +320,8 @@ def test_class_names_lead_to_no_other_folder(name, tmp_path):
     inside = tmp_path / "inside"
     inside.mkdir()
     written = write_samples(images, inside / "out", labels=labels, label_names=(name, "plain"))
-    assert len(written) == 9
+    assert len(written) == 10 and written[-2].name == "labels.csv"  # it says which class a folder is of
+    assert set(load(inside / "out").label_names) == {name.rstrip("\0"), "plain"}
     assert all(path.resolve().is_relative_to((inside / "out").resolve()) for path in written)
     assert [path.name for path in tmp_path.iterdir()] == ["inside"]
 
@@ -332,7 +329,8 @@ def test_class_names_lead_to_no_other_folder(name, tmp_path):
 def test_a_class_called_like_the_sample_grid_does_not_take_its_place(tmp_path):
     images = RNG.integers(0, 255, (4, 1, 8, 8), dtype=np.uint8)
     written = write_samples(images, tmp_path / "out", labels=np.array([0, 0, 1, 1]), label_names=("sheet.png", "b"))
-    assert (tmp_path / "out" / "sheet.png").is_file() and len(written) == 5
+    assert (tmp_path / "out" / "sheet.png").is_file() and len(written) == 6
+    assert load(tmp_path / "out").label_names == ("b", "sheet.png")
 
 
 def test_messages_show_characters_that_would_steer_a_terminal(tmp_path):
@@ -354,7 +352,7 @@ def test_columns_with_strange_names_are_read_as_they_are(tmp_path):
     names = ["<b>", "$\\frac", "=HYPERLINK()", "{{x}}", "a\nb"]
     frame = pd.DataFrame({name: RNG.normal(size=20) for name in names})
     frame.to_csv(tmp_path / "x.csv", index=False)
-    assert list(load(tmp_path / "x.csv").names) == names
+    assert list(load(tmp_path / "x.csv").values) == names
 
 
 def test_every_limit_can_be_set_and_nonsense_is_refused(monkeypatch):

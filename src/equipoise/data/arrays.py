@@ -16,25 +16,24 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.images.decode import deep_pixels
 from equipoise.data.images.resize import WHITE, resize_array, without_hidden_colour
 from equipoise.data.labels import encode_labels
 from equipoise.data.points.encoder import coordinate_names
+from equipoise.data.points.numbers import points_from_array, refuse_non_finite
 from equipoise.data.store.arrow import OnDiskArray, chunks_of
 from equipoise.data.store.cache import Draft, Entry, cache_key, kept, map_above_bytes
+from equipoise.data.tables.frames import from_frame
 from equipoise.errors import DataError
 
 CHANNELS = (1, 3, 4)
-CHUNK_ROWS = 4096
 LEAST_DEEP = 1022
 """Whole numbers up to here, above 255, are 8-bit pixels with a mistake, or of 10 bits: nobody can tell."""
 # Rounding in float32 arithmetic may leave a pixel this far outside [0, 1] or [-1, 1]; it is clipped.
 OVERSHOOT = 1e-3
-# Squares of larger numbers leave the range in which a spread can be computed safely.
-LARGEST_COORDINATE = 1e100
-LARGEST_EXACT = 2**53
 
 
 def from_array(
@@ -93,10 +92,6 @@ def from_array(
 
 def _table(values: np.ndarray | OnDiskArray, *, options: DataOptions, source: str) -> Dataset:
     """An array of two axes as a table; its columns are called x0, x1, ..., or as those that it is compared with."""
-    import pandas as pd
-
-    from equipoise.data.tables.frames import from_frame
-
     if values.ndim != 2:
         raise DataError(
             source,
@@ -151,61 +146,6 @@ def _kept_images(values: np.ndarray | OnDiskArray, key: str | None, options: Dat
 def _large(key: str | None, size: int, *facts: object) -> str | None:
     """The name of the entry of data of so many bytes; `None` where they stay in memory."""
     return None if key is None or size < map_above_bytes() else cache_key(key, *facts)
-
-
-def points_from_array(values: np.ndarray, *, source: str, first_row: int = 0, keep_gaps: bool = False) -> np.ndarray:
-    """Float64 `(n, d)`, every number finite unless gaps are kept; `first_row` is the number of the first one."""
-    if values.ndim > 2:
-        raise DataError(
-            source,
-            f"an array of shape {values.shape} is no list of points.",
-            "Expected the shape (points, coordinates).",
-            "Reshape it to two axes.",
-        )
-    if values.dtype.kind in "iu" and values.size and max(int(values.max()), -int(values.min())) > LARGEST_EXACT:
-        raise DataError(
-            source,
-            f"it holds whole numbers above 2^53, such as {values.flat[np.argmax(np.abs(values.astype(np.float64)))]}.",
-            "Expected numbers that are points exactly: real ones.",
-            "Read them as a table, which keeps every digit (data.kind=table), or divide them.",
-        )
-    points = np.array(values.reshape(len(values), -1), dtype=np.float64)
-    if points.shape[1] == 0:
-        raise DataError(source, "the points have no coordinates.", "Expected the shape (points, coordinates).")
-    if not keep_gaps:
-        refuse_non_finite(points, source=source)
-    sizes = np.where(np.isfinite(points), np.abs(points), 0.0) if keep_gaps else np.abs(points)
-    if sizes.max() > LARGEST_COORDINATE:
-        row, column = np.unravel_index(sizes.argmax(), points.shape)
-        raise DataError(
-            f"{source}, row {first_row + row}, column {column}",
-            f"the value {points[row, column]:g} is too large.",
-            f"Expected numbers up to {LARGEST_COORDINATE:g}.",
-            "Rescale the data, or take the row out.",
-        )
-    return points
-
-
-def refuse_non_finite(values: np.ndarray, *, source: str) -> None:
-    """Raise a `DataError` that says how many numbers are NaN or infinite, and where the first is."""
-    if values.dtype.kind != "f":
-        return
-    count, first = 0, None
-    for start in range(0, len(values), CHUNK_ROWS):
-        bad = ~np.isfinite(values[start : start + CHUNK_ROWS])
-        found = int(bad.sum())
-        if found and first is None:
-            inside = np.argwhere(bad)[0]
-            first = (start + int(inside[0]), *(int(axis) for axis in inside[1:]))
-        count += found
-    if first is not None:
-        place = ", ".join(str(axis) for axis in first)
-        raise DataError(
-            f"{source}, entry [{place}]",
-            f"the value is {values[first]}; {count} of {values.size} are not finite.",
-            "Expected finite numbers.",
-            "Take these rows out, or fill them in, before training.",
-        )
 
 
 def axes_in_order(values: np.ndarray, *, source: str) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from equipoise.data.store.arrow import OnDiskArray, StackedColumns
     from equipoise.data.store.table import OnDiskTable
-    from equipoise.data.tables.column_type import ColumnType
 
     Values = np.ndarray | pd.DataFrame | OnDiskArray | StackedColumns | OnDiskTable
 
@@ -141,12 +140,12 @@ class DataOptions:
             of a table without any value, images that are all of one colour.
         missing: what means in a text file that a value is missing, beyond blanks and the marks of `tables.reading`.
         day_first: whether dates such as 01/02/2024 begin with the day; `None` decides where the column shows it.
-        like: types of the columns that the data are to be compared with; text is read as these, if it can be, and
+        like: types (`ColumnType`) of the columns that the data are to be compared with; text is read as these, if it can be, and
             what cannot be stays.
         columns: kinds that the person states for columns, by name; see `tables.overrides`.
         white: value of a white pixel in images of more than 8 bits; `None` is 65,535.
         as_first_version: read images as version 0.1.0 did, for a run that it began.
-        stored: types that an earlier reading of the same data gave to the columns; they are given them again.
+        stored: types (`ColumnType`) that an earlier reading of the same data gave to the columns; they are given them again.
     """
 
     kind: SpaceKind | None = None
@@ -160,8 +159,8 @@ class DataOptions:
     keep_gaps: bool = False
     missing: tuple[str, ...] = ()
     day_first: bool | None = None
-    like: tuple[ColumnType, ...] = ()
-    stored: tuple[ColumnType, ...] = ()
+    like: tuple[Any, ...] = ()
+    stored: tuple[Any, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     white: int | None = None
     as_first_version: bool = False
@@ -184,11 +183,6 @@ class DataOptions:
             raise ConfigError(
                 "data.max_bad_share", f"{self.max_bad_share} is not a share.", "Expected a number from 0 to 1."
             )
-        if self.columns:
-            from equipoise.data.tables.overrides import check_kind
-
-            for name, kind in self.columns.items():
-                check_kind(kind, where=f"data.columns, {name}")
         if self.points < 1:
             raise ConfigError("data.points", f"{self.points} points cannot be drawn.", "Expected 1 or more.")
 

@@ -17,6 +17,7 @@ from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.formats.format import available_formats, format_of
 from equipoise.data.images.decode import ImageItem, assemble
 from equipoise.data.labels import encode_labels
+from equipoise.data.tables.overrides import check_kind
 from equipoise.documents import not_regular
 from equipoise.errors import DataError, nearest
 
@@ -35,6 +36,8 @@ def load(source: Any, *, options: DataOptions | None = None) -> Dataset:
         MissingExtra: a built-in name needs a package that is not installed.
     """
     options = options or DataOptions()
+    for name, kind in options.columns.items():
+        check_kind(kind, where=f"data.columns, {name}")
     raw = _load(source, options)
     if options.sample_weight is not None and raw.weights is None:
         raise DataError(

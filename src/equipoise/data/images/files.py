@@ -161,7 +161,7 @@ def _safe(name: str) -> str:
     kept = "".join(letter if letter.isalnum() or letter in " ._-+" else "_" for letter in name[:LONGEST_FOLDER])
     # File systems count bytes, 255 at most.
     kept = kept.encode()[:LONGEST_FOLDER].decode(errors="ignore").strip(" .")
-    return f"{kept}_" if kept.lower() == GRID_NAME else kept or "class"
+    return f"{kept}_" if kept.lower() == GRID_NAME or is_label_file(kept.lower()) else kept or "class"
 
 
 def _classes(names: Sequence[str], folders: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:

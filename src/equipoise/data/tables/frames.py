@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from equipoise.data.arrays import points_from_array
 from equipoise.data.dataset import DataOptions, Dataset
+from equipoise.data.points.numbers import points_from_array
 from equipoise.data.sample_weights import OPTION, checked_weights
 from equipoise.data.store.arrow import StackedColumns
 from equipoise.data.store.tables import Column, OnDiskTable, Table, table_of
