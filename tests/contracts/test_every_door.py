@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from equipoise.data import aligned
+from equipoise.data import DataOptions, aligned, load, prepare
 from equipoise.experiment.judge.datasets import judge_sources, load_pair
 
 ROWS = 240
@@ -218,3 +219,18 @@ def test_an_array_is_read_as_the_table_that_it_is_compared_with():
     real = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["b", "a"])
     found = aligned(*load_pair(real, real.to_numpy(), drop=(), seed=0))
     pd.testing.assert_frame_equal(found.real, found.fake)
+
+
+@pytest.mark.parametrize("gap", ["", "NA", "-", " "])
+@pytest.mark.parametrize("door", ["csv", "parquet", "disk", "numpy", "arrow"])
+def test_data_that_are_read_again_with_their_own_types_are_the_same_data(door, gap, tmp_path, monkeypatch):
+    # What a run does when it is resumed or judged.
+    monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path / "cache"))
+    source = behind(door, rows(3), tmp_path, monkeypatch, "again")
+    if door == "csv":
+        rows(3).assign(text=rows(3)["text"].fillna("NA")).to_csv(source, index=False, na_rep=gap)
+    options = DataOptions(labels="flag")
+    first = prepare(load(source, options=options), seed=0)
+    types = tuple(column.type for column in first.encoder.columns)
+    again = prepare(load(source, options=replace(options, kind="table", stored=types)), seed=0)
+    assert again.fingerprint == first.fingerprint and again.encoder.state() == first.encoder.state()

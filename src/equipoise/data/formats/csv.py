@@ -26,7 +26,7 @@ from equipoise.data.formats.format import DataFormat, has_suffix
 from equipoise.data.points.encoder import coordinate_names
 from equipoise.data.tables.checks import check_names, distinct_names, too_many_columns
 from equipoise.data.tables.frames import as_frame, from_frame
-from equipoise.data.tables.like import holds_of
+from equipoise.data.tables.like import holds_of, level_text
 from equipoise.data.tables.overrides import DROP, HOLDS
 from equipoise.data.tables.reading import Remarks, TextRules, number_of, read_like, read_text
 from equipoise.errors import DataError
@@ -109,18 +109,19 @@ def _understood(text: pd.DataFrame, layout: Layout, options: DataOptions) -> tup
     rules = TextRules(frozenset(options.missing), options.day_first, decimal_comma=layout.separator != ",")
     stated = {name: "level" if " " in kind else HOLDS[kind] for name, kind in options.columns.items() if kind != DROP}
     known = {**stated, **{str(kind.name): holds_of(kind) for kind in (*options.like, *options.stored)}}
+    kept = {str(kind.name): getattr(kind, "levels", ()) for kind in (*options.like, *options.stored)}
     remarks = Remarks()
-    for name in stated.keys() & set(layout.names):  # what is missing is decided as for any other column
-        if stated[name] == "level":
-            gone = read_text(text[name], name=name, rules=rules, remarks=Remarks()).isna()
-            text[name] = text[name].mask(gone, "")
-    columns = [
-        read_like(text[name], known[name], name=name, rules=rules, remarks=remarks)
-        if name in known
-        else read_text(text[name], name=name, rules=rules, remarks=remarks)
-        for name in layout.names
-        if name not in options.drop
-    ]
+
+    def read(name: str) -> pd.Series:
+        if known.get(name, "level") != "level":
+            return read_like(text[name], known[name], name=name, rules=rules, remarks=remarks)
+        found = read_text(text[name], name=name, rules=rules, remarks=Remarks() if name in known else remarks)
+        if name not in known:
+            return found
+        # Text as it stands; what is missing is decided as for any other column, but for what is a level already.
+        return text[name].mask(found.isna() & ~text[name].isin([level_text(level) for level in kept.get(name, ())]))
+
+    columns = [read(name) for name in layout.names if name not in options.drop]
     frame = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=text.index)
     frame.columns = [name for name in layout.names if name not in options.drop]
     for name in options.drop:  # what is left out is named where it is checked

@@ -115,14 +115,12 @@ def read_like(column: pd.Series, holds: str, *, name: str | int, rules: TextRule
 
     Args:
         column: of text.
-        holds: `amount`, `moment`, `span`, `truth` or `level`.
+        holds: `amount`, `moment`, `span` or `truth`.
         name: of the column.
         rules: how the file is written.
         remarks: gets what a person should know.
     """
     texts = Texts(column, rules)
-    if holds == "level":
-        return column.mask(_rows(texts, texts.is_blank))
     used = ~texts.is_blank & ~texts.is_mark
     wanted = [text for text, is_used in zip(texts.stripped, used, strict=True) if is_used]
 
