@@ -234,3 +234,22 @@ def test_data_that_are_read_again_with_their_own_types_are_the_same_data(door, g
     types = tuple(column.type for column in first.encoder.columns)
     again = prepare(load(source, options=replace(options, kind="table", stored=types)), seed=0)
     assert again.fingerprint == first.fingerprint and again.encoder.state() == first.encoder.state()
+
+
+def test_codes_of_19_digits_with_gaps_keep_every_digit_on_both_sides():
+    codes = [4_123_456_789_012_345_678 + k % 5 for k in range(60)]
+    gappy = [None if k % 7 == 3 else code for k, code in enumerate(codes)]
+    found = pair(pd.Series(gappy, dtype="Int64"), pd.Series([None if v is None else str(v) for v in gappy]))
+    assert found.real["v"].isna().sum() == sum(code is None for code in gappy)
+    assert set(found.real["v"].dropna()) == {0.0, 1.0, 2.0, 3.0, 4.0}
+    pd.testing.assert_frame_equal(found.real, found.fake)
+
+
+def test_a_csv_with_large_codes_and_negative_zeros_is_read_again_as_it_was(tmp_path):
+    codes = ["" if k % 7 == 3 else str(4_123_456_789_012_345_678 + k % 30) for k in range(60)]
+    rows = "".join(f"{code},{['0.0', '-0.0', '-', '1.25'][k % 4]},{k % 3}\n" for k, code in enumerate(codes))
+    (tmp_path / "a.csv").write_text("code,score,w\n" + rows)
+    first = prepare(load(tmp_path / "a.csv"), seed=0)
+    types = tuple(column.type for column in first.encoder.columns)
+    again = load(tmp_path / "a.csv", options=DataOptions(kind="table", stored=types))
+    assert prepare(again, seed=0).fingerprint == first.fingerprint

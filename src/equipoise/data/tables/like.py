@@ -39,7 +39,8 @@ def comparable(column: pd.Series, holds: str) -> tuple[pd.Series, np.ndarray]:
         holds: `amount`, `moment`, `span`, `truth` or `level`.
 
     Returns:
-        Amounts as int64 or uint64 where all are whole and none is missing, else as float64; moments as datetime64[us]
+        Amounts as int64 or uint64 where all are whole and none is missing, as Int64 or UInt64 where some are too large
+        for floats, else as float64; moments as datetime64[us]
         in UTC; spans as timedelta64[us]; truth values as `boolean`; levels as text.
     """
     column = column.reset_index(drop=True)
@@ -93,18 +94,26 @@ def level_text(value: object) -> str:
 
 def same_amounts(real: pd.Series, fake: pd.Series) -> tuple[pd.Series, pd.Series, int]:
     """Amounts of two sides in one type, and what was taken from whole numbers too large to be compared as floats."""
-    if real.dtype.kind in "iu" and fake.dtype.kind in "iu":
-        low, high = (pick(int(pick(side)) for side in (real, fake)) for pick in (min, max))
-        if max(abs(low), abs(high)) > LARGEST_EXACT:
-            base = int(real.min())
-            return _above(real, base), _above(fake, base), base
+    there = [side.dropna() for side in (real, fake)]
+    if all(len(side) and (side == side.round()).all() for side in there) and _are_large(*there):
+        base = int(there[0].min())
+        return _above(real, base), _above(fake, base), base
+    if all(isinstance(side.dtype, np.dtype) and side.dtype.kind in "iu" for side in (real, fake)):
         return real.astype(np.int64), fake.astype(np.int64), 0
-    return real.astype(np.float64), fake.astype(np.float64), 0
+    real, fake = (pd.Series(side.to_numpy(dtype=np.float64, na_value=np.nan)) for side in (real, fake))
+    return real, fake, 0
 
 
-def _above(whole: pd.Series, base: int) -> pd.Series:
-    codes, values = pd.factorize(whole)
-    return pd.Series(np.array([float(int(value) - base) for value in values])[codes])
+def _are_large(*sides: pd.Series) -> bool:
+    """Whether whole numbers are too large to be told apart as floats, and are stored as more than these."""
+    return any(
+        side.dtype.kind in "iu" and max(abs(int(side.min())), abs(int(side.max()))) > LARGEST_EXACT for side in sides
+    )
+
+
+def _above(numbers: pd.Series, base: int) -> pd.Series:
+    codes, values = pd.factorize(numbers)
+    return pd.Series(np.array([*[float(int(value) - base) for value in values], np.nan])[codes])
 
 
 def numbered_levels(levels: pd.Series) -> pd.Series:
@@ -129,28 +138,38 @@ def _own(column: pd.Series) -> str | None:
 
 
 def _each(column: pd.Series, read: Callable[[object], object]) -> list[object]:
-    """What `read` makes of every value; each different one is read once."""
-    codes, values = pd.factorize(column.astype(object))
-    found = [read(value) for value in values] + [None]
-    return [found[code] for code in codes]
+    """What `read` makes of every value."""
+    # Row by row: as different values, 0.0 and -0.0 would be one, and so would True and 1.
+    values, missing = column.astype(object).to_numpy(), column.isna().to_numpy(dtype=bool)
+    return [None if is_missing else read(value) for value, is_missing in zip(values, missing, strict=True)]
 
 
 def _amounts(column: pd.Series) -> pd.Series:
     dtype = column.dtype
     is_plain = types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype) and not types.is_complex_dtype(dtype)
     if is_plain and not _is_decimal(dtype):
-        if types.is_integer_dtype(dtype) and not column.isna().any():
-            unsigned = "uint64" in str(dtype).lower()
-            return pd.Series(column.to_numpy(dtype=np.uint64 if unsigned else np.int64))
+        if types.is_integer_dtype(dtype):
+            return _whole(column.astype("UInt64" if "uint64" in str(dtype).lower() else "Int64"))
         return _whole_if_all_are(_doubles(column))
     values = _each(column, _amount)
-    if all(isinstance(value, int) for value in values) and values:
-        low, high = min(values), max(values)  # type: ignore[type-var]
+    there = [value for value in values if value is not None]
+    if there and all(isinstance(value, int) for value in there):
+        low, high = min(there), max(there)
         if low >= -(2**63) and high < 2**63:
-            return pd.Series(np.array(values, dtype=np.int64))
+            return _whole(pd.Series(values, dtype="Int64"))
         if low >= 0 and high < 2**64:
-            return pd.Series(np.array(values, dtype=np.uint64))
+            return _whole(pd.Series(values, dtype="UInt64"))
     return _whole_if_all_are(np.array([math.nan if value is None else float(value) for value in values]))
+
+
+def _whole(numbers: pd.Series) -> pd.Series:
+    """Whole numbers with gaps as floats where these hold them exactly, else as they are; without gaps without room."""
+    if not numbers.isna().any():
+        return pd.Series(numbers.to_numpy(dtype=np.uint64 if numbers.dtype == "UInt64" else np.int64))
+    there = numbers.dropna()
+    if len(there) and max(abs(int(there.min())), abs(int(there.max()))) > LARGEST_EXACT:
+        return numbers
+    return pd.Series(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def _is_decimal(dtype: object) -> bool:
