@@ -109,7 +109,7 @@ def test_the_weight_of_consensus_play_can_be_set(points):
 
 
 def test_coordinates_keep_their_names(points, tmp_path):
-    gan = train_planned(plan_run(points, steps=3, settings=UNJUDGED), tmp_path / "run")
+    gan = train_planned(plan_run(points, steps=3, settings=[*UNJUDGED, "data.kind=points"]), tmp_path / "run")
     assert load(gan.folder).sample_raw(4, seed=0).names == ("height", "weight")
 
 
