@@ -28,7 +28,7 @@ def test_images_with_classes_get_a_folder_each(tmp_path):
     write_samples(images(6), tmp_path / "out", labels=np.array([0, 1] * 3), label_names=("a/b", ".."))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_b", "class", "labels.csv", "sheet.png"]
     raw = load(tmp_path / "out")
-    assert raw.label_names == ("a_b", "class") and len(raw) == 6
+    assert raw.label_names == ("..", "a/b") and len(raw) == 6
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".npy", ".npz"])
