@@ -125,3 +125,17 @@ def test_classes_never_share_a_folder_and_come_back_with_their_names(tmp_path, e
     assert sorted(named(raw)) == sorted(names[label] for label in labels)
     of_image = {image.tobytes(): name for image, name in zip(raw.values, named(raw), strict=True)}
     assert [of_image[image.tobytes()] for image in images] == [names[label] for label in labels]
+
+
+def test_a_class_that_does_not_exist_is_an_error_and_never_another_one(tmp_path):
+    import equipoise as eq
+    from equipoise.errors import InputError
+
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    quiet = ["evaluations.count=0", "outputs.final_verdict=false", "networks.generator.width=4"]
+    gan = eq.fit((images, np.array([1, 2, 3] * 20)), steps=1, outdir=tmp_path / "run", settings=quiet)
+    assert gan.label_names == ("1", "2", "3")
+    for label in (0, "0", 4, "cat", -1):
+        with pytest.raises(InputError, match="no class is called"):
+            gan.sample_raw(2, label=label)
+    assert gan.sample_raw(2, label=3).labels.tolist() == gan.sample_raw(2, label="3").labels.tolist() == [2, 2]
