@@ -72,7 +72,7 @@ class Texts:
 
     def __init__(self, column: pd.Series, rules: TextRules) -> None:
         self.codes, texts = pd.factorize(column)
-        self.texts = [str(text) for text in texts]
+        self.texts = [str(text) for text in texts.tolist()]
         self.stripped = [text.strip() for text in self.texts]
         self.is_blank = np.array([not text or text in rules.missing for text in self.stripped], dtype=bool)
         self.is_mark = np.array([text.lower() in _MARKS for text in self.stripped], dtype=bool) & ~self.is_blank
@@ -172,6 +172,8 @@ Say = Callable[[str], None]
 
 def _truth(texts: list[str], rules: TextRules, say: Say) -> np.ndarray | None:
     del rules, say
+    if texts[0].lower() not in TRUTH:
+        return None
     found = [TRUTH.get(text.lower()) for text in texts]
     return None if None in found else np.array(found, dtype=bool)
 
