@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from equipoise.data import DataOptions, aligned, load, prepare
+from equipoise.data.tables.schema import type_from_state
 from equipoise.experiment.judge.datasets import judge_sources, load_pair
 
 ROWS = 240
@@ -253,3 +254,18 @@ def test_a_csv_with_large_codes_and_negative_zeros_is_read_again_as_it_was(tmp_p
     types = tuple(column.type for column in first.encoder.columns)
     again = load(tmp_path / "a.csv", options=DataOptions(kind="table", stored=types))
     assert prepare(again, seed=0).fingerprint == first.fingerprint
+
+
+def test_columns_are_given_the_types_that_the_first_version_stored(tmp_path):
+    # What 0.1.0 made of these columns, which are read otherwise today.
+    (tmp_path / "a.csv").write_text("zip,born,gap,score\n00501,2024-01-01,a,-0.0\nNA,NA, ,1.5\n,2024-01-02,b,\n")
+    states = [
+        {"name": "zip", "kind": "number", "dtype": "float64"},
+        {"name": "born", "kind": "category", "dtype": "str", "levels": ["2024-01-01", "2024-01-02", "NA"]},
+        {"name": "gap", "kind": "category", "dtype": "str", "levels": [" ", "a", "b"]},
+        {"name": "score", "kind": "number", "dtype": "float64"},
+    ]
+    types = tuple(type_from_state(state) for state in states)
+    values = load(tmp_path / "a.csv", options=DataOptions(kind="table", stored=types)).values
+    assert str(values["zip"].tolist()) == "[501.0, nan, nan]" and str(values["score"].tolist()) == "[-0.0, 1.5, nan]"
+    assert values["born"].tolist() == ["2024-01-01", "NA", "2024-01-02"] and values["gap"].tolist() == ["a", " ", "b"]

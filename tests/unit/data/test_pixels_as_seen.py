@@ -85,3 +85,14 @@ def test_images_of_real_numbers_are_refused_by_name(tmp_path):
         Image.fromarray(np.random.default_rng(k).random((16, 16)).astype(np.float32)).save(tmp_path / f"{k}.tif")
     with pytest.raises(DataError, match="real numbers"):
         load(tmp_path)
+
+
+def test_images_of_a_run_of_the_first_version_are_read_as_then(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        for k, image in enumerate(blobs(255)):
+            Image.fromarray(image).save(tmp_path / split / f"{k:02d}.png")
+        Image.fromarray(image).save(tmp_path / split / "later.tif")
+    raw = load(tmp_path, options=DataOptions(as_first_version=True))
+    assert raw.label_names == ("test", "train") and len(raw) == 24
+    assert (raw.values[:, :3][np.broadcast_to(raw.values[:, 3:] == 0, raw.values[:, :3].shape)] == 255).all()
