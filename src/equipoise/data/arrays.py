@@ -6,8 +6,9 @@ channels first.
 
 Pixels: booleans are black and white, and so are whole numbers of which none is above 1. Whole numbers up to 255 are
 8-bit values; larger ones, up to 65,535, are 16-bit values, unless `options.white` says what is white; where none is
-above 1,022 that would leave black images, and they are refused. Colour under an alpha of 0 is black. Real numbers in [0, 1] run from black to white, so do those in [-1, 1] when any is negative;
-others in [0, 255] are 8-bit values. Everything else is refused.
+above 1,022 that would leave black images, and they are refused. Colour under an alpha of 0 is black. Real numbers in
+[0, 1] run from black to white, so do those in [-1, 1] when any is negative; others in [0, 255] are 8-bit values.
+Everything else is refused.
 """
 
 from __future__ import annotations

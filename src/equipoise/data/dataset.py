@@ -140,12 +140,12 @@ class DataOptions:
             of a table without any value, images that are all of one colour.
         missing: what means in a text file that a value is missing, beyond blanks and the marks of `tables.reading`.
         day_first: whether dates such as 01/02/2024 begin with the day; `None` decides where the column shows it.
-        like: types (`ColumnType`) of the columns that the data are to be compared with; text is read as these, if it can be, and
-            what cannot be stays.
+        like: types (`ColumnType`) of the columns that the data are to be compared with; text is read as these, if it
+            can be, and what cannot be stays.
         columns: kinds that the person states for columns, by name; see `tables.overrides`.
         white: value of a white pixel in images of more than 8 bits; `None` is 65,535.
         as_first_version: read images as version 0.1.0 did, for a run that it began.
-        stored: types (`ColumnType`) that an earlier reading of the same data gave to the columns; they are given them again.
+        stored: types (`ColumnType`) that an earlier reading of the same data gave to the columns; they get them again.
     """
 
     kind: SpaceKind | None = None

@@ -176,7 +176,7 @@ def _as_array(source: Any) -> np.ndarray | None:
                 "masked array",
                 f"{int(np.ma.getmaskarray(source).sum())} of its {source.size} values are masked.",
                 "Expected a value in every place.",
-                "Fill them in with array.filled(VALUE), or take these rows out. In a DataFrame, NaN is a missing value.",
+                "Fill them in with array.filled(VALUE), or take these rows out. In a DataFrame, NaN is missing.",
             )
         return np.asarray(source)
     if isinstance(source, np.ndarray):

@@ -123,8 +123,10 @@ def test_every_type_of_arrow_has_a_place_or_is_refused_by_name():
     values = {
         pa.bool_(): True, pa.int8(): 1, pa.uint64(): 2**63 + 5, pa.float16(): np.float16(1.5), pa.float32(): 0.1,
         pa.decimal128(12, 2): 12, pa.string(): "x", pa.large_string(): "x", pa.date32(): day, pa.date64(): day,
-        pa.timestamp("ns"): datetime.datetime(2024, 1, 1), pa.timestamp("us", "Europe/Berlin"): datetime.datetime(2024, 1, 1),
-        pa.time32("s"): datetime.time(1, 2), pa.time64("us"): datetime.time(1, 2), pa.duration("ms"): datetime.timedelta(1),
+        pa.timestamp("ns"): datetime.datetime(2024, 1, 1),
+        pa.timestamp("us", "Europe/Berlin"): datetime.datetime(2024, 1, 1),
+        pa.time32("s"): datetime.time(1, 2), pa.time64("us"): datetime.time(1, 2),
+        pa.duration("ms"): datetime.timedelta(1),
         pa.dictionary(pa.int32(), pa.string()): "x",
     }  # fmt: skip
     for kind, value in values.items():

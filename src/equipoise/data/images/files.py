@@ -1,10 +1,10 @@
 """Image files of a folder or a zip: which ones count, what class their folder gives them, and how they are written.
 
-Where a file beside the images names their classes (see `label_files`), these are the classes. Otherwise folders that all
-images share at the top are looked through; if every image then lies in a folder, and there are two such folders or
-more, the first folder is its class. Folders that are parts of a data set (train, val, test) are no classes, nor are the
-numbered folders that StyleGAN's tools make. Hidden files, and the sample grid that `write_samples` puts beside its
-images, are left alone.
+Where a file beside the images names their classes (see `label_files`), these are the classes. Otherwise folders that
+all images share at the top are looked through; if every image then lies in a folder, and there are two such folders
+or more, the first folder is its class. Folders that are parts of a data set (train, val, test) are no classes, nor
+are the numbered folders that StyleGAN's tools make. Hidden files, and the sample grid that `write_samples` puts
+beside its images, are left alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Columns of frames and Parquet files in the types that tables are learned from; what has no place is refused by name."""
+"""Columns of frames and Parquet files in types that tables are learned from; what has no place is refused by name."""
 
 from __future__ import annotations
 
