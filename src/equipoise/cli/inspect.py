@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.options import AsJson
+from equipoise.cli.options import AsJson, Kind, with_kind
 from equipoise.cli.terminal import print_json, print_result
 from equipoise.errors import visible
 
 
 def inspect(
     data: Annotated[str, typer.Argument(metavar="DATA", help="As for train.")],
+    kind: Kind = None,
     columns: Annotated[
         Path | None,
         typer.Option(
@@ -38,7 +39,7 @@ def inspect(
     from equipoise.data.tables.describing import columns_described, columns_text
     from equipoise.experiment.prepare import inspect_data
 
-    prepared = inspect_data(data, settings=settings or (), columns_file=columns)
+    prepared = inspect_data(data, settings=with_kind(settings, kind), columns_file=columns)
     rows, raw = columns_described(prepared), prepared.raw
     if as_json:
         print_json(

@@ -17,6 +17,10 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. objective.name=hinge; repeatable."),
 ]
+Kind = Annotated[
+    Literal["points", "images", "table"] | None,
+    typer.Option("--kind", help="What the data are; left out, the data decide, and a note says what was guessed."),
+]
 Preset = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A complete configuration to start from.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder that 'equipoise train' made.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
@@ -57,3 +61,8 @@ def positive(name: str, value: float | None) -> None:
     """Refuse zero, negative numbers, NaN and infinity."""
     if value is not None and not 0 < value < float("inf"):
         raise ConfigError(name, f"{value:g} is not a positive number.", "Expected a number above 0.")
+
+
+def with_kind(settings: list[str] | None, kind: str | None) -> list[str]:
+    """The settings that were asked for, and `--kind` as one of them."""
+    return [*(settings or []), *([] if kind is None else [f"data.kind={kind}"])]

@@ -12,6 +12,7 @@ import typer
 from equipoise.cli.options import (
     AsJson,
     Device,
+    Kind,
     Minutes,
     Preset,
     Quiet,
@@ -20,6 +21,7 @@ from equipoise.cli.options import (
     Steps,
     TrustCode,
     positive,
+    with_kind,
 )
 from equipoise.cli.progress import terminal_progress
 from equipoise.cli.terminal import print_json, readable_bytes, readable_seconds
@@ -53,6 +55,7 @@ def train(
         Path | None, typer.Option("--config", metavar="FILE", help="A configuration, such as a run's config.yaml.")
     ] = None,
     settings: Settings = None,
+    kind: Kind = None,
     columns: Annotated[
         Path | None,
         typer.Option(
@@ -128,7 +131,7 @@ def train(
     from equipoise.experiment.train import train as train_configuration
 
     group = process_group()
-    asked = list(settings or [])
+    asked = with_kind(settings, kind)
     if sample_weight is not None:
         asked.append(f"data.sample_weight={json.dumps(sample_weight)}")  # quoted: a column may be called '1'
     if balance is not None:

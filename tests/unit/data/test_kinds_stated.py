@@ -174,3 +174,13 @@ def test_a_line_that_is_no_object_is_refused_with_its_number(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"a": 1}\n[1]\n')
     with pytest.raises(DataError, match="line 2"):
         load(tmp_path / "a.jsonl")
+
+
+def test_a_table_of_real_numbers_says_how_to_have_points(tmp_path):
+    path = tmp_path / "heights.csv"
+    path.write_text("height,weight\n" + "".join(f"{1.5 + index / 100},{60.25 + index}\n" for index in range(40)))
+    found = load(path)
+    assert found.kind == "table"
+    assert any("--kind points" in note for note in found.notes)
+    assert load(path, options=DataOptions(kind="points")).kind == "points"
+    assert not any("--kind points" in note for note in load(path, options=DataOptions(kind="table")).notes)

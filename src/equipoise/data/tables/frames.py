@@ -31,6 +31,8 @@ from equipoise.data.tables.native import natural
 from equipoise.data.tables.overrides import DROP, stated
 from equipoise.errors import DataError
 
+REAL_NUMBERS = "All columns are real numbers. They are read as a table; --kind points (data.kind=points) reads points."
+
 
 def from_frame(frame: pd.DataFrame, *, options: DataOptions, source: str, may_be_points: bool = False) -> Dataset:
     """A table, or points, from a frame.
@@ -80,7 +82,10 @@ def from_table(table: Table, *, options: DataOptions, source: str, may_be_points
         left = table.without([column.name])
     if not table.stored:
         raise DataError(source, "there are no columns.", "Expected a table.")
-    is_points = may_be_points and options.kind is None and options.labels is None and _looks_like_points(table)
+    is_guessed = options.kind is None and options.labels is None and _looks_like_points(table)
+    is_points = may_be_points and is_guessed
+    if is_guessed and not is_points and not options.stored and not options.like:
+        notes = (*notes, REAL_NUMBERS)
     values: Any = table.values
     names: tuple[str, ...] = ()
     if is_points or options.kind == "points":
