@@ -37,7 +37,7 @@ def check_names(names: Iterable[object], *, source: str) -> None:
 
 
 def distinct_names(names: Sequence[object]) -> tuple[list[object], tuple[str, ...]]:
-    """The names, those that repeat told apart as pandas does ('name' and 'name.1'), and a note on them."""
+    """The names, those that repeat made distinct as pandas does ('name' and 'name.1'), and a note on them."""
     taken = {str(name) for name in names}
     seen: set[str] = set()
     result: list[object] = []

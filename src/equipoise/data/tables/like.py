@@ -105,7 +105,7 @@ def same_amounts(real: pd.Series, fake: pd.Series) -> tuple[pd.Series, pd.Series
 
 
 def _are_large(*sides: pd.Series) -> bool:
-    """Whether whole numbers are too large to be told apart as floats, and are stored as more than these."""
+    """Whether whole numbers are too large to differ as floats, and are stored as more than these."""
     return any(
         side.dtype.kind in "iu" and max(abs(int(side.min())), abs(int(side.max()))) > LARGEST_EXACT for side in sides
     )
