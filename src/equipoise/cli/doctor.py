@@ -16,6 +16,7 @@ from equipoise.cli.terminal import print_json, readable_bytes
 PURPOSE_OF_EXTRA = {
     "data": "the built-in data sets mnist5k and diamonds",
     "docs": "building the documentation site",
+    "excel": "tables from .xlsx files",
     "extractors": "well-known image networks as features of the referee (untested)",
     "onnx": "frozen image networks from an ONNX file as features of metrics and of the referee",
     "tensorboard": "TensorBoard events in each run folder",

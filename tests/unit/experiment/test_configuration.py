@@ -11,7 +11,7 @@ from equipoise.experiment.config.files import read_config, validated
 from equipoise.experiment.config.overrides import merged, read_settings
 from equipoise.experiment.config.presets import preset
 from equipoise.experiment.prepare import plan_run
-from equipoise.spaces import ImageSpace, PointSpace, TableSpace
+from equipoise.spaces import Block, ImageSpace, PointSpace, TableSpace
 
 
 @pytest.fixture
@@ -166,12 +166,14 @@ def test_a_device_that_is_not_there_is_refused(points):
 
 
 def test_presets_follow_the_kind_and_the_size_of_the_data():
-    table = TableSpace(columns=(), blocks=())
+    height, tree = Block("number", 1, "height"), Block("choice", 3, "tree")
+    numbers = TableSpace(columns=("height",), blocks=(height,))
+    mixed = TableSpace(columns=("height", "tree"), blocks=(height, tree))
     names = [
         domain_of(space.kind).preset_name(space)
-        for space in (PointSpace(2), table, ImageSpace(1, 8, 8), ImageSpace(3, 32, 32))
+        for space in (PointSpace(2), numbers, mixed, ImageSpace(1, 8, 8), ImageSpace(3, 32, 32))
     ]
-    assert names == ["points", "table", "small-images", "images"]
+    assert names == ["points", "points", "table", "small-images", "images"]
 
 
 @pytest.mark.parametrize("name", ["points", "table", "small-images", "images"])

@@ -2,8 +2,8 @@
 
 The first line holds the names, unless every field of it is a number; then the columns are called x0, x1, ...
 Excel's line `sep=;` before it names the separator; in a `.tsv` file it is the tab. What the text of a column means is
-decided in `equipoise.data.tables.reading`, from all rows. Two columns of one name are made distinct as pandas does: `name`
-and `name.1`. A file with names is a table; numbers without names are points.
+decided in `equipoise.data.tables.reading`, from all rows. Two columns of one name are made distinct as pandas does:
+`name` and `name.1`. A file with names is a table; numbers without names are points.
 """
 
 from __future__ import annotations

@@ -108,8 +108,8 @@ def _year_last(
         if (first > 12) == (second > 12):
             if first <= 12:
                 say(
-                    "Dates whose day and month cannot be distinguished are read as text; --set data.day_first=true says "
-                    "that the day comes first, false the month"
+                    "Dates whose day and month cannot be distinguished are read as text; --set data.day_first=true "
+                    "says that the day comes first, false the month"
                 )
             return None
         day_first = first > 12
