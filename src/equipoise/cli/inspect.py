@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from equipoise.cli.options import AsJson, Kind, with_kind
+from equipoise.cli.options import AsJson, Columns, Kind, with_kind
 from equipoise.cli.terminal import print_json, print_result
 from equipoise.errors import visible
 
@@ -15,12 +14,7 @@ from equipoise.errors import visible
 def inspect(
     data: Annotated[str, typer.Argument(metavar="DATA", help="As for train.")],
     kind: Kind = None,
-    columns: Annotated[
-        Path | None,
-        typer.Option(
-            "--columns", metavar="FILE", help="Kinds of columns that FILE states (YAML, JSON or SDV's metadata)."
-        ),
-    ] = None,
+    columns: Columns = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(

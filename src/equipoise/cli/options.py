@@ -21,6 +21,10 @@ Kind = Annotated[
     Literal["points", "images", "table"] | None,
     typer.Option("--kind", help="What the data are; left out, the data decide, and a note says what was guessed."),
 ]
+Columns = Annotated[
+    Path | None,
+    typer.Option("--columns", metavar="FILE", help="Kinds of columns that FILE states (YAML, JSON or SDV's metadata)."),
+]
 Preset = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A complete configuration to start from.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder that 'equipoise train' made.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]

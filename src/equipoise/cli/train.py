@@ -11,6 +11,7 @@ import typer
 
 from equipoise.cli.options import (
     AsJson,
+    Columns,
     Device,
     Kind,
     Minutes,
@@ -56,12 +57,7 @@ def train(
     ] = None,
     settings: Settings = None,
     kind: Kind = None,
-    columns: Annotated[
-        Path | None,
-        typer.Option(
-            "--columns", metavar="FILE", help="Kinds of columns that FILE states (YAML, JSON or SDV's metadata)."
-        ),
-    ] = None,
+    columns: Columns = None,
     sample_weight: Annotated[
         str | None,
         typer.Option(
