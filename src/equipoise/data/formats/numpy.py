@@ -159,25 +159,28 @@ def write_npz(path: Path, batches: Iterable[Dataset], rows: int) -> None:
 
 
 def _weight_name(names: list[str], options: DataOptions, path: Path) -> str | None:
-    if options.sample_weight is not None and options.sample_weight not in names:
-        raise DataError(
-            f"{path}, data.sample_weight",
-            f"there is no array '{options.sample_weight}'.{nearest(options.sample_weight, names)}",
-            f"The arrays are: {', '.join(names)}.",
-            "Write one of them.",
-        )
-    return options.sample_weight
+    return _asked_for(options.sample_weight, names, f"{path}, data.sample_weight")
 
 
 def _label_name(names: list[str], options: DataOptions, path: Path) -> str | None:
-    if options.labels is not None and options.labels not in names:
+    asked = _asked_for(options.labels, names, f"{path}, data.labels")
+    return asked or next((name for name in LABEL_NAMES if name in names and len(names) > 1), None)
+
+
+def _asked_for(name: str | None, names: list[str], where: str) -> str | None:
+    """The name of an array that an option may give.
+
+    Raises:
+        DataError: there is no such array.
+    """
+    if name is not None and name not in names:
         raise DataError(
-            f"{path}, data.labels",
-            f"there is no array '{options.labels}'.{nearest(options.labels, names)}",
+            where,
+            f"there is no array '{name}'.{nearest(name, names)}",
             f"The arrays are: {', '.join(names)}.",
             "Write one of them.",
         )
-    return options.labels or next((name for name in LABEL_NAMES if name in names and len(names) > 1), None)
+    return name
 
 
 def _value_name(names: list[str], path: Path) -> str:
