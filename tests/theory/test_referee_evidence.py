@@ -11,6 +11,7 @@ import pytest
 from equipoise.metrics.divergence import jsd_of_probabilities
 from equipoise.referee.bound import (
     EQUILIBRIUM_VALUE,
+    _log_means_of_shares,
     clip_logits,
     is_distinguished,
     log_e_value,
@@ -27,6 +28,32 @@ def test_the_e_value_has_expectation_at_most_one_when_both_sides_follow_one_coin
         scores = np.array([logits[face] for face in outcomes])
         expectation += chance * math.exp(log_e_value(scores[: counts[0]], scores[counts[0] :]))
     assert expectation <= 1 + 1e-12  # rounding of sums of at most 32 terms
+
+
+@pytest.mark.parametrize("counts", [(2, 3), (3, 2), (2, 5), (3, 5), (4, 5)])
+def test_where_the_larger_side_is_no_multiple_of_the_smaller_each_share_still_counts_as_one_draw(counts):
+    # A pair is one sample of the smaller side and the mean over a share of the larger one, of one, two or three here.
+    # Pairs are independent and each has expectation 4 m (1 - m), so E[E] is that to the power of their number.
+    heads, logits, expectation = 0.3, (2.0, -1.0), 0.0
+    for outcomes in itertools.product((0, 1), repeat=sum(counts)):
+        chance = math.prod(heads if face else 1 - heads for face in outcomes)
+        scores = np.array([logits[face] for face in outcomes])
+        expectation += chance * math.exp(log_e_value(scores[: counts[0]], scores[counts[0] :]))
+    mean = (1 - heads) / (1 + math.exp(-logits[0])) + heads / (1 + math.exp(-logits[1]))
+    assert expectation == pytest.approx((4 * mean * (1 - mean)) ** min(counts), rel=1e-12)
+
+
+@pytest.mark.parametrize(("many", "few"), [(3, 2), (7, 3), (10, 4), (11, 10), (12, 4)])
+def test_each_sample_of_the_larger_side_is_in_one_share_and_weighs_as_the_others_there(many, few):
+    terms = np.arange(1.0, many + 1)
+    shares = [round(math.exp(share), 9) for share in _log_means_of_shares(np.log(terms), few)]
+    # The mean of neighbouring whole numbers is that of the first and the last of them.
+    first = 1
+    for mean in shares:
+        last = round(2 * mean) - first
+        assert mean == pytest.approx((first + last) / 2) and last - first + 1 in (many // few, -(-many // few))
+        first = last + 1
+    assert first == many + 1
 
 
 def test_the_expectation_of_one_pair_is_one_less_the_squared_lean_of_the_classifier():
