@@ -80,10 +80,14 @@ def test_classes_change_the_samples_and_every_class_can_be_learned(case):
     assert all(parameter.grad is not None for parameter in generator.parameters())
 
 
-@pytest.mark.parametrize("size", [(28, 28), (9, 13)])
-def test_folding_pixels_into_channels_keeps_the_shapes_even_of_odd_images(size):
+IMAGE_FAMILIES = pytest.mark.parametrize("name", ["convolutional", "strided"])
+
+
+@IMAGE_FAMILIES
+@pytest.mark.parametrize("size", [(28, 28), (9, 13), (8, 8), (8, 31), (33, 20)])
+def test_folding_pixels_into_channels_keeps_the_shapes_even_of_odd_images(name, size):
     space = ImageSpace(3, *size)
-    family = find("convolutional")
+    family = find(name)
     generator = family.generator(space, patch=2, channels=4, widest=8)
     discriminator = family.discriminator(space, patch=2, channels=4, widest=8)
     samples = generator(torch.randn(2, generator.latent_dimensions))
@@ -91,8 +95,9 @@ def test_folding_pixels_into_channels_keeps_the_shapes_even_of_odd_images(size):
     assert discriminator(samples).shape == (2,)
 
 
-def test_every_pixel_of_a_folded_image_reaches_the_discriminator():
-    family = find("convolutional")
+@IMAGE_FAMILIES
+def test_every_pixel_of_a_folded_image_reaches_the_discriminator(name):
+    family = find(name)
     space = ImageSpace(1, 9, 13)
     discriminator = family.discriminator(space, patch=2, channels=4, widest=8)
     image = torch.randn(1, 1, 9, 13, requires_grad=True)

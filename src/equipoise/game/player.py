@@ -49,6 +49,7 @@ class Player:
 
     def update(self) -> None:
         """Apply the gradients that are there, then forget them."""
+        lay_out_like_weights(self.parameters)
         if self.guard is None:
             self.optimizer.step()
         else:
@@ -72,6 +73,20 @@ class Player:
     def gradient_norm(self) -> Tensor:
         """Euclidean norm of the gradients that are there, float32, as a tensor on the device."""
         return total_norm([parameter.grad for parameter in self.parameters if parameter.grad is not None])
+
+
+def lay_out_like_weights(parameters: Sequence[nn.Parameter]) -> None:
+    """Give every gradient the memory layout of its weight, by a copy where it has another.
+
+    A fused optimizer on the CPU walks through both in the order of memory (seen in torch 2.13): a gradient with other
+    strides then moves other weights than its own, and nothing is said. `backward` lays gradients out like their
+    weights; `torch.autograd.grad` does not, as after double backward through a linear layer, nor does code of a
+    person's own that sets `.grad`.
+    """
+    for parameter in parameters:
+        gradient = parameter.grad
+        if gradient is not None and gradient.stride() != parameter.stride():
+            parameter.grad = torch.empty_like(parameter).copy_(gradient)
 
 
 def total_norm(tensors: Sequence[Tensor]) -> Tensor:

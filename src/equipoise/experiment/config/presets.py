@@ -94,21 +94,32 @@ def _small_images(space: Space, device: str) -> dict[str, Any]:
 
 
 def _images(space: Space, device: str) -> dict[str, Any]:
-    del space
-    # On a CPU pixels are folded into channels two by two, and the networks are slim: a step of 32-pixel images takes
-    # about a twentieth of the time of the full pair, and a short run gets twenty times as far.
-    options = (
-        {"channels": 16, "widest": 64, "patch": 2} if device == "cpu" else {"channels": 64, "widest": 256, "patch": 1}
-    )
+    if device != "cpu":
+        options = {"channels": 64, "widest": 256, "patch": 1, "blocks": 1}
+        return {
+            "networks": {
+                "family": "convolutional",
+                "latents": 64,
+                "generator": dict(options),
+                "discriminator": dict(options),
+            },
+            "training": {"batch_size": 64},
+            **_game(gamma=10.0, gamma_final=1.0, learning_rate=2e-4),
+        }
+    # On a CPU pixels are folded into channels two by two, and the networks are slim: `networks.strided` says why. On
+    # 28-pixel digits gamma that falls from 30 to 10 kept twice the recall of one that falls to 1 (.83, .38), and
+    # 60 CPU-seconds brought a Frechet distance of 72, 28 and 19 at rates of 1e-3, 2e-3 and 4e-3 (one seed each).
+    options = {"channels": 16, "widest": 64, "patch": 2}
     return {
         "networks": {
-            "family": "convolutional",
+            "family": "strided",
             "latents": 64,
-            "generator": {**options, "blocks": 1},
-            "discriminator": {**options, "blocks": 1},
+            # Colours show the checkerboard that folded pixels leave; strokes of ink do not, and stay sharp.
+            "generator": {**options, "blocks": 1, "blur": space.shape[0] > 1},
+            "discriminator": dict(options),
         },
         "training": {"batch_size": 64},
-        **_game(gamma=10.0, gamma_final=1.0, learning_rate=1e-3 if device == "cpu" else 2e-4),
+        **_game(gamma=30.0, gamma_final=10.0, learning_rate=4e-3, warmup_steps=100),
     }
 
 
@@ -122,7 +133,7 @@ def _mlp(*, latents: int, width: int, depth: int, generator_depth: int | None = 
     }
 
 
-def _game(*, gamma: float, gamma_final: float, learning_rate: float) -> dict[str, Any]:
+def _game(*, gamma: float, gamma_final: float, learning_rate: float, warmup_steps: int = 200) -> dict[str, Any]:
     optimizer = {"name": "Adam", "learning_rate": learning_rate, "options": {"betas": [0.0, 0.99]}}
     return {
         "penalties": [{"name": name, "options": {"weight": gamma}} for name in ("r1", "r2")],
@@ -130,6 +141,6 @@ def _game(*, gamma: float, gamma_final: float, learning_rate: float) -> dict[str
         "optimizers": {
             "generator": dict(optimizer),
             "discriminator": dict(optimizer),
-            "lr_schedule": {"shape": "cosine", "final": 0.01, "warmup_steps": 200},
+            "lr_schedule": {"shape": "cosine", "final": 0.01, "warmup_steps": warmup_steps},
         },
     }

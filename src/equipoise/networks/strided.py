@@ -1,0 +1,95 @@
+"""The pair for images on a CPU: the residual generator, against a discriminator of strided convolutions.
+
+Both gradient penalties are differentiated twice, so that most of a step is the discriminator's. The generator keeps its
+residual blocks; the discriminator has none: one 3x3 convolution at the entry, then one of stride 2 per halving. A step
+takes half the time, and more than that is won: of 28-pixel digits, 60 CPU-seconds bring a Frechet distance of 19 with
+it and of 84 with residual blocks, at the same settings otherwise (one seed each).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from torch import nn
+from torch.nn.functional import leaky_relu, pad, pixel_unshuffle
+
+from equipoise.networks.base import Family
+from equipoise.networks.conditioning import label_projection, projected
+from equipoise.networks.convolutional import ConvolutionalGenerator, channel_plan, grid_sizes
+from equipoise.networks.mlp import LEAK
+from equipoise.networks.spectral import normalise_spectra
+from equipoise.shapes import Labels, Logits, Samples
+from equipoise.spaces import ImageSpace, Space
+
+SIDES = (8, 256)
+"""Shortest and longest side: below, the coarsest grid has no room; above, nothing has been tried."""
+
+
+class StridedDiscriminator(nn.Module):
+    """Images to logits by a 3x3 convolution, then one of stride 2 for each halving, then two dense layers.
+
+    With `patch` p, squares of p x p pixels are folded into channels first. There is no normalisation, so that samples
+    are treated independently, as per-sample penalties need. All weights are drawn with He's variance for leaky
+    rectifiers, biases start at 0, and so does what the label adds.
+
+    Reference:
+        He et al. 2015, arXiv:1502.01852, Eq. 15.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        channels: int = 16,
+        widest: int = 64,
+        patch: int = 2,
+        spectral: bool = False,
+        classes: int = 0,
+    ) -> None:
+        super().__init__()
+        assert isinstance(space, ImageSpace)
+        self.patch = patch
+        self.padding = (0, -space.width % patch, 0, -space.height % patch)
+        sizes = grid_sizes(-(-space.height // patch), -(-space.width // patch))[::-1]
+        plan = channel_plan(len(sizes), channels, widest)[::-1]
+        self.entry = _convolution(space.channels * patch**2, plan[0], stride=1)
+        self.halvings = nn.ModuleList(_convolution(now, after, stride=2) for now, after in pairwise(plan))
+        self.summary = nn.Linear(plan[-1] * math.prod(sizes[-1]), widest)
+        self.output = nn.Linear(widest, 1)
+        self.projection = label_projection(classes, widest)
+        if spectral:
+            normalise_spectra(self)
+
+    def forward(self, samples: Samples, labels: Labels | None = None) -> Logits:
+        """Logits of shape `(batch,)`."""
+        grid = self.entry(pixel_unshuffle(pad(samples, self.padding), self.patch))
+        for halving in self.halvings:
+            grid = halving(leaky_relu(grid, LEAK))
+        hidden = leaky_relu(self.summary(leaky_relu(grid, LEAK).flatten(start_dim=1)), LEAK)
+        logits = self.output(hidden).squeeze(1)
+        return logits if self.projection is None else logits + projected(self.projection, hidden, labels)
+
+
+def _convolution(inputs: int, outputs: int, *, stride: int) -> nn.Conv2d:
+    """3x3; a grid of n cells a side becomes one of n / stride, rounded up, as `grid_sizes` has it."""
+    layer = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+    nn.init.kaiming_normal_(layer.weight, a=LEAK)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _is_supported(space: Space) -> bool:
+    if not isinstance(space, ImageSpace):
+        return False
+    return SIDES[0] <= min(space.height, space.width) and max(space.height, space.width) <= SIDES[1]
+
+
+NETWORKS = {
+    "strided": Family(
+        generator=ConvolutionalGenerator,
+        discriminator=StridedDiscriminator,
+        supports=_is_supported,
+        limits=f"images of {SIDES[0]} to {SIDES[1]} pixels a side, square or not",
+    )
+}

@@ -1,0 +1,72 @@
+"""The pair for images on a CPU: which sizes it makes, how it starts, and a blur that no checkerboard passes."""
+
+import math
+
+import pytest
+import torch
+
+from equipoise.networks import find
+from equipoise.networks.convolutional import blurred
+from equipoise.spaces import ImageSpace, PointSpace
+
+FAMILY = find("strided")
+
+
+@pytest.mark.parametrize("size", [(8, 8), (28, 28), (64, 48), (256, 8), (256, 256)])
+def test_images_from_8_to_256_pixels_a_side_are_made_square_or_not(size):
+    space = ImageSpace(1, *size)
+    assert FAMILY.supports(space)
+    generator = FAMILY.generator(space, channels=2, widest=4, patch=2, latents=3)
+    samples = generator(torch.randn(2, 3))
+    assert samples.shape == (2, 1, *size)
+    assert FAMILY.discriminator(space, channels=2, widest=4, patch=2)(samples).shape == (2,)
+
+
+@pytest.mark.parametrize("space", [ImageSpace(1, 7, 28), ImageSpace(3, 257, 64), PointSpace(2)])
+def test_other_sizes_and_other_samples_are_not_supported(space):
+    assert not FAMILY.supports(space)
+
+
+def test_at_first_the_label_changes_no_logit():
+    network = FAMILY.discriminator(ImageSpace(1, 12, 12), classes=3)
+    image = torch.randn(1, 1, 12, 12).repeat(3, 1, 1, 1)
+    logits = network(image, torch.arange(3))
+    assert torch.allclose(logits, logits[:1].expand(3), rtol=1e-5)  # rows of one batch, in another order of sums
+
+
+def test_convolutions_keep_the_mean_square_of_a_signal_at_the_start():
+    """He's variance: each layer keeps E[x^2] of its input in the mean, here within edges and chance."""
+    torch.manual_seed(0)
+    network = FAMILY.discriminator(ImageSpace(4, 64, 64), channels=64, widest=64)
+    grid = torch.randn(8, 16, 32, 32)
+    first = network.entry(grid)
+    # For a zero-mean Gaussian pre-activation, var = 9 * 16 * 2 / ((1 + LEAK^2) * 9 * 16) * E[x^2] = 1.92; the border of
+    # 4 * 31 of 32^2 cells misses up to a third of it.
+    assert first.square().mean().item() == pytest.approx(2 / 1.04, rel=0.15)
+    second = network.halvings[0](torch.nn.functional.leaky_relu(first, 0.2))
+    assert second.square().mean().item() == pytest.approx(first.square().mean().item(), rel=0.3)
+
+
+@pytest.mark.parametrize("frequency", [0.0, math.pi / 2, math.pi])
+def test_the_blur_has_the_gain_of_its_formula_and_none_for_a_checkerboard(frequency):
+    wave = torch.cos(frequency * torch.arange(16.0))
+    image = (wave[:, None] * wave[None, :])[None, None]
+    gain = ((1 + math.cos(frequency)) / 2) ** 2
+    inner = blurred(image)[..., 1:-1, 1:-1]
+    assert torch.allclose(inner, gain * image[..., 1:-1, 1:-1], atol=1e-6)
+
+
+def test_the_blur_leaves_an_even_picture_as_it_is_up_to_the_edge():
+    image = torch.full((1, 3, 5, 7), 0.25)
+    assert torch.equal(blurred(image), image)
+
+
+def test_a_generator_with_a_blur_draws_the_blurred_picture():
+    space = ImageSpace(3, 16, 16)
+    torch.manual_seed(0)
+    plain = FAMILY.generator(space, patch=2, channels=2, widest=4)
+    torch.manual_seed(0)
+    smooth = FAMILY.generator(space, patch=2, channels=2, widest=4, blur=True)
+    assert plain.state_dict().keys() == smooth.state_dict().keys()
+    latents = 0.1 * torch.randn(2, 64)  # small enough to stay within [-1, 1], where the head is the identity
+    assert torch.allclose(smooth(latents), blurred(plain(latents)), atol=1e-6)
