@@ -7,9 +7,11 @@ error, the first of these that holds is the trend:
 1. `diverged`: training left the finite numbers, or the last estimate is far above the best one:
    :math:`e_{last} - \min_k e_k` is above :math:`3 \sqrt{s_{last}^2 + s_{min}^2}` and above `SUDDEN_NATS`, or above
    `RISE_NATS` now and at the evaluation before.
-2. `collapsed`: the last evaluation found that samples repeat themselves more than real ones do, or that they reach
-   fewer than half the regions that real samples reach while most of them are close to real ones; and this is new (some
-   evaluation before did not find it) or stays (the evaluation before found it too).
+2. `collapsed`: the last evaluation found that samples repeat themselves more than real ones do, exactly or nearly, or
+   that they reach fewer than half the regions that real samples reach while most of them are close to real ones and
+   they are crowded, nearer to each other than real ones are beyond chance; and this is new (some evaluation before did
+   not find it) or stays (the evaluation before found it too). Without the crowd, few regions are no collapse: in many
+   dimensions the wide balls of a few outliers hold samples that lie far from each other.
 3. `improving`: :math:`e_{last}` is below the estimate `WINDOW` evaluations earlier (or the first one) by more than 2
    standard errors of the difference.
 4. `plateaued`: otherwise.
@@ -23,6 +25,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
+
+from equipoise.referee.checks.collapse import STRIKING_Z
 
 Trend = Literal["improving", "plateaued", "collapsed", "diverged"]
 
@@ -57,17 +61,25 @@ def trend_of(evaluations: Sequence[Mapping[str, Any]]) -> Trend | None:
 
 
 def shows_collapse(row: Mapping[str, Any]) -> bool:
-    """Whether an evaluation found repeats, or good samples that reach few regions."""
-    for finding in row.get("findings") or ():
-        if finding.get("check") == "collapse" and finding.get("is_problem"):
-            return True
-        numbers = finding.get("numbers") or {}
-        scores = [numbers.get(f"{name}_{of}") for name in ("coverage", "precision") for of in ("share", "floor_share")]
-        if finding.get("check") == "coverage" and all(_finite(score) for score in scores):
-            coverage, coverage_floor, precision, precision_floor = scores
-            if coverage < _HALF * coverage_floor and precision >= _HALF * precision_floor:
-                return True
-    return False
+    """Whether an evaluation found repeats, or good samples that crowd in few regions."""
+    findings = row.get("findings") or ()
+    numbers = [finding.get("numbers") or {} for finding in findings]
+    if any(finding.get("check") == "collapse" and finding.get("is_problem") for finding in findings):
+        return True
+    return any(map(_few_regions, numbers)) and any(map(_is_crowded, numbers))
+
+
+def _few_regions(numbers: Mapping[str, Any]) -> bool:
+    scores = [numbers.get(f"{name}_{of}") for name in ("coverage", "precision") for of in ("share", "floor_share")]
+    if not all(_finite(score) for score in scores):
+        return False
+    coverage, coverage_floor, precision, precision_floor = scores
+    return coverage < _HALF * coverage_floor and precision >= _HALF * precision_floor
+
+
+def _is_crowded(numbers: Mapping[str, Any]) -> bool:
+    score = numbers.get("crowding_z_score")
+    return _finite(score) and score > STRIKING_Z
 
 
 def _rises(row: Mapping[str, Any], best: Mapping[str, Any], nats: float) -> bool:

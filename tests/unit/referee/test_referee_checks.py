@@ -8,7 +8,7 @@ import pytest
 
 from equipoise.metrics.known import gaussian, grid25
 from equipoise.referee import judge
-from equipoise.referee.checks.collapse import near_repeat_share, repeated_share
+from equipoise.referee.checks.collapse import NEAR_QUANTILE, near_repeat_shares, repeated_share
 from equipoise.referee.checks.coverage import neighbourhood_scores
 from equipoise.referee.checks.memorisation import copying_score
 from equipoise.referee.classifiers import available
@@ -55,9 +55,35 @@ def test_repeats_are_collapse_exact_or_nearly():
 
 def test_shares_of_repeats_are_counted():
     assert repeated_share(np.array([1, 1, 2, 3])) == 0.5
-    # By definition 1 % of real samples, up to the steps of a quantile of 1,000.
     same = grid(1000, 0, gaussian(2))
-    assert near_repeat_share(same, same) == pytest.approx(0.01, abs=0.002)
+    real_near, fake_near, crowded = near_repeat_shares(same, same)
+    # By definition 1 % of real samples, up to the steps of a quantile of 1,000.
+    assert real_near == fake_near <= crowded == pytest.approx(NEAR_QUANTILE, abs=0.002)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 8, 64])
+@pytest.mark.parametrize("scale", [0.5, 0.9])
+def test_samples_drawn_together_to_half_the_distances_of_the_data_are_no_repeats(axes, scale):
+    real, fake = (np.random.default_rng(seed).normal(size=(400, axes)) for seed in (0, 1))
+    # The law c d < q / 2 <=> d < q / (2 c), with 1 / (2 c) <= 1: at most the 1 % of the data, here of the same rows.
+    assert near_repeat_shares(real, scale * real)[1] <= NEAR_QUANTILE
+    assert problems("collapse", real, scale * fake) == []
+
+
+def test_half_of_the_samples_on_few_points_are_repeats_also_where_the_other_half_covers_the_data():
+    stream = np.random.default_rng(0)
+    real, fake = (stream.normal(size=(1000, 28)) for _ in range(2))
+    fake[::2] = fake[stream.integers(0, 20, 500)] + 0.02 * stream.normal(size=(500, 28))
+    assert any("near-copy" in statement for statement in problems("collapse", real, fake))
+
+
+def test_rows_of_few_levels_that_repeat_as_often_as_real_ones_by_law_are_no_collapse():
+    # 200 rows of 300 equally likely levels: about half repeat, with a deviation of 3.5 % on either side.
+    said = []
+    for seed in range(20):
+        rows = np.random.default_rng(seed).integers(0, 300, (2, 250, 1)).astype(float)
+        said += problems("collapse", rows[0], rows[1])
+    assert said == []
 
 
 def test_a_copy_of_the_training_rows_is_found_and_fresh_samples_are_not():
