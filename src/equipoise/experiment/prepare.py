@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,6 @@ import yaml
 
 from equipoise.data import DataOptions, PreparedData, load, prepare
 from equipoise.data.tables.overrides import kinds_from
-from equipoise.distributed import process_group
 from equipoise.documents import parse_yaml, read_text
 from equipoise.errors import ConfigError, DataError, Interrupted, RunFolderError
 from equipoise.experiment.build.python_parts import PythonParts
@@ -31,6 +29,7 @@ from equipoise.experiment.config.schema import DataConfig, RunConfig
 from equipoise.experiment.out_of_memory import explaining_memory, explaining_memory_of_data
 from equipoise.experiment.signals import before_the_run, stopping_at_once
 from equipoise.experiment.stored_run import stored_encoder
+from equipoise.experiment.threads import are_open, available_threads, timed_threads
 from equipoise.training import Trainer
 
 PLAY_SHARE = 0.93
@@ -125,6 +124,14 @@ def plan_run(
         )
     if parts.places:
         full = with_findings(full, config, data, parts)
+        config = validated(full, where=where, lines=lines)
+    if are_open(asked, config):
+        if like is not None and like.config.preset == name and like.data is data:
+            threads = like.config.runtime.threads
+        else:
+            with explaining_memory(config, doing="timing threads", is_playing=False), stopping_at_once(before_the_run):
+                threads = timed_threads(config, data, parts=parts)
+        full["runtime"] = {**full["runtime"], "threads": threads}
         config = validated(full, where=where, lines=lines)
     if minutes is not None:
         share = PLAY_SHARE if config.evaluations.count == 0 else PLAY_SHARE * (1 - EVALUATIONS_SHARE)
@@ -297,12 +304,6 @@ def choose_device(wanted: str) -> str:
             "'equipoise doctor' shows what torch sees.",
         )
     return wanted
-
-
-def available_threads() -> int:
-    """CPU cores that this process may use; processes that train together on one machine share them evenly."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // process_group().local_world_size)
 
 
 def seconds_per_step(planned: Planned, *, trusted: bool = True) -> float:

@@ -226,7 +226,10 @@ class RuntimeConfig(Section):
     """Where the run is computed."""
 
     device: Literal["cpu", "cuda", "mps"] = "cpu"
-    threads: PositiveInt = Field(description="CPU threads; bit-identity is promised at the same number.")
+    threads: PositiveInt = Field(
+        description="CPU threads; bit-identity is promised at the same number. The preset of images leaves it open: "
+        "one thread and all are timed before the run, and the faster number is stored."
+    )
     precision: Literal["float32", "bf16"] = "float32"
 
 
