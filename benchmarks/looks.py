@@ -5,8 +5,8 @@
 
 The first trains and then stores a row, the second stores a row of a run that is there. Every row goes to
 `benchmarks/rows/looks.jsonl`; a row holds what was planned (from timings before the first step) and what was measured.
-How often they raise a false alarm and what they find are rows of `benchmarks/referee.py` (`looks.false_alarm`,
-`looks.power`), which calls the same function with the same classifiers.
+How often they raise a false alarm is the row `any_of_50` of `benchmarks/referee.py`, which calls the same function with
+the same classifiers.
 """
 
 from __future__ import annotations

@@ -1,0 +1,110 @@
+"""One trial of a row of the referee's marks: what is stored of it.
+
+Log E and the companion's p-value are stored beside the conclusion, so that other shares of the level can be tried on
+the stored trials.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from referee_classical import p_values
+from referee_data import Case, bound_pairs
+from referee_rows import Row, Settings
+
+from equipoise.metrics.divergence import jsd_by_quadrature
+from equipoise.metrics.known import grid25
+from equipoise.referee import evaluate, judge, plan_evaluations
+from equipoise.referee.classifiers import classifiers_for
+from equipoise.referee.cross_fitting import FOLDS, cross_fitted
+from equipoise.referee.splits import TEST_SHARE, split_indices
+from equipoise.referee.train_and_test import train_and_test
+from equipoise.referee.verdict import Verdict
+
+
+def version() -> int:
+    """Of the referee; 0.2.0 and before had none."""
+    import equipoise.referee.verdict as module
+
+    return int(getattr(module, "REFEREE_VERSION", 1))
+
+
+def attempted(row: Row, settings: Settings, case: Case, trial: int, *, is_classical: bool) -> dict[str, Any]:
+    """The outcome of one trial, or the error that it ended with: every attempt is stored, and an error counts against
+    the mark."""
+    started = time.process_time()
+    try:
+        outcome = _classical(row, settings, case, trial) if is_classical else _ours(row, settings, case, trial)
+    except Exception as error:
+        outcome = {"error": f"{type(error).__name__}: {error}"[:500]}
+    return outcome | {"cpu_seconds": round(time.process_time() - started, 3)}
+
+
+def _ours(row: Row, settings: Settings, case: Case, trial: int) -> dict[str, Any]:
+    stream = np.random.default_rng(settings.seed(row.name, trial))
+    seed = settings.seed(f"{row.name} verdict", trial)
+    if row.measure == "any_of_50":
+        return _evaluations(row, case, stream, seed)
+    real, fake = case(stream, row.real, row.fake)
+    if row.measure == "above":
+        return _bound(row, real, fake, seed)
+    # The checks have no part in the conclusion, and the distance is measured after it: one fold is the quickest.
+    return of_verdict(judge(real, fake, kind=row.kind, seed=seed, checks=(), folds=1))
+
+
+def _classical(row: Row, settings: Settings, case: Case, trial: int) -> dict[str, Any]:
+    stream = np.random.default_rng(settings.seed(row.name, trial))
+    real, fake = case(stream, row.real, row.fake)
+    return p_values(real, fake, np.random.default_rng(settings.seed(f"{row.name} classical", trial)))
+
+
+def of_verdict(verdict: Verdict) -> dict[str, Any]:
+    """What is kept of a verdict."""
+    content = verdict.to_json()
+    companion = content.get("companion") or {}
+    return {
+        "alarm": verdict.exit_code == 10,
+        "conclusion": verdict.conclusion.value,
+        "log_e": round(verdict.log_e_value, 4),
+        "companion_p": companion.get("p_value"),
+        "named": [each.get("family") for each in companion.get("differences", [])[:1]],
+        "bound": round(verdict.jsd_lower_bound_nats, 6),
+        "estimate": None if np.isnan(verdict.jsd_estimate_nats) else round(verdict.jsd_estimate_nats, 6),
+        "classifier": verdict.classifier,
+    }
+
+
+def truth_nats(row: Row) -> float:
+    """True JSD of a row of bounds."""
+    real, fake = bound_pairs()[row.case.removeprefix("bound_")]
+    return jsd_by_quadrature(real.log_density, fake.log_density, low=-12, high=14, cells=1300)
+
+
+def _bound(row: Row, real: np.ndarray, fake: np.ndarray, seed: int) -> dict[str, Any]:
+    """The bound as it is before the decision has its say: a verdict shows it only where that one rejects."""
+    where = split_indices(len(real), len(fake), seed=seed)
+    asked = {"kind": row.kind, "seed": seed, "classifiers": classifiers_for(row.kind)}
+    found = train_and_test(where.taken_from(real, fake), **asked)
+    measured = cross_fitted(real, fake, found, folds=FOLDS, **asked)
+    return {
+        "bound": round(measured.lower_bound_nats(0.95), 6),
+        "estimate": round(measured.estimate.jsd_nats, 6),
+        "folds": measured.folds,
+        "classifier": found.selected.name,
+    }
+
+
+def _evaluations(row: Row, case: Case, stream: np.random.Generator, seed: int) -> dict[str, Any]:
+    """50 evaluations of perfect generators with the same held-out real rows, by the function, classifiers and counts of
+    a run; without the checks, which have no part in the conclusion."""
+    plan = plan_evaluations(50, evaluations=50)  # no reserve: the whole level is spent on these evaluations
+    real, _ = case(stream, row.real, 1)
+    train = grid25().sample(2 * len(real), stream)
+    alarms = []
+    for step in plan.steps:
+        fake = grid25().sample(round(len(real) / TEST_SHARE), stream)
+        verdict = evaluate(plan, step, real=real, fake=fake, real_train=train, kind=row.kind, seed=seed, checks=())
+        alarms.append(verdict.exit_code == 10)
+    return {"alarm": any(alarms), "evaluations": len(alarms), "first": alarms.index(True) + 1 if any(alarms) else None}
