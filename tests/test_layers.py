@@ -22,7 +22,7 @@ LAYERS = (
     ("documents",),
     ("spaces", "runfolder", "distributed"),
     ("plotting",),
-    ("objectives", "penalties", "networks", "augmentation", "data"),
+    ("objectives", "penalties", "networks", "augmentation", "optimizers", "data"),
     ("features",),
     ("metrics",),
     ("game", "referee"),
@@ -34,7 +34,7 @@ LAYERS = (
 HEIGHT = {part: height for height, parts in enumerate(LAYERS) for part in parts}
 # The package itself and `python -m equipoise` stand above everything.
 TOP = ("__init__", "__main__")
-PARTS_OF_A_GAME = {"objectives", "penalties", "networks", "augmentation", "data", "game", "training"}
+PARTS_OF_A_GAME = {"objectives", "penalties", "networks", "augmentation", "optimizers", "data", "game", "training"}
 KNOWS_EVERY_PART = ("experiment/build/", "__init__.py")
 
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib"}

@@ -43,11 +43,13 @@ class Stream:
     SPLIT = "split"
     EPOCH = "rows of an epoch"
     WEIGHTED_ROWS = "weighted rows"
+    STRATIFIED_ROWS = "stratified rows"
     GAMMA_ROWS = "rows that gamma is chosen from"
     THINNED_ROWS = "rows of the {} part that stay"
     # Training
     WEIGHTS = "weights of the {}"
     LATENTS = "latents"
+    COMPONENTS = "components of a mixture prior"
     PENALTIES = "penalties"
     NOISE_ON_REAL = "noise on real samples"
     NOISE_ON_FAKE = "noise on generated samples"

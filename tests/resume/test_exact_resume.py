@@ -94,6 +94,17 @@ GAMES = {
     ),
     "bf16": (points, ("runtime.precision=bf16",)),
     "automatic gamma": (points, ("gamma=auto",)),
+    "shared batches that run evenly, an optimizer with a growing memory": (
+        points,
+        (
+            "training.shared_batch=true",
+            "training.latents=antithetic",
+            "training.real_batches=stratified",
+            "optimizers.generator={name: GrowingAdam, learning_rate: 0.001, options: {shortest: 5}}",
+            "optimizers.discriminator={name: GrowingAdam, learning_rate: 0.01, options: {shortest: 5}}",
+            "optimizers.lr_schedule={shape: geometric, final: 0.003, reached_at: 0.9}",
+        ),
+    ),
     "wgan_gp, which draws points": (
         points,
         ("objective=wasserstein", "penalties=[{name: wgan_gp}]", "training.n_critic=2"),

@@ -45,16 +45,66 @@ def batch_indices(
         return WeightedDraws(weights, seed=seed).indices(
             draw=draw, batch_size=batch_size, rank=rank, processes=processes
         )
-    epoch, offset = divmod(draw * batch_size, rows)
-    if offset + batch_size <= rows:
-        return _permutation(seed, epoch, rows)[offset + rank : offset + batch_size : processes].copy()
-    positions = np.arange(draw * batch_size + rank, (draw + 1) * batch_size, processes)
-    indices = np.empty(len(positions), dtype=np.int64)
-    epochs, offsets = np.divmod(positions, rows)
+    return epoch_entries(seed=seed, purpose=Stream.EPOCH, start=draw * batch_size, count=batch_size, length=rows)[
+        rank::processes
+    ].copy()
+
+
+def epoch_entries(*, seed: int, purpose: str, start: int, count: int, length: int) -> np.ndarray:
+    """Entries `start` to `start + count` of an endless sequence of permutations of `length` numbers, int64.
+
+    Each permutation is drawn from (seed, purpose, its place), so that nothing has to be stored to go on.
+    """
+    epoch, offset = divmod(start, length)
+    if offset + count <= length:
+        return _permutation(seed, purpose, epoch, length)[offset : offset + count]
+    epochs, offsets = np.divmod(np.arange(start, start + count), length)
+    entries = np.empty(count, dtype=np.int64)
     for epoch in np.unique(epochs):
         inside = epochs == epoch
-        indices[inside] = _permutation(seed, int(epoch), rows)[offsets[inside]]
-    return indices
+        entries[inside] = _permutation(seed, purpose, int(epoch), length)[offsets[inside]]
+    return entries
+
+
+class StratifiedDraws:
+    """One row from each of `batch_size` equal stretches of an order of the rows, in a random order.
+
+    Row i is in a batch `batch_size * weights[i] / sum(weights)` times in expectation, exactly: batches that run evenly
+    through the data, whose means vary less than those of rows drawn at random (stratified sampling). A batch larger
+    than the data takes rows several times.
+
+    Args:
+        order: neighbours in it should be alike (`data.kd_order`). Shape `(rows,)`.
+        weights: how often each row is wanted, relative to the others; `None`: all alike.
+        seed: of the run.
+
+    Reference:
+        Cochran 1977, Sampling Techniques, 3rd edition, Chapter 5 (proportional allocation).
+    """
+
+    def __init__(self, order: np.ndarray, *, weights: np.ndarray | None = None, seed: int) -> None:
+        self._order, self._seed = order, seed
+        # In the order, rows of weight 0 left out: equal stretches of weight are equal stretches of this sum.
+        if weights is None:
+            self._cumulative = None
+        else:
+            self._order = order[np.asarray(weights)[order] > 0]
+            self._cumulative = np.cumsum(np.asarray(weights, dtype=np.float64)[self._order] / np.max(weights))
+
+    def indices(self, *, draw: int, batch_size: int) -> np.ndarray:
+        """The rows of one draw, int64 `(batch_size,)`."""
+        stream = numpy_stream(self._seed, Stream.STRATIFIED_ROWS, draw)
+        places = self.places(stream.random(batch_size))
+        return self._order[places][stream.permutation(batch_size)]
+
+    def places(self, uniform: np.ndarray) -> np.ndarray:
+        """Where in the order the draw of each stretch lies, for a uniform number in [0, 1) each, int64 `(batch,)`."""
+        share = (np.arange(len(uniform)) + uniform) / len(uniform)
+        if self._cumulative is None:
+            places = (share * len(self._order)).astype(np.int64)
+        else:
+            places = np.searchsorted(self._cumulative, share * self._cumulative[-1], side="right")
+        return np.minimum(places, len(self._order) - 1)  # rounding of the product may reach the very end
 
 
 class WeightedDraws:
@@ -99,6 +149,6 @@ def balancing_weights(labels: np.ndarray, weights: np.ndarray | None = None) -> 
     return np.divide(within, totals, out=np.zeros(len(labels)), where=totals > 0)
 
 
-@lru_cache(maxsize=2)
-def _permutation(seed: int, epoch: int, rows: int) -> np.ndarray:
-    return numpy_stream(seed, Stream.EPOCH, epoch).permutation(rows)
+@lru_cache(maxsize=4)
+def _permutation(seed: int, purpose: str, epoch: int, length: int) -> np.ndarray:
+    return numpy_stream(seed, purpose, epoch).permutation(length)

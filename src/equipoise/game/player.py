@@ -56,10 +56,15 @@ class Player:
             self.guard.update(self)
         self.optimizer.zero_grad(set_to_none=True)
 
-    def scale_learning_rate(self, factor: float) -> None:
-        """Set each parameter group's learning rate to `factor` times the one it was made with."""
+    def scale_learning_rate(self, decay: float, *, scale: float = 1.0) -> None:
+        """Set each parameter group's learning rate to a multiple of the one it was made with.
+
+        Args:
+            decay: of a schedule; a group whose `floor` is higher stays at that.
+            scale: a factor on the rates of all groups, floors included: a warm-up, or the caution after a rollback.
+        """
         for group, base in zip(self.optimizer.param_groups, self._base_rates, strict=True):
-            rate = base * factor
+            rate = base * (max(decay, group.get("floor", 0.0)) * scale)
             if isinstance(group["lr"], Tensor):  # a compiled or captured optimizer keeps it on the device
                 group["lr"].fill_(rate)
             else:

@@ -88,7 +88,8 @@ def train_step(
         discriminator: the player that maximises the value.
         generator: its opponent.
         objective: the two losses.
-        batches: one for each update, `update_rule.updates_per_step` of them: the discriminator's first.
+        batches: one for each update, `update_rule.updates_per_step` of them: the discriminator's first. A single one,
+            if both players share it.
         penalties: terms added to the discriminator's loss.
         penalty_factor: scales the weight of the penalties that decay; a decaying gamma comes in here.
         update_rule: how both players are updated.
@@ -101,12 +102,16 @@ def train_step(
         Detached tensors; nothing in here waits for the device.
     """
     assert len(batches) == update_rule.updates_per_step, (
-        f"{update_rule.updates_per_step} updates need as many batches, not {len(batches)}"
+        f"this update rule needs {update_rule.updates_per_step} batches, not {len(batches)}"
     )
     batches, generate = augmented(batches, generator, augmentation)
     step = _Step(discriminator, generator, generate, objective, penalties, penalty_factor, update_rule, measure, group)
-    is_alternating = update_rule.name in ALTERNATING_RULES
-    outcome, fake_loss = step.alternating(batches) if is_alternating else step.simultaneous(*batches)
+    if update_rule.shared_batch:
+        outcome, fake_loss = step.shared(batches[0])
+    elif update_rule.name in ALTERNATING_RULES:
+        outcome, fake_loss = step.alternating(batches)
+    else:
+        outcome, fake_loss = step.simultaneous(*batches)
     forward, loss, terms = outcome
     if augmentation is not None and augmentation.observe is not None:
         augmentation.observe(*(side.detach() for side in forward.gathered_logits))
@@ -196,13 +201,29 @@ class _Step:
         self._average()
         return outcome, fake_loss
 
-    def _discriminator_gradients(self, batch: Batch) -> DiscriminatorLoss:
-        outcome = self._discriminator_loss(batch)
+    def shared(self, batch: Batch) -> tuple[DiscriminatorLoss, Scalar]:
+        """One update of both players with the same real and the same generated samples, which are made once."""
+        fake = self.generate(batch.latents, batch.labels)
+        outcome = self._discriminator_gradients(batch, fake=fake)
+        self._measure_norm("discriminator", self.discriminator)
+        if self.update_rule.name == "alternating":
+            self.discriminator.update()
+        fake_loss = self._generator_gradients(batch, fake=fake)
+        self._measure_norm("generator", self.generator)
+        if self.update_rule.name != "alternating":
+            self.discriminator.update()
+        self.generator.update()
+        self._observe(outcome[0])
+        self._average()
+        return outcome, fake_loss
+
+    def _discriminator_gradients(self, batch: Batch, *, fake: Samples | None = None) -> DiscriminatorLoss:
+        outcome = self._discriminator_loss(batch, fake=fake)
         outcome[1].backward(inputs=self.discriminator.parameters)
         return self._reduced_discriminator(outcome)
 
-    def _generator_gradients(self, batch: Batch) -> Scalar:
-        loss = self._generator_loss(batch)
+    def _generator_gradients(self, batch: Batch, *, fake: Samples | None = None) -> Scalar:
+        loss = self._generator_loss(batch, fake=fake)
         loss.backward(inputs=self.generator.parameters)
         return self._reduced_generator(loss)
 
@@ -244,7 +265,9 @@ class _Step:
                 loss = loss + penalty.factor(self.penalty_factor) * mean
         return forward, loss, dict(zip(terms, means, strict=True))
 
-    def _discriminator_loss(self, batch: Batch, *, is_attached: bool = False) -> DiscriminatorLoss:
+    def _discriminator_loss(
+        self, batch: Batch, *, is_attached: bool = False, fake: Samples | None = None
+    ) -> DiscriminatorLoss:
         return discriminator_loss(
             self.discriminator,
             self.generate,
@@ -253,16 +276,18 @@ class _Step:
             penalties=self.penalties,
             penalty_factor=self.penalty_factor,
             is_attached=is_attached,
+            fake=fake,
             group=self.group,
         )
 
-    def _generator_loss(self, batch: Batch, *, is_attached: bool = False) -> Scalar:
+    def _generator_loss(self, batch: Batch, *, is_attached: bool = False, fake: Samples | None = None) -> Scalar:
         return generator_loss(
             self.discriminator,
             self.generate,
             objective=self.objective,
             batch=batch,
             is_attached=is_attached,
+            fake=fake,
             group=self.group,
         )
 
@@ -289,12 +314,13 @@ def discriminator_loss(
     penalties: Sequence[Penalty] = (),
     penalty_factor: float | Tensor = 1.0,
     is_attached: bool = False,
+    fake: Samples | None = None,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> DiscriminatorLoss:
     """-V plus the weighted penalties on one batch, ready for `backward`.
 
     Generated samples are detached from the generator, unless `is_attached`: consensus gradients need the loss as a
-    function of both players' weights.
+    function of both players' weights. `fake` are samples that `generate` has made from this batch already.
 
     Of several processes each gets its own part of a loss that is a mean over samples or pairs: the parts and their
     gradients add up to those of the whole batch, and no logits travel. Where a term depends on the whole batch (see
@@ -307,7 +333,7 @@ def discriminator_loss(
         forward: ForwardPass = AttachedForwardPass(bound, batch.real, fake, randomness=batch.randomness, group=group)
     else:
         with torch.no_grad():
-            fake = generate(batch.latents, batch.labels)
+            fake = generate(batch.latents, batch.labels) if fake is None else fake.detach()
         sides: frozenset[Side] = frozenset().union(*(penalty.differentiates for penalty in penalties))
         forward = ForwardPass(bound, batch.real, fake, differentiate=sides, randomness=batch.randomness, group=group)
     if objective.is_joint:
@@ -329,14 +355,16 @@ def generator_loss(
     objective: Objective,
     batch: Batch,
     is_attached: bool = False,
+    fake: Samples | None = None,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> Scalar:
     """The generator's loss on one batch, ready for `backward` into the generator's parameters only.
 
-    With `is_attached` it is a function of the discriminator's weights on both sides, too. Of several processes each
-    gets its part, as in `discriminator_loss`.
+    With `is_attached` it is a function of the discriminator's weights on both sides, too. `fake` are samples that
+    `generate` has made from this batch already. Of several processes each gets its part, as in `discriminator_loss`.
     """
-    fake_logits = discriminator(generate(batch.latents, batch.labels), batch.labels)
+    made = generate(batch.latents, batch.labels) if fake is None else fake
+    fake_logits = discriminator(made, batch.labels)
     if objective.generator_uses_real:
         with torch.set_grad_enabled(is_attached):
             real_logits = discriminator(batch.real, batch.labels)

@@ -45,12 +45,16 @@ class UpdateRule:
         n_critic: updates of the discriminator per step.
         generator_updates: updates of the generator per step.
         consensus_weight: kappa, the weight of the consensus gradient; read by the two consensus rules only.
+        shared_batch: whether the generator's update is made with the batch of the discriminator's: the same real
+            samples, and the same generated ones, which are made once. For `alternating` and `simultaneous`, with one
+            update of each player: the other rules make their samples again at other weights, or from two batches.
     """
 
     name: UpdateRuleName = "alternating"
     n_critic: int = 1
     generator_updates: int = 1
     consensus_weight: float = 1.0
+    shared_batch: bool = False
 
     def __post_init__(self) -> None:
         if self.name not in UPDATE_RULES:
@@ -62,7 +66,7 @@ class UpdateRule:
                 "Expected at least 1 update of each player.",
                 "Set n_critic and generator_updates to 1 or more.",
             )
-        if self.name not in ALTERNATING_RULES and self.updates_per_step != 2:
+        if self.name not in ALTERNATING_RULES and self.n_critic + self.generator_updates != 2:
             raise ConfigError(
                 "training",
                 f"{self.name} updates with {self.n_critic} discriminator and {self.generator_updates} generator "
@@ -77,15 +81,25 @@ class UpdateRule:
                 "Expected a finite number of 0 or more.",
                 "A negative weight would increase the disagreement.",
             )
+        if self.shared_batch and (self.name not in SHARING_RULES or self.n_critic + self.generator_updates != 2):
+            raise ConfigError(
+                "training.shared_batch",
+                f"{self.name} updates with {self.n_critic} discriminator and {self.generator_updates} generator "
+                "updates in a step cannot share a batch.",
+                f"Expected one update of each player, and one of the rules {', '.join(sorted(SHARING_RULES))}.",
+                "Set training.shared_batch to false, or 'update_rule: alternating' with n_critic and "
+                "generator_updates 1.",
+            )
 
     @property
     def updates_per_step(self) -> int:
-        """Batches that one step needs: one for each update."""
-        return self.n_critic + self.generator_updates
+        """Batches that one step needs: one for each update, or one for both players."""
+        return 1 if self.shared_batch else self.n_critic + self.generator_updates
 
 
 UPDATE_RULES: tuple[str, ...] = get_args(UpdateRuleName)
 ALTERNATING_RULES = frozenset({"alternating", "alternating_consensus"})
+SHARING_RULES = frozenset({"alternating", "simultaneous"})
 
 PREVIOUS_UPDATE = "previous_update."
 """Prefix of the entries that optimistic updates keep in `Player.memory`, before the parameter's name."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.data.sampler import WeightedDraws, batch_indices
+from equipoise.data.sampler import StratifiedDraws, WeightedDraws, batch_indices, epoch_entries
 from equipoise.data.training_rows import TrainingRows
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.game.step import Batch
@@ -29,6 +29,12 @@ class BatchSource:
         to_float: turns a stored batch into what the networks see.
         weights: chance of each row, up to a factor; `None` visits every row once per epoch.
         needs_randomness: whether a penalty draws points; each batch then carries a stream of its own.
+        antithetic: whether samples i and i + batch/2 of a batch have the latents eps and -eps: each has the law that it
+            has without, and whatever is odd in the latents cancels from every mean over the batch.
+        components: of a generator with a mixture prior, which reads them off the last latent; each then comes equally
+            often, in a random order that goes through all of them before one comes again. `None`: there are none.
+        order: of the rows, along which a batch takes one row from each of as many equal stretches; see
+            `data.kd_order`. `None` takes them in a random order.
         group: the processes that train together; each is given its shard of a batch.
     """
 
@@ -44,6 +50,9 @@ class BatchSource:
         to_float: Callable[[Tensor], Tensor] | None = None,
         weights: np.ndarray | None = None,
         needs_randomness: bool = False,
+        antithetic: bool = False,
+        components: int | None = None,
+        order: np.ndarray | None = None,
         group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         self.real = real
@@ -54,6 +63,8 @@ class BatchSource:
         self.seed = seed
         self.to_float = to_float
         self.weighted = None if weights is None else WeightedDraws(weights, seed=seed)
+        self.antithetic, self.components = antithetic, components
+        self._stratified = None if order is None else StratifiedDraws(order, weights=weights, seed=seed)
         self._importance = None if weights is None else importance_weights(weights)
         self.needs_randomness = needs_randomness
         self.group = group
@@ -72,25 +83,40 @@ class BatchSource:
         if device.type != "cpu":
             rows = rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
         real = self.real[rows] if read is None else read
-        latents = group.shard_rows(
-            torch.randn(
-                self.batch_size,
-                self.latent_dimensions,
-                generator=torch_stream(self.seed, Stream.LATENTS, draw, device=device),
-                device=device,
-            )
-        )
         return Batch(
             real=real if self.to_float is None else self.to_float(real),
-            latents=latents,
+            latents=group.shard_rows(self.latents(draw)),
             labels=None if self.labels is None else self.labels[rows],
             randomness=torch_stream(self.seed, Stream.PENALTIES, draw, device=device)
             if self.needs_randomness
             else None,
         )
 
+    def latents(self, draw: int) -> Tensor:
+        """The latents of the whole batch with global number `draw`, float32 `(batch, latent_dimensions)`.
+
+        Each column is standard normal. With components, the last one is the normal quantile of (k + u) / K, for the
+        component k of K and a uniform u that stays off the borders by a twentieth, which float32 tells apart.
+        """
+        device = self.real.device
+        stream = torch_stream(self.seed, Stream.LATENTS, draw, device=device)
+        fresh = -(-self.batch_size // 2) if self.antithetic else self.batch_size
+        drawn = torch.randn(fresh, self.latent_dimensions, generator=stream, device=device)
+        latents = torch.cat([drawn, -drawn])[: self.batch_size] if self.antithetic else drawn
+        if self.components is not None:
+            first = epoch_entries(
+                seed=self.seed, purpose=Stream.COMPONENTS, start=draw * fresh, count=fresh, length=self.components
+            )
+            component = torch.from_numpy(first).to(device)
+            within = 0.05 + 0.9 * torch.rand(fresh, generator=stream, device=device, dtype=torch.float64)
+            last = torch.special.ndtri((component + within) / self.components).float()
+            latents[:, -1] = torch.cat([last, last])[: self.batch_size] if self.antithetic else last
+        return latents
+
     def rows(self, draw: int) -> np.ndarray:
         """Which training rows make the batch with global number `draw`, int64 `(batch,)`."""
+        if self._stratified is not None:
+            return self._stratified.indices(draw=draw, batch_size=self.batch_size)
         if self.weighted is not None:
             return self.weighted.indices(draw=draw, batch_size=self.batch_size)
         return batch_indices(seed=self.seed, draw=draw, batch_size=self.batch_size, rows=len(self.real))

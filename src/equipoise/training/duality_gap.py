@@ -184,7 +184,7 @@ def _copied(player: Player) -> Player:
 
 def _update(player: Player, loss: Tensor, rate: float) -> None:
     """One optimizer step of a copy, in this process alone."""
-    player.scale_learning_rate(rate)
+    player.scale_learning_rate(1.0, scale=rate)
     gradients = torch.autograd.grad(loss, player.parameters, allow_unused=True)
     for parameter, gradient in zip(player.parameters, gradients, strict=True):
         parameter.grad = gradient

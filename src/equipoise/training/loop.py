@@ -178,10 +178,11 @@ class Trainer:
 
     def train_step(self, *, measure: bool = False) -> StepReport:
         """Take one step, at the learning rates and penalty weights that are due."""
-        rate = self.learning_rate.at(self.step, self.plan.scheduled_steps) * self.lr_backoff
+        decay = self.learning_rate.decay_at(self.step, self.plan.scheduled_steps)
+        scale = self.learning_rate.warmup_at(self.step) * self.lr_backoff
         self.guard.begin(self.step + 1)
-        self.discriminator.scale_learning_rate(rate)
-        self.generator.scale_learning_rate(rate)
+        for player in self.players.values():
+            player.scale_learning_rate(decay, scale=scale)
         report = self.stepper.step(
             self.batches.at(self.step),
             penalty_factor=self.gamma.at(self.step, self.plan.scheduled_steps),
@@ -268,7 +269,8 @@ class Trainer:
             row["histogram"] = logit_histogram(real, fake, as_probability=self.objective.logit_meaning == "log_odds")
         if self.plan.is_monitored(self.step):
             # The batches of the next step: what the discriminator is asked about has not trained it yet.
-            batch, other = self.batches.at(self.step, joined=True)[:2]
+            first = self.step * self.update_rule.updates_per_step
+            batch, other = self.batches.batch(first), self.batches.batch(first + 1)
             row["saturation"] = measure_saturation(
                 self.discriminator,
                 self.generator,

@@ -320,7 +320,7 @@ def failing(space):
             "holds parameters that are not the network's",
         ),
         ({"optimizers": {"generator": torch.optim.LBFGS}}, "the factory made a LBFGS"),
-        ({"optimizers": {"name": "Adan"}}, "torch.optim has no 'Adan'. Did you mean 'Adam'"),
+        ({"optimizers": {"name": "Adan"}}, "no optimizer is called 'Adan'. Did you mean 'Adam'"),
         ({"callbacks": "print"}, "callbacks: 'print' of type str"),
         ({"callbacks": [3]}, r"callbacks: '\[3\]' of type list"),
     ],

@@ -29,3 +29,23 @@ def test_warm_up_rises_linearly_from_the_first_step():
 def test_a_geometric_schedule_to_zero_is_refused():
     with pytest.raises(ValueError, match="above 0"):
         Schedule("geometric", final=0.0)
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine", "geometric"])
+def test_a_final_factor_that_is_reached_early_stays(shape):
+    schedule = Schedule(shape, final=0.01, reached_at=0.9)
+    # Steps are counted from 0: of 101 the last is number 100, and 90 % of the way is number 90.
+    assert schedule.at(90, 101) == pytest.approx(0.01) == schedule.at(100, 101)
+    assert schedule.at(45, 101) == pytest.approx(Schedule(shape, final=0.01).at(50, 101))
+    assert schedule.at(89, 101) > 0.01
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.5, float("nan")])
+def test_an_end_outside_of_the_run_is_refused(share):
+    with pytest.raises(ValueError, match="share of the steps"):
+        Schedule("linear", final=0.1, reached_at=share)
+
+
+def test_decay_and_warm_up_multiply():
+    schedule = Schedule("geometric", final=0.01, warmup_steps=10)
+    assert schedule.at(4, 101) == schedule.decay_at(4, 101) * schedule.warmup_at(4) == pytest.approx(0.01**0.04 * 0.5)

@@ -174,3 +174,68 @@ def test_labels_reach_both_players_and_a_joined_batch_repeats_them():
     )
     assert (6, [0, 1, 2, 0, 1, 2]) in seen  # real and fake samples together for R1 + R2
     assert all(len(labels) == rows for rows, labels in seen)
+
+
+@pytest.mark.parametrize("rule", ["simultaneous", "alternating"])
+def test_a_shared_batch_makes_the_step_that_two_equal_batches_make(rule):
+    def after(shares):
+        discriminator, generator = players(0.7, -0.4, 0.1)
+        rule_used = UpdateRule(rule, shared_batch=shares)
+        batches = [batch()] * rule_used.updates_per_step
+        report = train_step(
+            discriminator,
+            generator,
+            objective=find("relativistic")(),
+            batches=batches,
+            penalties=[r1(0.3), r2(0.3)],
+            update_rule=rule_used,
+        )
+        return positions(discriminator, generator), float(report.generator_loss), float(report.discriminator_loss)
+
+    assert after(True) == after(False)
+
+
+def test_with_a_shared_batch_samples_are_made_once():
+    class Counting(Point):
+        calls = 0
+
+        def forward(self, latents):
+            Counting.calls += 1
+            return super().forward(latents)
+
+    generator, discriminator = Counting(0.7), Slope(-0.4)
+    train_step(
+        Player(discriminator, torch.optim.SGD(discriminator.parameters(), lr=0.1)),
+        Player(generator, torch.optim.SGD(generator.parameters(), lr=0.1)),
+        objective=find("relativistic")(),
+        batches=[batch()],
+        update_rule=UpdateRule(shared_batch=True),
+    )
+    assert Counting.calls == 1
+
+
+@pytest.mark.parametrize("rule", ["extragradient", "optimistic", "consensus", "alternating_consensus"])
+def test_rules_that_make_their_samples_again_share_no_batch(rule):
+    with pytest.raises(ConfigError, match="cannot share a batch"):
+        UpdateRule(rule, shared_batch=True)
+
+
+def test_two_updates_of_a_player_share_no_batch():
+    with pytest.raises(ConfigError, match="cannot share a batch"):
+        UpdateRule(n_critic=2, shared_batch=True)
+
+
+def test_a_group_with_a_floor_keeps_its_rate_when_the_schedule_goes_below():
+    first, second = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
+    network = nn.Module()
+    network.first, network.second = first, second
+    groups = [{"params": [first], "lr": 0.1}, {"params": [second], "lr": 0.2, "floor": 0.3}]
+    player = Player(network, torch.optim.SGD(groups, lr=1.0))
+    rates = {}
+    for decay, scale in ((1.0, 1.0), (0.5, 1.0), (0.01, 1.0), (0.01, 0.5)):
+        player.scale_learning_rate(decay, scale=scale)
+        rates[decay, scale] = [group["lr"] for group in player.optimizer.param_groups]
+    assert rates[1.0, 1.0] == pytest.approx([0.1, 0.2])
+    assert rates[0.5, 1.0] == pytest.approx([0.05, 0.1])
+    assert rates[0.01, 1.0] == pytest.approx([0.001, 0.06])
+    assert rates[0.01, 0.5] == pytest.approx([0.0005, 0.03])  # a warm-up and a rollback lower the floor, too

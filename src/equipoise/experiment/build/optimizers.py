@@ -1,16 +1,19 @@
-"""The optimizers of a configuration."""
+"""The optimizers of a configuration, and the learning rates of each group of parameters."""
 
 from __future__ import annotations
 
 import inspect
+import itertools
+from typing import Any
 
 import torch
 from torch import nn
 
+import equipoise.optimizers as own
 from equipoise.errors import ConfigError, nearest
 from equipoise.experiment.build.named import check_options
 from equipoise.experiment.build.python_parts import OptimizerFactory, PythonParts
-from equipoise.experiment.config.schema import OptimizerConfig, OptimizersConfig
+from equipoise.experiment.config.schema import OptimizerConfig, OptimizersConfig, ParameterGroupConfig
 from equipoise.training.clipping import clip_gradients
 
 UNUSABLE_OPTIMIZERS = ("Optimizer", "LBFGS", "SparseAdam")
@@ -27,6 +30,13 @@ def build_optimizer(
     """
     settings: OptimizerConfig = getattr(section, role)
     factory = parts.optimizers.get(role)
+    if factory is not None and settings.groups:
+        raise ConfigError(
+            f"optimizers.{role}.groups",
+            f"the {role}'s optimizer is made by a function.",
+            "Expected groups beside an optimizer that the configuration names.",
+            "Let the function make groups of its own, or leave groups out.",
+        )
     optimizer = _named(settings, network, f"optimizers.{role}") if factory is None else _made(factory, network, role)
     if settings.clip_norm is not None:
         clip_gradients(optimizer, settings.clip_norm)
@@ -59,11 +69,12 @@ def _named(section: OptimizerConfig, network: nn.Module, where: str) -> torch.op
         for name, kind in vars(torch.optim).items()
         if inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer) and name not in UNUSABLE_OPTIMIZERS
     }
+    kinds |= {name: own.find(name) for name in own.available()}
     kind = kinds.get(section.name)
     if kind is None:
         raise ConfigError(
             f"{where}.name",
-            f"torch.optim has no '{section.name}'.{nearest(section.name, kinds)}",
+            f"no optimizer is called '{section.name}'.{nearest(section.name, kinds)}",
             f"Available: {', '.join(sorted(kinds))}.",
             "Write one of these.",
         )
@@ -75,12 +86,43 @@ def _named(section: OptimizerConfig, network: nn.Module, where: str) -> torch.op
     check_options(kind, {"lr": section.learning_rate, **options}, f"{where}.options", given=("params",))
     if "fused" in inspect.signature(kind).parameters:
         options.setdefault("fused", True)  # one pass over the weights in place of a dozen
+    groups = parameter_groups(section, network, where=f"{where}.groups")
     try:
-        return kind(network.parameters(), lr=section.learning_rate, **options)
+        return kind(groups, lr=section.learning_rate, **options)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(
             f"{where}.options",
             f"torch refuses them: {error}",
-            f"Expected options of torch.optim.{section.name}.",
+            f"Expected options of {section.name}.",
             "Correct the option.",
         ) from error
+
+
+def parameter_groups(section: OptimizerConfig, network: nn.Module, *, where: str) -> list[Any]:
+    """The network's parameters, in groups with a learning rate and a floor each where the configuration names groups.
+
+    A network names its groups by a method `parameter_groups() -> Mapping[str, Sequence[nn.Parameter]]`. Parameters stay
+    in the order that the network gives them, so that what an optimizer remembers keeps its place.
+
+    Raises:
+        ConfigError: the network has no group of that name.
+    """
+    if not section.groups:
+        return list(network.parameters())
+    named = network.parameter_groups() if hasattr(network, "parameter_groups") else {}
+    for name in section.groups:
+        if name not in named:
+            raise ConfigError(
+                f"{where}.{name}",
+                f"the network has no group of parameters called '{name}'.{nearest(name, named)}",
+                f"Available: {', '.join(named) or 'none'}.",
+                "Correct the name, or leave the group out.",
+            )
+    owner = {id(parameter): name for name, parameters in named.items() for parameter in parameters}
+    runs = itertools.groupby(network.parameters(), key=lambda parameter: owner.get(id(parameter), ""))
+    groups = []
+    for name, parameters in runs:
+        own_rate = section.groups.get(name, ParameterGroupConfig())
+        rate = section.learning_rate * own_rate.factor
+        groups.append({"params": list(parameters), "lr": rate, "floor": own_rate.floor})
+    return groups

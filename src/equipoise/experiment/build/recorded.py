@@ -37,6 +37,9 @@ def with_python_parts(
         role: {**section, "name": PYTHON, "options": {}} if role in parts.optimizers else section
         for role, section in content["optimizers"].items()
     }
+    for role in {*parts.networks, *parts.optimizers} & optimizers.keys():
+        # Whose parameters have other groups, or whose optimizer has rates of its own making.
+        optimizers[role] = {key: value for key, value in optimizers[role].items() if key != "groups"}
     found = {**content, "networks": networks, "optimizers": optimizers, "python": parts.places}
     if parts.objective is not None:
         found["objective"] = {"name": parts.objective.name, "options": {}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import nn
 
 import equipoise.penalties as penalties
 from equipoise.data import PreparedData
+from equipoise.data.kd_order import kd_order
 from equipoise.data.sampler import balancing_weights
 from equipoise.distributed import ProcessGroup, process_group
 from equipoise.errors import ConfigError
@@ -25,6 +27,8 @@ from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
 from equipoise.training import BatchSource, Plan, Trainer
 
+MOST_NUMBERS_TO_ORDER = 2**28
+"""Numbers of all training rows together that may be ordered in memory: a gibibyte in float32."""
 AUTOCAST = {"float32": None, "bf16": torch.bfloat16}
 
 
@@ -84,6 +88,9 @@ def build_trainer(
         to_float=data.encoder.to_float,
         weights=draw_weights(config, data),
         needs_randomness=any(penalty.draws for penalty in terms),
+        antithetic=config.training.latents == "antithetic",
+        components=getattr(generator, "components", None),
+        order=stratifying_order(config, data),
         group=group,
     )
     autocast = AUTOCAST[config.runtime.precision]
@@ -120,6 +127,27 @@ def draw_weights(config: RunConfig, data: PreparedData) -> np.ndarray | None:
     labels = data.train_labels()
     assert labels is not None, "a plan with balanced classes has labels"
     return balancing_weights(labels.numpy(), weights)
+
+
+def stratifying_order(config: RunConfig, data: PreparedData) -> np.ndarray | None:
+    """The order along which batches take their rows, if they are to run evenly through the data.
+
+    Raises:
+        ConfigError: the rows would not fit into memory.
+    """
+    if config.training.real_batches == "shuffled":
+        return None
+    rows = data.encoded_train()
+    numbers = math.prod(rows.shape)
+    if numbers > MOST_NUMBERS_TO_ORDER:
+        raise ConfigError(
+            "training.real_batches",
+            f"'stratified' orders all training rows in memory, and there are {numbers:,} numbers.",
+            f"Expected at most {MOST_NUMBERS_TO_ORDER:,}.",
+            "Set training.real_batches to shuffled.",
+        )
+    encoded = rows[:] if isinstance(rows, torch.Tensor) else rows[slice(None)]
+    return kd_order(data.encoder.to_float(encoded).cpu().numpy(), stretches=config.training.batch_size)
 
 
 def plan_of(config: RunConfig, *, evaluation_steps: frozenset[int] = frozenset(), total: int | None = None) -> Plan:

@@ -74,9 +74,14 @@ def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
     """`base` with the entries of `change` put in, section by section.
 
     Lists are replaced whole. Where a part's `name` or the networks' `family` changes, the options of the old one
-    go: those of one factory mean nothing to another.
+    go: those of one factory mean nothing to another; neither do learning rates for groups of its parameters.
     """
     result = dict(base)
+    if _family(change, _family(base)) != _family(base) and isinstance(base.get("optimizers"), Mapping):
+        result["optimizers"] = {
+            key: {**part, "groups": {}} if isinstance(part, Mapping) and "groups" in part else part
+            for key, part in base["optimizers"].items()
+        }
     if "family" in change and change["family"] != base.get("family"):
         result.update(generator={}, discriminator={})
     if "name" in change and "options" in base and change["name"] != base.get("name"):
@@ -88,6 +93,11 @@ def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
         else:
             result[key] = value
     return result
+
+
+def _family(content: Mapping[str, Any], default: Any = None) -> Any:
+    networks = content.get("networks")
+    return networks.get("family", default) if isinstance(networks, Mapping) else default
 
 
 def _number(text: str) -> Any:

@@ -109,11 +109,27 @@ class TrainingConfig(Section):
     consensus_weight: PositiveFloat = Field(1.0, description="Weight of the consensus term, for the two such rules.")
     batch_size: PositiveInt = Field(description="Samples of each side in one update.")
     steps: PositiveInt = Field(description="Steps in the whole run.")
+    shared_batch: bool = Field(
+        False,
+        description="Whether the generator's update uses the batch of the discriminator's, whose samples are then made "
+        "once; for alternating and simultaneous updates, one of each player.",
+    )
+    latents: Literal["independent", "antithetic"] = Field(
+        "independent",
+        description="Whether a batch's latents are drawn one by one, or half of them and then the same with a minus.",
+    )
+    real_batches: Literal["shuffled", "stratified"] = Field(
+        "shuffled",
+        description="Whether a batch's rows come in random order, every row once an epoch, or one from each of as many "
+        "equal stretches of a k-d order of the rows: batches that run evenly through the data.",
+    )
 
     @property
     def rule(self) -> UpdateRule:
         """The update rule that these settings describe."""
-        return UpdateRule(self.update_rule, self.n_critic, self.generator_updates, self.consensus_weight)
+        return UpdateRule(
+            self.update_rule, self.n_critic, self.generator_updates, self.consensus_weight, self.shared_batch
+        )
 
     @model_validator(mode="after")
     def _rule_exists(self) -> TrainingConfig:
@@ -121,13 +137,26 @@ class TrainingConfig(Section):
         return self
 
 
+class ParameterGroupConfig(Section):
+    """What differs for one group of a network's parameters."""
+
+    factor: PositiveFloat = Field(1.0, description="On the player's learning rate.")
+    floor: float = Field(0.0, ge=0, le=1, description="Below which the learning-rate schedule does not take it.")
+
+
 class OptimizerConfig(Section):
-    """One player's optimizer: a class of torch.optim and its arguments."""
+    """One player's optimizer: a class of torch.optim, or GrowingAdam, and its arguments."""
 
     name: str = "Adam"
     learning_rate: PositiveFloat
     options: dict[str, Any] = Field(default_factory=lambda: {"betas": [0.0, 0.99]})
     clip_norm: PositiveFloat | None = Field(None, description="Longest gradient a step is made with; null: any.")
+    groups: dict[str, ParameterGroupConfig] = Field(
+        default_factory=dict,
+        description="Rates of their own for groups of parameters that the network names (mixture_prior: means, scales, "
+        "weights, body): each a mapping with `factor`, on the learning rate, and `floor`, below which the schedule "
+        "does not take its factor.",
+    )
 
 
 class OptimizersConfig(Section):
@@ -135,7 +164,11 @@ class OptimizersConfig(Section):
 
     generator: OptimizerConfig
     discriminator: OptimizerConfig
-    lr_schedule: Schedule = Schedule()
+    lr_schedule: Schedule = Field(
+        Schedule(),
+        description="`shape` (constant, linear, cosine, geometric), `final` factor, `warmup_steps`, and `reached_at`: "
+        "the share of the planned steps after which the final factor is reached.",
+    )
 
 
 class EmaConfig(Section):
@@ -245,8 +278,8 @@ class RunConfig(Section):
     penalties: tuple[Part, ...] = ()
     gamma: Schedule = Field(
         Schedule(),
-        description="Factor on the weight of r1 and r2 over the run. 'gamma: auto' asks for weights and decay from the "
-        "spread of the training data; the numbers that it finds are stored.",
+        description="Factor on the weight of r1 and r2 over the run, as lr_schedule. 'gamma: auto' asks for weights "
+        "and decay from the spread of the training data; the numbers that it finds are stored.",
     )
     augmentation: dict[str, dict[str, Any] | None] = Field(
         default_factory=lambda: {"instance_noise": None},
