@@ -153,10 +153,10 @@ def easy_goal(monkeypatch, *, from_step):
 
     real = evaluations.one_evaluation
 
-    def told(trainer, material):
+    def told(trainer, material, **arguments):
         from dataclasses import replace
 
-        verdict, gap = real(trainer, material)
+        verdict, gap = real(trainer, material, **arguments)
         conclusion = "not_distinguished" if trainer.step >= from_step else "distinguished"
         return replace(verdict, conclusion=type(verdict.conclusion)(conclusion)), gap
 

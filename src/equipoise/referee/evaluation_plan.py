@@ -1,10 +1,11 @@
 r"""Interim evaluations without false alarms: how the error of a whole run is spent on its planned evaluations.
 
 Each evaluation has a null of its own, "the generator of this step has the distribution of the data", and its own level
-:math:`\alpha_k` with :math:`\sum_k \alpha_k = \alpha`. By Bonferroni's inequality the chance that any of them calls a
-perfect generator distinguished is at most alpha, however they depend on each other, so the same held-out rows may serve
-them all. What it needs: the steps are planned before the first evaluation, and what one finds never reaches the
-training (it may end a run, and may choose which checkpoint is kept).
+:math:`\alpha_k` with :math:`\sum_k \alpha_k = \alpha`. It is the weight of its e-value in the sum that decides
+(`evaluation_evidence`): the chance that any of them calls a perfect generator distinguished is at most alpha, however
+they depend on each other, so the same held-out rows may serve them all. What it needs: the steps are planned before the
+first evaluation, and what one finds never reaches the training (it may end a run, and may choose which checkpoint is
+kept).
 
 A run may be made longer after its evaluations have been seen. Those past the planned end therefore stand on a grid that
 is fixed from the start (the spacing of the planned ones, on and on) and share a part of the level that was set aside:
@@ -12,17 +13,18 @@ the j-th of them gets :math:`\alpha_{reserve} / (j (j + 1))`, and these sum to t
 evaluation of the grid ever takes place may depend on anything.
 
 References: Lan and DeMets 1983, "Discrete sequential boundaries for clinical trials", Biometrika 70(3) (alpha
-spending); Kim and DeMets 1987, Biometrika 74(1) (the power family of spending functions). Where they use the joint
-distribution of the evaluations to win some level back, we use Bonferroni: the nulls differ from one to the next, and no
-joint distribution is known.
+spending); Kim and DeMets 1987, Biometrika 74(1) (the power family of spending functions). They use the joint
+distribution of the evaluations to win some level back; here the nulls differ from one to the next, no joint
+distribution is known, and level comes back from what earlier evaluations did not need.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Literal
 
 from equipoise.data.domain import domain_of
@@ -32,10 +34,11 @@ from equipoise.randomness import Stream, derived_seed
 from equipoise.referee.base import Classifier
 from equipoise.referee.classifiers import available, classifiers_for
 from equipoise.referee.detectable_effect import Sensitivity
+from equipoise.referee.evaluation_evidence import log_e_needed
 from equipoise.referee.sensitivity import sensitivity_of
 from equipoise.referee.splits import split_indices
 from equipoise.referee.two_sample_test import judge
-from equipoise.referee.verdict import Verdict
+from equipoise.referee.verdict import Conclusion, Verdict
 from equipoise.spaces import SpaceKind
 
 ClassifierSet = Literal["quick", "all"]
@@ -64,8 +67,8 @@ class EvaluationPlan:
     reserve: float = 0.0
     planned: int = 0
 
-    def confidence_at(self, step: int) -> float:
-        """What to hand to `judge` at a planned step.
+    def level_at(self, step: int) -> float:
+        """The level of a planned step.
 
         Raises:
             ConfigError: none was planned there; an unplanned evaluation would break the error control.
@@ -73,7 +76,15 @@ class EvaluationPlan:
         if step not in self.steps:
             planned = ", ".join(f"{each:,}" for each in self.steps[:6]) + (", ..." if len(self.steps) > 6 else "")
             raise ConfigError("interim evaluations", f"none is planned at step {step:,}.", f"Planned: {planned}.")
-        return 1 - self.levels[self.steps.index(step)]
+        return self.levels[self.steps.index(step)]
+
+    def confidence_at(self, step: int) -> float:
+        """What to hand to `judge` at a planned step: 1 - its level.
+
+        Raises:
+            ConfigError: as `level_at`.
+        """
+        return 1 - self.level_at(step)
 
     def next_after(self, step: int) -> int | None:
         """The first planned step later than `step`."""
@@ -166,8 +177,13 @@ def evaluate(
     margin: float | None = None,
     sensitivity: Sensitivity | None = None,
     checks: Sequence[str] = EVALUATION_CHECKS,
+    earlier: Mapping[int, float] = MappingProxyType({}),
 ) -> Verdict:
-    """The verdict of a planned evaluation, at the level that was planned for it.
+    """The verdict of a planned evaluation: decided by the evidence of this and the earlier ones together, bounded at
+    the level that was planned for it.
+
+    All bounds of a run then hold together with its confidence. Where an evaluation is distinguished only because
+    earlier ones left level to spend, its bound may be 0.
 
     Args:
         plan: of the run.
@@ -181,11 +197,12 @@ def evaluate(
         margin: as in `judge`.
         sensitivity: measured before, by `quick_sensitivity`; the theoretical one when left out.
         checks: names of the checks to run.
+        earlier: log e-value by step of the evaluations before it that are under error control.
 
     Raises:
         ConfigError: no evaluation is planned at this step.
     """
-    return judge(
+    verdict = judge(
         real,
         fake,
         kind=kind,
@@ -197,6 +214,9 @@ def evaluate(
         checks=checks,
         sensitivity="theoretical" if sensitivity is None else sensitivity,
     )
+    if verdict.log_e_value < log_e_needed(plan, step, earlier):
+        return verdict
+    return replace(verdict, conclusion=Conclusion.DISTINGUISHED)
 
 
 def quick_sensitivity(

@@ -20,6 +20,9 @@ CHECK_TITLES = {
     "classes": "Classes",
 }
 """Checks whose numbers are shown, with the question each answers."""
+DESCRIPTIVE = (
+    "those after step {:,}: training was changed because of what an evaluation found, so that no confidence holds"
+)
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,11 @@ def evaluation_facts(run: RunRecord) -> list[tuple[str, str]]:
         number_at(run.status, "look_time", key) for key in ("share", "look_seconds", "play_seconds")
     )
     spent = f"{percent(share, 1)}: {duration(seconds)} beside {duration(played)} of training"
+    since = next((number_at(row, "descriptive_since") for row in rows if row.get("is_descriptive") is True), None)
     found = [
         ("made", number(len(rows), 12) + (f" of {number(planned, 12)} planned" if planned else "")),
         ("confidence of all of them together", percent(number_at(run.evaluations, "plan", "confidence"))),
+        ("descriptive", "–" if since is None else DESCRIPTIVE.format(int(since))),
         ("real rows scored by each", number(number_at(rows[-1], "counts", "real_test") if rows else None, 12)),
         ("trend", str(run.status.get("trend") or "–")),
         ("ended because", str(run.status.get("ended_because") or "–")),

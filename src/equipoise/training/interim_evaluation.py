@@ -2,21 +2,26 @@
 
 An evaluation reads the game and never changes it: samples come from the averaged generator, the referee trains
 discriminators of its own, and the copies that measure the duality gap are thrown away. All its randomness comes from
-(seed, step), so that a run that was stopped and resumed evaluates the same.
+(seed, step), and what earlier evaluations leave it of the run's level from the stored ones, so that a run that was
+stopped and resumed evaluates the same. After training was changed because of one, the later ones describe only.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from equipoise.data.dataset import Dataset
+from equipoise.entries import finite
 from equipoise.randomness import Stream, derived_seed
 from equipoise.referee import EvaluationPlan, Sensitivity, Verdict, evaluate
+from equipoise.referee.base import Finding
+from equipoise.referee.evaluation_evidence import log_e_needed
 from equipoise.referee.evaluation_plan import EVALUATION_CHECKS, ClassifierSet
 from equipoise.runfolder import RunFolder
 from equipoise.training.best_checkpoint import best_evaluation, keep_if_best
@@ -24,6 +29,7 @@ from equipoise.training.duality_gap import duality_gap
 from equipoise.training.events import EvaluationDue, Event, RolledBack, Stop
 from equipoise.training.progress import Progress
 from equipoise.training.state import TrainingState
+from equipoise.training.steering import steered_since
 from equipoise.training.trend import Trend, trend_of
 from equipoise.training.until import Goal, goal_sentence, is_reached
 
@@ -125,8 +131,12 @@ class InterimEvaluations:
 
     def _evaluate(self, state: TrainingState) -> Stop | None:
         started = time.perf_counter()
-        verdict, gap = one_evaluation(state, self.material)
-        row = {"step": state.step, "part": "selection", **verdict.to_json(), "duality_gap": gap}
+        since = steered_since(state.rollbacks)
+        earlier = evidence_of(self.rows) if since is None else {}
+        verdict, gap = one_evaluation(state, self.material, earlier=earlier)
+        row = {"step": state.step, "part": "selection", **described(verdict, since).to_json(), "duality_gap": gap}
+        row |= {"is_descriptive": since is not None, "descriptive_since": since}
+        row["log_e_needed"] = None if since is not None else log_e_needed(self.material.plan, state.step, earlier)
         self.rows.append(row)
         self.trend = row["trend"] = trend_of(self.rows)
         if self.material.keep_best:
@@ -162,8 +172,16 @@ class InterimEvaluations:
         return {} if best is None else {"best": {key: best[key] for key in ("step", "jsd_estimate_nats")}}
 
 
-def one_evaluation(state: TrainingState, material: EvaluationData) -> tuple[Verdict, dict[str, Any] | None]:
-    """The verdict on the averaged generator as it is now, and the gains of both players' copies."""
+def one_evaluation(
+    state: TrainingState, material: EvaluationData, *, earlier: Mapping[int, float] = MappingProxyType({})
+) -> tuple[Verdict, dict[str, Any] | None]:
+    """The verdict on the averaged generator as it is now, and the gains of both players' copies.
+
+    Args:
+        state: of training.
+        material: what the evaluation is made of.
+        earlier: log e-value by step of the evaluations before it that are under error control.
+    """
     step, seed = state.step, material.seed
     fake = material.draw(state, material.fake_count, derived_seed(seed, Stream.EVALUATION, step))
     verdict = evaluate(
@@ -178,6 +196,7 @@ def one_evaluation(state: TrainingState, material: EvaluationData) -> tuple[Verd
         margin=material.margin,
         sensitivity=material.sensitivity,
         checks=EVALUATION_CHECKS,
+        earlier=earlier,
     )
     if material.gap_rows is None or material.duality_gap_steps < 1:
         return verdict, None
@@ -197,6 +216,24 @@ def selection_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [by_step[step] for step in sorted(by_step)]
 
 
+def evidence_of(rows: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+    """Log e-value by step of the evaluations under error control, read from their stored rows."""
+    found = {row["step"]: finite(row.get("log_e_value")) for row in rows if not row.get("is_descriptive")}
+    return {step: log_e for step, log_e in found.items() if log_e is not None}
+
+
+def described(verdict: Verdict, since: int | None) -> Verdict:
+    """The verdict, with a word on what it is worth where training was steered by evaluations from step `since` on."""
+    if since is None:
+        return verdict
+    statement = (
+        f"This evaluation is descriptive: after step {since:,} training was changed because of what an evaluation "
+        "found, so that the generator is no longer independent of the rows it is scored on. Its confidence does not "
+        "hold; the final part alone confirms."
+    )
+    return replace(verdict, findings=(Finding("inputs", statement, True, {"since_step": since}), *verdict.findings))
+
+
 def summary(row: dict[str, Any]) -> dict[str, Any]:
     """What `status.json` says of a verdict."""
     injected = [nats for nats in (row.get("sensitivity_nats") or {}).values() if nats is not None]
@@ -204,6 +241,7 @@ def summary(row: dict[str, Any]) -> dict[str, Any]:
         "conclusion": row["conclusion"],
         "part": row["part"],
         "step": row["step"],
+        "is_descriptive": bool(row.get("is_descriptive")),
         "confidence": row["confidence"],
         "jsd_lower_bound_nats": row["jsd_lower_bound_nats"],
         "jsd_estimate_nats": row["jsd_estimate_nats"],
@@ -215,8 +253,9 @@ def summary(row: dict[str, Any]) -> dict[str, Any]:
 def brief(row: dict[str, Any]) -> str:
     """'distinguished, at least 0.210 nats' or 'not distinguished (sees from 0.004 nats)'."""
     said = summary(row)
-    words = str(said["conclusion"]).replace("_", " ")
+    words = str(said["conclusion"]).replace("_", " ") + (" (descriptive)" if said["is_descriptive"] else "")
     if said["conclusion"] == "distinguished":
-        return f"{words}, at least {said['jsd_lower_bound_nats']:.3f} nats"
+        bound = said["jsd_lower_bound_nats"]
+        return f"{words}, at least {bound:.3f} nats" if bound > 0 else f"{words}, size not established"
     sees = said["resolution_planted_nats"] or said["sensitivity_theoretical_nats"]
     return words if sees is None else f"{words} (sees from {sees:.2g} nats)"
