@@ -5,7 +5,6 @@ from test_evaluations_resume import EVALUATIONS, cut_off, evaluations_of, starte
 
 from equipoise.experiment.resume import resume
 from equipoise.referee import EvaluationPlan
-from equipoise.referee.evaluation_evidence import log_e_needed
 from equipoise.reports.evidence import evaluation_facts
 from equipoise.reports.reading import read_run
 from equipoise.runfolder import RunFolder
@@ -78,5 +77,5 @@ def test_what_an_evaluation_needs_is_read_from_the_stored_ones_also_of_a_run_mad
     plan = EvaluationPlan.from_json(run.read_json(run.evaluations)["plan"]).extended_to(40)
     for place, row in enumerate(rows):
         earlier = {each["step"]: each["log_e_value"] for each in rows[:place]}
-        assert row["log_e_needed"] == log_e_needed(plan, row["step"], earlier)
+        assert row["log_e_needed"] == plan.log_e_needed(row["step"], earlier)
         assert (row["conclusion"] == "distinguished") == (row["log_e_value"] >= row["log_e_needed"])

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from equipoise.referee.bound import log_e_value
-from equipoise.referee.evaluation_evidence import log_e_needed
 from equipoise.referee.evaluation_plan import EvaluationPlan, plan_evaluations
 
 LEVEL, WEIGHTS = 0.2, (0.2, 0.3, 0.5)
@@ -46,7 +45,7 @@ def distinguished(log_e):
     return [
         step
         for step in log_e
-        if log_e[step] >= log_e_needed(PLAN, step, {other: log_e[other] for other in log_e if other < step})
+        if log_e[step] >= PLAN.log_e_needed(step, {other: log_e[other] for other in log_e if other < step})
     ]
 
 
@@ -89,22 +88,22 @@ def test_an_evaluation_needs_what_the_level_that_is_left_asks_for():
     weights = [level / alpha for level in plan.levels]
     assert sum(weights) == pytest.approx(0.8)
     last = plan.steps[-1]
-    assert log_e_needed(plan, last, {}) == pytest.approx(-math.log(alpha * weights[-1]))
+    assert plan.log_e_needed(last, {}) == pytest.approx(-math.log(alpha * weights[-1]))
     far = dict.fromkeys(plan.steps[:-1], 5000.0)
-    assert log_e_needed(plan, last, far) == pytest.approx(math.log((1 + 0.2 / weights[-1]) / alpha))
+    assert plan.log_e_needed(last, far) == pytest.approx(math.log((1 + 0.2 / weights[-1]) / alpha))
     # An e-value of 2 has used 2 alpha of its level: so much of its weight comes back, and no more.
     partly = {plan.steps[0]: math.log(2)}
-    assert log_e_needed(plan, last, partly) == pytest.approx(
+    assert plan.log_e_needed(last, partly) == pytest.approx(
         math.log((1 - 2 * alpha * weights[0]) / (alpha * weights[-1]))
     )
     # Evaluations to come, and those of other steps, count for nothing.
-    assert log_e_needed(plan, plan.steps[3], {last: 5000.0, 7: 5000.0}) == log_e_needed(plan, plan.steps[3], {})
+    assert plan.log_e_needed(plan.steps[3], {last: 5000.0, 7: 5000.0}) == plan.log_e_needed(plan.steps[3], {})
 
 
 def test_evaluations_past_the_planned_end_keep_the_weights_set_aside_and_never_need_less_than_the_level():
     plan = plan_evaluations(100, evaluations=4, reserve=0.2).extended_to(1_000_000)
     far = dict.fromkeys(plan.steps, 5000.0)
-    needed = [log_e_needed(plan, step, far) for step in (*plan.steps[:8], *plan.steps[-3:])]
+    needed = [plan.log_e_needed(step, far) for step in (*plan.steps[:8], *plan.steps[-3:])]
     assert min(needed) >= -math.log(0.05)
     # Of the reserve r, r / (j (j + 1)) is for the j-th, and r / j is left when it comes: it needs (j + 1) / alpha.
     assert needed[4:8] == pytest.approx([math.log((j + 1) / 0.05) for j in (1, 2, 3, 4)], rel=1e-6)

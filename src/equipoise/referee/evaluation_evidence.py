@@ -46,14 +46,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from equipoise.referee.evaluation_plan import EvaluationPlan
 
 
-def log_e_needed(plan: EvaluationPlan, step: int, earlier: Mapping[int, float]) -> float:
-    r"""The least log e-value at which the evaluation of a planned step says "distinguished",
+def log_e_needed(step: int, earlier: Mapping[int, float], *, levels: Mapping[int, float], level: float) -> float:
+    r"""The least log e-value at which the evaluation of a step says "distinguished",
 
     .. math::
         \log \frac{1 - \sum_{i < k} w_i \min(1, \alpha E_i)}{\alpha\, w_k} .
@@ -62,24 +58,21 @@ def log_e_needed(plan: EvaluationPlan, step: int, earlier: Mapping[int, float]) 
     evaluation has taken place.
 
     Args:
-        plan: of the run.
-        step: of the evaluation.
+        step: of the evaluation; a planned one.
         earlier: log e-value by step of evaluations before it, in any order; those of steps that were not planned, and
             of later ones, are passed over.
+        levels: planned level by step, in the order of steps: alpha w_k.
+        level: alpha, of the whole run; the planned ones sum to at most this.
 
     Numerics:
         Each term is exp of min(0, log alpha + log E): no e-value is too large. Terms are added in the order of the
         steps, so that a run that was stopped and resumed needs the same to the last bit.
-
-    Raises:
-        ConfigError: no evaluation is planned at `step`.
     """
-    alpha = 1 - plan.confidence
+    log_level = math.log(level)
     spent = sum(
-        level / alpha * math.exp(min(0.0, math.log(alpha) + earlier[planned]))
-        for planned, level in zip(plan.steps, plan.levels, strict=True)
+        its_level / level * math.exp(min(0.0, log_level + earlier[planned]))
+        for planned, its_level in levels.items()
         if planned < step and planned in earlier
     )
-    # The weights of a plan sum to 1 but for rounding: alone, the last evaluation needs 1 / alpha and never less.
-    needed = math.log1p(-spent) - math.log(plan.level_at(step)) if spent < 1 else 0.0
-    return max(needed, -math.log(alpha))
+    # The weights of a plan sum to 1 but for rounding: whatever is spent, an evaluation never needs less than 1 / alpha.
+    return max(math.log1p(-spent) - math.log(levels[step]) if spent < 1 else 0.0, -log_level)

@@ -86,6 +86,20 @@ class EvaluationPlan:
         """
         return 1 - self.level_at(step)
 
+    def log_e_needed(self, step: int, earlier: Mapping[int, float]) -> float:
+        """The log e-value at which the evaluation of a planned step says "distinguished", given those before it.
+
+        Args:
+            step: a planned one.
+            earlier: log e-value by step of the evaluations before it that are under error control.
+
+        Raises:
+            ConfigError: as `level_at`.
+        """
+        self.level_at(step)
+        levels = dict(zip(self.steps, self.levels, strict=True))
+        return log_e_needed(step, earlier, levels=levels, level=1 - self.confidence)
+
     def next_after(self, step: int) -> int | None:
         """The first planned step later than `step`."""
         return next((planned for planned in self.steps if planned > step), None)
@@ -214,7 +228,7 @@ def evaluate(
         checks=checks,
         sensitivity="theoretical" if sensitivity is None else sensitivity,
     )
-    if verdict.log_e_value < log_e_needed(plan, step, earlier):
+    if verdict.log_e_value < plan.log_e_needed(step, earlier):
         return verdict
     return replace(verdict, conclusion=Conclusion.DISTINGUISHED)
 

@@ -21,7 +21,6 @@ from equipoise.entries import finite
 from equipoise.randomness import Stream, derived_seed
 from equipoise.referee import EvaluationPlan, Sensitivity, Verdict, evaluate
 from equipoise.referee.base import Finding
-from equipoise.referee.evaluation_evidence import log_e_needed
 from equipoise.referee.evaluation_plan import EVALUATION_CHECKS, ClassifierSet
 from equipoise.runfolder import RunFolder
 from equipoise.training.best_checkpoint import best_evaluation, keep_if_best
@@ -136,7 +135,7 @@ class InterimEvaluations:
         verdict, gap = one_evaluation(state, self.material, earlier=earlier)
         row = {"step": state.step, "part": "selection", **described(verdict, since).to_json(), "duality_gap": gap}
         row |= {"is_descriptive": since is not None, "descriptive_since": since}
-        row["log_e_needed"] = None if since is not None else log_e_needed(self.material.plan, state.step, earlier)
+        row["log_e_needed"] = None if since is not None else self.material.plan.log_e_needed(state.step, earlier)
         self.rows.append(row)
         self.trend = row["trend"] = trend_of(self.rows)
         if self.material.keep_best:
