@@ -7,14 +7,17 @@ trial, so that their trials share rows and their outcomes are a little more alik
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from equipoise.metrics.divergence import jsd_by_quadrature
 from equipoise.metrics.known import Mixture, gaussian, grid25
 
+DATA = Path(__file__).parent / "data"
 Sides = tuple[Any, Any]
 Case = Callable[[np.random.Generator, int, int], Sides]
 """`case(stream, real_count, fake_count)`."""
@@ -59,7 +62,7 @@ class Pools:
 def cases(pools: Pools) -> dict[str, Case]:
     """Every case by name."""
     grid, normal = grid25(), gaussian(5)
-    shifted = gaussian(5, mean=0.15)
+    shifted, plane = gaussian(5, mean=0.15), gaussian(2)
     return {
         # Differences of points: the four of the marks, and none.
         "shift": _mixtures(normal, shifted),
@@ -70,10 +73,18 @@ def cases(pools: Pools) -> dict[str, Case]:
         "normal64": _mixtures(gaussian(64), gaussian(64)),
         "few_levels": _few_levels,
         "grid25_narrow": _mixtures(grid, grid.widened(0.6)),
+        # Those of the marks of 0.2.0.
+        "far_shift": _mixtures(plane, gaussian(2, mean=shift_of(0.03))),
+        "near_shift": _mixtures(plane, gaussian(2, mean=shift_of(0.003))),
+        "middle_shift": _mixtures(plane, gaussian(2, mean=shift_of(0.02))),
+        "wider": _mixtures(grid, grid.widened(1.1)),
+        "grid25_generator": _stored_generator("grid25_generator"),
+        "grid25_generator_middle": _stored_generator("grid25_generator_middle"),
         # Tables.
         "adult": _rows(pools, None),
         "adult_dependence": _rows(pools, _broken_dependence),
         "adult_marginals": _rows(pools, _marginals),
+        "adult_category": _without_rare_level(pools),
         "adult_three_columns": _three_columns(pools),
         "lattice_tens": _lattice(_tens),
         "lattice_cents": _lattice(_cents),
@@ -86,6 +97,7 @@ def cases(pools: Pools) -> dict[str, Case]:
         "digits_class": _digits(pools, "class"),
         "digits_noise": _digits(pools, "noise"),
         "digits_blur": _digits(pools, "blur"),
+        "digits_copied": _copied(pools),
     } | {f"bound_{name}": _mixtures(real, fake) for name, (real, fake) in bound_pairs().items()}
 
 
@@ -103,6 +115,19 @@ def bound_pairs() -> dict[str, tuple[Mixture, Mixture]]:
     }
 
 
+@cache
+def shift_of(jsd_nats: float) -> float:
+    """Shift of a unit Gaussian with this JSD, by bisection on the quadrature."""
+    from scipy.optimize import brentq
+
+    def excess(shift: float) -> float:
+        moved = gaussian(1, mean=shift)
+        sides = gaussian(1).log_density, moved.log_density
+        return jsd_by_quadrature(*sides, low=-9, high=10, cells=2000, dimensions=1) - jsd_nats
+
+    return float(brentq(excess, 0.0, 4.0, xtol=1e-6))
+
+
 def _mixtures(real: Mixture, fake: Mixture) -> Case:
     return lambda stream, reals, fakes: (real.sample(reals, stream), fake.sample(fakes, stream))
 
@@ -112,6 +137,19 @@ def _correlation(stream: np.random.Generator, reals: int, fakes: int) -> Sides:
     real, fake = stream.standard_normal((reals, 5)), stream.standard_normal((fakes, 5))
     fake[:, 1] = 0.15 * fake[:, 0] + np.sqrt(1 - 0.15**2) * fake[:, 1]
     return real, fake
+
+
+def _stored_generator(name: str) -> Case:
+    """A generator of the 25-grid in `benchmarks/data`, whose true JSD `benchmarks/true_jsd.py` measures."""
+
+    def draw(stream: np.random.Generator, reals: int, fakes: int) -> Sides:
+        import equipoise
+
+        gan = equipoise.load(DATA / name)
+        fake = np.asarray(gan.sample(fakes, seed=int(stream.integers(2**31))), dtype=np.float64)
+        return grid25().sample(reals, stream), fake
+
+    return draw
 
 
 def _few_levels(stream: np.random.Generator, reals: int, fakes: int) -> Sides:
@@ -158,6 +196,24 @@ def _broken_dependence(fake: pd.DataFrame, stream: np.random.Generator) -> pd.Da
     column = fake[name].to_numpy(copy=True)
     column[rows] = column[stream.permutation(rows)]
     return fake.assign(**{name: column})
+
+
+def _without_rare_level(pools: Pools) -> Case:
+    """A level of about 2 % of the rows is absent."""
+
+    def draw(stream: np.random.Generator, reals: int, fakes: int) -> Sides:
+        pool = pools.table()
+        levels = [
+            (abs(share - 0.02), name, level)
+            for name in pool.select_dtypes(exclude="number")
+            for level, share in pool[name].value_counts(normalize=True).items()
+        ]
+        _, name, level = min(levels, key=lambda entry: entry[0])
+        order = stream.permutation(len(pool))
+        rest = pool.iloc[order[reals:]]
+        return pool.iloc[order[:reals]].reset_index(drop=True), rest[rest[name] != level][:fakes].reset_index(drop=True)
+
+    return draw
 
 
 def _marginals(fake: pd.DataFrame, stream: np.random.Generator) -> pd.DataFrame:
@@ -238,5 +294,17 @@ def _digits(pools: Pools, defect: str | None) -> Case:
         elif defect == "blur":
             fake = ((fake.astype(np.uint16) + np.roll(fake, 1, axis=3)) // 2).astype(np.uint8)
         return real, fake
+
+    return draw
+
+
+def _copied(pools: Pools) -> Case:
+    """`((training part, held-out part), copies of the training part)`."""
+
+    def draw(stream: np.random.Generator, reals: int, fakes: int) -> Sides:
+        images, _ = pools.images()
+        order = stream.permutation(len(images))
+        train, held_out = images[order[:fakes]], images[order[fakes : fakes + reals]]
+        return (train, held_out), train[stream.permutation(fakes)]
 
     return draw

@@ -17,7 +17,7 @@ from equipoise.randomness import derived_seed
 from equipoise.spaces import SpaceKind
 
 FOLDER = Path(__file__).parent / "referee_settings"
-SETS = ("differences", "tables", "images", "alarms", "evaluations", "bound", "cost")
+SETS = ("differences", "tables", "images", "alarms", "evaluations", "bound", "tightness", "earlier", "cost")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class Row:
         kind: of the data.
         real: samples on the real side.
         fake: samples on the generated side.
-        measure: `alarm` (the verdict is "distinguished"), `any_of_50`, `above` (the bound, the truth) or `cpu_ratio`.
+        measure: `alarm` (the verdict is "distinguished"), `any_of_50` or `first_of_50` (an evaluation's is), `above`
+            (the bound, the truth), `tightness` (bound over truth), `named` (the columns that stopped depending on each
+            other), `memorised` (copies were found) or `cpu_ratio`.
         mark: as ">= 0.9"; `None` where only the comparison with classical tests has one.
         planned: trials.
     """

@@ -38,6 +38,8 @@ def summarised(
             rows = [cost_row(row, by_row.get(row.name, [])) for row in settings.rows.values()]
         elif name == "bound":
             rows = [bound_row(settings.rows, by_row, truth_of)]
+        elif name == "tightness":
+            rows = [tightness_row(row, by_row.get(row.name, []), truth_of(row)) for row in settings.rows.values()]
         else:
             rows = [rate_row(row, by_row.get(row.name, [])) for row in settings.rows.values()]
         if name == "differences":
@@ -54,7 +56,7 @@ def counts(row: Row, line: Line) -> float:
     """1 where this trial counts as an alarm (or the bound lies above); an error counts against the mark."""
     if "error" in line:
         return float(row.wants_few)
-    return float(line["alarm"])
+    return float(line[{"named": "named_pair", "memorised": "memorised"}.get(row.measure, "alarm")])
 
 
 def rate_row(row: Row, lines: Sequence[Line]) -> dict[str, Any]:
@@ -192,6 +194,29 @@ def bound_row(
     planned = sum(row.planned for row in rows.values())
     task = ", ".join(sorted(rows))
     return {"claim": "bound above the truth", "task": task, **share(np.array(values), planned, "<= 0.05")}
+
+
+def tightness_row(row: Row, lines: Sequence[Line], truth: float) -> dict[str, Any]:
+    """Mean of bound over truth, with the normal 95 % interval of a mean."""
+    values = np.array([0.0 if "error" in line else line["bound"] / truth for line in lines])
+    count = len(values)
+    value = float(values.mean()) if count else None
+    error = 1.96 * float(values.std(ddof=1)) / math.sqrt(count) if count > 1 else None
+    return {
+        "claim": row.name,
+        "task": f"{row.case}, {row.real:,} real and {row.fake:,} generated",
+        "repeats": count,
+        "planned": row.planned,
+        "value": value,
+        "low": None if error is None else value - error,
+        "high": None if error is None else value + error,
+        "percentile_5": float(np.percentile(values, 5)) if count else None,
+        "percentile_95": float(np.percentile(values, 95)) if count else None,
+        "truth_nats": truth,
+        "unit": "bound / true JSD",
+        "mark": row.mark,
+        "is_met": is_met(value, row.mark) if count >= row.planned else None,
+    }
 
 
 def cost_row(row: Row, lines: Sequence[Line]) -> dict[str, Any]:
