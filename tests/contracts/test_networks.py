@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from equipoise.networks import available, find
+from equipoise.shapes import samples_and_weights
 from equipoise.spaces import Block, ImageSpace, PointSpace, TableSpace
 
 ROWS = TableSpace(
@@ -76,7 +77,9 @@ def test_classes_change_the_samples_and_every_class_can_be_learned(case):
     samples = generator(latents, torch.arange(3))
     if case[1].kind != "table":  # a row's hard choices may agree by chance
         assert not torch.allclose(samples[0], samples[1])
-    discriminator(samples, torch.arange(3)).sum().backward()
+    made, weights = samples_and_weights(getattr(generator, "weighted_samples", generator)(latents, torch.arange(3)))
+    logits = discriminator(made, torch.arange(3))
+    (logits if weights is None else weights * (logits + 1)).sum().backward()
     assert all(parameter.grad is not None for parameter in generator.parameters())
 
 

@@ -169,3 +169,44 @@ def test_label_smoothing_changes_the_discriminators_target_only(name):
     chance_level = smooth.best_logits(torch.zeros(4, dtype=torch.float64))
     assert float(smooth.value(chance_level, chance_level)) == pytest.approx(smooth.equilibrium_value, abs=1e-12)
     assert smooth.logit_meaning == "other"
+
+
+def losses_and_derivatives(objective, real, fake, weights):
+    """Both losses, with their derivatives in both sides' logits."""
+    found = []
+    for loss in (objective.discriminator_loss, objective.generator_loss):
+        of = lambda *sides, loss=loss: loss(*sides, weights) if weights is not None else loss(*sides)  # noqa: E731
+        found += [of(real, fake), *derivatives(of, real, fake)]
+    return found
+
+
+def test_importance_weights_of_one_are_no_weights_bit_for_bit(objective):
+    real, fake = logits(1).float(), logits(2).float()
+    weighted = losses_and_derivatives(objective, real, fake, torch.ones(32))
+    for found, expected in zip(weighted, losses_and_derivatives(objective, real, fake, None), strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_integer_importance_weights_equal_repeated_samples(objective):
+    real, fake = logits(1, count=6), logits(2, count=6)
+    counts = torch.tensor([0, 3, 1, 0, 2, 0])  # their mean is 1
+    # In a pair the real sample comes as often as the generated one; elsewhere real samples stay as they are.
+    partners = real.repeat_interleave(counts) if objective.form == "pairing" else real
+    repeated = fake.repeat_interleave(counts)
+    for loss in (objective.discriminator_loss, objective.generator_loss):
+        assert float(loss(real, fake, counts.double())) == pytest.approx(float(loss(partners, repeated)), rel=1e-12)
+    # V as a measurement is a mean over all pairs, and takes weights up to a factor.
+    found = objectives.value_function(objective, real, fake, fake_weights=5.0 * counts)
+    assert found.value == pytest.approx(objectives.value_function(objective, real, repeated).value, rel=1e-12)
+
+
+def test_the_loss_of_the_generator_tells_importance_weights_their_price(objective):
+    """Its derivative by finite differences: a generator that sets the weights descends it."""
+    real, fake = logits(3, count=5), logits(4, count=5)
+    weights = torch.tensor([0.5, 2.0, 1.0, 0.2, 1.3], dtype=torch.float64, requires_grad=True)
+    (derivative,) = torch.autograd.grad(objective.generator_loss(real, fake, weights), weights)
+    step = 1e-6
+    for index in range(5):
+        moved = [weights.detach() + sign * step * torch.eye(5, dtype=torch.float64)[index] for sign in (1, -1)]
+        up, down = (float(objective.generator_loss(real, fake, each)) for each in moved)
+        assert float(derivative[index]) == pytest.approx((up - down) / (2 * step), rel=1e-6, abs=1e-9)

@@ -183,3 +183,50 @@ def test_an_option_out_of_range_is_refused_by_name(name, option):
 def test_an_unknown_name_is_answered_with_the_nearest_one():
     with pytest.raises(ConfigError, match=r"no penalty is called 'wgangp'\. Did you mean 'wgan_gp'"):
         penalties.find("wgangp")
+
+
+def mean_with(penalty: Penalty, weights: torch.Tensor | None, *, repeats: torch.Tensor | None = None) -> torch.Tensor:
+    """A penalty's mean with importance weights, or on generated samples that are repeated; the same draws each time."""
+    fake = samples(6, (3,), 2)
+    forward = ForwardPass(
+        network_for((3,)),
+        samples(6, (3,), 1),
+        fake if repeats is None else fake.repeat_interleave(repeats, dim=0),
+        differentiate=penalty.differentiates,
+        randomness=torch.Generator().manual_seed(7),
+        fake_weights=weights,
+    )
+    return penalty.per_sample(forward).mean().detach()
+
+
+def test_it_heeds_importance_weights_and_those_of_one_are_no_weights_bit_for_bit(penalty):
+    assert penalty.heeds_fake_weights
+    assert torch.equal(mean_with(penalty, torch.ones(6, dtype=torch.float64)), mean_with(penalty, None))
+
+
+def test_importance_weights_equal_repeated_generated_samples(penalty):
+    counts = torch.tensor([0, 3, 1, 0, 2, 0])  # their mean is 1
+    weighted = mean_with(penalty, counts.double())
+    if not penalty.draws:
+        assert float(weighted) == pytest.approx(float(mean_with(penalty, None, repeats=counts)), rel=1e-12)
+        return
+    # A repeated sample would get draws of its own. With the same draws the penalty is linear in the weights:
+    # what each generated sample adds to the penalty without any, times its weight.
+    nothing = mean_with(penalty, torch.zeros(6, dtype=torch.float64))
+    each = [mean_with(penalty, row) - nothing for row in torch.eye(6, dtype=torch.float64)]
+    expected = nothing + sum(int(count) * part for count, part in zip(counts, each, strict=True))
+    assert float(weighted) == pytest.approx(float(expected), rel=1e-12)
+    assert float(sum(each) + nothing) == pytest.approx(float(mean_with(penalty, None)), rel=1e-12)
+
+
+def test_what_it_remembers_heeds_importance_weights(penalty):
+    if penalty.observe is None:
+        pytest.skip("it remembers nothing")
+    counts = torch.tensor([0, 3, 1, 0, 2, 0])
+    states = []
+    for weights, repeats in ((counts.double(), torch.ones(6, dtype=torch.int64)), (None, counts)):
+        remembering = penalties.find(penalty.name)()
+        fake = samples(6, (3,), 2).repeat_interleave(repeats, dim=0)
+        remembering.observe(ForwardPass(network_for((3,)), samples(6, (3,), 1), fake, fake_weights=weights))
+        states.append(remembering.state)
+    torch.testing.assert_close(states[0], states[1])

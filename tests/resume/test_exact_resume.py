@@ -55,6 +55,10 @@ GAMES = {
     "optimistic updates, which remember an update": (points, ("training.update_rule=optimistic",)),
     "lecam, which remembers mean logits": (points, ("objective=hinge", "penalties=[{name: lecam}, {name: r1}]")),
     "points": (points, ()),
+    "a mixture prior": (
+        points,
+        ("networks.family=mixture_prior", "networks.generator={components: 5, width: 8, covariance: full}"),
+    ),
     "table": (table, ()),
     "images, convolutional": (
         images,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.randomness import Stream, torch_stream
-from equipoise.shapes import Labels, Latents, Logits, Samples
+from equipoise.shapes import Generated, Labels, Latents, Logits, Samples, WeightedSamples
 
 Side = Literal["real", "generated"]
 Transform = Callable[[Samples, torch.Generator | None], Samples]
@@ -38,7 +38,8 @@ class Augmentation:
         state: what an adaptive augmentation remembers from step to step, by name: a few small tensors, empty for most.
             A checkpoint stores them and copies them back in place.
         observe: called once after each step with the real and the fake logits of its last discriminator update, those
-            of the whole batch in every process, to bring `state` up to date; `None` when there is no state.
+            of the whole batch in every process, to bring `state` up to date; `None` when there is no state. Generated
+            samples count as they were drawn, without importance weights.
     """
 
     name: str
@@ -94,6 +95,13 @@ class StepAugmentation:
             lambda batch: self._apply(batch, self._strength, self._streams[side]), samples
         )
 
-    def generator(self, generator: Callable[..., Samples]) -> Callable[[Latents, Labels | None], Samples]:
-        """The generator with its samples augmented."""
-        return lambda latents, labels=None: self(generator(latents, labels), "generated")
+    def generator(self, generator: Callable[..., Generated]) -> Callable[[Latents, Labels | None], Generated]:
+        """The generator with its samples augmented; their importance weights stay."""
+
+        def augmented(latents: Latents, labels: Labels | None = None) -> Generated:
+            made = generator(latents, labels)
+            if isinstance(made, WeightedSamples):
+                return made._replace(samples=self(made.samples, "generated"))
+            return self(made, "generated")
+
+        return augmented

@@ -15,7 +15,7 @@ from torch.func import functional_call, grad_and_value
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty, Side
 from equipoise.penalties.functional import FunctionalForwardPass
-from equipoise.shapes import Logits, Samples, Scalar
+from equipoise.shapes import Generated, Logits, PerSample, Samples, Scalar, samples_and_weights
 
 Weights = Mapping[str, Tensor]
 Gradients = dict[str, Tensor]
@@ -23,8 +23,10 @@ Gradients = dict[str, Tensor]
 
 def discriminator_gradients(
     network: nn.Module, objective: Objective, penalties: Sequence[Penalty] = ()
-) -> Callable[[Weights, Samples, Samples, float | Tensor], tuple[Gradients, Scalar]]:
+) -> Callable[..., tuple[Gradients, Scalar]]:
     """A function of (weights, real, fake, penalty factor) that gives -V plus penalties and its gradient in the weights.
+
+    Importance weights of the generated samples may follow as a fifth argument.
 
     Args:
         network: the discriminator, called as `network(samples)`; only its structure is used.
@@ -36,12 +38,14 @@ def discriminator_gradients(
     """
     sides: frozenset[Side] = frozenset().union(*(penalty.differentiates for penalty in penalties))
 
-    def loss(weights: Weights, real: Samples, fake: Samples, factor: float | Tensor) -> Scalar:
+    def loss(
+        weights: Weights, real: Samples, fake: Samples, factor: float | Tensor, fake_weights: PerSample | None = None
+    ) -> Scalar:
         def discriminator(samples: Samples) -> Logits:
             return functional_call(network, dict(weights), (samples,))
 
-        forward = FunctionalForwardPass(discriminator, real, fake, differentiate=sides)
-        total = objective.discriminator_loss(forward.real_logits, forward.fake_logits)
+        forward = FunctionalForwardPass(discriminator, real, fake, differentiate=sides, fake_weights=fake_weights)
+        total = objective.discriminator_loss(forward.real_logits, forward.fake_logits, fake_weights)
         for penalty in penalties:
             total = total + penalty.factor(factor) * penalty.per_sample(forward).mean()
         return total
@@ -56,20 +60,35 @@ def generator_gradients(
     the loss.
 
     Args:
-        generator: called as `generator(latents)`; only its structure is used.
+        generator: called as `generator(latents)`, or by its method `weighted_samples` if it has one; only its
+            structure is used.
         discriminator: called as `discriminator(samples)`; only its structure is used.
         objective: the two losses.
     """
 
+    training = _Training(generator)
+
     def loss(weights: Weights, opponent: Weights, latents: Tensor, real: Samples) -> Scalar:
-        fake = functional_call(generator, dict(weights), (latents,))
+        own = {f"generator.{name}": weight for name, weight in weights.items()}
+        fake, fake_weights = samples_and_weights(functional_call(training, own, (latents,)))
         fake_logits = functional_call(discriminator, dict(opponent), (fake,))
         # Objectives that do not use real logits are given constants, as in `game.step`.
         has_real = objective.generator_uses_real
         real_logits = functional_call(discriminator, dict(opponent), (real,)) if has_real else fake_logits.detach()
-        return objective.generator_loss(real_logits, fake_logits)
+        return objective.generator_loss(real_logits, fake_logits, fake_weights)
 
     return grad_and_value(loss)
+
+
+class _Training(nn.Module):
+    """A generator whose call gives samples as its losses take them: `functional_call` knows no other method."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, latents: Tensor) -> Generated:
+        return getattr(self.generator, "weighted_samples", self.generator)(latents)
 
 
 def weights_of(network: nn.Module) -> dict[str, Tensor]:

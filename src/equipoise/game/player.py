@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from equipoise.game.ema import AveragedWeights
 from equipoise.game.finite import FiniteUpdates
-from equipoise.shapes import precise
+from equipoise.shapes import Generated, Labels, Latents, precise
 
 
 @dataclass
@@ -20,6 +21,7 @@ class Player:
     Attributes:
         network: a generator, called as `network(latents)` or `network(latents, labels)`, or a discriminator,
             called as `network(samples)` or `network(samples, labels)` and returning logits of shape `(batch,)`.
+            A generator may have a method `weighted_samples` of the same arguments; see `generate`.
         optimizer: any torch optimizer over the network's parameters.
         average: the EMA of the weights, which samples are drawn from; `None` keeps none.
         autocast: run the network's forward pass in this precision (bf16 on a GPU); losses stay in float32.
@@ -41,11 +43,22 @@ class Player:
 
     def __call__(self, inputs: Tensor, labels: Tensor | None = None) -> Tensor:
         """The network's output for a batch, given class labels if the game is conditional."""
+        return self._called(self.network, inputs, labels)
+
+    def generate(self, latents: Latents, labels: Labels | None = None) -> Generated:
+        """A generator's samples as its losses take them.
+
+        A generator that has the method `weighted_samples` may draw samples as it likes to be trained, each with an
+        importance weight; called as a function, it draws them by its own density.
+        """
+        return self._called(getattr(self.network, "weighted_samples", self.network), latents, labels)
+
+    def _called(self, network: Callable[..., Any], inputs: Tensor, labels: Tensor | None) -> Any:
         arguments = (inputs,) if labels is None else (inputs, labels)
         if self.autocast is None:
-            return self.network(*arguments)
+            return network(*arguments)
         with torch.autocast(inputs.device.type, dtype=self.autocast):
-            return self.network(*arguments)
+            return network(*arguments)
 
     def update(self) -> None:
         """Apply the gradients that are there, then forget them."""

@@ -30,10 +30,11 @@ from equipoise.game.update_rules import (
 )
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import ForwardPass, Penalty, Side
-from equipoise.shapes import Labels, Latents, Logits, Samples, Scalar
+from equipoise.shapes import Generated, Labels, Latents, Logits, PerSample, Samples, Scalar, samples_and_weights
 
-Generate = Callable[[Latents, Labels | None], Samples]
-"""The generator as a function of latents and labels (`None` in an unconditional game); a `Player` is one."""
+Generate = Callable[[Latents, Labels | None], Generated]
+"""The generator as a function of latents and labels (`None` in an unconditional game); `Player.generate` is one, and a
+`Player` stands for it. Samples with importance weights enter every mean with them."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class StepReport:
 
     Logits, losses and penalties are those of the last discriminator update, before it was applied. Of several
     processes, all report the whole batch, except that the logits are a process's own unless the step was measured.
+    `fake_weights` are the importance weights of the generated samples, `None` where all count the same.
     """
 
     real_logits: Logits
@@ -67,6 +69,7 @@ class StepReport:
     generator_loss: Scalar
     penalties: Mapping[str, Scalar] = field(default_factory=dict)
     gradient_norms: Mapping[str, Scalar] = field(default_factory=dict)
+    fake_weights: PerSample | None = None
 
 
 def train_step(
@@ -104,7 +107,7 @@ def train_step(
     assert len(batches) == update_rule.updates_per_step, (
         f"this update rule needs {update_rule.updates_per_step} batches, not {len(batches)}"
     )
-    batches, generate = augmented(batches, generator, augmentation)
+    batches, generate = augmented(batches, generator.generate, augmentation)
     step = _Step(discriminator, generator, generate, objective, penalties, penalty_factor, update_rule, measure, group)
     if update_rule.shared_batch:
         outcome, fake_loss = step.shared(batches[0])
@@ -116,6 +119,7 @@ def train_step(
     if augmentation is not None and augmentation.observe is not None:
         augmentation.observe(*(side.detach() for side in forward.gathered_logits))
     real_logits, fake_logits = forward.gathered_logits if measure else (forward.real_logits, forward.fake_logits)
+    fake_weights = forward.gathered_weights if measure else forward.fake_weights
     return StepReport(
         real_logits=real_logits.detach(),
         fake_logits=fake_logits.detach(),
@@ -123,6 +127,7 @@ def train_step(
         generator_loss=fake_loss.detach(),
         penalties=terms,
         gradient_norms=step.norms,
+        fake_weights=None if fake_weights is None else fake_weights.detach(),
     )
 
 
@@ -217,12 +222,12 @@ class _Step:
         self._average()
         return outcome, fake_loss
 
-    def _discriminator_gradients(self, batch: Batch, *, fake: Samples | None = None) -> DiscriminatorLoss:
+    def _discriminator_gradients(self, batch: Batch, *, fake: Generated | None = None) -> DiscriminatorLoss:
         outcome = self._discriminator_loss(batch, fake=fake)
         outcome[1].backward(inputs=self.discriminator.parameters)
         return self._reduced_discriminator(outcome)
 
-    def _generator_gradients(self, batch: Batch, *, fake: Samples | None = None) -> Scalar:
+    def _generator_gradients(self, batch: Batch, *, fake: Generated | None = None) -> Scalar:
         loss = self._generator_loss(batch, fake=fake)
         loss.backward(inputs=self.generator.parameters)
         return self._reduced_generator(loss)
@@ -260,13 +265,13 @@ class _Step:
             return forward, loss, dict(zip(terms, means, strict=True))
         means = self.group.all_reduce(self.discriminator.parameters, list(terms.values()))
         with torch.no_grad():
-            loss = self.objective.discriminator_loss(*forward.gathered_logits)
+            loss = self.objective.discriminator_loss(*forward.gathered_logits, forward.gathered_weights)
             for penalty, mean in zip(self.penalties, means, strict=True):
                 loss = loss + penalty.factor(self.penalty_factor) * mean
         return forward, loss, dict(zip(terms, means, strict=True))
 
     def _discriminator_loss(
-        self, batch: Batch, *, is_attached: bool = False, fake: Samples | None = None
+        self, batch: Batch, *, is_attached: bool = False, fake: Generated | None = None
     ) -> DiscriminatorLoss:
         return discriminator_loss(
             self.discriminator,
@@ -280,7 +285,7 @@ class _Step:
             group=self.group,
         )
 
-    def _generator_loss(self, batch: Batch, *, is_attached: bool = False, fake: Samples | None = None) -> Scalar:
+    def _generator_loss(self, batch: Batch, *, is_attached: bool = False, fake: Generated | None = None) -> Scalar:
         return generator_loss(
             self.discriminator,
             self.generate,
@@ -314,7 +319,7 @@ def discriminator_loss(
     penalties: Sequence[Penalty] = (),
     penalty_factor: float | Tensor = 1.0,
     is_attached: bool = False,
-    fake: Samples | None = None,
+    fake: Generated | None = None,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> DiscriminatorLoss:
     """-V plus the weighted penalties on one batch, ready for `backward`.
@@ -328,18 +333,19 @@ def discriminator_loss(
     gradients add up to those of the whole loss, while the losses themselves do not.
     """
     bound = _bind_labels(discriminator, batch.labels)
+    with torch.set_grad_enabled(is_attached and torch.is_grad_enabled()):
+        samples, weights = _generated(generate, batch, fake)
+    shared = {"randomness": batch.randomness, "group": group, "fake_weights": weights}
     if is_attached:
-        fake = generate(batch.latents, batch.labels)
-        forward: ForwardPass = AttachedForwardPass(bound, batch.real, fake, randomness=batch.randomness, group=group)
+        forward: ForwardPass = AttachedForwardPass(bound, batch.real, samples, **shared)
     else:
-        with torch.no_grad():
-            fake = generate(batch.latents, batch.labels) if fake is None else fake.detach()
         sides: frozenset[Side] = frozenset().union(*(penalty.differentiates for penalty in penalties))
-        forward = ForwardPass(bound, batch.real, fake, differentiate=sides, randomness=batch.randomness, group=group)
+        forward = ForwardPass(bound, batch.real, samples, differentiate=sides, **shared)
     if objective.is_joint:
-        loss = objective.discriminator_loss(*forward.gathered_logits)
+        loss = objective.discriminator_loss(*forward.gathered_logits, forward.gathered_weights)
     else:
-        loss = group.shard_of_mean(objective.discriminator_loss(forward.real_logits, forward.fake_logits))
+        value_loss = objective.discriminator_loss(forward.real_logits, forward.fake_logits, forward.fake_weights)
+        loss = group.shard_of_mean(value_loss)
     terms: dict[str, Scalar] = {}
     for penalty in penalties:
         mean = group.shard_of_mean(penalty.per_sample(forward).mean())
@@ -355,7 +361,7 @@ def generator_loss(
     objective: Objective,
     batch: Batch,
     is_attached: bool = False,
-    fake: Samples | None = None,
+    fake: Generated | None = None,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> Scalar:
     """The generator's loss on one batch, ready for `backward` into the generator's parameters only.
@@ -363,16 +369,25 @@ def generator_loss(
     With `is_attached` it is a function of the discriminator's weights on both sides, too. `fake` are samples that
     `generate` has made from this batch already. Of several processes each gets its part, as in `discriminator_loss`.
     """
-    made = generate(batch.latents, batch.labels) if fake is None else fake
-    fake_logits = discriminator(made, batch.labels)
+    samples, weights = _generated(generate, batch, fake)
+    fake_logits = discriminator(samples, batch.labels)
     if objective.generator_uses_real:
         with torch.set_grad_enabled(is_attached):
             real_logits = discriminator(batch.real, batch.labels)
     else:
         real_logits = fake_logits.detach()  # not read: the loss does not depend on real logits
     if objective.is_joint:
-        return objective.generator_loss(*group.all_gather(real_logits, fake_logits))
-    return group.shard_of_mean(objective.generator_loss(real_logits, fake_logits))
+        return objective.generator_loss(
+            *group.all_gather(real_logits, fake_logits, *(() if weights is None else (weights,)))
+        )
+    return group.shard_of_mean(objective.generator_loss(real_logits, fake_logits, weights))
+
+
+def _generated(generate: Generate, batch: Batch, made: Generated | None) -> tuple[Samples, PerSample | None]:
+    """Generated samples of a batch, made already or now, and their importance weights or `None`."""
+    if made is None:
+        made = (generate.generate if isinstance(generate, Player) else generate)(batch.latents, batch.labels)
+    return samples_and_weights(made)
 
 
 def _bind_labels(discriminator: Player, labels: Labels | None) -> Callable[[Samples], Logits]:

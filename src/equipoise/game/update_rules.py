@@ -26,7 +26,7 @@ from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.errors import ConfigError, unknown_name
 from equipoise.game.player import Player
 from equipoise.penalties.base import ForwardPass
-from equipoise.shapes import Logits, Samples, Scalar
+from equipoise.shapes import Logits, PerSample, Samples, Scalar
 
 UpdateRuleName = Literal[
     "alternating", "simultaneous", "extragradient", "optimistic", "consensus", "alternating_consensus"
@@ -114,6 +114,7 @@ class AttachedForwardPass(ForwardPass):
         fake: the same shape, not detached.
         randomness: the stream for penalties that draw random numbers.
         group: the processes that train together.
+        fake_weights: importance weights of the generated samples, not detached either.
 
     Penalties at points between or around detached samples (WGAN-GP, DRAGAN) do not depend on the generator here, as
     with every other update rule.
@@ -127,9 +128,11 @@ class AttachedForwardPass(ForwardPass):
         *,
         randomness: torch.Generator | None = None,
         group: ProcessGroup = SINGLE_PROCESS,
+        fake_weights: PerSample | None = None,
     ) -> None:
         self.discriminator = discriminator
         self.group = group
+        self.fake_weights = fake_weights
         self.randomness = randomness
         self.real = real.detach().requires_grad_(True)
         self.fake = fake

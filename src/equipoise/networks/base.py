@@ -16,7 +16,9 @@ class Family:
 
     Attributes:
         generator: `generator(space, *, latents, classes, ...)`; the module has `latent_dimensions`, the width of
-            the latents it wants, and maps `(latents)` or `(latents, labels)` to samples of the space.
+            the latents it wants, and maps `(latents)` or `(latents, labels)` to samples of the space. It may also have
+            `weighted_samples`, of the same arguments, for training (see `shapes.WeightedSamples`), and
+            `parameter_groups`, names of parameters that an optimizer may give rates of their own.
         discriminator: `discriminator(space, *, classes, ...)`; maps samples (and labels) to logits `(batch,)`.
         supports: whether the family has networks for a space.
         limits: what `supports` asks for, in words.

@@ -16,7 +16,7 @@ from torch import Tensor
 from equipoise.errors import DataError, unknown_name
 from equipoise.objectives.base import Objective
 from equipoise.objectives.finite_range import check_finite, largest_logit
-from equipoise.shapes import Logits, PerSample, Scalar
+from equipoise.shapes import Logits, PerSample, Scalar, weighted_mean
 
 Weighting = Literal["known", "self_normalised"]
 
@@ -66,6 +66,7 @@ def value_function(
     *,
     weights: PerSample | None = None,
     weighting: Weighting = "known",
+    fake_weights: PerSample | None = None,
     where: str = "measuring the value",
 ) -> ValueEstimate:
     r"""V of one discriminator from its logits on independent real and generated samples.
@@ -73,6 +74,11 @@ def value_function(
     .. math::
         \hat V = \frac1m \sum_i w_i\, a(l_i) + \frac1n \sum_j b(l_j), \qquad
         SE^2 = \frac{\widehat{var}(w a)}{m} + \frac{\widehat{var}(b)}{n}
+
+    Generated samples with importance weights v count by their share of the sum of weights: with `v_j` divided by the
+    mean weight, the second mean is one of `v_j b(l_j)`, and its error, to first order, that of a mean of
+    `v_j (b(l_j) - B)` with B the mean itself. Draws that are spread evenly on purpose (over the components of a
+    mixture, say) vary less than independent ones, and the error is then stated too large.
 
     For a pairing objective the mean is over all m n pairs; see `two_sample_variance` for its error. For an
     averaging objective the estimate has a bias of order 1/m + 1/n, and its error is the delta method's.
@@ -85,6 +91,7 @@ def value_function(
             were drawn with probability proportional to w_i). Shape `(m,)`. `None` when rows were drawn as they come.
         weighting: `known` when the weights' constant is known, so that their expectation is 1: unbiased.
             `self_normalised` divides by their sum: any constant will do, at the price of a bias of order 1/m.
+        fake_weights: v, importance weights of the generated draws, up to any factor. Shape `(n,)`.
         where: what an error message calls the activity; a trainer adds its step.
 
     Returns:
@@ -109,16 +116,19 @@ def value_function(
             "One draw of each gives a value; two of each give its standard error.",
         )
     shares = torch.ones_like(real) if weights is None else _checked_weights(weights, len(real))
+    fake_shares = None if fake_weights is None else _checked_weights(fake_weights, len(fake), side="generated")
+    if fake_shares is not None:
+        fake_shares = fake_shares / fake_shares.mean()
     if weights is not None and weighting == "self_normalised":
         shares = shares / shares.mean()
     # A self-normalised mean is a ratio: to first order its error is that of the mean of w (h - V).
     is_ratio = weights is not None and weighting == "self_normalised"
     if objective.form == "pairing":
-        value, variance = _pairing(objective, real, fake, shares, is_ratio=is_ratio)
+        value, variance = _pairing(objective, real, fake, shares, fake_shares, is_ratio=is_ratio)
     elif objective.form == "averaging":
-        value, variance = _averaging(objective, real, fake, shares, is_ratio=is_ratio)
+        value, variance = _averaging(objective, real, fake, shares, fake_shares, is_ratio=is_ratio)
     else:
-        value, variance = _separable(objective, real, fake, shares, is_ratio=is_ratio)
+        value, variance = _separable(objective, real, fake, shares, fake_shares, is_ratio=is_ratio)
     check_finite(objective, value=float(value), largest_logit=float(largest_logit(real, fake)), where=where)
     has_error = min(len(real), len(fake)) > 1
     return ValueEstimate(
@@ -158,17 +168,19 @@ def two_sample_variance(row_sums: PerSample, column_sums: PerSample, square_sum:
 
 
 def _separable(
-    objective: Objective, real: Tensor, fake: Tensor, shares: Tensor, *, is_ratio: bool
+    objective: Objective, real: Tensor, fake: Tensor, shares: Tensor, fake_shares: Tensor | None, *, is_ratio: bool
 ) -> tuple[Tensor, Tensor]:
     assert objective.fake_term is not None
     real_terms, fake_terms = objective.real_term(real), objective.fake_term(fake)
     real_mean = (shares * real_terms).mean()
     deviations = shares * (real_terms - real_mean) if is_ratio else shares * real_terms
-    return real_mean + fake_terms.mean(), _variance_of_mean(deviations) + _variance_of_mean(fake_terms)
+    fake_mean = weighted_mean(fake_terms, fake_shares)
+    fake_deviations = fake_terms if fake_shares is None else fake_shares * (fake_terms - fake_mean)
+    return real_mean + fake_mean, _variance_of_mean(deviations) + _variance_of_mean(fake_deviations)
 
 
 def _pairing(
-    objective: Objective, real: Tensor, fake: Tensor, shares: Tensor, *, is_ratio: bool
+    objective: Objective, real: Tensor, fake: Tensor, shares: Tensor, fake_shares: Tensor | None, *, is_ratio: bool
 ) -> tuple[Tensor, Tensor]:
     """Mean over all pairs in one pass over blocks of rows, with the sums that its error needs.
 
@@ -179,30 +191,37 @@ def _pairing(
     guess = (shares[:few] * objective.real_term(real[:few] - fake[:few])).mean()
     # What one unit of centring takes from a row of the table: 1, or the row's weight where the mean is a ratio.
     units = shares if is_ratio else torch.ones_like(shares)
+    # Of a column likewise; a mean over generated samples with weights is always a ratio.
+    columns = torch.ones_like(fake) if fake_shares is None else fake_shares
+    along_columns = torch.zeros_like(guess)
     row_sums, column_sums, square_sum = torch.empty_like(real), torch.zeros_like(fake), torch.zeros_like(guess)
     rows = max(1, _PAIRS_AT_ONCE // len(fake))
     for start in range(0, len(real), rows):
         block = slice(start, start + rows)
         pairs = objective.real_term(real[block, None] - fake[None, :])
         centred = shares[block, None] * pairs - units[block, None] * guess
+        if fake_shares is not None:
+            centred = centred * fake_shares
+            along_columns += units[block] @ (centred @ fake_shares)
         row_sums[block] = centred.sum(dim=1)
         column_sums += centred.sum(dim=0)
         square_sum += centred.square().sum()
     rest = row_sums.mean() / len(fake)
     if few < 2:
         return guess + rest, torch.full_like(guess, math.nan)
-    square_sum = square_sum - 2 * rest * (units @ row_sums) + len(fake) * rest**2 * (units @ units)
+    along = units @ row_sums if fake_shares is None else along_columns
+    square_sum = square_sum - 2 * rest * along + (columns @ columns) * rest**2 * (units @ units)
     return guess + rest, two_sample_variance(
-        row_sums - len(fake) * rest * units, column_sums - rest * units.sum(), square_sum
+        row_sums - len(fake) * rest * units, column_sums - rest * units.sum() * columns, square_sum
     )
 
 
 def _averaging(
-    objective: Objective, real: Tensor, fake: Tensor, shares: Tensor, *, is_ratio: bool
+    objective: Objective, real: Tensor, fake: Tensor, shares: Tensor, fake_shares: Tensor | None, *, is_ratio: bool
 ) -> tuple[Tensor, Tensor]:
     """Each side against the other's mean; the error counts each draw's part in both means."""
     assert objective.fake_term is not None
-    real_mean, fake_mean = (shares * real).mean(), fake.mean()
+    real_mean, fake_mean = (shares * real).mean(), weighted_mean(fake, fake_shares)
     real_margins = (real - fake_mean).requires_grad_(True)
     fake_margins = (fake - real_mean).requires_grad_(True)
     with torch.enable_grad():
@@ -210,10 +229,15 @@ def _averaging(
         (real_derivatives,) = torch.autograd.grad(real_terms.sum(), real_margins)
         (fake_derivatives,) = torch.autograd.grad(fake_terms.sum(), fake_margins)
     real_terms, fake_terms = real_terms.detach(), fake_terms.detach()
-    real_part, fake_part = (shares * real_terms).mean(), fake_terms.mean()
+    real_part, fake_part = (shares * real_terms).mean(), weighted_mean(fake_terms, fake_shares)
     centre, place = (real_part, real_mean) if is_ratio else (0.0, 0.0)
-    real_influence = shares * (real_terms - centre) - fake_derivatives.mean() * shares * (real - place)
-    fake_influence = fake_terms - (shares * real_derivatives).mean() * fake
+    pull = weighted_mean(fake_derivatives, fake_shares)
+    real_influence = shares * (real_terms - centre) - pull * shares * (real - place)
+    push = (shares * real_derivatives).mean()
+    if fake_shares is None:
+        fake_influence = fake_terms - push * fake
+    else:
+        fake_influence = fake_shares * (fake_terms - fake_part - push * (fake - fake_mean))
     return real_part + fake_part, _variance_of_mean(real_influence) + _variance_of_mean(fake_influence)
 
 
@@ -227,10 +251,10 @@ def _statistics_copy(logits: Tensor) -> Tensor:
     return logits.detach().cpu().double()
 
 
-def _checked_weights(weights: Tensor, count: int) -> Tensor:
+def _checked_weights(weights: Tensor, count: int, *, side: str = "real") -> Tensor:
     numbers = _statistics_copy(weights)
     if numbers.shape != (count,):
-        found = f"weights of shape {tuple(numbers.shape)} for {count} real logits."
+        found = f"weights of shape {tuple(numbers.shape)} for {count} {side} logits."
     elif not bool(torch.isfinite(numbers).all()):
         found = "a weight is not a finite number."
     elif bool((numbers < 0).any()):
@@ -242,7 +266,7 @@ def _checked_weights(weights: Tensor, count: int) -> Tensor:
     raise DataError(
         "value function, weights",
         found,
-        "Expected one finite number of 0 or more per real logit, and at least one above 0.",
+        f"Expected one finite number of 0 or more per {side} logit, and at least one above 0.",
         "A row drawn with probability proportional to w has the importance weight 1/w.",
     )
 

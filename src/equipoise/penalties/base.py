@@ -34,10 +34,12 @@ class ForwardPass:
         differentiate: the sides at which some penalty needs the input gradient.
         randomness: the stream for penalties that draw random numbers; of several processes, each has the same.
         group: the processes that train together. Each holds its shard of the whole batch.
+        fake_weights: importance weights of the generated samples. Shape `(batch,)`; `None` counts all the same.
     """
 
     group: ProcessGroup = SINGLE_PROCESS
-    _gathered_logits: tuple[Logits, Logits] | None = None
+    fake_weights: PerSample | None = None
+    _gathered: tuple[Tensor, ...] | None = None
 
     def __init__(
         self,
@@ -48,9 +50,11 @@ class ForwardPass:
         differentiate: frozenset[Side] = frozenset(),
         randomness: torch.Generator | None = None,
         group: ProcessGroup = SINGLE_PROCESS,
+        fake_weights: PerSample | None = None,
     ) -> None:
         self.discriminator = discriminator
         self.group = group
+        self.fake_weights = None if fake_weights is None else fake_weights.detach()
         self.randomness = randomness
         self._gradients: dict[Side, Samples] = {}
         self._both: Samples | None = None
@@ -70,9 +74,22 @@ class ForwardPass:
     @property
     def gathered_logits(self) -> tuple[Logits, Logits]:
         """Real and fake logits of the whole batch of all processes."""
-        if self._gathered_logits is None:
-            self._gathered_logits = self.group.all_gather(self.real_logits, self.fake_logits)  # type: ignore[assignment]
-        return self._gathered_logits
+        return self._all_gathered()[:2]  # type: ignore[return-value]
+
+    @property
+    def gathered_weights(self) -> PerSample | None:
+        """Importance weights of the generated samples of all processes, in the order of their logits."""
+        return None if self.fake_weights is None else self._all_gathered()[2]
+
+    def _all_gathered(self) -> tuple[Tensor, ...]:
+        if self._gathered is None:
+            weights = () if self.fake_weights is None else (self.fake_weights,)
+            self._gathered = self.group.all_gather(self.real_logits, self.fake_logits, *weights)
+        return self._gathered
+
+    def weigh(self, on_fake: PerSample) -> PerSample:
+        """Numbers about the generated samples, each times its importance weight."""
+        return on_fake if self.fake_weights is None else self.fake_weights[: len(on_fake)] * on_fake
 
     def draw(self, draw: FullBatchDraw, shape: tuple[int, ...]) -> Tensor:
         """Random numbers of `shape`, `(batch, ...)`, by `draw`, which draws them for the whole batch of all processes.
@@ -101,13 +118,17 @@ class Penalty:
     Attributes:
         name: as written in a configuration.
         weight: its factor; a schedule may scale it during a run.
-        per_sample: the penalty per sample, before the weight. Shape `(batch,)`.
+        per_sample: the penalty per sample, before the weight. Shape `(batch,)`. What it says of generated samples goes
+            through `ForwardPass.weigh`.
         differentiates: sides at which `per_sample` reads the input gradient.
         is_per_sample: whether it assumes that samples of a batch do not influence each other, which
             batch normalisation breaks.
         gives_lipschitz_control: whether it bounds the discriminator's Lipschitz constant, as the Wasserstein objective
             needs.
         source: paper and equation.
+        heeds_fake_weights: whether it takes account of importance weights of generated samples, by
+            `ForwardPass.weigh` or because it has nothing to do with them; without that it is refused beside a generator
+            that gives some.
         decays: whether the decaying gamma of a run scales its weight. Zero-centred gradient penalties do: their
             weight is a squared resolution length. The others have no such meaning and keep their weight.
         draws: whether `per_sample` draws from the forward pass's `randomness`.
@@ -116,8 +137,8 @@ class Penalty:
         state: what the penalty remembers from update to update, by name: a few small tensors, empty for
             most. A checkpoint stores them and copies them back in place.
         observe: called once after each update of the discriminator with its forward pass, to bring `state`
-            up to date; `None` when there is no state. Of the batch it reads `gathered_logits` only, so that the state
-            is the same in every process.
+            up to date; `None` when there is no state. Of the batch it reads `gathered_logits` and `gathered_weights`
+            only, so that the state is the same in every process.
     """
 
     name: str
@@ -127,6 +148,7 @@ class Penalty:
     is_per_sample: bool
     gives_lipschitz_control: bool
     source: str
+    heeds_fake_weights: bool = False
     decays: bool = False
     draws: bool = False
     draws_whole_batch: bool = False

@@ -64,7 +64,7 @@ def consistency(
         on_real = squared_difference(forward.real, forward.real_logits)
         if fake_share == 0:
             return on_real
-        return on_real + fake_share * squared_difference(forward.fake, forward.fake_logits)
+        return on_real + fake_share * forward.weigh(squared_difference(forward.fake, forward.fake_logits))
 
     return Penalty(
         name="consistency",
@@ -74,6 +74,7 @@ def consistency(
         is_per_sample=False,
         gives_lipschitz_control=False,
         source="arXiv:2002.04724, Algorithm 1",
+        heeds_fake_weights=True,
         draws=True,
         draws_whole_batch=True,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from equipoise.penalties.base import Discriminator, ForwardPass, Side
-from equipoise.shapes import Samples
+from equipoise.shapes import PerSample, Samples
 
 
 class FunctionalForwardPass(ForwardPass):
@@ -21,6 +21,7 @@ class FunctionalForwardPass(ForwardPass):
         fake: the same shape; a constant.
         differentiate: the sides at which some penalty needs the input gradient.
         randomness: the stream for penalties that draw random numbers; a compiler cannot follow these.
+        fake_weights: importance weights of the generated samples; constants.
     """
 
     def __init__(
@@ -31,9 +32,11 @@ class FunctionalForwardPass(ForwardPass):
         *,
         differentiate: frozenset[Side] = frozenset(),
         randomness: torch.Generator | None = None,
+        fake_weights: PerSample | None = None,
     ) -> None:
         self.discriminator = discriminator
         self.randomness = randomness
+        self.fake_weights = fake_weights
         self.real, self.fake = real, fake
         self._gradients: dict[Side, Samples] = {}
         self._both = None

@@ -43,7 +43,7 @@ def wgan_gp(weight: float = 10.0, *, is_one_sided: bool = False) -> Penalty:
             forward.real.detach(), forward.fake.detach(), randomness=forward.randomness, group=forward.group
         )
         excess = norm(input_gradient_at(forward.discriminator, points)) - 1
-        return relu(excess).square() if is_one_sided else excess.square()
+        return forward.weigh(relu(excess).square() if is_one_sided else excess.square())
 
     return Penalty(
         name="wgan_gp",
@@ -53,6 +53,7 @@ def wgan_gp(weight: float = 10.0, *, is_one_sided: bool = False) -> Penalty:
         is_per_sample=True,
         gives_lipschitz_control=True,
         source="arXiv:1709.08894, WGAN-LP" if is_one_sided else "arXiv:1704.00028, Eq. 3",
+        heeds_fake_weights=True,
         draws=True,
         draws_whole_batch=True,
     )
@@ -97,6 +98,7 @@ def dragan(weight: float = 10.0, *, noise_scale: float = 0.5) -> Penalty:
         is_per_sample=True,
         gives_lipschitz_control=True,
         source="arXiv:1705.07215, DRAGAN",
+        heeds_fake_weights=True,
         draws=True,
         draws_whole_batch=True,
     )
@@ -106,6 +108,8 @@ def between(
     real: Samples, fake: Samples, *, randomness: torch.Generator | None, group: ProcessGroup = SINGLE_PROCESS
 ) -> Samples:
     """A point drawn uniformly on the segment from each fake sample to the real one beside it.
+
+    A point counts with the importance weight of its fake sample.
 
     When one batch is longer, its rest has no partner and is left out.
     """

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from equipoise.errors import ConfigError
 from equipoise.penalties.base import ForwardPass, Penalty, reject_negative_weight
-from equipoise.shapes import Logits, PerSample, Scalar, precise
+from equipoise.shapes import Logits, PerSample, Scalar, normalised_mean, precise
 
 
 def lecam(weight: float = 0.1, *, decay: float = 0.99) -> Penalty:
@@ -42,18 +42,23 @@ def lecam(weight: float = 0.1, *, decay: float = 0.99) -> Penalty:
     state = {"sums": torch.zeros(2), "weights": torch.zeros(())}
 
     def per_sample(forward: ForwardPass) -> PerSample:
-        current = torch.stack([side.detach().mean() for side in forward.gathered_logits])
+        real, fake = forward.gathered_logits
+        current = _means(real, fake, forward.gathered_weights)
         # An elementwise choice, so that the device is not asked whether this is the first update.
         is_first = state["weights"] == 0
         anchors = torch.where(is_first, current.to(state["sums"].dtype), state["sums"] / state["weights"])
         return squared_distance_to_anchors(
-            forward.real_logits, forward.fake_logits, real_anchor=anchors[0], fake_anchor=anchors[1]
+            forward.real_logits,
+            forward.fake_logits,
+            real_anchor=anchors[0],
+            fake_anchor=anchors[1],
+            fake_weights=forward.fake_weights,
         )
 
     def observe(forward: ForwardPass) -> None:
         with torch.no_grad():
-            means = torch.stack([side.float().mean() for side in forward.gathered_logits])
-            _discount(state["sums"], means, decay)
+            real, fake = (side.float() for side in forward.gathered_logits)
+            _discount(state["sums"], _means(real, fake, forward.gathered_weights), decay)
             _discount(state["weights"], torch.ones_like(state["weights"]), decay)
 
     return Penalty(
@@ -64,13 +69,19 @@ def lecam(weight: float = 0.1, *, decay: float = 0.99) -> Penalty:
         is_per_sample=False,
         gives_lipschitz_control=False,
         source="arXiv:2104.03310, R_LC",
+        heeds_fake_weights=True,
         state=state,
         observe=observe,
     )
 
 
 def squared_distance_to_anchors(
-    real_logits: Logits, fake_logits: Logits, *, real_anchor: Scalar, fake_anchor: Scalar
+    real_logits: Logits,
+    fake_logits: Logits,
+    *,
+    real_anchor: Scalar,
+    fake_anchor: Scalar,
+    fake_weights: PerSample | None = None,
 ) -> PerSample:
     r"""(l(x) - alpha_F)^2 + (l(y) - alpha_R)^2 for each real x and the fake y beside it.
 
@@ -79,11 +90,19 @@ def squared_distance_to_anchors(
         fake_logits: shape `(batch,)`, the same length.
         real_anchor: alpha_R, a mean of logits on real samples.
         fake_anchor: alpha_F, a mean of logits on generated samples.
+        fake_weights: importance weights of the generated samples, which their terms are multiplied by.
 
     Returns:
         Shape `(batch,)`, in squared logits.
     """
-    return (precise(real_logits) - fake_anchor).square() + (precise(fake_logits) - real_anchor).square()
+    on_fake = (precise(fake_logits) - real_anchor).square()
+    return (precise(real_logits) - fake_anchor).square() + (on_fake if fake_weights is None else fake_weights * on_fake)
+
+
+def _means(real_logits: Logits, fake_logits: Logits, fake_weights: PerSample | None) -> Tensor:
+    """Mean logit of each side, generated samples by their importance weights. Shape `(2,)`."""
+    weights = None if fake_weights is None else fake_weights.detach()
+    return torch.stack([real_logits.detach().mean(), normalised_mean(fake_logits.detach(), weights)])
 
 
 def _discount(total: Tensor, new: Tensor, decay: float) -> None:

@@ -96,7 +96,7 @@ def _zero_centred(name: str, weight: float, side: Side, *, form: Form, step_size
         )
 
     def exact(forward: ForwardPass) -> PerSample:
-        return squared_norm(forward.input_gradient(side)) / 2
+        return weighed(forward, squared_norm(forward.input_gradient(side)) / 2)
 
     def finite_difference(forward: ForwardPass) -> PerSample:
         samples = forward.real if side == "real" else forward.fake
@@ -107,7 +107,10 @@ def _zero_centred(name: str, weight: float, side: Side, *, form: Form, step_size
             randomness=forward.randomness,
             group=forward.group,
         )
-        return squared / 2
+        return weighed(forward, squared / 2)
+
+    def weighed(forward: ForwardPass, penalty: PerSample) -> PerSample:
+        return penalty if side == "real" else forward.weigh(penalty)
 
     return Penalty(
         name=name,
@@ -117,6 +120,7 @@ def _zero_centred(name: str, weight: float, side: Side, *, form: Form, step_size
         is_per_sample=True,
         gives_lipschitz_control=True,
         source=_SOURCE,
+        heeds_fake_weights=True,
         decays=True,
         draws=form == "finite_difference",
         draws_whole_batch=True,

@@ -139,6 +139,7 @@ class _Responses:
             network.eval()
         stream = torch_stream(seed, Stream.DUALITY_GAP_LATENTS, self.state.step)
         latents = torch.randn(len(real), self.state.batches.latent_dimensions, generator=stream).to(real.device)
+        # By the generator's own density, whatever importance weights it is trained with.
         whole, generate = self._augmented(generator, Batch(real, latents, labels))
         real_logits, fake_logits = [], []
         for start in range(0, len(real), CHUNK):
@@ -153,12 +154,12 @@ class _Responses:
         """Factors on the base learning rate, batches that the game never uses, and the generator to use with each."""
         start = math.sqrt(self.state.learning_rate)
         for place in range(self.steps):
-            yield start * (1 - place / self.steps), *self._augmented(generator, self._batch(place))
+            yield start * (1 - place / self.steps), *self._augmented(generator.generate, self._batch(place))
 
     def _batch(self, place: int) -> Batch:
         return self.state.batches.batch(FIRST_DRAW + self.state.step * (self.steps + CHECKED_BATCHES) + place)
 
-    def _augmented(self, generator: Player, batch: Batch) -> tuple[Batch, Generate]:
+    def _augmented(self, generator: Generate, batch: Batch) -> tuple[Batch, Generate]:
         """As the discriminator sees them; the randomness is not that of the game."""
         seed = derived_seed(self.seed, Stream.DUALITY_GAP_NOISE, self.state.step)
         (batch,), generate = augmented([batch], generator, self.state.augmentation_with(seed))

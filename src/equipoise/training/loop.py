@@ -26,7 +26,7 @@ from equipoise.training.histograms import logit_histogram
 from equipoise.training.plan import Plan
 from equipoise.training.saturation import measure_saturation
 from equipoise.training.state import TrainingState, require_finite
-from equipoise.training.weighting import value_played, value_under_data
+from equipoise.training.weighting import mean_and_deviation, value_played, value_under_data
 
 
 @dataclass
@@ -237,7 +237,11 @@ class Trainer:
     def row(self, report: StepReport, speed: float) -> dict[str, Any]:
         """A line of `metrics.jsonl` about the step that was just taken."""
         value, error = value_played(
-            self.objective, report.real_logits, report.fake_logits, is_conditional=self.batches.labels is not None
+            self.objective,
+            report.real_logits,
+            report.fake_logits,
+            is_conditional=self.batches.labels is not None,
+            fake_weights=report.fake_weights,
         )
         gamma = self.gamma.at(self.step - 1, self.plan.scheduled_steps)
         real, fake = report.real_logits.float(), report.fake_logits.float()
@@ -258,15 +262,20 @@ class Trainer:
                 "generator": self.generator.learning_rate,
             },
             "logits": {
-                side: {"mean": float(logits.mean()), "std": float(logits.std(correction=0))}
-                for side, logits in (("real", real), ("fake", fake))
+                side: dict(zip(("mean", "std"), mean_and_deviation(logits, weights), strict=True))
+                for side, logits, weights in (("real", real, None), ("fake", fake, report.fake_weights))
             },
         }
         row |= self._under_data(report)
         if self.augmentation is not None:
             row[self.augmentation.name] = self.augmentation.strength(self.step - 1, self.plan.scheduled_steps)
         if self.step in self.plan.sample_steps or self.step == self.plan.steps:
-            row["histogram"] = logit_histogram(real, fake, as_probability=self.objective.logit_meaning == "log_odds")
+            row["histogram"] = logit_histogram(
+                real,
+                fake,
+                as_probability=self.objective.logit_meaning == "log_odds",
+                fake_weights=report.fake_weights,
+            )
         if self.plan.is_monitored(self.step):
             # The batches of the next step: what the discriminator is asked about has not trained it yet.
             first = self.step * self.update_rule.updates_per_step
@@ -293,6 +302,7 @@ class Trainer:
             report.fake_logits,
             importance=importance,
             is_conditional=self.batches.labels is not None,
+            fake_weights=report.fake_weights,
         )
         value, error = (None, None) if found is None else found
         return {"value_under_data": value, "value_under_data_standard_error": error}

@@ -17,7 +17,7 @@ import torch
 
 from equipoise.objectives.base import Objective
 from equipoise.objectives.value import value_function
-from equipoise.shapes import Logits, PerSample
+from equipoise.shapes import Logits, PerSample, normalised_mean
 
 WEIGHTED = "the weighted density that training draws from"
 DATA = "the data's own density, by known importance weights (unbiased)"
@@ -34,7 +34,12 @@ def density_under_data(*, is_conditional: bool, has_zeros: bool) -> str:
 
 
 def value_played(
-    objective: Objective, real_logits: Logits, fake_logits: Logits, *, is_conditional: bool
+    objective: Objective,
+    real_logits: Logits,
+    fake_logits: Logits,
+    *,
+    is_conditional: bool,
+    fake_weights: PerSample | None = None,
 ) -> tuple[float, float | None]:
     """V of the game that is trained, from one batch, and its standard error (`None` for a batch of one).
 
@@ -44,15 +49,23 @@ def value_played(
     """
     if is_conditional and objective.form == "pairing":
         ones = torch.ones(len(real_logits), dtype=torch.float64)
-        found = value_under_data(objective, real_logits, fake_logits, importance=ones, is_conditional=True)
+        found = value_under_data(
+            objective, real_logits, fake_logits, importance=ones, is_conditional=True, fake_weights=fake_weights
+        )
         assert found is not None, "only an averaging objective has no value under the data"
         return found
-    estimate = value_function(objective, real_logits, fake_logits)
+    estimate = value_function(objective, real_logits, fake_logits, fake_weights=fake_weights)
     return estimate.value, estimate.standard_error
 
 
 def value_under_data(
-    objective: Objective, real_logits: Logits, fake_logits: Logits, *, importance: PerSample, is_conditional: bool
+    objective: Objective,
+    real_logits: Logits,
+    fake_logits: Logits,
+    *,
+    importance: PerSample,
+    is_conditional: bool,
+    fake_weights: PerSample | None = None,
 ) -> tuple[float, float | None] | None:
     r"""V under the data's density from a batch of the weighted one, and its standard error.
 
@@ -70,21 +83,35 @@ def value_under_data(
         fake_logits: shape `(batch,)`.
         importance: the known importance weight of each real draw. Shape `(batch,)`.
         is_conditional: whether the generated samples have the real ones' classes.
+        fake_weights: importance weights of the generated samples, whose terms (and pairs) count with them. Their
+            constant is known: the mean over equally drawn ones is 1. Shape `(batch,)`.
 
     Returns:
         The value and its standard error (`None` for a batch of one), in float64; `None` altogether for an averaging
         objective in a conditional game, whose terms are no mean over rows.
     """
     if not is_conditional:
-        estimate = value_function(objective, real_logits, fake_logits, weights=importance)
+        estimate = value_function(objective, real_logits, fake_logits, weights=importance, fake_weights=fake_weights)
         return estimate.value, estimate.standard_error
     if objective.form == "averaging":
         return None
     real, fake = (side.detach().cpu().double() for side in (real_logits, fake_logits))
     margins = objective.margins(real, fake)
     terms = objective.real_term(margins[0])
-    if objective.fake_term is not None:
-        terms = terms + objective.fake_term(margins[1])
+    shares = None if fake_weights is None else fake_weights.detach().cpu().double()
+    if objective.fake_term is None:
+        terms = terms if shares is None else shares * terms
+    else:
+        on_fake = objective.fake_term(margins[1])
+        terms = terms + (on_fake if shares is None else shares * on_fake)
     draws = importance.cpu().double() * terms
     error = float(draws.std()) / math.sqrt(len(draws)) if len(draws) > 1 else None
     return float(torch.mean(draws)), error
+
+
+def mean_and_deviation(numbers: PerSample, weights: PerSample | None = None) -> tuple[float, float]:
+    """Mean and standard deviation (of the numbers themselves, not of their mean), by the weights if there are any."""
+    if weights is None:
+        return float(numbers.mean()), float(numbers.std(correction=0))
+    mean = normalised_mean(numbers, weights)
+    return float(mean), math.sqrt(float(normalised_mean((numbers - mean).square(), weights)))

@@ -28,8 +28,20 @@ STEPS = 12
 # of another order of summation: 1e-17. Adam divides them by eps, 1e-8, and moves the weight by 3e-3 of the quotient in
 # each of 12 steps, 4e-11 in all. Everything else agrees to 1e-15.
 TOLERANCE = 1e-10
+MIXTURE = ("networks.family=mixture_prior", "networks.latents=2", "networks.generator.components=5")
 GAMES = {
     "the default": (),
+    "importance weights": MIXTURE,
+    "importance weights, relativistic average, lecam": (
+        *MIXTURE,
+        "objective=relativistic_average",
+        "penalties=[lecam, wgan_gp, consistency]",
+    ),
+    "importance weights, consensus, matrices": (
+        *MIXTURE,
+        "networks.generator.covariance=full",
+        "training.update_rule=consensus",
+    ),
     "wgan_gp, n_critic 2": ("objective=wasserstein", "penalties=[wgan_gp]", "training.n_critic=2"),
     "relativistic average": ("objective=relativistic_average",),
     "lecam, which remembers mean logits": ("objective=hinge", "penalties=[lecam, r1]"),
@@ -124,7 +136,14 @@ def test_many_processes_give_the_weights_of_one_process_with_the_whole_batch(gam
         assert close(found[0], alone)
 
 
-@pytest.mark.parametrize("settings", [("data.labels=colour",), ("data.labels=colour", "data.sample_weight=weight")])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("data.labels=colour",),
+        ("data.labels=colour", "data.sample_weight=weight"),
+        ("data.labels=colour", "data.sample_weight=weight", *MIXTURE),
+    ],
+)
 def test_classes_and_weights_are_those_of_the_joined_batch_and_so_are_the_measured_rows(settings, table):
     planned = plan(table, *settings, "outputs.measure_every=4", "augmentation.instance_noise.level=0.1")
     rows, joined_rows = [], []

@@ -97,3 +97,19 @@ def test_assigned_gradients_move_a_network_as_backward_does():
     assign_gradients(discriminator, gradients)
     for name, parameter in discriminator.named_parameters():
         torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["relativistic", "relativistic_average", "nonsaturating"])
+def test_the_functional_form_is_the_reference_with_importance_weights(name):
+    _, discriminator = players()
+    torch.manual_seed(0)
+    generator = find_network("mixture_prior").generator(PointSpace(2), components=3, width=8)
+    torch.nn.init.normal_(generator.weight_logits)
+    made = generator.weighted_samples(batch().latents)
+    of_discriminator = discriminator_gradients(discriminator, find(name)(), terms())
+    of_generator = generator_gradients(generator, discriminator, find(name)())
+    found = (
+        of_discriminator(weights_of(discriminator), batch().real, made.samples.detach(), FACTOR, made.weights.detach()),
+        of_generator(weights_of(generator), weights_of(discriminator), batch().latents, batch().real),
+    )
+    assert_same(found, reference(generator, discriminator, find(name)()), tolerance=1e-5)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from equipoise.errors import ConfigError
 from equipoise.experiment.out_of_memory import is_out_of_memory
+from equipoise.shapes import WeightedSamples
 from equipoise.spaces import Space
 from equipoise.training.checkpoints import NAMES_IN_A_CHECKPOINT
 
@@ -160,6 +161,8 @@ def check_player(role: str, network: nn.Module, space: Space, *, classes: int, d
     if not isinstance(found, Tensor) or not found.is_floating_point():
         kind = found.dtype if isinstance(found, Tensor) else type(found).__name__
         raise ConfigError(role, f"{called} it returned {kind}.", expected, "Return one tensor of floating point.")
+    if role == "generator" and hasattr(network, "weighted_samples"):
+        _check_weights(network, arguments, called, wanted)
     if tuple(found.shape) != wanted:
         is_column = role == "discriminator" and tuple(found.shape) == (ROWS_TRIED, 1)
         raise ConfigError(
@@ -168,6 +171,23 @@ def check_player(role: str, network: nn.Module, space: Space, *, classes: int, d
             expected,
             "Drop the last axis: .squeeze(1)" if is_column else "Correct its last layer, or reshape what it returns.",
         )
+
+
+def _check_weights(generator: nn.Module, arguments: list[Tensor], called: str, wanted: tuple[int, ...]) -> None:
+    """Refuse a method `weighted_samples` that does not give samples and their weights."""
+    expected = f"Expected WeightedSamples: samples of shape {wanted} and a weight for each, of shape {wanted[:1]}."
+    try:
+        made = _tried(generator, arguments, method="weighted_samples")
+    except Exception as error:  # a person's own code may raise anything
+        if is_out_of_memory(error):
+            raise
+        found = f"its weighted_samples, {called}, raised {type(error).__name__}: {error}"
+        raise ConfigError("generator", found, expected, "Correct it, or remove it.") from error
+    is_pair = isinstance(made, WeightedSamples) and all(isinstance(part, Tensor) for part in made)
+    if not is_pair or (tuple(made.samples.shape), tuple(made.weights.shape)) != (wanted, wanted[:1]):
+        what = f"shapes {tuple(made.samples.shape)} and {tuple(made.weights.shape)}" if is_pair else type(made).__name__
+        found = f"its weighted_samples, {called}, returned {what}."
+        raise ConfigError("generator", found, expected, "Return equipoise.shapes.WeightedSamples(samples, weights).")
 
 
 def _called(factory: Callable[..., Any], space: Space, offered: dict[str, Any]) -> Any:
@@ -187,12 +207,12 @@ def _called(factory: Callable[..., Any], space: Space, offered: dict[str, Any]) 
 
 
 @torch.no_grad()
-def _tried(network: nn.Module, arguments: list[Tensor]) -> Any:
+def _tried(network: nn.Module, arguments: list[Tensor], *, method: str = "__call__") -> Any:
     modes = [(module, module.training) for module in network.modules()]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # lazy layers draw their weights in this call
         try:
-            return network.eval()(*arguments)
+            return getattr(network.eval(), method)(*arguments)
         finally:
             for module, was_training in modes:
                 module.training = was_training

@@ -66,6 +66,7 @@ def build_trainer(
     classes = data.n_classes if config.networks.conditional else 0
     generator, discriminator = build_networks(config, data.space, classes, parts=parts, trusted=trusted)
     refuse_forbidden(objective, terms, discriminator)
+    refuse_heedless(terms, generator)
     refuse_unshareable(
         group,
         batch_size=config.training.batch_size,
@@ -189,4 +190,22 @@ def refuse_forbidden(objective: Objective, terms: Sequence[Penalty], discriminat
             f"'{objective.name}' without any control of the discriminator's input gradient.",
             "Its value is unbounded: the discriminator can win by scaling its logits.",
             "Add a penalty, e.g. --set 'penalties=[{name: wgan_gp}]', or --set networks.discriminator.spectral=true.",
+        )
+
+
+def refuse_heedless(terms: Sequence[Penalty], generator: nn.Module) -> None:
+    """Refuse a penalty that takes generated samples with importance weights for samples that all count the same.
+
+    Raises:
+        ConfigError: names the penalty.
+    """
+    heedless = [penalty.name for penalty in terms if not penalty.heeds_fake_weights]
+    if hasattr(generator, "weighted_samples") and heedless:
+        raise ConfigError(
+            "penalties",
+            f"'{heedless[0]}' does not say that it heeds importance weights, and the generator "
+            f"({type(generator).__name__}) gives its samples some.",
+            "Expected a penalty whose mean is one over the generator's own density.",
+            "Put what it says of generated samples through ForwardPass.weigh and set heeds_fake_weights=True, or take "
+            "another generator, e.g. --set networks.family=mlp.",
         )
