@@ -73,6 +73,7 @@ class Stream:
     REFEREE_FOLD = "referee fold"
     REFEREE_FOLD_SPLIT = "referee fold {}"
     REFEREE_CHECKS = "referee checks"
+    REFEREE_COMPANION = "referee companion"
     INJECTION = "planting {}"
     INJECTION_TARGET = "aim {}"
     INJECTION_TRIAL = "referee eyesight {}"

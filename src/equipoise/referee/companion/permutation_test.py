@@ -1,0 +1,209 @@
+r"""The companion test: one maximum of many statistics of both sides, and its distribution under permuted labels.
+
+.. math::
+    p = \frac{1 + \#\{b : T_b \ge T\}}{1 + B}
+
+is a p-value at any number of samples: P(p <= a) <= a for every a, if both sides have one distribution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from equipoise.data.judging import Judging, Values, concatenated, take
+from equipoise.randomness import Stream, numpy_stream
+from equipoise.referee.companion import one_column, pairs, whole
+from equipoise.referee.companion.columns import columns_of, numbers_of
+from equipoise.referee.companion.maximum import (
+    adjusted_p_values,
+    critical_deviation,
+    permutation_p_value,
+    scores_of,
+)
+from equipoise.referee.companion.permuting import label_sums
+from equipoise.referee.companion.result import MOST_DIFFERENCES, Companion, Difference
+from equipoise.referee.companion.statistics import Family, Sides, standardised
+
+PERMUTATIONS = 999
+WEIGHTS = {
+    "mean": 0.45,
+    "share": 0.45,
+    "all means": 0.2,
+    "correlation": 0.2,
+    "dependence": 0.08,
+    "spread": 0.03,
+    "place": 0.025,
+    "density": 0.025,
+    "kernel": 0.02,
+    "lattice": 0.02,
+    "direction": 0.015,
+    "quantile": 0.01,
+}
+"""Shares of the error of each kind of statistic, up to a common factor; those that a kind of data lacks leave theirs to
+the others. Where differences tend to be small and smooth (means, correlations) every part of it counts; what places,
+densities and lattices are there for is found with room to spare."""
+_PLAIN = ("mean", "share", "lattice", "spread", "correlation", "dependence")
+"""Kinds of statistics that are named before others that reject too."""
+_MOST_FITS = 300
+_KERNEL_WIDTHS = (1.0, 0.25)
+
+
+def companion_test(
+    real: Values,
+    fake: Values,
+    *,
+    domain: Judging,
+    level: float,
+    seed: int,
+    groups: tuple[np.ndarray, np.ndarray] | None = None,
+    permutations: int = PERMUTATIONS,
+) -> Companion:
+    """Test whether both sides have one distribution, by permuting labels; exact at any number of samples.
+
+    Args:
+        real: real samples, as `domain.checked_sides` returns them.
+        fake: generated samples.
+        domain: of the data.
+        level: the test's share of the error.
+        seed: of the verdict.
+        groups: for each side a number or a name per sample; samples of one group are permuted together. A name that
+            occurs on both sides stands for two groups.
+        permutations: B; p-values are multiples of 1 / (1 + B).
+
+    Returns:
+        The p-value and the differences behind it.
+    """
+    stream = numpy_stream(seed, Stream.REFEREE_COMPANION)
+    # In random order and without labels, so that nothing computed from them can know the labels.
+    order = stream.permutation(len(real) + len(fake))
+    samples = take(concatenated(real, fake), order)
+    families = families_of(samples, domain, stream)
+    sides = Sides((order < len(real)), _units(len(real), len(fake), groups)[order])
+    return _tested(families, sides, level=level, permutations=permutations, stream=stream)
+
+
+def families_of(samples: Values, domain: Judging, stream: np.random.Generator) -> list[Family]:
+    """The statistics of samples whose sides are not known."""
+    rows = domain.preparation(samples, samples)(samples)
+    frame = domain.columns(samples)
+    columns = columns_of(rows, frame)
+    if not columns:
+        return []
+    # Where samples have columns, directions and distances are of their values alone.
+    numbers = rows.numbers.astype(np.float32) if frame is None else numbers_of(columns)
+    positions = rows.positions.astype(np.float32) if frame is None else whole.main_directions(numbers)
+    found = [
+        one_column.means(columns, WEIGHTS["mean"]),
+        one_column.spreads(columns, WEIGHTS["spread"]),
+        one_column.shares(columns, WEIGHTS["share"]),
+        one_column.steps(columns, WEIGHTS["lattice"]),
+        one_column.cuts(columns, WEIGHTS["quantile"]),
+        pairs.correlations(columns, WEIGHTS["correlation"]),
+        pairs.fits(columns, WEIGHTS["dependence"], most=_MOST_FITS),
+        whole.all_means(numbers, WEIGHTS["all means"]),
+        whole.directions(numbers, columns, WEIGHTS["direction"]),
+        *whole.waves(numbers, WEIGHTS["kernel"], stream, widths=_KERNEL_WIDTHS),
+        whole.places(positions, columns, WEIGHTS["place"], stream),
+        whole.densities(positions, WEIGHTS["density"], stream),
+    ]
+    return [family for family in found if family is not None]
+
+
+def _tested(
+    families: list[Family], sides: Sides, *, level: float, permutations: int, stream: np.random.Generator
+) -> Companion:
+    families, features = _that_vary(families)
+    if not families:
+        return Companion(1.0, level, permutations, 0, ())
+    units, is_real = _per_unit(features, sides)
+    sums = label_sums(units, is_real, permutations=permutations, stream=stream)
+    scores = scores_of(families, sums, _skewness(units, is_real))
+    adjusted = adjusted_p_values(scores)
+    p_value = permutation_p_value(scores.max(axis=1))
+    return Companion(
+        p_value=p_value,
+        level=level,
+        permutations=permutations,
+        statistics=scores.shape[1],
+        differences=_differences(families, sides, scores, adjusted, level),
+    )
+
+
+def _that_vary(families: list[Family]) -> tuple[list[Family], np.ndarray]:
+    """Families without constant features, and all features that remain, standardised."""
+    kept_families, blocks = [], []
+    for family in families:
+        block, kept = standardised(family.features)
+        if len(kept) == 0:
+            continue
+        blocks.append(block)
+        if family.spectrum is not None:
+            kept_families.append(replace(family, features=block, spectrum=family.spectrum[kept]))
+            continue
+
+        def describe(place: int, sides: Sides, deviations: float, of=family.describe, kept=kept) -> Difference:
+            return of(int(kept[place]), sides, deviations)
+
+        kept_families.append(replace(family, features=block, weights=family.weights[kept], describe=describe))
+    return kept_families, np.concatenate(blocks, axis=1) if blocks else np.zeros((0, 0), np.float32)
+
+
+def _per_unit(features: np.ndarray, sides: Sides) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of features over each unit, and the unit's label; the samples themselves where each is a unit."""
+    count = int(sides.units.max()) + 1
+    if count == len(features):
+        return features, sides.is_real
+    order = np.argsort(sides.units, kind="stable")
+    starts = np.searchsorted(sides.units[order], np.arange(count))
+    return np.add.reduceat(features[order], starts, axis=0), sides.is_real[order][starts]
+
+
+def _skewness(units: np.ndarray, is_real: np.ndarray) -> np.ndarray:
+    r"""Skewness of sums over m of n units drawn without replacement, :math:`\gamma \frac{n - 2m}{\sqrt{m n (n - m)}}`
+    for large n; 0 for sides of one size. Shape `(features,)`."""
+    count, real = len(is_real), int(is_real.sum())
+    if 2 * real == count:
+        return np.zeros(units.shape[1])
+    squares = np.einsum("ij,ij->j", units, units, dtype=np.float64) / count
+    cubes = np.einsum("ij,ij,ij->j", units, units, units, dtype=np.float64) / count
+    skewness = cubes / np.maximum(squares, 1e-30) ** 1.5
+    return np.clip(skewness * (count - 2 * real) / np.sqrt(max(1.0, float(real) * (count - real)) * count) * 1.0, -8, 8)
+
+
+def _differences(
+    families: list[Family], sides: Sides, scores: np.ndarray, adjusted: np.ndarray, level: float
+) -> tuple[Difference, ...]:
+    """In words: statistics that reject by themselves, the plain ones first; the strongest one where none does.
+
+    A statistic of whole samples is named only where none of a column or a pair rejects, since these say what it is.
+    """
+    homes = [(family, place) for family in families for place in range(len(family.weights))]
+    chosen = np.flatnonzero(adjusted <= level)
+    if len(chosen) == 0:
+        chosen = np.argsort(-scores[0], kind="stable")[:1]
+    is_joint = np.array([homes[column][0].spectrum is not None for column in chosen])
+    chosen = chosen if is_joint.all() else chosen[~is_joint]
+    is_plain = np.array([homes[column][0].name in _PLAIN for column in chosen])
+    found: list[Difference] = []
+    for column in chosen[np.lexsort((-scores[0, chosen], ~is_plain))]:
+        if len(found) == MOST_DIFFERENCES:
+            break
+        family, place = homes[column]
+        log_weight = float(np.log(family.weights[place]))
+        said = replace(
+            family.describe(place, sides, critical_deviation(scores, level, log_weight)),
+            p_value=float(adjusted[column]),
+        )
+        if all((said.family, said.columns) != (each.family, each.columns) for each in found):
+            found.append(said)
+    return tuple(found)
+
+
+def _units(real_count: int, fake_count: int, groups: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+    """A number for each sample's unit, real ones first. Shape `(n,)`."""
+    if groups is None:
+        return np.arange(real_count + fake_count)
+    real, fake = (np.unique(np.asarray(side), return_inverse=True)[1] for side in groups)
+    return np.concatenate([real, fake + real.max(initial=-1) + 1])

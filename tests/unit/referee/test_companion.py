@@ -1,0 +1,176 @@
+"""What the companion says of a difference, and what it makes of odd data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from equipoise.data.domain import domain_of
+from equipoise.referee.companion import Companion, companion_test
+
+POINTS, TABLE = domain_of("points"), domain_of("table")
+
+
+def companion_of(real, fake, *, domain=TABLE, level=0.025, seed=0, **options):
+    return companion_test(real, fake, domain=domain, level=level, seed=seed, permutations=299, **options)
+
+
+def people(seed, count=1500):
+    stream = np.random.default_rng(seed)
+    age = np.round(stream.normal(40, 12, count))
+    return pd.DataFrame(
+        {
+            "age": age,
+            "pay": np.round(1000 * np.exp(stream.normal(0, 0.5, count)), 2),
+            "height": stream.normal(170, 8, count),
+            "born": pd.Timestamp("2024-01-01") + pd.to_timedelta(stream.integers(0, 365, count), "D"),
+            "town": stream.choice(["Bonn", "Kiel", "Ulm"], count, p=[0.5, 0.3, 0.2]),
+            "grade": np.where(age > 40, "old", "young"),
+        }
+    )
+
+
+def changed(column, change):
+    frame = people(1)
+    frame[column] = change(frame[column], np.random.default_rng(2))
+    return frame
+
+
+CHANGES = {
+    "a mean": ("age", lambda ages, _: ages + 3, "mean", r"The mean of `age` is higher .* by \d"),
+    "a mean of dates": (
+        "born",
+        lambda dates, _: dates + pd.Timedelta("40 days"),
+        "mean",
+        r"The mean of `born` is higher .* by \d\d\.\d days \(\d.*\): 2024-0\d-\d\d beside 2024",
+    ),
+    "a spread": ("height", lambda v, _: 170 + 1.3 * (v - 170), "spread", r"`height` varies more .* a ratio of 1\.3"),
+    "a level": (
+        "town",
+        lambda towns, stream: towns.where(stream.random(len(towns)) > 0.15, "Ulm"),
+        "share",
+        r"`town` is 'Ulm' more often on the generated side: 3\d\.\d % beside \d\d\.\d %",
+    ),
+    "gaps": (
+        "height",
+        lambda v, stream: v.where(stream.random(len(v)) > 0.05),
+        "share",
+        r"`height` is missing more often on the generated side: \d\.\d % beside 0\.0 %",
+    ),
+    "a lattice": ("pay", lambda v, _: v.round(-1), "lattice", r"`pay` is a multiple of 10 more often"),
+    "a finer lattice": ("pay", lambda v, s: v + s.uniform(-0.004, 0.004, len(v)), "lattice", "multiple of 0.01 less"),
+    "times of day": (
+        "born",
+        lambda dates, stream: dates + pd.to_timedelta(stream.integers(0, 86_400, len(dates)), "s"),
+        "lattice",
+        r"`born` is at midnight less often",
+    ),
+    "a dependence": (
+        "grade",
+        lambda v, stream: pd.Series(np.where(stream.random(len(v)) < 0.2, stream.permutation(v), v)),
+        "dependence",
+        r"`age` and `grade` fit each other worse",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_the_strongest_difference_is_named_with_its_column_and_size(case):
+    import re
+
+    column, change, family, words = CHANGES[case]
+    found = companion_of(people(0), changed(column, change))
+    assert found.rejects and found.p_value == 1 / 300
+    first = found.differences[0]
+    assert column in first.columns and first.family == family
+    assert re.search(words, first.statement), first.statement
+
+
+def test_alike_tables_are_not_rejected_and_the_strongest_statistic_is_still_there():
+    found = companion_of(people(0), people(1))
+    assert not found.rejects and found.finding() is None and len(found.differences) == 1
+    assert found.differences[0].p_value == found.p_value
+
+
+def test_an_interval_excludes_0_exactly_where_the_difference_is_rejected_by_itself():
+    found = companion_of(people(0), changed("age", lambda ages, _: ages + 3))
+    first = found.differences[0]
+    assert first.low < first.estimate < first.high and first.low > 0
+    assert first.estimate == pytest.approx(3, abs=3 * np.sqrt(2 * 12**2 / 1500))
+    assert (first.low, first.high) == pytest.approx((2 * first.estimate - first.high, first.high))
+
+
+def test_a_correlation_and_a_missing_mode_of_points_are_named():
+    stream = np.random.default_rng(0)
+    real, fake = stream.standard_normal((2, 2000, 4))
+    fake[:, 2] = 0.3 * fake[:, 1] + np.sqrt(1 - 0.09) * fake[:, 2]
+    assert (
+        "`x1` and `x2` are correlated differently: 0."
+        in companion_of(real, fake, domain=POINTS).differences[0].statement
+    )
+    centres = np.array([(a, b) for a in (-4, 0, 4) for b in (-4, 0, 4)], float)
+    real, fake = (
+        centres[stream.integers(0, modes, 1000)] + 0.05 * stream.standard_normal((1000, 2)) for modes in (9, 8)
+    )
+    said = [each.statement for each in companion_of(real, fake, domain=POINTS).differences]
+    assert any("there are 0.0 % of the generated samples beside 1" in statement for statement in said), said
+
+
+def test_a_joint_difference_that_no_column_or_pair_shows_is_said_to_be_one():
+    stream = np.random.default_rng(0)
+    real, fake = np.sign(stream.standard_normal((2, 3000, 3))) * np.abs(stream.standard_normal((2, 3000, 3)))
+    fake[:, 2] = np.abs(fake[:, 2]) * np.sign(fake[:, 0] * fake[:, 1])  # every pair is independent, the three are not
+    found = companion_of(real, fake, domain=POINTS)
+    assert found.rejects and found.differences[0].family in ("kernel", "place", "density")
+
+
+def test_the_result_comes_back_from_its_json():
+    found = companion_of(people(0), changed("age", lambda ages, _: ages + 3))
+    assert Companion.from_json(found.to_json()) == found
+    assert found.finding().check == "companion" and found.finding().is_problem
+
+
+ODD = {
+    "constant columns": lambda s: (np.ones((50, 3)), np.ones((50, 3))),
+    "one constant column": lambda s: (np.c_[np.ones(50), s.random(50)], np.c_[np.ones(50), s.random(50)]),
+    "all values tied but one": lambda s: (np.r_[np.ones((49, 1)), [[2.0]]], np.ones((50, 1))),
+    "more columns than rows": lambda s: (s.random((30, 80)), s.random((30, 80))),
+    "one column": lambda s: (s.random((40, 1)), s.random((40, 1))),
+    "twenty samples": lambda s: (s.random((20, 2)), s.random((20, 2))),
+    "one sample against many": lambda s: (s.random((1, 2)), s.random((40, 2))),
+    "unlike sizes": lambda s: (s.random((50, 2)), s.random((3000, 2))),
+    "missing and infinite values": lambda s: (
+        np.where(s.random((60, 2)) < 0.3, np.nan, s.random((60, 2))),
+        np.where(s.random((60, 2)) < 0.3, np.inf, s.random((60, 2))),
+    ),
+    "a column without values": lambda s: (np.c_[np.full(40, np.nan), s.random(40)],) * 2,
+    "huge numbers": lambda s: (1e120 * s.random((40, 2)), 1e120 * s.random((40, 2))),
+    "a column of two far values": lambda s: (s.choice([0.0, 1e12], (60, 1)), s.choice([0.0, 1e12], (60, 1))),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("case", ODD)
+def test_odd_points_have_a_p_value(case):
+    found = companion_of(*ODD[case](np.random.default_rng(0)), domain=POINTS)
+    assert 0 < found.p_value <= 1
+    assert all(isinstance(each.statement, str) and "nan" not in each.statement for each in found.differences)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_side_that_repeats_one_row_is_told_from_one_that_does_not():
+    real = people(0, 300)
+    repeated = real.iloc[np.zeros(300, int)].reset_index(drop=True)
+    found = companion_of(real, repeated)
+    assert found.p_value == 1 / 300
+    assert companion_of(repeated, repeated).p_value == 1.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_group_that_covers_a_whole_side_rejects_nothing():
+    real, fake = people(0, 200), changed("age", lambda ages, _: ages + 10).iloc[:200].reset_index(drop=True)
+    groups = np.zeros(200, int), np.arange(200)
+    # The one group of the real side is one of 201: no p-value is below 1 / 201 but by the luck of the permutations.
+    assert companion_of(real, fake, groups=groups).p_value >= 1 / 300
+    assert companion_of(real, fake, groups=(np.zeros(200, int), np.zeros(200, int))).p_value > 0.3
