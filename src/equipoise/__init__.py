@@ -5,6 +5,7 @@
     gan.sample(64)
     gan.judge()                    # Verdict
     eq.judge(real, fake)           # any two sets
+    eq.judge_several(real, [a, b]) # several against one, ranked
     eq.fit(data, generator=net, discriminator=net, objective=objective, callbacks=[...])
     eq.GAN(minutes=5).fit(frame).sample(1000)
     eq.measure(real, fake)         # their metrics
@@ -31,6 +32,7 @@ _HOMES = {
     "GAN": "equipoise.experiment.estimator",
     "Stop": "equipoise.training",
     "judge": "equipoise.experiment.judge.datasets:judge_sources",
+    "judge_several": "equipoise.experiment.judge.several",
     "measure": "equipoise.experiment.measure",
     "Verdict": "equipoise.referee",
     "Player": "equipoise.game",

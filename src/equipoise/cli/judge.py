@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,10 @@ from equipoise.cli.options import AsJson, Confidence, Last, Margin, Quiet, Trust
 from equipoise.cli.progress import injection_progress
 from equipoise.cli.terminal import print_json, print_result
 from equipoise.errors import InputError, StorageError, visible
+
+if TYPE_CHECKING:
+    from equipoise.referee import Verdict
+    from equipoise.referee.ranking import Ranking
 
 
 class SensitivityChoice(StrEnum):
@@ -26,7 +30,11 @@ class SensitivityChoice(StrEnum):
 
 def judge(
     sources: Annotated[
-        list[str], typer.Argument(metavar="RUN | REAL FAKE", help="A run folder, or two sets of data of any origin.")
+        list[str],
+        typer.Argument(
+            metavar="RUN | REAL FAKE...",
+            help="A run folder, or real data and one or more generated sets of any origin.",
+        ),
     ],
     confidence: Confidence = 0.95,
     margin: Margin = None,
@@ -78,7 +86,8 @@ def judge(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Also write verdict.json, verdict.txt, verdict.png and most_discriminative.csv there.",
+            help="Also write verdict.json, verdict.txt, verdict.png and most_discriminative.csv there; of several "
+            "generated sets ranking.json, ranking.txt, ranking.png and a folder for each.",
         ),
     ] = None,
     last: Last = False,
@@ -89,11 +98,13 @@ def judge(
     """Say whether real and generated can be distinguished.
 
     A classifier two-sample test: fresh classifiers are asked, on samples that neither they nor the run were fitted to.
+    Of several generated sets each is judged at its share of the error, and they are ranked by how far they are.
 
     \b
-    Example: a run against its held-out data; two folders, whoever made the second one.
+    Example: a run against its held-out data; two folders, whoever made the second one; three generators.
       equipoise judge runs/digits
       equipoise judge photos/ generated/ --margin 0.01 --out verdict/
+      equipoise judge real.csv one.csv two.csv three.csv
 
     \b
     Exit codes:
@@ -101,14 +112,15 @@ def judge(
            or equivalent (a difference as large as --margin would have been found)
       10   distinguished: they differ, by at least the printed bound
       11   too little data to see differences of the size asked for
+      Of several generated sets: 10 if any is distinguished, else 11 if any has too little data, else 0.
     """
     probability("--confidence", confidence)
     positive("--margin", margin)
-    if len(sources) > 2:
+    if len(sources) > 2 and (run := next((each for each in sources if (Path(each) / "config.yaml").is_file()), None)):
         raise InputError(
             "judge",
-            f"{len(sources)} sources are given.",
-            "Expected one run folder, or two sets of data: REAL FAKE.",
+            f"{len(sources)} sources are given, and {run} is a run folder.",
+            "Expected one run folder, or sets of data: REAL FAKE FAKE...",
             "Use 'equipoise compare RUN RUN...' to see several runs side by side.",
         )
     if len(sources) == 1 and Path(sources[0]).is_file():
@@ -127,54 +139,50 @@ def judge(
             "Expected two sets of data.",
             "Leave it out.",
         )
-    if last and len(sources) == 2:
-        raise InputError("--last", "two sets of data have no checkpoints.", "Expected a run.", "Leave it out.")
+    if last and len(sources) > 1:
+        raise InputError("--last", "sets of data have no checkpoints.", "Expected a run.", "Leave it out.")
     if out is not None:
         make_folder(out, option="--out")  # before the work is done, not after it
+    common = {
+        "confidence": confidence,
+        "margin": margin,
+        "seed": seed,
+        "sensitivity": sensitivity.value,
+        "extractor": extractor or None,
+    }
     with injection_progress(quiet=quiet) as tell:
-        if len(sources) == 2:
-            from equipoise.experiment.judge.datasets import judge_sources
-
-            verdict = judge_sources(
-                sources[0],
-                sources[1],
-                confidence=confidence,
-                margin=margin,
-                seed=seed,
-                folds=folds,
-                sensitivity=sensitivity.value,
-                extractor=extractor or None,
-                drop=drop or (),
-                missing=missing or (),
-                day_first=day_first,
-                tell=tell,
-            )
+        if len(sources) > 1:
+            reading = {"folds": folds, "drop": drop or (), "missing": missing or (), "day_first": day_first}
+            outcome = _judge_sets(sources[0], sources[1:], **common, **reading, tell=tell)
         else:
             from equipoise.experiment.judge.run_folder import judge_run
 
-            verdict = judge_run(
-                sources[0],
-                confidence=confidence,
-                margin=margin,
-                seed=seed,
-                sensitivity=sensitivity.value,
-                extractor=extractor or None,
-                checkpoint="last" if last else None,
-                trust_code=trust_code,
-                tell=tell,
+            outcome = judge_run(
+                sources[0], **common, checkpoint="last" if last else None, trust_code=trust_code, tell=tell
             )
     if as_json:
-        print_json(verdict.to_json())
+        print_json(outcome.to_json())
     else:
-        print_result(visible(verdict.to_text()))
+        print_result(visible(outcome.to_text()))
     if out is not None:
         try:
-            verdict.save(out)
+            outcome.save(out)
         except StorageError as error:
             # The verdict has been printed: of the files that could not be written stderr alone speaks.
             print(error, file=sys.stderr, flush=True)
             raise typer.Exit(error.exit_code) from None
-    raise typer.Exit(verdict.exit_code)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _judge_sets(real: str, fakes: list[str], **options: Any) -> Verdict | Ranking:
+    """The verdict on one generated set, or the ranking of several."""
+    if len(fakes) > 1:
+        from equipoise.experiment.judge.several import judge_several
+
+        return judge_several(real, fakes, **options)
+    from equipoise.experiment.judge.datasets import judge_sources
+
+    return judge_sources(real, fakes[0], **options)
 
 
 def make_folder(path: Path, *, option: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 _HOMES = {
     "Conclusion": "equipoise.referee.verdict",
     "EvaluationPlan": "equipoise.referee.evaluation_plan",
+    "Ranking": "equipoise.referee.ranking",
     "Sensitivity": "equipoise.referee.detectable_effect",
     "Verdict": "equipoise.referee.verdict",
     "classifiers_for": "equipoise.referee.classifiers",

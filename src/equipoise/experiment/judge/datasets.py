@@ -163,9 +163,12 @@ def traced(verdict: Verdict, real: Dataset, fake: Dataset) -> Verdict:
 
 def named(real: Any, fake: Any) -> str:
     """The two sides, for messages."""
-    return " and ".join(
-        str(side) if isinstance(side, (str, Path)) else f"a {type(side).__name__}" for side in (real, fake)
-    )
+    return f"{named_side(real)} and {named_side(fake)}"
+
+
+def named_side(side: Any) -> str:
+    """One side, for messages: its path, or what kind of object it is."""
+    return str(side) if isinstance(side, (str, Path)) else f"a {type(side).__name__}"
 
 
 def user_cache() -> Path | None:
