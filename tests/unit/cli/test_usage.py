@@ -54,6 +54,6 @@ def test_a_margin_is_a_positive_number(equipoise, margin):
     assert refused(equipoise("judge", "a", "b", "--margin", margin), "--margin")
 
 
-def test_judge_takes_one_or_two_sources(equipoise):
+def test_judge_needs_a_source_and_names_one_that_is_not_there(equipoise):
     assert refused(equipoise("judge"))
-    assert refused(equipoise("judge", "a", "b", "c"), "3 sources", "compare")
+    assert refused(equipoise("judge", "a", "b", "c"), "a: there is no such file")
