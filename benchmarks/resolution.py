@@ -112,7 +112,7 @@ def trial(task: Task, name: str, defect: str, nats: float, place: int) -> dict[s
     fake = domain_of(task.kind).corruptions(clean)[defect](clean, share, stream, target)
     seed = derived_seed(0, f"resolution verdict {name} {defect}", place)
     verdict = judge(real, fake, kind=task.kind, seed=seed, checks=(), sensitivity="theoretical")
-    margin = evidence_margin(*verdict.scores, confidence=0.95)
+    margin = evidence_margin(verdict.log_e_value, *verdict.scores, level=verdict.e_level)
     return {"alarm": verdict.exit_code == 10, "margin": round(margin, 3), "seconds": round(verdict.seconds, 2)}
 
 

@@ -25,8 +25,9 @@ def bounds(near, far, count, trial, names, folds=3):
     where = split_indices(count, count, seed=trial)
     asked = {"kind": "points", "seed": trial, "classifiers": classifiers}
     first = train_and_test(where.taken_from(real, fake), **asked)
-    crossed = cross_fitted(real, fake, first, folds=folds, **asked)
-    return [each.lower_bound_nats(0.95) for each in (measured_once(first), crossed)]
+    scored = measured_once(first)
+    crossed = cross_fitted(real, fake, scored, where, folds=folds, **asked)
+    return [each.lower_bound_nats(0.95) for each in (scored, crossed)]
 
 
 def truth_of(near, far):

@@ -76,6 +76,7 @@ class Judging(Protocol):
     Attributes:
         columns_name: what the columns of `Rows.mixed` are, in the plural.
         quick_classifiers: the cheaper classifiers: one for the broad shape and one or two for detail.
+        many_samples: of both sides together, from which on fitting every classifier often costs more than it gains.
         sensitivity_cost: a quick measurement of the sensitivity takes about so many times as long as one verdict.
         compared_as: what the numbers are that metrics compare.
         one_column_corruptions: corruptions whose target is one column of many, some of which are far easier to see.
@@ -83,6 +84,7 @@ class Judging(Protocol):
 
     columns_name: str
     quick_classifiers: tuple[str, ...]
+    many_samples: int
     sensitivity_cost: int
     one_column_corruptions: frozenset[str]
     compared_as: str
@@ -100,8 +102,12 @@ class Judging(Protocol):
     def row_keys(self, values: Values) -> np.ndarray:
         """One number per sample, equal for equal samples (64-bit hashes). Shape `(n,)`, uint64."""
 
-    def preparation(self, real: Values, fake: Values) -> Preparation:
-        """A function from samples to `Rows`, fitted on these two sets: both sides' training parts."""
+    def measured(self, values: Values) -> Any:
+        """The samples with what is computed of each alone, once for all preparations that read it; `take` cuts it."""
+
+    def preparation(self, real: Any, fake: Any) -> Preparation:
+        """A function from samples to `Rows`, fitted on these two sets: both sides' training parts, as they are or
+        `measured`, and so for the samples that the function is given."""
 
     def compared(self, real: Values, fake: Values) -> tuple[np.ndarray, np.ndarray]:
         """Both sides as the numbers that metrics compare, float64 `(n, numbers)`."""

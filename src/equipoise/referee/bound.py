@@ -96,9 +96,14 @@ def log_e_value(real_logits: np.ndarray, fake_logits: np.ndarray) -> float:
         Pandeva et al. 2024, "E-valuating classifier two-sample tests", arXiv:2210.13027; Vovk and Wang 2021,
         "E-values: calibration, combination and applications", Annals of Statistics 49(3), section 2.
     """
+    return float(log_e_values(real_logits, fake_logits))
+
+
+def log_e_values(real_logits: np.ndarray, fake_logits: np.ndarray) -> np.ndarray:
+    """`log_e_value` of several classifiers at once. Shapes `(n_real, classifiers)` and `(n_fake, classifiers)`."""
     log_real, log_fake = -np.logaddexp(0.0, -real_logits), -np.logaddexp(0.0, fake_logits)
     small, large = sorted([log_real, log_fake], key=len)
-    return float(np.sum(small + _log_means_of_shares(large, len(small)) + math.log(4)))
+    return np.sum(small + _log_means_of_shares(large, len(small)) + math.log(4), axis=0)
 
 
 def is_distinguished(log_e: float, *, confidence: float) -> bool:
@@ -187,9 +192,11 @@ def _with_worst(terms: np.ndarray, worst: float, added: float) -> tuple[float, f
 
 def _log_means_of_shares(log_terms: np.ndarray, shares: int) -> np.ndarray:
     """Split `log_terms` into `shares` neighbouring runs of nearly equal length; log of the mean of exp over each."""
+    if len(log_terms) == shares:
+        return log_terms
     edges = np.linspace(0, len(log_terms), shares + 1).astype(int)
-    totals = np.logaddexp.reduceat(log_terms, edges[:-1])
-    return totals - np.log(np.diff(edges))
+    totals = np.logaddexp.reduceat(log_terms, edges[:-1], axis=0)
+    return (totals.T - np.log(np.diff(edges))).T
 
 
 def _variance(terms: np.ndarray) -> float:

@@ -1,10 +1,10 @@
 r"""How far apart, measured on every sample: cross-fitting.
 
-The decision rests on one split, because its e-value needs one classifier that was fixed before the test samples were
-looked at. The *size* of a difference need not: for every classifier D, JSD >= (V(D) + log 4) / 2, and so for a mean of
-several. The training and validation samples of the first classifier are cut into pieces; for each piece another one is
-trained and selected on everything else, and scores that piece. Every sample then counts once, scored by the one
-classifier that had not seen it:
+The decision is made in turn (`predictive`), because its e-value needs classifiers that were fixed before the samples
+were looked at. The *size* of a difference need not: for every classifier D, JSD >= (V(D) + log 4) / 2, and so for a
+mean of several. The later half of the samples counts with the logits of the decision. The earlier half is cut into
+pieces; for each piece a classifier is trained and selected on everything else, and scores that piece. Every sample
+then counts once, scored by a classifier that had not seen it:
 
 .. math::
     \mathrm{JSD}(p, q) \ge \tfrac12 \Big( \sum_k w_k V(D_k) + \log 4 \Big), \qquad w_k \text{ the share scored by } D_k
@@ -32,7 +32,7 @@ from equipoise.data.judging import Values
 from equipoise.randomness import Stream, derived_seed, numpy_stream
 from equipoise.referee.base import Classifier, Tell
 from equipoise.referee.bound import ValueEstimate, jsd_lower_bound_nats, value_estimate, with_abstained
-from equipoise.referee.splits import Duplicates, Parts, cut, split_indices
+from equipoise.referee.splits import Duplicates, Parts, cut
 from equipoise.referee.train_and_test import Outcome, train_and_test
 from equipoise.spaces import SpaceKind
 
@@ -74,6 +74,18 @@ class Measured:
         """Real and generated samples that count."""
         return len(self.real_logits), len(self.fake_logits)
 
+    @property
+    def turned(self) -> Measured:
+        """The same with the sides in each other's place."""
+        return Measured(-self.fake_logits, -self.real_logits, (-self.limits[1], -self.limits[0]), self.folds)
+
+    @classmethod
+    def of(
+        cls, real: np.ndarray, fake: np.ndarray, limits: tuple[float, float], left_out: tuple[int, int] = (0, 0)
+    ) -> Measured:
+        """Logits of one classifier, which abstains from samples that are left out."""
+        return cls(*with_abstained(real, fake, limits, left_out), 1)
+
     def lower_bound_nats(self, confidence: float) -> float:
         """The lower confidence bound on the JSD that these logits prove."""
         return jsd_lower_bound_nats(self.real_logits, self.fake_logits, confidence=confidence, limits=self.limits)
@@ -86,13 +98,14 @@ def measured_once(outcome: Outcome, *, left_out: tuple[int, int] = (0, 0)) -> Me
         outcome: of the split.
         left_out: real and generated samples of the test part that are left out.
     """
-    return Measured(*with_abstained(outcome.real_logits, outcome.fake_logits, outcome.limits, left_out), 1)
+    return Measured.of(outcome.real_logits, outcome.fake_logits, outcome.limits, left_out)
 
 
 def cross_fitted(
     real: Values,
     fake: Values,
-    outcome: Outcome,
+    first: Measured,
+    whole: Parts,
     *,
     folds: int,
     kind: SpaceKind,
@@ -101,21 +114,22 @@ def cross_fitted(
     duplicates: Duplicates | None = None,
     tell: Tell | None = None,
 ) -> Measured:
-    """The test part of a first split, and the rest of both sides scored by classifiers trained for that.
+    """The tested part of a first split as it was scored, and the rest of both sides scored by classifiers trained for
+    that.
 
     Args:
         real: real samples.
         fake: generated samples.
-        outcome: of the first split, made by `split_indices` from the same seed and duplicates.
+        first: what was said of the tested part, with what was left out.
+        whole: indices of the first split, nothing left out.
         folds: classifiers in all; fewer where pieces would have less than `LEAST_OF_A_PIECE` samples of a side.
         kind: of the data.
-        seed: of the first split.
+        seed: of the pieces and the classifiers.
         classifiers: what each of them is selected from.
         duplicates: as in `split_indices`.
         tell: is told that the distance is measured, and how many classifiers have scored.
     """
-    whole = split_indices(len(real), len(fake), seed=seed)
-    found = [measured_once(outcome, left_out=left_out_of(whole, outcome.real, outcome.fake))]
+    found = [first]
     for parts in _folds(whole, folds - 1, seed=seed):
         if tell is not None:
             tell(_WHAT, len(found))

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from equipoise.referee.levels import shared_out
+
 POWER = 0.95
 """Chance of being found that a difference must have to count as detectable."""
 COARSE_NATS = 0.05
@@ -81,26 +83,52 @@ def _or_infinite(nats: float | None) -> float:
     return math.inf if nats is None else nats
 
 
-def theoretical_nats(real_count: int, fake_count: int, *, confidence: float) -> float:
-    r"""About the least JSD that a classifier which knew both densities would find with 95 % power by the e-value.
+def theoretical_nats(
+    real_count: int, fake_count: int, *, confidence: float, whole: tuple[int, int] | None = None
+) -> float:
+    r"""About the least JSD that is found with 95 % power by somebody who knew both densities.
 
-    With the true log-odds, the log e-value of n pairs has mean `mu = 2 n JSD`. How much it varies depends on the kind
-    of difference: least where the sides share no value in a small part of the space, so that each sample there counts
-    log 2. Their number is a Poisson count and the variance `mu log 2`; smooth differences have up to `2 mu`, and need
-    about twice the JSD. The least is asked for: it must exceed log(1 / alpha) with probability 0.95,
-    `mu - 1.645 sqrt(mu log 2) = log(1 / alpha)`. For 3,000 pairs and 95 % confidence this is 0.0011 nats.
+    Two tests decide, and a difference counts as found if either finds it, so the least of what the two need is asked
+    for. Where the e-value is alone (`whole` left out) it has the level alpha to itself; beside the companion each has
+    its share of it (`levels`).
+
+    The e-value. With the true log-odds, the log e-value of n pairs has mean `mu = 2 n JSD`. How much it varies depends
+    on the kind of difference: least where the sides share no value in a small part of the space, so that each sample
+    there counts log 2. Their number is a Poisson count and the variance `mu log 2`; smooth differences have up to
+    `2 mu`, and need about twice the JSD. It must exceed log(1 / alpha_e) with probability 0.95:
+    `mu - 1.645 sqrt(mu log 2) = log(1 / alpha_e)`.
+
+    The companion. It compares all N pairs, not only those that are scored, by statistics that it did not have to learn.
+    Its best one can be no better than the log-odds themselves. For a small smooth difference the mean log-odds of the
+    sides differ by `4 JSD` or more exactly by :math:`\delta` standard errors with :math:`\delta^2 = 4 N \mathrm{JSD}`
+    (a shift by d of a normal distribution: JSD = d^2 / 8, and the means differ by d sqrt(N / 2) standard errors). If
+    that one statistic were all that it looked at, with the right sign, it must exceed the normal quantile of
+    1 - alpha_c with probability 0.95: `sqrt(4 N JSD) = z(1 - alpha_c) + 1.645`.
+
+    So the least is a limit on what is promised, not a promise: statistics are many and share alpha_c, and classifiers
+    have to learn. `too_little_data` asks for twice as much (`Sensitivity.coarsest_nats`), and `equivalent` for injected
+    defects, each looked for by both tests together.
 
     Args:
-        real_count: real samples scored.
+        real_count: real samples scored by the classifiers.
         fake_count: generated samples scored; unequal counts work like their harmonic mean, approximately.
-        confidence: of the test, such as 0.95.
+        confidence: of the verdict, such as 0.95.
+        whole: samples of both sides that the companion compares.
 
     Returns:
-        Nats; at most log 2.
+        Nats; at most log 2. With 3,000 pairs and the e-value alone at 95 % confidence it is 0.0011.
     """
     from scipy.special import ndtri
 
-    pairs = 2 / (1 / real_count + 1 / fake_count)
-    half = float(ndtri(POWER)) * math.sqrt(math.log(2)) / 2
-    mean = (half + math.sqrt(half**2 - math.log(1 - confidence))) ** 2
-    return min(math.log(2), mean / (2 * pairs))
+    levels = shared_out(confidence, has_companion=whole is not None)
+    quantile = float(ndtri(POWER))
+    half = quantile * math.sqrt(math.log(2)) / 2
+    mean = (half + math.sqrt(half**2 - math.log(levels.e_process))) ** 2
+    least = mean / (2 * _pairs(real_count, fake_count))
+    if whole is not None:
+        least = min(least, (quantile - float(ndtri(levels.companion))) ** 2 / (4 * _pairs(*whole)))
+    return min(math.log(2), least)
+
+
+def _pairs(real_count: int, fake_count: int) -> float:
+    return 2 / (1 / real_count + 1 / fake_count)

@@ -17,26 +17,27 @@ _STRIKING_OVERLAP = 0.05
 """Share of generated rows that repeat a real row, beyond how often real rows repeat each other, worth a finding."""
 
 
-def first_findings(real: Values, fake: Values, domain: Judging) -> tuple[Finding, ...]:
-    """What strikes the eye without a classifier."""
-    findings = _overlap(domain.row_keys(real), domain.row_keys(fake))
+def first_findings(
+    real: Values, fake: Values, domain: Judging, keys: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[Finding, ...]:
+    """What strikes the eye without a classifier; `keys` are those of the rows of both sides, where they are known."""
+    findings = _overlap(*(keys or (domain.row_keys(real), domain.row_keys(fake))))
     real_columns, fake_columns = domain.columns(real), domain.columns(fake)
     if real_columns is None or fake_columns is None:
         return tuple(findings)
     return (*findings, *_gaps(real_columns, fake_columns), *_constants(real_columns, fake_columns))
 
 
-def duplicates_of(real: Values, fake: Values, domain: Judging) -> Duplicates | None:
-    """Which samples are equal, where any value is on both sides; `None` where none is.
+def duplicates_of(real_keys: np.ndarray, fake_keys: np.ndarray) -> Duplicates | None:
+    """Which samples are equal, by their keys, where any value is on both sides; `None` where none is.
 
     A verdict takes the sides as independent. Where a sample is on both, that is broken, and its duplicate in the
     training part would show its side: a random half of a set would be "distinguished" from the whole.
     `splits.split_indices` therefore leaves duplicates of training samples out. Where no value is on both sides there is
     nothing to show, and a generator that repeats itself is told by its repeats.
     """
-    keys = np.concatenate([domain.row_keys(real), domain.row_keys(fake)])
-    _, numbers = np.unique(keys, return_inverse=True)
-    sides = numbers[: len(real)], numbers[len(real) :]
+    _, numbers = np.unique(np.concatenate([real_keys, fake_keys]), return_inverse=True)
+    sides = numbers[: len(real_keys)], numbers[len(real_keys) :]
     return sides if len(np.intersect1d(*sides)) else None
 
 

@@ -22,10 +22,14 @@ from equipoise.metrics.divergence import jsd_of_contamination
 from equipoise.old_names import standard_sensitivity
 from equipoise.randomness import Stream, derived_seed, numpy_stream
 from equipoise.referee.base import Classifier, Tell
-from equipoise.referee.bound import log_e_value, value_estimate
+from equipoise.referee.bound import value_estimate
+from equipoise.referee.chunks import FIRST_SHARE
 from equipoise.referee.classifiers import available
+from equipoise.referee.companion import companion_test
+from equipoise.referee.decision import decide_in_turn
 from equipoise.referee.detectable_effect import POWER, Sensitivity, theoretical_nats
-from equipoise.referee.splits import TEST_SHARE, split
+from equipoise.referee.levels import shared_out
+from equipoise.referee.splits import split
 from equipoise.referee.train_and_test import train_and_test
 from equipoise.referee.verdict import Counts
 from equipoise.spaces import SpaceKind
@@ -46,13 +50,14 @@ _LEAST_ERROR_NATS = 1.0
 look as if they varied by thousands: then nothing would count as found."""
 _SURE = 10.0
 """Standard errors above the threshold, beyond which a verdict is certain: by how much it is beyond says nothing."""
-_CACHE_VERSION = 6
+_CACHE_VERSION = 7
 """Part of the cache's key: raised when injecting or measuring changes, so that old results are measured again."""
 
 MEASURED = "sensitivity: injecting '{}'"
 """What a person is told is measured, with the name of the defect."""
-TestOfSides = Callable[[Values, Values, int], tuple[np.ndarray, np.ndarray]]
-"""Splits, trains, selects and tests: from two sides and a seed to the logits of both test parts."""
+TestOfSides = Callable[[Values, Values, int], float]
+"""The whole decision: from two sides and a seed to how far the evidence lies above its threshold, in its own standard
+errors; above 0 the verdict is "distinguished"."""
 
 
 def sensitivity_of(
@@ -65,6 +70,9 @@ def sensitivity_of(
     repeats: int,
     seed: int = 0,
     cache: Path | None = None,
+    is_in_turn: bool = False,
+    has_companion: bool = False,
+    least_nats: float | None = None,
     tell: Tell | None = None,
 ) -> Sensitivity:
     """The measured sensitivity of a verdict whose parts have these counts.
@@ -82,29 +90,50 @@ def sensitivity_of(
         repeats: trials per severity and defect; 1 is the quick measurement.
         seed: of the draws.
         cache: as in `measure_sensitivity`.
+        is_in_turn: whether the verdict's samples are scored in turn; if not, on one split as counts say.
+        has_companion: whether the permutation test takes part.
+        least_nats: the verdict's own `theoretical_nats`; by default that of the e-value alone.
         tell: as in `measure_sensitivity`.
     """
-    test_share, per_side = _trial_sizes(counts)
+    test_share, per_side = _trial_sizes(counts, is_in_turn=is_in_turn)
+    levels = shared_out(confidence, has_companion=has_companion)
+    domain = domain_of(kind)
 
-    def logits_of(first: Values, second: Values, trial_seed: int) -> tuple[np.ndarray, np.ndarray]:
-        parts = split(first, second, seed=trial_seed, test_share=test_share)
-        found = train_and_test(parts, kind=kind, seed=trial_seed, classifiers=classifiers)
-        return found.real_logits, found.fake_logits
+    def margin_of(first: Values, second: Values, trial_seed: int) -> float:
+        asked = {"kind": kind, "seed": trial_seed, "classifiers": classifiers}
+        if is_in_turn:
+            tested: Values = first
+            found = decide_in_turn(first, second, keys=(domain.row_keys(first), domain.row_keys(second)), **asked)
+        else:
+            parts = split(first, second, seed=trial_seed, test_share=test_share)
+            tested, found = parts.real_test, train_and_test(parts, **asked)
+        if found is None:
+            margins = [-_SURE]
+        else:
+            margins = [evidence_margin(found.log_e_value, found.real_logits, found.fake_logits, level=levels.e_process)]
+        if has_companion:
+            # Beside a training part the companion sees the tested real samples alone.
+            margins.append(
+                companion_test(tested, second, domain=domain, level=levels.companion, seed=trial_seed).margin
+            )
+        return min(_SURE, max(margins))
 
     found = measure_sensitivity(
         pool,
         kind=kind,
-        test=logits_of,
+        test=margin_of,
         classifiers=classifiers,
         per_side=per_side,
         confidence=confidence,
         repeats=repeats,
         seed=seed,
         cache=cache,
-        test_share=test_share,
+        decided=(round(test_share, 9), is_in_turn, has_companion),
         tell=tell,
     )
-    return replace(found, theoretical_nats=theoretical_nats(counts.real_test, counts.fake_test, confidence=confidence))
+    if least_nats is None:
+        least_nats = theoretical_nats(counts.real_test, counts.fake_test, confidence=confidence)
+    return replace(found, theoretical_nats=least_nats)
 
 
 def is_kept(
@@ -117,18 +146,23 @@ def is_kept(
     confidence: float,
     cache: Path | None,
     seed: int = 0,
+    is_in_turn: bool = False,
+    has_companion: bool = False,
 ) -> bool:
     """Whether `sensitivity_of` with these arguments would find its answer in the cache."""
     if cache is None or not cache.is_dir():
         return False
-    test_share, per_side = _trial_sizes(counts)
+    test_share, per_side = _trial_sizes(counts, is_in_turn=is_in_turn)
     count = min(per_side, len(pool) // 2)
-    kept = _kept_at(cache, pool, kind, classifiers, count, confidence, repeats, seed, test_share)
+    decided = (round(test_share, 9), is_in_turn, has_companion)
+    kept = _kept_at(cache, pool, kind, classifiers, count, confidence, repeats, seed, decided)
     return kept is not None and _read(kept) is not None
 
 
-def _trial_sizes(counts: Counts) -> tuple[float, int]:
+def _trial_sizes(counts: Counts, *, is_in_turn: bool) -> tuple[float, int]:
     """Share of a trial's samples that are tested on, and how many samples it has on each side."""
+    if is_in_turn:
+        return 1 - FIRST_SHARE, min(sum(counts.real), sum(counts.fake))
     common = [min(sides) for sides in zip(counts.real, counts.fake, strict=True)]
     test_share = common[2] / sum(common)
     # `split` trains on three quarters of what is not tested on; where one side has less, so has the trial.
@@ -147,7 +181,7 @@ def measure_sensitivity(
     seed: int = 0,
     repeats: int = 1,
     cache: Path | None = None,
-    test_share: float = TEST_SHARE,
+    decided: tuple[Any, ...] = (),
     tell: Tell | None = None,
 ) -> Sensitivity:
     """The smallest JSD, per kind of injected defect, that the referee finds 95 % of the time.
@@ -166,11 +200,11 @@ def measure_sensitivity(
         cache: a folder in which results are kept by the data's fingerprint, counts and settings. A file there that
             cannot be read is measured again, and a folder that cannot be written to is done without. Nothing is kept
             for classifiers that are not the package's own and have no identity.
-        test_share: share of `per_side` that `test` tests on.
+        decided: how `test` decides; part of the key of the cache.
         tell: is told the kind of defect and the number of trials before each of them.
     """
     count = min(per_side, len(real) // 2)
-    kept = _kept_at(cache, real, kind, classifiers, count, confidence, repeats, seed, test_share)
+    kept = _kept_at(cache, real, kind, classifiers, count, confidence, repeats, seed, decided)
     known = None if kept is None else _read(kept)
     if known is not None:
         return known
@@ -180,7 +214,7 @@ def measure_sensitivity(
         told = (
             None if tell is None else lambda more, what=MEASURED.format(name), before=trials: tell(what, before + more)
         )
-        tried = _Trials(real, domain, name, corruption, test, count, confidence, seed, repeats, told)
+        tried = _Trials(real, domain, name, corruption, test, count, seed, repeats, told)
         tried.climb()
         estimate, interval = tried.crossing()
         if name == BROKEN_DEPENDENCE and math.isinf(estimate) and not tried.finds_independence():
@@ -188,10 +222,9 @@ def measure_sensitivity(
         else:
             found[name], intervals[name] = estimate, interval
         trials += tried.count
-    tested = max(1, round(test_share * count))
     sensitivity = Sensitivity(
         method="injected",
-        theoretical_nats=theoretical_nats(tested, tested, confidence=confidence),
+        theoretical_nats=theoretical_nats(count, count, confidence=confidence),
         by_defect_nats=found,
         intervals_nats=intervals,
         absent=tuple(absent),
@@ -217,13 +250,12 @@ class _Trials:
         corruption: Corruption,
         test: TestOfSides,
         per_side: int,
-        confidence: float,
         seed: int,
         repeats: int,
         told: Callable[[int], None] | None,
     ) -> None:
         self.real, self.domain, self.name, self.corruption, self.test = real, domain, name, corruption, test
-        self.per_side, self.confidence, self.seed = per_side, confidence, seed
+        self.per_side, self.seed = per_side, seed
         self.repeats = max(repeats, _FEWEST_COLUMNS) if name in domain.one_column_corruptions else repeats
         self.scores: dict[int, list[float]] = {}
         self.count, self.told = 0, told
@@ -277,8 +309,7 @@ class _Trials:
         order = stream.permutation(len(self.real))
         contaminated = corrupted(take(self.real, order[self.per_side : 2 * self.per_side]), stream, target)
         trial_seed = derived_seed(self.seed, Stream.INJECTION_TRIAL.format(self.name), repeat)
-        logits = self.test(take(self.real, order[: self.per_side]), contaminated, trial_seed)
-        return evidence_margin(*logits, confidence=self.confidence)
+        return self.test(take(self.real, order[: self.per_side]), contaminated, trial_seed)
 
     def _deviation(self) -> float:
         """Standard deviation of one margin: its sampling error, which is 1, and what varies from trial to trial."""
@@ -295,11 +326,11 @@ class _Trials:
         return float(ndtri(POWER)) * self._deviation()
 
 
-def evidence_margin(real_logits: np.ndarray, fake_logits: np.ndarray, *, confidence: float) -> float:
-    """(log E - log(1 / alpha)) over the standard error of log E; above 0 the verdict is "distinguished"; 10 at most."""
+def evidence_margin(log_e: float, real_logits: np.ndarray, fake_logits: np.ndarray, *, level: float) -> float:
+    """(log E - log(1 / alpha)) over the standard error of log E; above 0 the e-value rejects; 10 at most."""
     pairs = min(len(real_logits), len(fake_logits))
     error = max(value_estimate(real_logits, fake_logits).standard_error * pairs, _LEAST_ERROR_NATS)
-    return min(_SURE, (log_e_value(real_logits, fake_logits) + math.log(1 - confidence)) / error)
+    return min(_SURE, (log_e + math.log(level)) / error)
 
 
 def _first_zero(severities: list[int], excess: list[float]) -> float:
@@ -328,10 +359,10 @@ def _kept_at(
     identities = {each.name: "" if known.get(each.name) == each else each.identity for each in classifiers}
     if cache is None or None in identities.values():
         return None
-    count, confidence, repeats, seed, test_share = settings
+    count, confidence, repeats, seed, decided = settings
     digest = hashlib.blake2b(np.sort(domain_of(kind).row_keys(real)).tobytes(), digest_size=12)
     who = sorted(identities.items())
-    digest.update(repr((_CACHE_VERSION, kind, who, count, confidence, repeats, seed, round(test_share, 9))).encode())
+    digest.update(repr((_CACHE_VERSION, kind, who, count, confidence, repeats, seed, decided)).encode())
     return cache / f"resolution-{digest.hexdigest()}.json"  # as version 0.1.0 called it
 
 

@@ -50,6 +50,18 @@ class Parts:
         return Parts(*(take(side, indices) for side, indices in zip(sides, vars(self).values(), strict=True)))
 
     @property
+    def turned(self) -> Parts:
+        """The same with the sides in each other's place."""
+        return Parts(
+            self.fake_train,
+            self.real_train,
+            self.fake_validation,
+            self.real_validation,
+            self.fake_test,
+            self.real_test,
+        )
+
+    @property
     def counts(self) -> Counts:
         """How many samples each part has."""
         return Counts(**{name: len(part) for name, part in vars(self).items()})

@@ -1,9 +1,11 @@
 """The referee: a classifier two-sample test. Can a fresh classifier, tested once on samples that nobody has seen, tell
 real from generated?
 
-Each side is split once: classifiers are trained on 45 %, one of them or a stack is selected on 15 %, and that one is
-tested a single time on the rest: this decides. How far apart the sides are is then measured on every sample
-(`cross_fitting`). Nothing the game trained takes part.
+Two tests decide, each at its own share of the level (`levels`). Classifiers score every sample after the first fifth
+once, having been fitted on earlier ones alone: their e-value (`predictive`) finds differences of any kind that can be
+learned. The companion (`companion`) compares both sides by a fixed list of statistics and is exact by permutation: it
+finds smooth small differences that cost a classifier most of its samples to learn. How far apart the sides are is then
+measured on every sample (`cross_fitting`). Nothing the game trained takes part.
 """
 
 from __future__ import annotations
@@ -17,34 +19,28 @@ from typing import Any, Literal
 import numpy as np
 
 from equipoise.data.domain import DOMAINS, domain_of
-from equipoise.data.judging import JUDGING, Values, concatenated
+from equipoise.data.judging import JUDGING, Values, concatenated, take
 from equipoise.errors import ConfigError, DataError, unknown_name
 from equipoise.features.embedding import Extractor
 from equipoise.randomness import Stream, derived_seed
 from equipoise.referee.base import Check, Classifier, Evidence, Finding, Tell
-from equipoise.referee.bound import is_distinguished, log_e_value
 from equipoise.referee.checks import available as available_checks
 from equipoise.referee.classifiers import classifiers_for
-from equipoise.referee.cross_fitting import (
-    FOLDS,
-    LEAST_OF_A_PART,
-    MOST_FOLDS,
-    cross_fitted,
-    left_out_of,
-    measured_once,
-)
+from equipoise.referee.companion import companion_test
+from equipoise.referee.cross_fitting import FOLDS, MOST_FOLDS
+from equipoise.referee.decision import Decision, decide_in_turn, decide_once, distance_of
 from equipoise.referee.detectable_effect import Sensitivity, theoretical_nats
 from equipoise.referee.extractors import classifiers_of
-from equipoise.referee.first_findings import duplicates_of, first_findings
+from equipoise.referee.first_findings import first_findings
+from equipoise.referee.levels import E_PROCESS_SHARE, shared_out
 from equipoise.referee.sensitivity import is_kept, sensitivity_of
 from equipoise.referee.separation import Interval, area_under_curve, balanced_accuracy
-from equipoise.referee.splits import TEST_SHARE, split_indices
-from equipoise.referee.train_and_test import train_and_test
+from equipoise.referee.splits import TEST_SHARE
 from equipoise.referee.verdict import Conclusion, Counts, Verdict, conclude
 from equipoise.spaces import SpaceKind
 
 MINIMUM_SAMPLES = 20
-"""Per side, at 95 % confidence: 9 to train, 3 to validate, 8 to test on."""
+"""Per side, at 95 % confidence: 10 that are only fitted on, 10 that are scored."""
 SensitivityPlan = Literal["auto", "theoretical", "quick", "full"]
 
 _SLOW_SECONDS = 5.0
@@ -72,9 +68,10 @@ def judge(
     sensitivity: SensitivityPlan | Sensitivity = "auto",
     cache: Path | None = None,
     injection_seconds: float = 0.0,
+    companion: bool = True,
     tell: Tell | None = None,
 ) -> Verdict:
-    """Judge whether generated samples can be distinguished from real ones, by a classifier two-sample test.
+    """Judge whether generated samples can be distinguished from real ones: by classifiers, and by a permutation test.
 
     Args:
         real: real samples that the generator was not trained on. Points float64 `(n, d)`, images uint8 `(n, c, h, w)`,
@@ -83,10 +80,10 @@ def judge(
         kind: points, images or table.
         confidence: 1 - the chance of a false "distinguished"; also that of the lower bound.
         margin: the JSD in nats that you call small enough; without it the verdict never says "equivalent".
-        seed: of the split and the classifiers; another seed is another verdict from the same data.
+        seed: of the order, the classifiers and the permutations; another seed is another verdict from the same data.
         folds: classifiers that the distance of distinguished sides is measured with, by cross-fitting; each costs about
-            as much time as the decision. 1 measures it on the test part alone, and so does any number with
-            `real_train`.
+            as much time as the decision. 1 measures it on the later half of the samples alone, as they were scored,
+            and any number on the test part alone with `real_train`.
         real_train: real samples for training and validation, such as the training part; `real` is then only tested on.
             A generator that overfits its training part is harder to tell from it, which costs power and never validity.
         real_labels: class of each sample of `real`, if there are classes. Shape `(n_real,)`, int64.
@@ -105,6 +102,7 @@ def judge(
             `Sensitivity` measured before.
         cache: a folder that keeps measured sensitivities for the next verdict on the same data.
         injection_seconds: how long "auto" may inject defects without a margin.
+        companion: whether the permutation test takes its share of the level; without it the e-value has all of it.
         tell: is told what is measured (an injected defect, or how far apart the sides are, where that is slow), and how
             many trials of it came before.
 
@@ -128,7 +126,8 @@ def judge(
     for side, name in ((real, "real"), (fake, "generated")):
         if len(side) == 0:
             raise DataError(JUDGING, f"the {name} side is empty.", "Expected samples on both sides.")
-    findings = first_findings(real, fake, domain)
+    keys = domain.row_keys(real), domain.row_keys(fake)
+    findings = first_findings(real, fake, domain, keys)
     if real_train is not None:
         real_train, _ = domain.checked_sides(real_train, fake)
     common: dict[str, Any] = {"kind": kind, "confidence": confidence, "margin_nats": margin, "seed": seed}
@@ -136,115 +135,120 @@ def judge(
     real_total = len(real) if real_train is None else min(len(real) / TEST_SHARE, len(real_train) / (1 - TEST_SHARE))
     if min(real_total, len(fake)) < needed:
         return _too_few(real, fake, findings, needed, time.perf_counter() - started, common)
-    duplicates = duplicates_of(real, fake, domain) if real_train is None else None
-    indices = split_indices(
-        len(real),
-        len(fake),
-        seed=seed,
-        real_train_count=None if real_train is None else len(real_train),
-        duplicates=duplicates,
-    )
-    parts = indices.taken_from(real, fake, real_train)
-    if min(vars(parts.counts).values()) < LEAST_OF_A_PART:
+    begun = time.perf_counter()
+    decision: Decision | None
+    asked: dict[str, Any] = {"kind": kind, "seed": seed, "classifiers": used}
+    if real_train is None:
+        decision = decide_in_turn(real, fake, keys=keys, **asked)
+    else:
+        decision = decide_once(real, fake, real_train=real_train, **asked)
+    if decision is None:
         findings = (*findings, Finding("inputs", "So many samples share a value that a part is left with none.", True))
         return _too_few(real, fake, findings, needed, time.perf_counter() - started, common)
-    begun = time.perf_counter()
-    outcome = train_and_test(parts, kind=kind, seed=seed, classifiers=used)
     test_seconds = time.perf_counter() - begun
-    log_e = log_e_value(outcome.real_logits, outcome.fake_logits)
-    rejects = is_distinguished(log_e, confidence=confidence)
-    left_out = (0, 0)
-    if real_train is None:
-        left_out = left_out_of(split_indices(len(real), len(fake), seed=seed), outcome.real, outcome.fake)
-    measured = measured_once(outcome, left_out=left_out)
-    if rejects and real_train is None:
-        measured = cross_fitted(
-            real,
-            fake,
-            outcome,
-            folds=folds,
-            kind=kind,
-            seed=seed,
-            classifiers=used,
-            duplicates=duplicates,
-            tell=tell if test_seconds > _SLOW_SECONDS else None,
-        )
+    levels = shared_out(confidence, has_companion=companion)
+    said = companion_test(real, fake, domain=domain, level=levels.companion, seed=seed) if companion else None
+    is_distinguished = decision.log_e_value >= -math.log(levels.e_process)
+    measured = decision.first
+    if is_distinguished and real_train is None:
+        waiting = tell if test_seconds > _SLOW_SECONDS else None
+        measured = distance_of(decision, real, fake, folds=folds, keys=keys, tell=waiting, **asked)
     has_labels = real_labels is not None and fake_labels is not None
     evidence = Evidence(
         domain=domain,
-        real_values=parts.real_test,
-        fake_values=parts.fake_test,
-        real=outcome.real,
-        fake=outcome.fake,
-        real_train=outcome.real_train,
-        fake_train=outcome.fake_train,
-        real_logits=outcome.real_logits,
-        fake_logits=outcome.fake_logits,
+        real_values=take(real, decision.tested[0]),
+        fake_values=take(fake, decision.tested[1]),
+        real=decision.rows[0],
+        fake=decision.rows[1],
+        real_train=decision.rows[2],
+        fake_train=decision.rows[3],
+        real_logits=decision.tested_logits[0],
+        fake_logits=decision.tested_logits[1],
         is_training_part=real_train is not None,
         # The checks together make a handful of statements; a tenth of the level each keeps false ones rare.
         confidence=1 - (1 - confidence) / 10,
         seed=derived_seed(seed, Stream.REFEREE_CHECKS),
-        real_labels=np.asarray(real_labels)[indices.real_test] if has_labels else None,
-        fake_labels=np.asarray(fake_labels)[indices.fake_test] if has_labels else None,
+        real_labels=np.asarray(real_labels)[decision.tested[0]] if has_labels else None,
+        fake_labels=np.asarray(fake_labels)[decision.tested[1]] if has_labels else None,
         label_names=tuple(label_names),
-        left_out=left_out,
-        real_places=indices.real_test,
-        fake_places=indices.fake_test,
+        left_out=decision.left_out,
+        real_places=decision.tested[0],
+        fake_places=decision.tested[1],
     )
     for check in _chosen_checks(checks).values():
         findings = (*findings, *check(evidence))
-    least = theoretical_nats(parts.counts.real_test, parts.counts.fake_test, confidence=confidence)
+    if said is not None and (found := said.finding()) is not None:
+        findings = (found, *findings)
+    counts = decision.counts
+    least = theoretical_nats(
+        counts.real_test,
+        counts.fake_test,
+        confidence=confidence,
+        whole=(len(real), len(fake)) if companion else None,
+    )
     theoretical = Sensitivity("theoretical", least)
     # Nobody asked for injection: what happens to be in the cache, or to be affordable, is shown and decides nothing.
     is_asked_for = margin is not None or sensitivity != "auto"
     if not isinstance(sensitivity, Sensitivity):
         pool = real if real_train is None else concatenated(real, real_train)
-        asked = {"kind": kind, "classifiers": used, "confidence": confidence, "cache": cache}
+        trials: dict[str, Any] = {
+            "kind": kind,
+            "classifiers": used,
+            "confidence": confidence,
+            "cache": cache,
+            "is_in_turn": real_train is None,
+            "has_companion": companion,
+        }
         plan = sensitivity
         if plan == "auto":
             is_affordable = domain.sensitivity_cost * test_seconds <= injection_seconds
-            kept = [name for name in ("full", "quick") if is_kept(pool, parts.counts, _REPEATS[name], **asked)]
+            kept = [name for name in ("full", "quick") if is_kept(pool, counts, _REPEATS[name], **trials)]
             plan = kept[0] if kept else ("quick" if margin is not None or is_affordable else "theoretical")
         if plan not in _REPEATS:
             raise unknown_name("judge, sensitivity", "plan", plan, ["auto", *_REPEATS])
         sensitivity = (
             theoretical
             if plan == "theoretical"
-            else sensitivity_of(pool, parts.counts, repeats=_REPEATS[plan], tell=tell, **asked)
+            else sensitivity_of(pool, counts, repeats=_REPEATS[plan], tell=tell, least_nats=least, **trials)
         )
     estimate = measured.estimate
     return Verdict(
         **common,
         conclusion=conclude(
-            rejects=rejects, margin_nats=margin, sensitivity=sensitivity if is_asked_for else theoretical
+            rejects=is_distinguished or (said is not None and said.rejects),
+            margin_nats=margin,
+            sensitivity=sensitivity if is_asked_for else theoretical,
         ),
-        # Without a rejection no distance is claimed, so that verdict and bound never contradict each other.
-        jsd_lower_bound_nats=measured.lower_bound_nats(confidence) if rejects else 0.0,
+        # Without a rejection by the classifiers no distance is claimed, so that verdict and bound never contradict each
+        # other; the companion says that there is a difference, not how far apart the sides are.
+        jsd_lower_bound_nats=measured.lower_bound_nats(confidence) if is_distinguished else 0.0,
         jsd_estimate_nats=estimate.jsd_nats,
-        log_e_value=log_e,
+        log_e_value=decision.log_e_value,
         value=estimate.value,
         value_standard_error=estimate.standard_error,
-        accuracy=balanced_accuracy(outcome.real_logits, outcome.fake_logits, confidence=confidence),
-        auc=area_under_curve(outcome.real_logits, outcome.fake_logits, confidence=confidence),
-        counts=parts.counts,
-        classifier=outcome.selected.name,
-        classifier_values=outcome.selected.classifier_values,
+        accuracy=balanced_accuracy(decision.real_logits, decision.fake_logits, confidence=confidence),
+        auc=area_under_curve(decision.real_logits, decision.fake_logits, confidence=confidence),
+        counts=counts,
+        classifier=decision.classifier,
+        classifier_values=decision.classifier_values,
         sensitivity=sensitivity,
         findings=findings,
         seconds=time.perf_counter() - started,
         folds=measured.folds,
         measured=measured.counts,
-        scores=(outcome.real_logits, outcome.fake_logits),
-        scored=(parts.real_test, parts.fake_test),
+        scores=decision.tested_logits,
+        scored=(evidence.real_values, evidence.fake_values),
+        companion=said,
+        e_level=levels.e_process,
     )
 
 
 def samples_needed(confidence: float) -> int:
     """Samples per side below which the e-value cannot reach the level, or there is nothing to train on.
 
-    A pair of test samples adds at most log 4 to the log e-value, so `log(1 / alpha) / log 4` pairs are the least.
+    A pair of scored samples adds at most log 4 to the log e-value, so `log(1 / alpha) / log 4` pairs are the least.
     """
-    pairs = math.ceil(-math.log(1 - confidence) / math.log(4)) + 1
+    pairs = math.ceil(-math.log((1 - confidence) * E_PROCESS_SHARE) / math.log(4)) + 1
     return max(MINIMUM_SAMPLES, math.ceil(pairs / TEST_SHARE))
 
 

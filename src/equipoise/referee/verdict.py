@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,17 @@ from equipoise.plotting.style import save_figure
 from equipoise.referee import verdict_text
 from equipoise.referee.base import Finding, Values
 from equipoise.referee.bound import EQUILIBRIUM_VALUE
+from equipoise.referee.companion.result import Companion
 from equipoise.referee.detectable_effect import COARSE_NATS, Sensitivity
+from equipoise.referee.levels import REFEREE_VERSION
 from equipoise.referee.separation import Interval
 from equipoise.spaces import SpaceKind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+Speaker = Literal["classifier", "companion", "both", "neither"]
 
 
 class Conclusion(StrEnum):
@@ -84,23 +89,29 @@ class Verdict:
         jsd_lower_bound_nats: JSD is at least this, at `confidence`; 0 unless distinguished.
         jsd_estimate_nats: (V + log 4) / 2: what the classifiers prove, without allowance for chance. May be negative.
             It estimates a lower limit of JSD, not JSD.
-        log_e_value: evidence against "one distribution"; the test rejects at log(1 / (1 - confidence)).
-        value: V on `measured` samples, in nats; -log 4 = -1.386 at chance level. Of one classifier on the test part,
-            or, if the sides are distinguished, the mean over `folds` of them, with every sample scored once.
+        log_e_value: evidence against "one distribution", by classifiers; it rejects at log(1 / `e_level`).
+        value: V on `measured` samples, in nats; -log 4 = -1.386 at chance level. Of what the decision said of the later
+            half of the samples (beside a training part: of the test part), or, if the classifiers distinguish the
+            sides, the mean over `folds`, with every sample scored once.
         value_standard_error: of `value`.
         accuracy: share of samples whose side is named correctly, both sides weighted equally; 1/2 is guessing.
         auc: chance that a real sample looks more real than a generated one; 1/2 is guessing.
-        counts: samples to train, to validate and to test on.
-        classifier: the one selected on the validation part.
-        classifier_values: V of each classifier on the validation part, in nats.
+        counts: samples only trained on, to validate (none where sides are scored in turn) and scored once.
+        classifier: the one that made most of the e-value; beside a training part, the one selected for validation.
+        classifier_values: V of each classifier on what it scored, in nats; beside a training part, on the validation
+            part.
         sensitivity: the smallest difference that would have been found.
         findings: what the checks found.
-        seed: of the split and the classifiers.
+        seed: of the order, the classifiers and the permutations.
         seconds: that the verdict took.
         folds: classifiers behind `value`, the estimate and the bound.
         measured: samples scored by these, real and generated.
-        scores: logits on the test part, for plots: `(real, fake)`.
-        scored: the test samples themselves, in the same order.
+        scores: logits on the later half of the samples (or the test part), for plots: `(real, fake)`.
+        scored: these samples themselves, in the same order.
+        companion: what the permutation test found; `None` where it took no part.
+        e_level: chance of a false alarm of the e-value alone; `None` in verdicts from before it had a companion: all of
+            1 - confidence.
+        referee_version: see `levels.REFEREE_VERSION`.
     """
 
     kind: SpaceKind
@@ -125,6 +136,19 @@ class Verdict:
     measured: tuple[int, int]
     scores: tuple[np.ndarray, np.ndarray]
     scored: tuple[Values, Values]
+    companion: Companion | None = None
+    e_level: float | None = None
+    referee_version: int = REFEREE_VERSION
+
+    @property
+    def speaks(self) -> Speaker:
+        """Which of the two tests found a difference."""
+        level = 1 - self.confidence if self.e_level is None else self.e_level
+        by_classifiers = self.conclusion != Conclusion.TOO_LITTLE_DATA and self.log_e_value >= -math.log(level)
+        by_companion = self.companion is not None and self.companion.rejects
+        if by_classifiers:
+            return "both" if by_companion else "classifier"
+        return "companion" if by_companion else "neither"
 
     @property
     def exit_code(self) -> int:
@@ -172,6 +196,10 @@ class Verdict:
                 "findings": [vars(finding) for finding in self.findings],
                 "seed": self.seed,
                 "seconds": self.seconds,
+                "e_level": self.e_level,
+                "companion": None if self.companion is None else self.companion.to_json(),
+                "speaks": self.speaks,
+                "referee_version": self.referee_version,
             }
         )
         return {"sentence": verdict_text.headline(content), **content}
@@ -209,8 +237,10 @@ class Verdict:
     def from_json(cls, state: Mapping[str, Any]) -> Verdict:
         """The verdict that `to_json` was taken of, without its samples: it writes the same page and the same JSON.
 
-        Verdicts of version 0.1.0 are read, too.
+        Verdicts of versions 0.1.0 and 0.2.0 are read, too.
         """
+        # Before 3 a verdict did not say its referee's version; 0.1.0 called the classifier a member.
+        earlier = 1 if "member" in state else 2
         state = upgraded("verdict", state, where="a verdict")
         nothing = np.zeros(0)
         sensitivity = {name: state[key] for name, (key, _) in _SENSITIVITY_KEYS.items()}
@@ -241,6 +271,9 @@ class Verdict:
             measured=tuple(state.get(f"measured_{side}", state["counts"][f"{side}_test"]) for side in ("real", "fake")),
             scores=(nothing, nothing),
             scored=(nothing[:, None], nothing[:, None]),
+            companion=None if state.get("companion") is None else Companion.from_json(state["companion"]),
+            e_level=state.get("e_level"),
+            referee_version=state.get("referee_version", earlier),
         )
 
     def plot(self) -> Figure:

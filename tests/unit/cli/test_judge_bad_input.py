@@ -83,7 +83,7 @@ def test_a_biased_part_of_a_set_is_told_from_the_rest():
 def test_no_duplicate_of_a_trained_sample_is_chosen_on_or_scored():
     real = points(1000, 0)
     fake = np.concatenate([real[200:500], points(700, 1)])
-    sides = duplicates_of(real, fake, POINTS)
+    sides = duplicates_of(POINTS.row_keys(real), POINTS.row_keys(fake))
     where = split_indices(1000, 1000, seed=3, duplicates=sides)
     met: set[int] = set()
     for part in ("train", "validation", "test"):
@@ -97,13 +97,17 @@ def test_no_duplicate_of_a_trained_sample_is_chosen_on_or_scored():
 def test_repeats_of_one_side_are_split_as_any_samples_so_that_they_can_be_seen():
     real, fake = points(300, 0), points(300, 1)
     fake[:100] = fake[100:200]
-    assert duplicates_of(real, fake, POINTS) is None
+    assert duplicates_of(POINTS.row_keys(real), POINTS.row_keys(fake)) is None
     assert judge(real, np.repeat(fake[:10], 30, axis=0), kind="points", classifiers=ALL, checks=[]).exit_code == 10
 
 
 def test_values_met_often_are_no_duplicates():
     dice = [pd.DataFrame({"die": np.random.default_rng(seed).integers(1, 7, 300)}) for seed in (0, 1)]
-    assert split_indices(300, 300, seed=0, duplicates=duplicates_of(*dice, TABLE)).counts.real == (135, 45, 120)
+    assert split_indices(300, 300, seed=0, duplicates=duplicates_of(*map(TABLE.row_keys, dice))).counts.real == (
+        135,
+        45,
+        120,
+    )
 
 
 def test_labels_and_positions_follow_the_samples_that_are_kept():

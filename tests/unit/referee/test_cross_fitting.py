@@ -16,7 +16,7 @@ from equipoise.metrics.known import gaussian
 from equipoise.referee import Verdict, judge
 from equipoise.referee.base import Classifier
 from equipoise.referee.classifiers import available
-from equipoise.referee.cross_fitting import LEAST_OF_A_PIECE, cross_fitted
+from equipoise.referee.cross_fitting import LEAST_OF_A_PIECE, cross_fitted, left_out_of, measured_once
 from equipoise.referee.first_findings import duplicates_of
 from equipoise.referee.splits import split_indices
 from equipoise.referee.train_and_test import train_and_test
@@ -50,7 +50,9 @@ def cross(real, fake, *, folds, classifiers, seed=0, met=None):
     where = split_indices(len(real), len(fake), seed=seed, duplicates=met)
     first = train_and_test(where.taken_from(real, fake), kind="points", seed=seed, classifiers=classifiers)
     asked = {"kind": "points", "seed": seed, "classifiers": classifiers, "duplicates": met}
-    return cross_fitted(real, fake, first, folds=folds, **asked)
+    whole = split_indices(len(real), len(fake), seed=seed)
+    scored = measured_once(first, left_out=left_out_of(whole, first.real, first.fake))
+    return cross_fitted(real, fake, scored, whole, folds=folds, **asked)
 
 
 @pytest.mark.parametrize("folds", [1, 2, 3, 5])
@@ -94,7 +96,7 @@ def test_no_fold_scores_a_value_that_it_was_trained_to():
     stream = np.random.default_rng(0)
     pool = np.arange(400.0)[:, None]
     real, fake, spy = pool[stream.integers(0, 400, 200)], pool[stream.integers(0, 400, 200)], Spy()
-    met = duplicates_of(real, fake, POINTS)
+    met = duplicates_of(POINTS.row_keys(real), POINTS.row_keys(fake))
     assert met is not None
     measured = cross(real, fake, folds=3, classifiers=[spy.classifier()], met=met)
     for kept in spy.fits:
@@ -107,11 +109,12 @@ def test_no_fold_scores_a_value_that_it_was_trained_to():
     assert 0 < asked[0] < 200
 
 
-def test_one_fold_gives_the_figures_of_the_test_part_and_leaves_the_decision_alone():
+def test_one_fold_gives_the_figures_of_the_later_half_and_leaves_the_decision_alone():
     stream = np.random.default_rng(0)
     real, fake = gaussian(2).sample(500, stream), gaussian(2, mean=1.0).sample(400, stream)
     one, three = (judge(real, fake, kind="points", classifiers=QUADRATIC, folds=folds) for folds in (1, 3))
-    assert (one.folds, one.measured) == (1, (one.counts.real_test, one.counts.fake_test))
+    # Four chunks after a fifth: two grow it to .2 ** .5 = .447 of a side, and the rest is the later half.
+    assert (one.folds, one.measured) == (1, (276, 221))
     assert (three.folds, three.measured) == (3, (500, 400))
     for name in ("conclusion", "log_e_value", "accuracy", "auc", "counts", "classifier", "findings"):
         assert getattr(one, name) == getattr(three, name)

@@ -14,6 +14,7 @@ from equipoise.errors import ConfigError
 from equipoise.metrics.divergence import jsd_of_contamination
 from equipoise.metrics.known import gaussian
 from equipoise.referee import Conclusion, judge
+from equipoise.referee.bound import log_e_value
 from equipoise.referee.classifiers import available
 from equipoise.referee.detectable_effect import Sensitivity
 from equipoise.referee.sensitivity import evidence_margin, measure_sensitivity, sensitivity_of
@@ -67,8 +68,12 @@ def test_the_quick_measurement_gives_every_injected_kind_a_size_above_the_theore
     assert "measured by injecting" in first.to_text().replace("\n  ", " ")
 
 
+def margin(real_logits, fake_logits):
+    return evidence_margin(log_e_value(real_logits, fake_logits), real_logits, fake_logits, level=0.05)
+
+
 def guessing(first, second, seed):
-    return np.zeros(100), np.zeros(100)
+    return margin(np.zeros(100), np.zeros(100))
 
 
 def test_every_asked_kind_of_defect_is_injected_into_every_kind_of_data():
@@ -131,8 +136,8 @@ def test_the_sensitivity_is_that_of_no_more_samples_than_the_verdict_had(monkeyp
 def test_guessing_and_a_perfect_classifier_have_margins_of_a_common_size():
     """Of neither does the evidence vary, and a margin in its standard errors must not be thousands for it."""
     guessing, sure = np.zeros(400), np.full(400, 6.0)
-    assert evidence_margin(guessing, guessing, confidence=0.95) == pytest.approx(math.log(0.05))
-    assert evidence_margin(sure, -sure, confidence=0.95) == 10
+    assert margin(guessing, guessing) == pytest.approx(math.log(0.05))
+    assert margin(sure, -sure) == 10
 
 
 @pytest.mark.parametrize("repeats", [1, 5])
@@ -146,8 +151,8 @@ def test_a_classifier_that_guesses_now_and_then_does_not_hide_a_defect_that_othe
         gap = float(np.linalg.norm(second.mean(axis=0) - first.mean(axis=0)))
         if gap < 0.2:
             spread = 0.3 * (next(counts) % 2)
-            return stream.normal(0, spread, 300), stream.normal(0, spread, 300)
-        return stream.normal(0.7, 0.3, 300), stream.normal(-0.7, 0.3, 300)
+            return margin(stream.normal(0, spread, 300), stream.normal(0, spread, 300))
+        return margin(stream.normal(0.7, 0.3, 300), stream.normal(-0.7, 0.3, 300))
 
     found = measure_sensitivity(
         gaussian(2).sample(20_000, stream),
@@ -175,7 +180,7 @@ def test_a_dependence_that_could_be_found_is_not_called_absent():
     def sees_only_whole_independence(first, second, seed):
         correlation = abs(np.corrcoef(second.T)[0, 1])
         certain = np.full(100, 2.0 if correlation < 0.1 else 0.0)
-        return certain, -certain
+        return margin(certain, -certain)
 
     stream = np.random.default_rng(0)
     line = stream.standard_normal(2000)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,41 +21,68 @@ _LONGEST_SIDE = 32
 """Larger images are averaged down to at most this before their directions are taken; texture is read at full size."""
 
 
-def image_preparation(real: np.ndarray, fake: np.ndarray) -> Callable[[np.ndarray], Rows]:
+@dataclass(frozen=True)
+class MeasuredImages:
+    """Images with what is computed of each alone; an index or a slice gives the same of some of them.
+
+    Attributes:
+        images: uint8. Shape `(n, channels, height, width)`.
+        pixels: see `flat_pixels`.
+        texture: see `texture`.
+        outlines: see `outlines`.
+    """
+
+    images: np.ndarray
+    pixels: np.ndarray
+    texture: np.ndarray
+    outlines: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, places: Any) -> MeasuredImages:
+        return MeasuredImages(*(part[places] for part in vars(self).values()))
+
+
+def measured(images: np.ndarray | MeasuredImages) -> MeasuredImages:
+    """What preparations read of images, computed once."""
+    if isinstance(images, MeasuredImages):
+        return images
+    return MeasuredImages(images, flat_pixels(images), texture(images)[0], outlines(images))
+
+
+def image_preparation(
+    real: np.ndarray | MeasuredImages, fake: np.ndarray | MeasuredImages
+) -> Callable[[np.ndarray | MeasuredImages], Rows]:
     """A function from uint8 images `(n, channels, height, width)` to rows, fitted on these two sets.
 
     Linear classifiers see the main directions of both sides together (a direction in which only one side varies is
-    among them) and statistics of texture, standardised on the real side. Distances are taken between outlines.
+    among them) and statistics of texture, standardised on the side that varies less, so that wild values of the other
+    stay wild. Distances are taken between outlines.
     """
-    pixels = np.concatenate([flat_pixels(real), flat_pixels(fake)])
-    centre = pixels.mean(axis=0)
-    directions = _main_directions(pixels - centre)
-    real_texture, names = texture(real)
-    scale_of = {
-        "directions": _scale((flat_pixels(real) - centre) @ directions),
-        "texture": _scale(real_texture),
-    }
-    texture_centre = real_texture.mean(axis=0)
-    drawn = np.concatenate([outlines(real), outlines(fake)])
-    outline_centre = drawn.mean(axis=0)
-    outline_directions = _main_directions(drawn - outline_centre, most=_OUTLINE_COMPONENTS)
-    direction_names = tuple(f"direction {index}" for index in range(directions.shape[1]))
+    real, fake = measured(real), measured(fake)
+    centre, directions = _main_directions([real.pixels, fake.pixels], most=_COMPONENTS)
+    outline_centre, outline_directions = _main_directions([real.outlines, fake.outlines], most=_OUTLINE_COMPONENTS)
+    scale = _scale(*((side.pixels - centre) @ directions for side in (real, fake)))
+    texture_centre, texture_scale = (
+        real.texture.mean(axis=0) / 2 + fake.texture.mean(axis=0) / 2,
+        _scale(real.texture, fake.texture),
+    )
+    names = tuple(f"direction {index}" for index in range(directions.shape[1])) + texture(real.images[:1])[1]
 
-    def prepare(images: np.ndarray) -> Rows:
-        along = (flat_pixels(images) - centre) @ directions
-        statistics, _ = texture(images)
-        standard = np.concatenate(
-            [along / scale_of["directions"], (statistics - texture_centre) / scale_of["texture"]], axis=1
-        )
-        mixed = np.concatenate([along, statistics], axis=1)
+    def prepare(images: np.ndarray | MeasuredImages) -> Rows:
+        given = measured(images)
+        along = (given.pixels - centre) @ directions
+        standard = np.concatenate([along / scale, (given.texture - texture_centre) / texture_scale], axis=1)
+        mixed = np.concatenate([along, given.texture], axis=1)
         return Rows(
             numbers=np.clip(standard, -STANDARD_LIMIT, STANDARD_LIMIT),
             mixed=mixed,
             is_category=(False,) * mixed.shape[1],
-            names=direction_names + names,
+            names=names,
             levels=((),) * mixed.shape[1],
-            positions=((outlines(images) - outline_centre) @ outline_directions).astype(np.float64),
-            images=images.astype(np.float32) / 255.0,
+            positions=((given.outlines - outline_centre) @ outline_directions).astype(np.float64),
+            images=given.images.astype(np.float32) / 255.0,
         )
 
     return prepare
@@ -161,14 +190,29 @@ def _doubled(halved: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return halved.repeat(2, axis=2).repeat(2, axis=3)[:, :, : shape[2], : shape[3]]
 
 
-def _main_directions(centred: np.ndarray, *, most: int = _COMPONENTS) -> np.ndarray:
-    """Leading eigenvectors of the pixels' covariance. Shape `(pixels, components)`."""
-    covariance = centred.T.astype(np.float64) @ centred.astype(np.float64)
-    values, vectors = np.linalg.eigh(covariance)
-    kept = min(most, int((values > 1e-9 * max(values[-1], 1e-30)).sum()))
-    return vectors[:, ::-1][:, : max(kept, 1)].astype(np.float32)
+def _main_directions(sides: Sequence[np.ndarray], *, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of both sides together, and the leading eigenvectors of their covariance. Shape `(pixels, components)`."""
+    from scipy.linalg import eigh
+
+    pooled = np.concatenate(sides)
+    centre = pooled.mean(axis=0)
+    centred = (pooled - centre).astype(np.float64)
+    # Of few samples in many pixels the samples' products say the same in a smaller matrix.
+    is_wide = centred.shape[0] < centred.shape[1]
+    products = centred @ centred.T if is_wide else centred.T @ centred
+    count = len(products)
+    values, vectors = eigh(products, subset_by_index=[max(0, count - most), count - 1])
+    kept = max(1, int((values > 1e-9 * max(values[-1], 1e-30)).sum()))
+    vectors = vectors[:, ::-1][:, :kept]
+    if is_wide:
+        vectors = centred.T @ vectors
+        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=0), 1e-30)
+    return centre, vectors.astype(np.float32)
 
 
-def _scale(values: np.ndarray) -> np.ndarray:
-    deviation = values.std(axis=0)
-    return np.where(deviation > 1e-9, deviation, 1.0)
+def _scale(*sides: np.ndarray) -> np.ndarray:
+    """Of each column, the deviation on the side where it is smaller, but for a side where it is none."""
+    deviations = np.stack([side.std(axis=0) for side in sides])
+    deviations[deviations <= 1e-9] = np.inf
+    smaller = deviations.min(axis=0)
+    return np.where(np.isfinite(smaller), smaller, 1.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.data.images.classifier_inputs import flat_pixels, image_preparation
+from equipoise.data.images.classifier_inputs import MeasuredImages, flat_pixels, image_preparation, measured
 from equipoise.data.images.corruptions import image_corruptions, swapped_halves
 from equipoise.data.judging import JUDGING, Corruption, Preparation, Values, array_keys, refuse_other_shape
 from equipoise.errors import DataError
@@ -23,6 +23,7 @@ class ImageJudging:
 
     columns_name = "statistics of an image"
     quick_classifiers = ("boosted trees", "neighbour curves", "quadratic")
+    many_samples = 2_500
     sensitivity_cost = 30
     one_column_corruptions: frozenset[str] = frozenset()
     compared_as = "pixels, averaged to 32 a side at most"
@@ -37,6 +38,9 @@ class ImageJudging:
 
     def columns(self, values: Values) -> None:
         del values
+
+    def measured(self, values: Values) -> MeasuredImages:
+        return measured(values)
 
     def preparation(self, real: Values, fake: Values) -> Preparation:
         return image_preparation(real, fake)

@@ -32,6 +32,7 @@ class PointJudging:
 
     columns_name = "coordinates"
     quick_classifiers = ("neighbour curves", "quadratic")
+    many_samples = 10_000
     sensitivity_cost = 25
     one_column_corruptions: frozenset[str] = frozenset()
     compared_as = "coordinates"
@@ -44,6 +45,9 @@ class PointJudging:
 
     def columns(self, values: Values) -> pd.DataFrame:
         return pd.DataFrame(values).add_prefix("x")
+
+    def measured(self, values: Values) -> Values:
+        return values
 
     def preparation(self, real: Values, fake: Values) -> Preparation:
         prepare = table_preparation(self.columns(real), self.columns(fake))
