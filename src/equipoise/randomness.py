@@ -71,7 +71,6 @@ class Stream:
     REFEREE_TEST_ORDER = "referee order real"
     REFEREE_ORDER = "referee order of a side"
     REFEREE_CHUNK = "referee chunk"
-    REFEREE_COMPANION = "referee companion"
     REFEREE_CLASSIFIER = "referee member {}"
     REFEREE_FOLD = "referee fold"
     REFEREE_FOLD_SPLIT = "referee fold {}"

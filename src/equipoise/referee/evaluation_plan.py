@@ -227,6 +227,8 @@ def evaluate(
         classifiers=classifiers_of(kind, classifiers),
         checks=checks,
         sensitivity="theoretical" if sensitivity is None else sensitivity,
+        # The e-values of a run are added up; a p-value has no place in that sum.
+        companion=False,
     )
     if verdict.log_e_value < plan.log_e_needed(step, earlier):
         return verdict
