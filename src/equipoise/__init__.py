@@ -33,6 +33,7 @@ _HOMES = {
     "Stop": "equipoise.training",
     "judge": "equipoise.experiment.judge.datasets:judge_sources",
     "judge_several": "equipoise.experiment.judge.several",
+    "plan_samples": "equipoise.experiment.judge.plan:plan_sources",
     "measure": "equipoise.experiment.measure",
     "Verdict": "equipoise.referee",
     "Player": "equipoise.game",

@@ -30,12 +30,13 @@ class SensitivityChoice(StrEnum):
 
 def judge(
     sources: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="RUN | REAL FAKE...",
             help="A run folder, or real data and one or more generated sets of any origin.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     confidence: Confidence = 0.95,
     margin: Margin = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the referee's splits and samples.")] = 0,
@@ -90,6 +91,14 @@ def judge(
             "generated sets ranking.json, ranking.txt, ranking.png and a folder for each.",
         ),
     ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Judge nothing: say how many samples a verdict needs for --margin; of real DATA also by injecting "
+            "defects into them, which takes minutes.",
+        ),
+    ] = False,
     last: Last = False,
     quiet: Quiet = False,
     trust_code: TrustCode = False,
@@ -101,10 +110,12 @@ def judge(
     Of several generated sets each is judged at its share of the error, and they are ranked by how far they are.
 
     \b
-    Example: a run against its held-out data; two folders, whoever made the second one; three generators.
+    Example: a run against its held-out data; two folders, whoever made the second one; three generators; how many
+    samples are needed.
       equipoise judge runs/digits
       equipoise judge photos/ generated/ --margin 0.01 --out verdict/
       equipoise judge real.csv one.csv two.csv three.csv
+      equipoise judge --plan --margin 0.01
 
     \b
     Exit codes:
@@ -116,6 +127,16 @@ def judge(
     """
     probability("--confidence", confidence)
     positive("--margin", margin)
+    if plan:
+        _plan(sources or [], confidence, margin, drop, missing, day_first, quiet=quiet, as_json=as_json)
+        return
+    if not sources:
+        raise InputError(
+            "judge",
+            "nothing is given to judge.",
+            "Expected a run folder, or sets of data: REAL FAKE.",
+            "Say, for example: equipoise judge real.csv generated.csv",
+        )
     if len(sources) > 2 and (run := next((each for each in sources if (Path(each) / "config.yaml").is_file()), None)):
         raise InputError(
             "judge",
@@ -172,6 +193,43 @@ def judge(
             print(error, file=sys.stderr, flush=True)
             raise typer.Exit(error.exit_code) from None
     raise typer.Exit(outcome.exit_code)
+
+
+def _plan(
+    sources: list[str],
+    confidence: float,
+    margin: float | None,
+    drop: list[str] | None,
+    missing: list[str] | None,
+    day_first: bool | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Print how many samples a verdict needs."""
+    from equipoise.experiment.judge.plan import plan_sources
+
+    if len(sources) > 1:
+        raise InputError(
+            "--plan",
+            f"{len(sources)} sources are given.",
+            "Expected none, or one set of real data.",
+            "Name the real data alone.",
+        )
+    with injection_progress(quiet=quiet) as tell:
+        found = plan_sources(
+            sources[0] if sources else None,
+            margin=margin,
+            confidence=confidence,
+            drop=drop or (),
+            missing=missing or (),
+            day_first=day_first,
+            tell=tell,
+        )
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_result(visible(found.to_text()))
 
 
 def _judge_sets(real: str, fakes: list[str], **options: Any) -> Verdict | Ranking:
