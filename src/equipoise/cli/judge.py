@@ -110,8 +110,7 @@ def judge(
     Of several generated sets each is judged at its share of the error, and they are ranked by how far they are.
 
     \b
-    Example: a run against its held-out data; two folders, whoever made the second one; three generators; how many
-    samples are needed.
+    Example: a run against its held-out data; two folders, whoever made the second one; three generators; a plan.
       equipoise judge runs/digits
       equipoise judge photos/ generated/ --margin 0.01 --out verdict/
       equipoise judge real.csv one.csv two.csv three.csv

@@ -1,8 +1,8 @@
 r"""How many samples a verdict needs: the minimum detectable effect, turned round.
 
-In theory. With n samples a side the least JSD that is found 95 % of the time is `theoretical_nats`; it falls as n rises,
-and the least n at which it is no more than a margin is found by bisection. A verdict calls its data too few when twice
-that, about what a smooth difference needs, is above the margin.
+In theory. With n samples a side the least JSD that is found 95 % of the time is `theoretical_nats`; it falls as n
+rises, and the least n at which it is no more than a margin is found by bisection. A verdict calls its data too few when
+twice that, about what a smooth difference needs, is above the margin.
 
 With data. Defects of known size are injected into one half of the data and looked for beside the other, as for a
 verdict (`sensitivity`). What is needed for another size follows from the one that was tried: evidence grows by as much
@@ -13,7 +13,7 @@ and is rough.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,7 +108,7 @@ class SamplePlan:
         if self.measured is not None:
             parts.append(self._measured_text())
         elif self.margin_nats is not None:
-            parts.append("With data the kinds of differences are tried one by one: equipoise judge --plan --margin NATS DATA")
+            parts.append("With data the kinds of differences are tried one by one: judge --plan --margin NATS DATA")
         return "\n\n".join(parts)
 
     def _measured_text(self) -> str:
