@@ -174,3 +174,32 @@ def test_a_group_that_covers_a_whole_side_rejects_nothing():
     # The one group of the real side is one of 201: no p-value is below 1 / 201 but by the luck of the permutations.
     assert companion_of(real, fake, groups=groups).p_value >= 1 / 300
     assert companion_of(real, fake, groups=(np.zeros(200, int), np.zeros(200, int))).p_value > 0.3
+
+
+def test_brighter_images_are_said_to_be_brighter():
+    stream = np.random.default_rng(0)
+    real, fake = (stream.integers(0, 200, (400, 1, 12, 12)).astype(np.uint8) for _ in range(2))
+    found = companion_of(real, fake + np.uint8(5), domain=domain_of("images"))
+    assert found.p_value == 1 / 300 and found.differences[0].family == "mean"
+    assert any(
+        statement.startswith("The mean of the images' brightness is higher on the generated side by 0.02")
+        for statement in (each.statement for each in found.differences)
+    )
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 5), (1, 40, 33)])
+def test_images_of_any_size_have_a_p_value(shape):
+    stream = np.random.default_rng(0)
+    real, fake = (stream.integers(0, 256, (30, *shape)).astype(np.uint8) for _ in range(2))
+    assert 0 < companion_of(real, fake, domain=domain_of("images")).p_value <= 1
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1, 0.2, 0.5])
+def test_the_margin_is_positive_where_the_companion_rejects_and_grows_with_the_difference(shift):
+    stream = np.random.default_rng(1)
+    real, fake = stream.standard_normal((2, 1000, 2))
+    found, further = (companion_of(real, fake + [size, 0], domain=POINTS) for size in (shift, shift + 0.2))
+    assert (found.margin > 0) == found.rejects
+    # One side's shift of 0.2 is 0.2 sqrt(n / 2) = 4.5 standard errors more; squares and skewness bend that a little.
+    assert shift == 0 or further.margin - found.margin == pytest.approx(0.2 * np.sqrt(500), rel=0.25)

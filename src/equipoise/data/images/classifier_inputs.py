@@ -152,23 +152,24 @@ def outlines(images: np.ndarray) -> np.ndarray:
     strength, lower = np.hypot(down, across), np.floor(angle)
     beyond = angle - lower
     side = 4 if min(grey.shape[1:]) >= 18 else 2
-    cells = []
-    for direction in range(_ORIENTATIONS):
-        share = np.where(lower % _ORIENTATIONS == direction, 1 - beyond, 0.0)
-        share += np.where((lower + 1) % _ORIENTATIONS == direction, beyond, 0.0)
-        cells.append(_cell_sums(strength * share, side))
-    return np.sqrt(np.concatenate(cells, axis=1))
+    count, height, width = strength.shape
+    rows, columns = -(-height // side), -(-width // side)
+    # A pixel's gradient is shared by the two directions beside its own: most pixels have none, and are left out.
+    image, row, column = np.nonzero(strength)
+    strength, lower, beyond = (each[image, row, column] for each in (strength, lower.astype(np.int64), beyond))
+    cell = (row // side) * columns + column // side
+    sums = np.zeros((count, _ORIENTATIONS, rows, columns))
+    for direction, share in ((lower % _ORIENTATIONS, 1 - beyond), ((lower + 1) % _ORIENTATIONS, beyond)):
+        place = (image * _ORIENTATIONS + direction) * (rows * columns) + cell
+        sums += np.bincount(place, weights=strength * share, minlength=sums.size).reshape(sums.shape)
+    return np.sqrt(_with_neighbours(sums).reshape(count, -1)).astype(np.float32)
 
 
-def _cell_sums(maps: np.ndarray, side: int) -> np.ndarray:
-    """Sums over cells of `side` x `side` pixels, each lent half to its four neighbours. Shape `(n, cells)`."""
-    spare = [(0, 0), (0, -maps.shape[1] % side), (0, -maps.shape[2] % side)]
-    whole = np.pad(maps, spare)
-    count, height, width = whole.shape
-    sums = whole.reshape(count, height // side, side, width // side, side).sum(axis=(2, 4))
-    around = np.pad(sums, ((0, 0), (1, 1), (1, 1)))
-    neighbours = around[:, :-2, 1:-1] + around[:, 2:, 1:-1] + around[:, 1:-1, :-2] + around[:, 1:-1, 2:]
-    return (sums / 2 + neighbours / 8).reshape(count, -1)
+def _with_neighbours(sums: np.ndarray) -> np.ndarray:
+    """Cells of which each has lent half of its sum to its four neighbours. Shape `(n, directions, rows, columns)`."""
+    around = np.pad(sums, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    neighbours = around[..., :-2, 1:-1] + around[..., 2:, 1:-1] + around[..., 1:-1, :-2] + around[..., 1:-1, 2:]
+    return sums / 2 + neighbours / 8
 
 
 def flat_pixels(images: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ _MOST_LEVELS = 30
 """Commonest levels that directions and distances know."""
 _WIDEST = 6.0
 """Standardised values are cut here: an outlier further out would rule the mean of them all."""
+_PARTS = 4
 _LONG = 5 * 86_400.0
 """Of a column of dates that spans more seconds than this, the time of day is not said."""
 _SPANS = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
@@ -29,6 +30,7 @@ class Column:
 
     Attributes:
         name: as a person knows it.
+        title: its name in a sentence.
         unit: what its values are; dates and durations are in seconds.
         values: numbers with NaN for gaps, or codes of levels. Shape `(n,)`, float64.
         levels: what each code stands for; empty for numbers.
@@ -36,6 +38,7 @@ class Column:
     """
 
     name: str
+    title: str
     unit: Unit
     values: np.ndarray
     levels: tuple[str, ...]
@@ -45,11 +48,6 @@ class Column:
     def is_numeric(self) -> bool:
         """Whether its values have an order and a mean."""
         return self.unit != "levels"
-
-    @property
-    def title(self) -> str:
-        """Its name in a sentence."""
-        return f"`{self.name}`"
 
     def text(self, value: float) -> str:
         """A value of this column, as a person reads it."""
@@ -83,8 +81,31 @@ def columns_of(rows: Rows, frame: pd.DataFrame | None) -> tuple[Column, ...]:
         if (frame is None or str(name) in units) and (is_levels or np.isfinite(values).any()):
             scores = np.zeros(len(values)) if is_levels else normal_scores(values)
             unit: Unit = "levels" if is_levels else units.get(str(name), "number")
-            found.append(Column(str(name), unit, values, tuple(rows.levels[place]), scores))
-    return tuple(found)
+            title = f"`{name}`" if frame is not None else _title_of_statistic(str(name))
+            found.append(Column(str(name), title, unit, values, tuple(rows.levels[place]), scores))
+    return (*found, *(() if rows.images is None else _parts_of(rows.images)))
+
+
+def _title_of_statistic(name: str) -> str:
+    """What a statistic of images is called in a sentence."""
+    word, _, number_of = name.partition(" ")
+    return f"main direction {number_of} of the pixels" if word == "direction" else f"the images' {name}"
+
+
+def _parts_of(images: np.ndarray) -> list[Column]:
+    """The brightness of each of 4 x 4 parts of an image, or of fewer where it has fewer pixels."""
+    grey = images.mean(axis=1)
+    bands = [np.array_split(np.arange(size), min(_PARTS, size)) for size in grey.shape[1:]]
+    found = []
+    for row, rows in enumerate(bands[0], start=1):
+        for place, columns in enumerate(bands[1], start=1):
+            values = grey[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean(axis=(1, 2), dtype=np.float64)
+            name = f"brightness in part {row}, {place}"
+            title = (
+                f"the brightness in part {row}, {place} of {len(bands[0])} x {len(bands[1])} (from above, from left)"
+            )
+            found.append(Column(name, title, "number", values, (), normal_scores(values)))
+    return found
 
 
 def numbers_of(columns: Sequence[Column]) -> np.ndarray:

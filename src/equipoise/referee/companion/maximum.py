@@ -56,12 +56,17 @@ def adjusted_p_values(scores: np.ndarray) -> np.ndarray:
     return (len(maxima) - np.searchsorted(maxima, scores[0] - _TIES)) / len(maxima)
 
 
-def critical_deviation(scores: np.ndarray, level: float, log_weight: float) -> float:
-    """How many standard errors a statistic of this weight must be away from 0 to be rejected by the maximum."""
+def threshold_of(scores: np.ndarray, level: float) -> float:
+    """The least score that is rejected: maxima above it are at most `level` of all."""
+    maxima = np.sort(scores.max(axis=1))[::-1]
+    return float(maxima[min(len(maxima) - 1, math.floor(level * len(maxima) + 1e-9))])
+
+
+def deviations_of(surprise: float) -> float:
+    """How many standard errors a normal statistic with this minus log p-value is away from 0."""
     from scipy.special import ndtri_exp
 
-    threshold = float(np.quantile(scores.max(axis=1), 1 - level))
-    return float(-ndtri_exp(min(-0.7, -(threshold - log_weight) - math.log(2))))
+    return float(-ndtri_exp(min(-math.log(2), -surprise - math.log(2))))
 
 
 def _of_single(sums: np.ndarray, skewness: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from equipoise.referee.companion.statistics import Family, Sides
 
 MOST_NUMBERS = 8_000_000
 """Products of pairs that are held at once: all pairs of 64 columns at 4,000 samples, the strongest ones beyond."""
-_MOST_PAIRS = 2_016
+MOST_PAIRS = 2_016
 _BINS = 8
 _LEAST_INFORMATION = 0.05
 """Mutual information of two columns of numbers in nats; a correlation of .31 has it."""
@@ -22,13 +22,13 @@ _LEAST_SEEN = 10
 """A cell of two levels that is seen less often counts as one of the rare ones, whatever its number."""
 
 
-def correlations(columns: Sequence[Column], weight: float) -> Family | None:
+def correlations(columns: Sequence[Column], weight: float, *, most: int) -> Family | None:
     """Products of normal scores of two columns of numbers: of all pairs, or of those that correlate most."""
     used = numeric(columns)
     if len(used) < 2:
         return None
     scores = np.stack([column.scores for column in used], axis=1).astype(np.float32)
-    pairs = _strongest(scores)
+    pairs = _strongest(scores, most)
     features = np.stack([scores[:, first] * scores[:, second] for first, second in pairs], axis=1)
 
     def describe(place: int, sides: Sides, deviations: float) -> Difference:
@@ -54,7 +54,7 @@ def fits(columns: Sequence[Column], weight: float, *, most: int) -> Family | Non
     together: for weak dependences their correlation says more, and for strong ones it hardly feels a few misfits.
     """
     coded = [_codes(column) for column in columns]
-    pairs = list(combinations(range(len(columns)), 2))[:_MOST_PAIRS]
+    pairs = list(combinations(range(len(columns)), 2))[:MOST_PAIRS]
     features = [_fit(coded[first], coded[second]) for first, second in pairs]
     kept = sorted(range(len(features)), key=lambda place: -float(features[place].mean()))[:most]
     kept = [
@@ -82,10 +82,10 @@ def fits(columns: Sequence[Column], weight: float, *, most: int) -> Family | Non
     return Family("dependence", chosen, np.full(len(kept), weight / len(kept)), describe)
 
 
-def _strongest(scores: np.ndarray) -> list[tuple[int, int]]:
+def _strongest(scores: np.ndarray, most: int) -> list[tuple[int, int]]:
     """Pairs of columns, those first that correlate most on both sides together, as many as fit."""
     pairs = list(combinations(range(scores.shape[1]), 2))
-    most = min(_MOST_PAIRS, max(1, MOST_NUMBERS // len(scores)))
+    most = min(most, max(1, MOST_NUMBERS // len(scores)))
     if len(pairs) <= most:
         return pairs
     with np.errstate(invalid="ignore", divide="ignore"):

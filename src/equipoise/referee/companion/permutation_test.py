@@ -18,10 +18,12 @@ from equipoise.referee.companion import one_column, pairs, whole
 from equipoise.referee.companion.columns import columns_of, numbers_of
 from equipoise.referee.companion.maximum import (
     adjusted_p_values,
-    critical_deviation,
+    deviations_of,
     permutation_p_value,
     scores_of,
+    threshold_of,
 )
+from equipoise.referee.companion.pairs import MOST_PAIRS
 from equipoise.referee.companion.permuting import label_sums
 from equipoise.referee.companion.result import MOST_DIFFERENCES, Companion, Difference
 from equipoise.referee.companion.statistics import Family, Sides, standardised
@@ -46,6 +48,7 @@ the others. Where differences tend to be small and smooth (means, correlations) 
 densities and lattices are there for is found with room to spare."""
 _PLAIN = ("mean", "share", "lattice", "spread", "correlation", "dependence")
 """Kinds of statistics that are named before others that reject too."""
+_MOST_FITTED = 1_000
 _MOST_FITS = 300
 _KERNEL_WIDTHS = (1.0, 0.25)
 
@@ -86,8 +89,10 @@ def companion_test(
 
 def families_of(samples: Values, domain: Judging, stream: np.random.Generator) -> list[Family]:
     """The statistics of samples whose sides are not known."""
-    rows = domain.preparation(samples, samples)(samples)
     frame = domain.columns(samples)
+    # Levels of a table come from all samples; directions of images need no more than some, which are any at random.
+    fitted = samples if frame is not None else take(samples, np.arange(min(len(samples), _MOST_FITTED)))
+    rows = domain.preparation(fitted, take(fitted, np.arange(1)))(samples)
     columns = columns_of(rows, frame)
     if not columns:
         return []
@@ -98,10 +103,10 @@ def families_of(samples: Values, domain: Judging, stream: np.random.Generator) -
         one_column.means(columns, WEIGHTS["mean"]),
         one_column.spreads(columns, WEIGHTS["spread"]),
         one_column.shares(columns, WEIGHTS["share"]),
-        one_column.steps(columns, WEIGHTS["lattice"]),
+        None if frame is None else one_column.steps(columns, WEIGHTS["lattice"]),
         one_column.cuts(columns, WEIGHTS["quantile"]),
-        pairs.correlations(columns, WEIGHTS["correlation"]),
-        pairs.fits(columns, WEIGHTS["dependence"], most=_MOST_FITS),
+        pairs.correlations(columns, WEIGHTS["correlation"], most=MOST_PAIRS if frame is not None else _MOST_FITS),
+        None if frame is None else pairs.fits(columns, WEIGHTS["dependence"], most=_MOST_FITS),
         whole.all_means(numbers, WEIGHTS["all means"]),
         whole.directions(numbers, columns, WEIGHTS["direction"]),
         *whole.waves(numbers, WEIGHTS["kernel"], stream, widths=_KERNEL_WIDTHS),
@@ -116,7 +121,7 @@ def _tested(
 ) -> Companion:
     families, features = _that_vary(families)
     if not families:
-        return Companion(1.0, level, permutations, 0, ())
+        return Companion(1.0, level, permutations, 0, -deviations_of(-np.log(level)), ())
     units, is_real = _per_unit(features, sides)
     sums = label_sums(units, is_real, permutations=permutations, stream=stream)
     scores = scores_of(families, sums, _skewness(units, is_real))
@@ -127,6 +132,7 @@ def _tested(
         level=level,
         permutations=permutations,
         statistics=scores.shape[1],
+        margin=_margin(families, scores, level),
         differences=_differences(families, sides, scores, adjusted, level),
     )
 
@@ -172,6 +178,12 @@ def _skewness(units: np.ndarray, is_real: np.ndarray) -> np.ndarray:
     return np.clip(skewness * (count - 2 * real) / np.sqrt(max(1.0, float(real) * (count - real)) * count) * 1.0, -8, 8)
 
 
+def _margin(families: list[Family], scores: np.ndarray, level: float) -> float:
+    weights = np.concatenate([family.weights for family in families])
+    log_weight, threshold = float(np.log(weights[scores[0].argmax()])), threshold_of(scores, level)
+    return deviations_of(float(scores[0].max()) - log_weight) - deviations_of(threshold - log_weight)
+
+
 def _differences(
     families: list[Family], sides: Sides, scores: np.ndarray, adjusted: np.ndarray, level: float
 ) -> tuple[Difference, ...]:
@@ -193,7 +205,7 @@ def _differences(
         family, place = homes[column]
         log_weight = float(np.log(family.weights[place]))
         said = replace(
-            family.describe(place, sides, critical_deviation(scores, level, log_weight)),
+            family.describe(place, sides, deviations_of(threshold_of(scores, level) - log_weight)),
             p_value=float(adjusted[column]),
         )
         if all((said.family, said.columns) != (each.family, each.columns) for each in found):

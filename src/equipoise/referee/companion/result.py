@@ -47,6 +47,8 @@ class Companion:
         level: the test's own share of the error.
         permutations: how often labels were permuted.
         statistics: how many the maximum was taken over.
+        margin: by how many standard deviations the strongest statistic lies beyond what would just have been rejected;
+            below 0 where it is not.
         differences: strongest first. The first is the maximum; others are there if they reject by themselves.
     """
 
@@ -54,6 +56,7 @@ class Companion:
     level: float
     permutations: int
     statistics: int
+    margin: float
     differences: tuple[Difference, ...]
 
     @property
