@@ -199,7 +199,7 @@ def test_images_of_any_size_have_a_p_value(shape):
 def test_the_margin_is_positive_where_the_companion_rejects_and_grows_with_the_difference(shift):
     stream = np.random.default_rng(1)
     real, fake = stream.standard_normal((2, 1000, 2))
-    found, further = (companion_of(real, fake + [size, 0], domain=POINTS) for size in (shift, shift + 0.2))
+    found, further = (companion_of(real, fake + np.array([size, 0]), domain=POINTS) for size in (shift, shift + 0.2))
     assert (found.margin > 0) == found.rejects
     # One side's shift of 0.2 is 0.2 sqrt(n / 2) = 4.5 standard errors more; squares and skewness bend that a little.
     assert shift == 0 or further.margin - found.margin == pytest.approx(0.2 * np.sqrt(500), rel=0.25)
