@@ -100,6 +100,7 @@ def plan_run(
         name,
         source=data_section.source,
         space=data.space,
+        rows=len(data.split.train),
         classes=data.n_classes,
         device=chosen_device,
         threads=available_threads(),

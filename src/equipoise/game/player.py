@@ -60,6 +60,12 @@ class Player:
         with torch.autocast(inputs.device.type, dtype=self.autocast):
             return network(*arguments)
 
+    def with_input_gradient(self, samples: Tensor) -> tuple[Tensor, Tensor] | None:
+        """A discriminator's logits and their gradients in the samples, if its network knows them; see
+        `networks.input_gradient`."""
+        known = getattr(self.network, "with_input_gradient", None)
+        return None if known is None or self.autocast is not None else known(samples)
+
     def update(self) -> None:
         """Apply the gradients that are there, then forget them."""
         lay_out_like_weights(self.parameters)

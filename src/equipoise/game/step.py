@@ -340,7 +340,10 @@ def discriminator_loss(
         forward: ForwardPass = AttachedForwardPass(bound, batch.real, samples, **shared)
     else:
         sides: frozenset[Side] = frozenset().union(*(penalty.differentiates for penalty in penalties))
-        forward = ForwardPass(bound, batch.real, samples, differentiate=sides, **shared)
+        # Class labels are bound in a function of our own, which knows no gradient.
+        knows = bound is discriminator and all(each.asks_for_gradient for each in penalties if each.differentiates)
+        gradient = discriminator.with_input_gradient if knows else None
+        forward = ForwardPass(bound, batch.real, samples, differentiate=sides, with_gradient=gradient, **shared)
     if objective.is_joint:
         loss = objective.discriminator_loss(*forward.gathered_logits, forward.gathered_weights)
     else:

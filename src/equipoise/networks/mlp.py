@@ -7,12 +7,14 @@ independently. Class labels enter as `networks.conditioning` says.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from torch import nn
 
 from equipoise.networks.base import Family
 from equipoise.networks.conditioning import label_embedding, label_projection, projected, with_labels
 from equipoise.networks.heads import SampleHead, one_hot_entries
+from equipoise.networks.input_gradient import logits_and_input_gradient
 from equipoise.networks.spectral import normalise_spectra
 from equipoise.shapes import Labels, Latents, Logits, Samples
 from equipoise.spaces import Space, sample_size
@@ -43,12 +45,28 @@ class MLPGenerator(nn.Module):
 
 class MLPDiscriminator(nn.Module):
     """A sample through `depth` hidden layers of `width` units to one logit; `spectral` bounds its Lipschitz constant
-    by 1."""
+    by 1.
+
+    With `input_gradient: closed_form` R1 and R2 are computed by `networks.input_gradient`, in two thirds of the time,
+    without class labels; the numbers are the same to the order of float32 sums.
+    """
 
     def __init__(
-        self, space: Space, *, width: int = 256, depth: int = 3, spectral: bool = False, classes: int = 0
+        self,
+        space: Space,
+        *,
+        width: int = 256,
+        depth: int = 3,
+        spectral: bool = False,
+        input_gradient: Literal["autograd", "closed_form"] = "autograd",
+        classes: int = 0,
     ) -> None:
         super().__init__()
+        if input_gradient not in ("autograd", "closed_form"):
+            raise ValueError(f"input_gradient is {input_gradient!r}; expected autograd or closed_form")
+        if spectral and input_gradient == "closed_form":
+            raise ValueError("a spectrally normalised network has no closed form of its input gradient here")
+        self.has_closed_form = input_gradient == "closed_form" and not classes
         self.body = hidden_layers(sample_size(space), width, depth)
         self.output = nn.Linear(width, 1)
         self.projection = label_projection(classes, width)
@@ -60,6 +78,16 @@ class MLPDiscriminator(nn.Module):
         hidden = self.body(samples.flatten(start_dim=1))
         logits = self.output(hidden).squeeze(1)
         return logits if self.projection is None else logits + projected(self.projection, hidden, labels)
+
+    def with_input_gradient(self, samples: Samples) -> tuple[Logits, Samples] | None:
+        """Logits and their gradients in the samples, in closed form; `None` where autograd is to find them."""
+        if not self.has_closed_form:
+            return None
+        linear = [layer for layer in self.body if isinstance(layer, nn.Linear)] + [self.output]
+        logits, gradient = logits_and_input_gradient(
+            samples.flatten(start_dim=1), [(layer.weight, layer.bias) for layer in linear], leak=LEAK
+        )
+        return logits, gradient.reshape(samples.shape)
 
 
 def hidden_layers(inputs: int, width: int, depth: int) -> nn.Sequential:

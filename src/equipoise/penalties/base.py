@@ -23,6 +23,10 @@ Side = Literal["real", "fake"]
 Discriminator = Callable[[Samples], Logits]
 
 
+WithInputGradient = Callable[[Samples], tuple[Logits, Samples] | None]
+"""A discriminator that knows its input gradient beside its logits, both differentiable in its weights; or `None`."""
+
+
 class ForwardPass:
     """The discriminator's forward pass on a real and a generated batch: their logits, and their input gradients.
 
@@ -51,6 +55,7 @@ class ForwardPass:
         randomness: torch.Generator | None = None,
         group: ProcessGroup = SINGLE_PROCESS,
         fake_weights: PerSample | None = None,
+        with_gradient: WithInputGradient | None = None,
     ) -> None:
         self.discriminator = discriminator
         self.group = group
@@ -60,8 +65,13 @@ class ForwardPass:
         self._both: Samples | None = None
         if differentiate == {"real", "fake"}:
             # One pass over both batches: with independent samples it equals two passes, and it is faster.
-            self._both = torch.cat([real.detach(), fake.detach()]).requires_grad_(True)
-            logits = discriminator(self._both)
+            self._both = torch.cat([real.detach(), fake.detach()])
+            known = None if with_gradient is None else with_gradient(self._both)
+            if known is None:
+                logits = discriminator(self._both.requires_grad_(True))
+            else:
+                logits, gradient = known
+                self._gradients = {"real": gradient[: len(real)], "fake": gradient[len(real) :]}
             self.real, self.fake = self._both[: len(real)], self._both[len(real) :]
             self.real_logits, self.fake_logits = logits[: len(real)], logits[len(real) :]
             self._logits = logits
@@ -126,6 +136,8 @@ class Penalty:
         gives_lipschitz_control: whether it bounds the discriminator's Lipschitz constant, as the Wasserstein objective
             needs.
         source: paper and equation.
+        asks_for_gradient: whether all that it wants of the input gradient at both sides is what
+            `ForwardPass.input_gradient` gives, so that the discriminator may compute it in its own way.
         heeds_fake_weights: whether it takes account of importance weights of generated samples, by
             `ForwardPass.weigh` or because it has nothing to do with them; without that it is refused beside a generator
             that gives some.
@@ -149,6 +161,7 @@ class Penalty:
     gives_lipschitz_control: bool
     source: str
     heeds_fake_weights: bool = False
+    asks_for_gradient: bool = False
     decays: bool = False
     draws: bool = False
     draws_whole_batch: bool = False

@@ -121,6 +121,7 @@ def _zero_centred(name: str, weight: float, side: Side, *, form: Form, step_size
         gives_lipschitz_control=True,
         source=_SOURCE,
         heeds_fake_weights=True,
+        asks_for_gradient=True,
         decays=True,
         draws=form == "finite_difference",
         draws_whole_batch=True,

@@ -1,0 +1,70 @@
+"""The preset for points: a learned mixture as prior, batches that run evenly through the data, rates that end low.
+
+What each choice brings, measured, is on the page `docs/guides/points.md`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from equipoise.spaces import Space, sample_size
+
+FEW_DIMENSIONS = 4
+"""Coordinates up to which a discriminator of 64 units sees what there is to see; then 128, and 256 beyond `MANY`."""
+MANY_DIMENSIONS = 16
+FULL_COVARIANCE_FROM = 6
+"""Coordinates from which each component has a matrix: scales along the axes alone fit tilted modes badly there."""
+ROWS_PER_COMPONENT = 8
+"""Fewest training rows for each component: with fewer, components settle on single rows."""
+MOST_COMPONENTS = 256
+MOST_ROWS_IN_ORDER = 1_000_000
+"""Training rows up to which batches are taken along a k-d order of them, which takes seconds at that size."""
+
+
+def points_preset(space: Space, device: str, rows: int) -> dict[str, Any]:
+    """Settings for points of a space, given that many training rows."""
+    del device
+    dimensions = sample_size(space)
+    width = 64 if dimensions <= FEW_DIMENSIONS else 128 if dimensions <= MANY_DIMENSIONS else 256
+    has_matrices = FULL_COVARIANCE_FROM <= dimensions <= MANY_DIMENSIONS
+    components = max(1, min(MOST_COMPONENTS, rows // ROWS_PER_COMPONENT))
+    return {
+        "networks": {
+            "family": "mixture_prior",
+            "latents": min(64, dimensions),
+            "generator": {
+                "components": components,
+                "width": 64,
+                "depth": 1,
+                "covariance": "full" if has_matrices else "diagonal",
+            },
+            "discriminator": {"width": width, "depth": 3, "input_gradient": "closed_form"},
+        },
+        "training": {
+            # Every component twice in a batch, with eps and -eps; wide discriminators pay for more samples a step.
+            "batch_size": 512 if width == 64 else 256,
+            "shared_batch": True,
+            "latents": "antithetic",
+            "real_batches": "stratified" if rows <= MOST_ROWS_IN_ORDER else "shuffled",
+        },
+        "penalties": [{"name": name, "options": {"weight": 0.1}} for name in ("r1", "r2")],
+        # Reached before the end, so that the last tenth of the run settles at the finest resolution.
+        "gamma": {"shape": "geometric", "final": 0.01, "reached_at": 0.9},
+        "optimizers": {
+            "generator": {
+                "name": "GrowingAdam",
+                "learning_rate": 1e-3,
+                "options": {"shortest": 100, "share": 0.2},
+                # The logarithms of scales and weights change by a share of themselves, whatever their size: a rate that
+                # suits them late in a run is far too large for means, which need one well below a mode's deviation.
+                "groups": {"body": {"factor": 0.3}, "scales": {"floor": 0.3}, "weights": {"floor": 0.3}},
+            },
+            "discriminator": {
+                "name": "GrowingAdam",
+                "learning_rate": 1e-2,
+                "options": {"shortest": 100, "share": 0.2},
+            },
+            "lr_schedule": {"shape": "geometric", "final": 3e-3, "warmup_steps": 200},
+        },
+        "runtime": {"threads": 1},
+    }
