@@ -77,21 +77,45 @@ def _of_modes(points: np.ndarray, mixture: Mixture) -> dict[str, Any]:
     is_near = distance <= 3
     counts = np.bincount(nearest[is_near], minlength=mixture.modes)
     shares = np.maximum(np.bincount(nearest, minlength=mixture.modes) / len(points), 1e-12)
-    offsets, widths = [], []
+    centres, covariances = np.zeros_like(mixture.means), np.zeros((mixture.modes, *2 * [mixture.dimensions]))
+    is_found = np.zeros(mixture.modes, dtype=bool)
     for mode in range(mixture.modes):
         mine = (points[(nearest == mode) & (distance <= 4)] - mixture.means[mode]) / mixture.standard_deviation
         if len(mine) > 20:
-            offsets.append((mine.mean(axis=0) ** 2).mean())
-            widths.append(np.sqrt(np.linalg.eigvalsh(np.atleast_2d(np.cov(mine.T)))))
-    spread = np.array(widths) if widths else np.zeros((1, mixture.dimensions))
-    return {
+            is_found[mode] = True
+            centres[mode], covariances[mode] = mine.mean(axis=0), np.cov(mine.T)
+    spread = np.sqrt(np.linalg.eigvalsh(covariances[is_found])) if is_found.any() else np.zeros((1, 1))
+    return _parts(mixture, shares / shares.sum(), centres, covariances) | {
         "modes": int((counts >= FEWEST_SHARE * len(points)).sum()),
         "within_3": float(is_near.mean()),
         "width_ratio": float(np.median(distance) / chi(mixture.dimensions).median()),
         "weights_kl": float((shares * np.log(shares / mixture.weights)).sum()),
-        "centre_error": float(np.sqrt(np.mean(offsets))) if offsets else None,
+        "centre_error": float(np.sqrt(np.mean(centres[is_found] ** 2))) if is_found.any() else None,
         "narrowest": float(spread[:, 0].mean()),
         "widest": float(spread[:, -1].mean()),
+    }
+
+
+def _parts(mixture: Mixture, shares: np.ndarray, centres: np.ndarray, covariances: np.ndarray) -> dict[str, float]:
+    """JSD of the true mixture with one kind of error of the generator's kept: weights, centres or widths of its modes.
+
+    Centres and covariances are in deviations. Normal modes stand in for the generator's, so that the error of their
+    shape, and samples between them, are in none of the three.
+    """
+    if mixture.dimensions != 2:
+        return {}
+    stream = np.random.default_rng(3)
+    noise = stream.normal(size=(DRAWS, 2))
+    roots = np.linalg.cholesky(covariances + 1e-9 * np.eye(2))
+    even, own = (stream.choice(mixture.modes, DRAWS, p=weights) for weights in (mixture.weights, shares))
+    kept = {
+        "weights": (own, noise),
+        "centres": (even, noise + centres[even]),
+        "widths": (even, np.einsum("nij,nj->ni", roots[even], noise)),
+    }
+    return {
+        f"jsd_of_{name}": histogram_jsd(mixture.means[mode] + mixture.standard_deviation * place, mixture).jsd_nats
+        for name, (mode, place) in kept.items()
     }
 
 

@@ -79,6 +79,11 @@ class Domain(Judging):
             DataError: a column cannot be learned, or nothing varies.
         """
 
+    def remarks(self, raw: Dataset) -> tuple[str, ...]:
+        """Sentences on what about the data will be learned badly as it is; none for most."""
+        del raw
+        return ()
+
     @abstractmethod
     def encoder_from_state(self, state: dict[str, Any]) -> Encoder:
         """The encoder that `state()` described; an incomplete or wrong state raises whatever it leads to."""

@@ -158,7 +158,7 @@ def prepare(raw: Dataset, *, seed: int) -> PreparedData:
     split = Split(*(entry.loaded(name) for name in PARTS), seed=seed, **entry.facts["split"])
     encoder = encoder_from_state(entry.facts["encoder"])
     samples = None if key is None else domain.training_rows(raw, split.train, encoder, entry)
-    return PreparedData(raw, encoder, split, entry.facts["fingerprint"], samples)
+    return PreparedData(raw.with_notes(*domain.remarks(raw)), encoder, split, entry.facts["fingerprint"], samples)
 
 
 def _facts(raw: Dataset) -> list[Any]:

@@ -21,7 +21,7 @@ from equipoise.errors import ConfigError, DataError, Interrupted, RunFolderError
 from equipoise.experiment.build.python_parts import PythonParts
 from equipoise.experiment.build.recorded import with_findings, with_python_parts
 from equipoise.experiment.build.trainer import build_trainer
-from equipoise.experiment.config.auto import resolved
+from equipoise.experiment.config.auto import resolved, with_rule_asked_for
 from equipoise.experiment.config.files import read_config, validated
 from equipoise.experiment.config.overrides import merged, read_settings
 from equipoise.experiment.config.presets import cadence, preset
@@ -105,7 +105,7 @@ def plan_run(
         device=chosen_device,
         threads=available_threads(),
     )
-    full = resolved(merged(base, asked), data, given=parts.penalties)
+    full = resolved(with_rule_asked_for(merged(base, asked), asked), data, given=parts.penalties)
     full["runtime"] = {**full["runtime"], "device": chosen_device}
     full, parts = with_python_parts(full, parts, asked=asked, classes=data.n_classes)
     config = validated(full, where=where, lines=lines)

@@ -48,7 +48,7 @@ class MLPDiscriminator(nn.Module):
     by 1.
 
     With `input_gradient: closed_form` R1 and R2 are computed by `networks.input_gradient`, in two thirds of the time,
-    without class labels; the numbers are the same to the order of float32 sums.
+    where there are neither class labels nor a bound; the numbers are the same to the order of float32 sums.
     """
 
     def __init__(
@@ -64,9 +64,7 @@ class MLPDiscriminator(nn.Module):
         super().__init__()
         if input_gradient not in ("autograd", "closed_form"):
             raise ValueError(f"input_gradient is {input_gradient!r}; expected autograd or closed_form")
-        if spectral and input_gradient == "closed_form":
-            raise ValueError("a spectrally normalised network has no closed form of its input gradient here")
-        self.has_closed_form = input_gradient == "closed_form" and not classes
+        self.has_closed_form = input_gradient == "closed_form" and not classes and not spectral
         self.body = hidden_layers(sample_size(space), width, depth)
         self.output = nn.Linear(width, 1)
         self.projection = label_projection(classes, width)

@@ -84,3 +84,13 @@ def test_settings_that_make_no_sense_are_refused_by_name(tmp_path, setting, wher
         planned = plan_run(path, steps=10, settings=["training.batch_size=8", setting])
         build_trainer(planned.config, planned.data)
     assert where in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", ["training.update_rule=optimistic", "training.n_critic=2"])
+def test_a_rule_that_shares_no_batch_takes_two_where_the_preset_has_one(tmp_path, setting):
+    path = tmp_path / "points.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(100, 2)))
+    assert plan_run(path, steps=10).config.training.shared_batch
+    assert not plan_run(path, steps=10, settings=[setting]).config.training.shared_batch
+    with pytest.raises(ConfigError, match="cannot share a batch"):
+        plan_run(path, steps=10, settings=[setting, "training.shared_batch=true"])

@@ -59,8 +59,15 @@ def test_samples_have_the_gradient_of_the_logits_too():
     assert torch.allclose(logits, discriminator(samples))
 
 
-def test_what_has_no_closed_form_is_refused():
-    with pytest.raises(ValueError, match="spectral"):
-        MLPDiscriminator(PointSpace(2), spectral=True, input_gradient="closed_form")
+def test_a_spectrally_normalised_network_leaves_it_to_autograd():
+    assert (
+        MLPDiscriminator(PointSpace(2), spectral=True, input_gradient="closed_form").with_input_gradient(
+            torch.zeros(2, 2)
+        )
+        is None
+    )
+
+
+def test_another_form_is_refused():
     with pytest.raises(ValueError, match="expected autograd or closed_form"):
         MLPDiscriminator(PointSpace(2), input_gradient="exact")

@@ -15,6 +15,7 @@ from equipoise.data.dataset import Aligned, Dataset, unlike
 from equipoise.data.duplicates import Groups, row_groups
 from equipoise.data.points.encoder import PointEncoder, fit_points
 from equipoise.data.points.judging import PointJudging
+from equipoise.data.points.remarks import remarks
 from equipoise.data.store.arrow import chunks_of, is_on_disk
 from equipoise.data.store.cache import Entry
 from equipoise.data.training_rows import TrainingRows
@@ -42,6 +43,9 @@ class PointDomain(PointJudging, Domain):
         if not encoder.spread.any():
             raise nothing_varies(raw.source)
         return encoder
+
+    def remarks(self, raw: Dataset) -> tuple[str, ...]:
+        return () if is_on_disk(raw.values) else remarks(raw.values, raw.names)
 
     def encoder_from_state(self, state: dict[str, Any]) -> PointEncoder:
         return PointEncoder(np.array(state["mean"], dtype=np.float64), np.array(state["spread"], dtype=np.float64))

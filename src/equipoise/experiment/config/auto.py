@@ -11,6 +11,7 @@ from equipoise.data import PreparedData
 from equipoise.errors import ConfigError
 from equipoise.experiment.build.named import build_penalty
 from equipoise.experiment.config.schema import PartConfig
+from equipoise.game.update_rules import SHARING_RULES
 from equipoise.penalties import automatic_gamma
 from equipoise.randomness import Stream, numpy_stream
 
@@ -38,6 +39,22 @@ def resolved(content: Mapping[str, Any], data: PreparedData, *, given: Container
         part if index in given else with_default_augmentation(part, data) for index, part in enumerate(parts)
     ]
     return with_automatic_gamma(made, data, given=given) if made.get("gamma") == AUTOMATIC else made
+
+
+def with_rule_asked_for(content: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Batches of their own for both players, where a person asks for an update rule that cannot share the preset's.
+
+    Args:
+        content: nested dictionaries.
+        asked: what the person asked for; a shared batch among it stays, and is refused with a reason.
+    """
+    training, wishes = content.get("training"), asked.get("training")
+    if not isinstance(training, Mapping) or not isinstance(wishes, Mapping) or "shared_batch" in wishes:
+        return dict(content)
+    updates = [training.get("n_critic"), training.get("generator_updates")]
+    if training.get("update_rule") in SHARING_RULES and updates == [1, 1]:
+        return dict(content)
+    return {**content, "training": {**training, "shared_batch": False}}
 
 
 def with_default_augmentation(part: str | Mapping[str, Any], data: PreparedData) -> str | Mapping[str, Any]:
