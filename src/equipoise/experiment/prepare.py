@@ -18,7 +18,7 @@ from equipoise.data import DataOptions, PreparedData, load, prepare
 from equipoise.data.tables.overrides import kinds_from
 from equipoise.documents import parse_yaml, read_text
 from equipoise.errors import ConfigError, DataError, Interrupted, RunFolderError
-from equipoise.experiment.build.python_parts import PythonParts
+from equipoise.experiment.build.python_parts import PYTHON, PythonParts
 from equipoise.experiment.build.recorded import with_findings, with_python_parts
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.auto import resolved, with_rule_asked_for
@@ -104,6 +104,7 @@ def plan_run(
         classes=data.n_classes,
         device=chosen_device,
         threads=available_threads(),
+        family=PYTHON if parts.networks else _family_asked_for(asked),
     )
     full = resolved(with_rule_asked_for(merged(base, asked), asked), data, given=parts.penalties)
     full["runtime"] = {**full["runtime"], "device": chosen_device}
@@ -152,6 +153,11 @@ def plan_run(
         }
         full["evaluations"] = {**wishes, **changes.get("evaluations", {})}
     return Planned(validated(full, where=where, lines=lines), data, parts)
+
+
+def _family_asked_for(asked: Mapping[str, Any]) -> str | None:
+    networks = asked.get("networks")
+    return networks.get("family") if isinstance(networks, Mapping) else None
 
 
 def require_one_budget(steps: int | None, minutes: float | None) -> None:

@@ -82,7 +82,7 @@ def test_a_complete_configuration_survives_writing_and_reading(points, tmp_path)
         (["networks.generator.widht=3"], "networks.generator.widht", "Did you mean 'width'?"),
         (["networks.family=mpl"], "networks.family", "Did you mean 'mlp'?"),
         (["optimizers.generator.name=Adan"], "optimizers.generator.name", "Did you mean 'Adam'?"),
-        (["optimizers.generator.options={beta: 1}"], "optimizers.generator.options.beta", "Did you mean 'betas'?"),
+        (["optimizers.generator.options={beta: 1}"], "optimizers.generator.options.beta", "Did you mean 'beta1'?"),
         (["training.update_rule=simultaneous", "training.n_critic=2"], "training", "Set n_critic and"),
         (
             ["objective=wasserstein", "penalties=[]"],
@@ -214,3 +214,20 @@ def test_batch_normalisation_under_a_per_sample_penalty_is_refused_by_name():
     with pytest.raises(ConfigError, match="the layer '1' is batch normalisation, and the penalty 'r1'"):
         refuse_forbidden(find("relativistic")(), [find_penalty("r1")()], discriminator)
     refuse_forbidden(find("relativistic")(), [], discriminator)
+
+
+def test_other_networks_for_points_come_with_the_game_that_suits_them(points):
+    mixture, mlp = plan(points).config, plan(points, "networks.family=mlp").config
+    assert (mixture.networks.family, mixture.optimizers.discriminator.name) == ("mixture_prior", "GrowingAdam")
+    assert (mlp.networks.generator["depth"], mlp.optimizers.discriminator.name) == (6, "Adam")
+    assert not mlp.training.shared_batch and mlp.optimizers.generator.groups == {}
+
+
+def test_gamma_of_the_points_preset_is_the_automatic_one(points):
+    """Coordinates are standardised, so that what the spread of the data says is a constant."""
+    preset_gamma, automatic = plan(points).config, plan(points, "gamma=auto").config
+    weights = [config.penalties[0].options["weight"] for config in (preset_gamma, automatic)]
+    # The variance of 80 rows with one degree of freedom less: 80/79.
+    assert weights[0] == pytest.approx(weights[1], rel=0.02)
+    assert preset_gamma.gamma.final == pytest.approx(automatic.gamma.final)
+    assert preset_gamma.gamma.reached_at == automatic.gamma.reached_at == 0.9

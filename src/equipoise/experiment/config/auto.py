@@ -16,6 +16,8 @@ from equipoise.penalties import automatic_gamma
 from equipoise.randomness import Stream, numpy_stream
 
 AUTOMATIC = "auto"
+REACHED_AT = 0.9
+"""Share of the planned steps after which gamma has its final value: the rest of the run settles there."""
 ROWS_LOOKED_AT = 4096
 """Training rows from which gamma is chosen: the mean variance over them is within a few percent."""
 
@@ -91,4 +93,5 @@ def with_automatic_gamma(
             "Expected one of them among the penalties.",
             "Add them, e.g. --set 'penalties=[r1, r2]', or give gamma a shape.",
         )
-    return {**content, "penalties": parts, "gamma": {"shape": "geometric", "final": found.end / found.start}}
+    schedule = {"shape": "geometric", "final": found.end / found.start, "reached_at": REACHED_AT}
+    return {**content, "penalties": parts, "gamma": schedule}

@@ -10,16 +10,35 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.errors import unknown_name
-from equipoise.experiment.config.points_preset import points_preset
+from equipoise.experiment.config.points_preset import MIXTURE, points_mlp_preset, points_preset
 from equipoise.spaces import Space
 
 DEFAULT_STEPS = {"points": 30_000, "table": 15_000, "small-images": 20_000, "images": 20_000}
 
 
 def preset(
-    name: str, *, source: str, space: Space, rows: int, classes: int, device: str, threads: int
+    name: str,
+    *,
+    source: str,
+    space: Space,
+    rows: int,
+    classes: int,
+    device: str,
+    threads: int,
+    family: str | None = None,
 ) -> dict[str, Any]:
-    """The complete configuration called `name`, as nested dictionaries, for that many training rows.
+    """The complete configuration called `name`, as nested dictionaries.
+
+    Args:
+        name: of the preset.
+        source: of the data.
+        space: what one sample is.
+        rows: for training.
+        classes: of the data; 0 without labels.
+        device: where the run is computed.
+        threads: that there are.
+        family: of networks that a person asks for, or `python` for networks of their own; `None` leaves it to the
+            preset. The rates that suit a learned mixture suit no other network: for points they go with it.
 
     Raises:
         ConfigError: there is no preset of that name.
@@ -43,6 +62,8 @@ def preset(
             "precision": "bf16" if device == "cuda" and name == "images" else "float32",
         },
     }
+    if name == "points" and family not in (None, MIXTURE):
+        makers["points"] = points_mlp_preset
     settings = {**common, **makers[name](space, device, rows)}
     settings["training"] = {**common["training"], **settings["training"]}
     # MLP presets use one thread: a second one brings little to layers this small, and on a busy machine the
