@@ -156,4 +156,4 @@ def test_the_records_of_rollbacks_are_plain_json(points, tmp_path, monkeypatch):
     NonFinite(monkeypatch, "gradient")
     train_planned(planned(points), tmp_path / "run")
     stored = json.loads((tmp_path / "run" / "checkpoints" / f"step-{STEPS:08d}.json").read_text())
-    assert stored["caution"] == 0.5 and stored["rollbacks"][0]["layer"] == "body.2.weight"
+    assert stored["caution"] == 0.5 and stored["rollbacks"][0]["layer"] == "weight_logits"
