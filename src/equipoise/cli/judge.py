@@ -82,6 +82,15 @@ def judge(
         bool | None,
         typer.Option("--day-first/--month-first", help="How dates such as 01/02/2024 begin, where nothing shows it."),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="COLUMN",
+            help="A column of both tables whose rows belong together where it is equal, such as a patient: each group "
+            "counts as one sample. It is not judged itself.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -159,6 +168,8 @@ def judge(
             "Expected two sets of data.",
             "Leave it out.",
         )
+    if group is not None and len(sources) == 1:
+        raise InputError("--group", "a run has no groups.", "Expected two sets of data.", "Leave it out.")
     if last and len(sources) > 1:
         raise InputError("--last", "sets of data have no checkpoints.", "Expected a run.", "Leave it out.")
     if out is not None:
@@ -172,8 +183,8 @@ def judge(
     }
     with injection_progress(quiet=quiet) as tell:
         if len(sources) > 1:
-            reading = {"folds": folds, "drop": drop or (), "missing": missing or (), "day_first": day_first}
-            outcome = _judge_sets(sources[0], sources[1:], **common, **reading, tell=tell)
+            reading = {"drop": drop or (), "missing": missing or (), "day_first": day_first}
+            outcome = _judge_sets(sources[0], sources[1:], **common, **reading, folds=folds, group=group, tell=tell)
         else:
             from equipoise.experiment.judge.run_folder import judge_run
 

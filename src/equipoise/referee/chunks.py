@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from equipoise.randomness import Stream, numpy_stream
+from equipoise.referee.groups import Groups, group_numbers
 from equipoise.referee.splits import MOST_DUPLICATES
 
 FIRST_SHARE = 0.2
@@ -32,12 +33,14 @@ class Chunks:
         is_kept: of both sides, for each sample whether it is scored: not in the first chunk, and no duplicate of a
             sample in an earlier chunk. Shapes `(n_real,)` and `(n_fake,)`.
         starts_with_fake: whether the generated side takes the first role; see `chunk_indices`.
+        groups: of each sample, where they come in groups; a whole group is in one chunk.
     """
 
     real: tuple[np.ndarray, ...]
     fake: tuple[np.ndarray, ...]
     is_kept: tuple[np.ndarray, np.ndarray]
     starts_with_fake: bool
+    groups: Groups | None = None
 
     def __len__(self) -> int:
         return len(self.real)
@@ -56,8 +59,22 @@ class Chunks:
         """How many real and generated samples are scored in all."""
         return int(self.is_kept[0].sum()), int(self.is_kept[1].sum())
 
+    @cached_property
+    def scored_units(self) -> tuple[int, int]:
+        """How many real and generated units of evidence there are: groups, or else samples."""
+        if self.groups is None:
+            return self.scored_counts
+        real, fake = (len(np.unique(side[kept])) for side, kept in zip(self.groups, self.is_kept, strict=True))
+        return real, fake
 
-def chunk_indices(real_keys: np.ndarray, fake_keys: np.ndarray, *, seed: int, scored_chunks: int) -> Chunks:
+    def units(self, real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """The groups of these real and generated samples; `None` where each stands for itself."""
+        return (None, None) if self.groups is None else (self.groups[0][real], self.groups[1][fake])
+
+
+def chunk_indices(
+    real_keys: np.ndarray, fake_keys: np.ndarray, *, seed: int, scored_chunks: int, groups: Groups | None = None
+) -> Chunks:
     """Both sides in random order, cut into a first chunk that is only fitted on and others that grow by one factor.
 
     The smaller the difference the more each sample counts that a classifier was fitted on; chunks that grow let every
@@ -75,8 +92,15 @@ def chunk_indices(real_keys: np.ndarray, fake_keys: np.ndarray, *, seed: int, sc
         fake_keys: of the generated samples.
         seed: of the order.
         scored_chunks: how many chunks are scored.
+        groups: of both sides, where samples come in groups: whole groups are then put in order and cut.
     """
-    pieces = [_cut(_order(keys, seed), scored_chunks) for keys in (real_keys, fake_keys)]
+    if groups is None:
+        pieces = [_cut(_order(keys, seed), scored_chunks) for keys in (real_keys, fake_keys)]
+    else:
+        pieces = [
+            _cut_groups(keys, side, seed, scored_chunks)
+            for keys, side in zip((real_keys, fake_keys), groups, strict=True)
+        ]
     sizes = [len(real_keys), len(fake_keys)]
     if sizes[0] == sizes[1]:
         first = [_digest(keys[side[0]]) for keys, side in zip((real_keys, fake_keys), pieces, strict=True)]
@@ -84,7 +108,11 @@ def chunk_indices(real_keys: np.ndarray, fake_keys: np.ndarray, *, seed: int, sc
     else:
         starts_with_fake = sizes[1] > sizes[0]
     return Chunks(
-        tuple(pieces[0]), tuple(pieces[1]), _kept(pieces, (real_keys, fake_keys)), starts_with_fake=starts_with_fake
+        tuple(pieces[0]),
+        tuple(pieces[1]),
+        _kept(pieces, (real_keys, fake_keys)),
+        starts_with_fake=starts_with_fake,
+        groups=groups,
     )
 
 
@@ -107,6 +135,19 @@ def _kept(pieces: list[list[np.ndarray]], keys: tuple[np.ndarray, np.ndarray]) -
 
 def _order(keys: np.ndarray, seed: int) -> np.ndarray:
     return numpy_stream(seed, Stream.REFEREE_ORDER, _digest(keys)).permutation(len(keys))
+
+
+def _cut_groups(keys: np.ndarray, groups: np.ndarray, seed: int, scored_chunks: int) -> list[np.ndarray]:
+    """Groups in random order, whatever their sizes, cut into chunks; the samples of a group in random order too."""
+    stream = numpy_stream(seed, Stream.REFEREE_ORDER, _digest(keys))
+    numbers = group_numbers(groups)
+    of_groups, samples = stream.permutation(int(numbers.max()) + 1), stream.permutation(len(keys))
+    rank = np.empty_like(of_groups)
+    rank[of_groups] = np.arange(len(of_groups))
+    ranks = rank[numbers[samples]]
+    samples, ranks = samples[order := np.argsort(ranks, kind="stable")], ranks[order]
+    starts = [piece[0] if len(piece) else len(of_groups) for piece in _cut(np.arange(len(of_groups)), scored_chunks)]
+    return np.split(samples, np.searchsorted(ranks, starts[1:]))
 
 
 def _digest(keys: np.ndarray) -> int:

@@ -32,6 +32,7 @@ from equipoise.data.judging import Values
 from equipoise.randomness import Stream, derived_seed, numpy_stream
 from equipoise.referee.base import Classifier, Tell
 from equipoise.referee.bound import ValueEstimate, jsd_lower_bound_nats, value_estimate, with_abstained
+from equipoise.referee.groups import Groups, group_numbers, logits_of_log_means
 from equipoise.referee.splits import Duplicates, Parts, cut
 from equipoise.referee.train_and_test import Outcome, train_and_test
 from equipoise.spaces import SpaceKind
@@ -50,7 +51,7 @@ _WHAT = "the distance, by cross-fitting"
 
 @dataclass(frozen=True)
 class Measured:
-    """What several classifiers say of samples that none of them had seen.
+    """What several classifiers say of samples that none of them had seen; of groups, where samples come in groups.
 
     Attributes:
         real_logits: clipped logits of the real samples, 0 of those that are left out. Shape `(n_real,)`.
@@ -86,6 +87,22 @@ class Measured:
         """Logits of one classifier, which abstains from samples that are left out."""
         return cls(*with_abstained(real, fake, limits, left_out), 1)
 
+    def of_groups(self, left_out: tuple[np.ndarray, np.ndarray], scored: tuple[np.ndarray, np.ndarray]) -> Measured:
+        """Each group as one term, the mean over its samples, those that are left out with it.
+
+        Args:
+            left_out: the groups of the real and of the generated samples that are left out, in any order.
+            scored: the groups of the others, in the order of their logits.
+        """
+        # Samples that are left out have logit 0, and come last.
+        of_each = [np.concatenate([kept, out]) for kept, out in zip(scored, left_out, strict=True)]
+        return Measured(
+            logits_of_log_means(self.real_logits, of_each[0], is_real=True),
+            logits_of_log_means(self.fake_logits, of_each[1], is_real=False),
+            self.limits,
+            self.folds,
+        )
+
     def lower_bound_nats(self, confidence: float) -> float:
         """The lower confidence bound on the JSD that these logits prove."""
         return jsd_lower_bound_nats(self.real_logits, self.fake_logits, confidence=confidence, limits=self.limits)
@@ -112,6 +129,7 @@ def cross_fitted(
     seed: int,
     classifiers: Sequence[Classifier],
     duplicates: Duplicates | None = None,
+    groups: Groups | None = None,
     tell: Tell | None = None,
 ) -> Measured:
     """The tested part of a first split as it was scored, and the rest of both sides scored by classifiers trained for
@@ -127,21 +145,24 @@ def cross_fitted(
         seed: of the pieces and the classifiers.
         classifiers: what each of them is selected from.
         duplicates: as in `split_indices`.
+        groups: of all samples, where they come in groups; each is in one piece, and counts as one term.
         tell: is told that the distance is measured, and how many classifiers have scored.
     """
     found = [first]
-    for parts in _folds(whole, folds - 1, seed=seed):
+    for parts in _folds(whole, folds - 1, seed=seed, groups=groups):
         if tell is not None:
             tell(_WHAT, len(found))
         asked = parts if duplicates is None else parts.without_duplicates(duplicates)
         left_out = left_out_of(parts, asked.real_test, asked.fake_test)
         if min(len(part) for part in vars(asked).values()) < LEAST_OF_A_PART:
-            abstained = np.zeros(len(parts.real_test)), np.zeros(len(parts.fake_test))
-            found.append(Measured(*abstained, (0.0, 0.0), 1))
+            tested = parts.real_test, parts.fake_test
+            units = tested if groups is None else [np.unique(of[at]) for of, at in zip(groups, tested, strict=True)]
+            found.append(Measured(*(np.zeros(len(side)) for side in units), (0.0, 0.0), 1))
             continue
         fold_seed = derived_seed(seed, Stream.REFEREE_FOLD, len(found))
         fold = train_and_test(asked.taken_from(real, fake), kind=kind, seed=fold_seed, classifiers=classifiers)
-        found.append(measured_once(fold, left_out=left_out))
+        once = measured_once(fold, left_out=left_out)
+        found.append(once if groups is None else in_groups(once, parts, asked.real_test, asked.fake_test, groups))
     return Measured(
         np.concatenate([each.real_logits for each in found]),
         np.concatenate([each.fake_logits for each in found]),
@@ -155,18 +176,45 @@ def left_out_of(whole: Parts, real: Sized, fake: Sized) -> tuple[int, int]:
     return len(whole.real_test) - len(real), len(whole.fake_test) - len(fake)
 
 
-def _folds(whole: Parts, pieces: int, *, seed: int) -> Iterator[Parts]:
+def in_groups(measured: Measured, whole: Parts, real: np.ndarray, fake: np.ndarray, groups: Groups) -> Measured:
+    """What was measured of samples, with each group as one term.
+
+    Args:
+        measured: logits of `real` and `fake`, then of those left out.
+        whole: of the split, nothing left out.
+        real: indices of the tested real samples that were scored.
+        fake: of the generated ones.
+        groups: of all samples.
+    """
+    sides = list(zip(groups, (whole.real_test, whole.fake_test), (real, fake), strict=True))
+    left_out = tuple(of[np.setdiff1d(tested, scored)] for of, tested, scored in sides)
+    return measured.of_groups(left_out, tuple(of[scored] for of, _, scored in sides))
+
+
+def _folds(whole: Parts, pieces: int, *, seed: int, groups: Groups | None = None) -> Iterator[Parts]:
     """For each piece of the training and validation parts: that piece to test on, everything else for the rest."""
     sides = {
         "real": (np.concatenate([whole.real_train, whole.real_validation]), whole.real_test),
         "fake": (np.concatenate([whole.fake_train, whole.fake_validation]), whole.fake_test),
     }
-    pieces = min(pieces, min(len(seen) for seen, _ in sides.values()) // LEAST_OF_A_PIECE)
+    of_side = dict(zip(sides, (None, None) if groups is None else groups, strict=True))
+    # Samples are numbered in their order, or groups are; a piece has every so many of them.
+    numbers = {
+        name: np.arange(len(seen)) if of_side[name] is None else group_numbers(of_side[name][seen])
+        for name, (seen, _) in sides.items()
+    }
+    pieces = min(pieces, min(1 + int(each.max(initial=-1)) for each in numbers.values()) // LEAST_OF_A_PIECE)
     for piece in range(pieces):
         cuts = []
         for name, (seen, tested) in sides.items():
-            is_here = np.arange(len(seen)) % pieces == piece
+            is_here = numbers[name] % pieces == piece
             stream = numpy_stream(seed, Stream.REFEREE_FOLD_SPLIT.format(name), piece)
-            train, validation, _ = cut(stream.permutation(np.append(seen[~is_here], tested)), 0.0)
+            others = np.append(seen[~is_here], tested)
+            if of_side[name] is None:
+                train, validation, _ = cut(stream.permutation(others), 0.0)
+            else:
+                of_others = group_numbers(of_side[name][others])
+                in_parts = cut(stream.permutation(int(of_others.max()) + 1), 0.0)
+                train, validation = (others[np.isin(of_others, part)] for part in in_parts[:2])
             cuts.append([train, validation, seen[is_here]])
         yield Parts.of_sides(*cuts)

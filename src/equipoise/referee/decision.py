@@ -15,8 +15,16 @@ from equipoise.data.domain import domain_of
 from equipoise.data.judging import Rows, Values, take
 from equipoise.referee.base import Classifier, Tell
 from equipoise.referee.chunks import Chunks, chunk_indices
-from equipoise.referee.cross_fitting import LEAST_OF_A_PART, Measured, cross_fitted, left_out_of, measured_once
+from equipoise.referee.cross_fitting import (
+    LEAST_OF_A_PART,
+    Measured,
+    cross_fitted,
+    in_groups,
+    left_out_of,
+    measured_once,
+)
 from equipoise.referee.first_findings import duplicates_of
+from equipoise.referee.groups import Groups
 from equipoise.referee.predictive import predict
 from equipoise.referee.splits import Parts, split_indices
 from equipoise.referee.train_and_test import train_and_test
@@ -40,6 +48,7 @@ class Decision:
         first: their logits, with 0 for the samples that were left out.
         left_out: real and generated tested samples that were not scored.
         rows: real and generated tested samples, then those seen, prepared as the classifiers read them.
+        units: real and generated units of evidence that were scored: samples, or groups of them.
         is_turned: whether the generated side took the first role, so that the two sides given in the other order get
             the same answer.
     """
@@ -56,6 +65,7 @@ class Decision:
     first: Measured
     left_out: tuple[int, int]
     rows: tuple[Rows, Rows, Rows, Rows]
+    units: tuple[int, int]
     is_turned: bool = False
 
 
@@ -67,8 +77,12 @@ def decide_in_turn(
     kind: SpaceKind,
     seed: int,
     classifiers: Sequence[Classifier],
+    groups: Groups | None = None,
 ) -> Decision | None:
     """Each chunk of both sides scored by what was fitted on the chunks before it; `None` where too few are scored.
+
+    Where samples come in groups, a group is one unit of the e-value and one term of V. Accuracy, AUC, checks and plots,
+    which are about samples and take them as independent, get one sample of each group, drawn at random.
 
     Args:
         real: real samples.
@@ -77,15 +91,21 @@ def decide_in_turn(
         kind: of the data.
         seed: of the order and the classifiers.
         classifiers: all that take part.
+        groups: of both sides, where samples come in groups.
     """
     domain = domain_of(kind)
-    chunks = chunk_indices(*keys, seed=seed, scored_chunks=_scored_chunks(len(real) + len(fake), domain.many_samples))
-    if min(chunks.scored_counts) < LEAST_OF_A_PART:
+    scored_chunks = _scored_chunks(len(real) + len(fake), domain.many_samples)
+    chunks = chunk_indices(*keys, seed=seed, scored_chunks=scored_chunks, groups=groups)
+    if min(chunks.scored_units) < LEAST_OF_A_PART:
         return None
     found = predict(real, fake, chunks, domain=domain, seed=seed, classifiers=classifiers)
     every, late = found.since(1), found.since(found.middle.chunk)
     whole = _halves(chunks, found.middle.chunk)
     left_out = left_out_of(whole, late.real, late.fake)
+    first = Measured.of(late.real_logits, late.fake_logits, late.limits, left_out)
+    if groups is not None:
+        first = in_groups(first, whole, late.real, late.fake, groups)
+        every, late = (block.one_of_each(groups) for block in (every, late))
     return Decision(
         log_e_value=found.log_e_value,
         real_logits=every.real_logits,
@@ -96,13 +116,14 @@ def decide_in_turn(
         whole=whole,
         tested=(late.real, late.fake),
         tested_logits=(late.real_logits, late.fake_logits),
-        first=Measured.of(late.real_logits, late.fake_logits, late.limits, left_out),
+        first=first,
         left_out=left_out,
         rows=(
             *(found.middle.prepare(take(side, places)) for side, places in ((real, late.real), (fake, late.fake))),
             found.middle.real,
             found.middle.fake,
         ),
+        units=chunks.scored_units,
         is_turned=chunks.starts_with_fake,
     )
 
@@ -136,6 +157,7 @@ def decide_once(
         first=measured_once(found),
         left_out=(0, 0),
         rows=(found.real, found.fake, found.real_train, found.fake_train),
+        units=(parts.counts.real_test, parts.counts.fake_test),
     )
 
 
@@ -149,6 +171,7 @@ def distance_of(
     kind: SpaceKind,
     seed: int,
     classifiers: Sequence[Classifier],
+    groups: Groups | None = None,
     tell: Tell | None = None,
 ) -> Measured:
     """How far apart two sides are that were decided in turn, by cross-fitting over all of their samples.
@@ -162,11 +185,13 @@ def distance_of(
         kind: of the data.
         seed: of the verdict.
         classifiers: all that take part.
+        groups: as in `decide_in_turn`.
         tell: as in `cross_fitted`.
     """
     sides, first, whole = (real, fake), decision.first, decision.whole
     if decision.is_turned:
         sides, first, whole, keys = sides[::-1], first.turned, whole.turned, keys[::-1]
+        groups = None if groups is None else groups[::-1]
     found = cross_fitted(
         *sides,
         first,
@@ -176,6 +201,7 @@ def distance_of(
         seed=seed,
         classifiers=classifiers,
         duplicates=duplicates_of(*keys),
+        groups=groups,
         tell=tell,
     )
     return found.turned if decision.is_turned else found

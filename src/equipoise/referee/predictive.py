@@ -37,6 +37,7 @@ from equipoise.randomness import Stream, derived_seed
 from equipoise.referee.base import Classifier
 from equipoise.referee.bound import EQUILIBRIUM_VALUE, LOGIT_LIMIT, clip_logits, log_e_values, value_estimate
 from equipoise.referee.chunks import Chunks
+from equipoise.referee.groups import Groups, logits_of_means, one_of_each
 from equipoise.referee.train_and_test import fit_and_score
 
 Scores = Mapping[str, list[np.ndarray]]
@@ -65,6 +66,11 @@ class Block:
     real_logits: np.ndarray
     fake_logits: np.ndarray
     limits: tuple[float, float]
+
+    def one_of_each(self, groups: Groups) -> Block:
+        """The same with one sample of each group; those of a group are in random order."""
+        real, fake = (one_of_each(of[at]) for of, at in zip(groups, (self.real, self.fake), strict=True))
+        return Block(self.real[real], self.fake[fake], self.real_logits[real], self.fake_logits[fake], self.limits)
 
 
 @dataclass(frozen=True)
@@ -155,8 +161,9 @@ def predict(
         found = fit_and_score(fitted, others, seed=derived_seed(seed, Stream.REFEREE_CHUNK, chunk), classifiers=active)
         said.append(_said_together([experts[each.name] for each in active], found, earlier))
         earlier = found
+        units = chunks.units(*chunks.scored(chunk))[turn]
         for each in active:
-            experts[each.name].score(*found[each.name])
+            experts[each.name].score(*found[each.name], units=units)
     share = math.log(len(experts))
     sign = -1.0 if chunks.starts_with_fake else 1.0
     blocks = []
@@ -189,13 +196,24 @@ class _Experts:
         """What the logits of each setting are multiplied by when the experts speak as one. Shape `(settings,)`."""
         return np.exp(self._weights(settings)) @ np.array(FACTORS)
 
-    def score(self, first: np.ndarray, second: np.ndarray) -> None:
-        """Let each expert make what it makes of a chunk's logits. Shapes `(n, settings)`."""
+    def score(
+        self,
+        first: np.ndarray,
+        second: np.ndarray,
+        *,
+        units: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
+    ) -> None:
+        """Let each expert make what it makes of a chunk's logits. Shapes `(n, settings)`; `units` are their groups."""
         weights = self._weights(first.shape[1])
         together = [clip_logits(clip_logits(side) @ self.factors(side.shape[1])) for side in (first, second)]
         self._terms.append((together[0], together[1]))
+        clipped = [clip_logits(side) for side in (first, second)]
         made = np.stack(
-            [log_e_values(*(factor * clip_logits(side) for side in (first, second))) for factor in FACTORS], axis=1
+            [
+                log_e_values(*(logits_of_means(factor * side, of) for side, of in zip(clipped, units, strict=True)))
+                for factor in FACTORS
+            ],
+            axis=1,
         )
         total = float(np.logaddexp.reduce(weights + made, axis=None))
         self.log_wealth += total

@@ -32,6 +32,7 @@ from equipoise.referee.decision import Decision, decide_in_turn, decide_once, di
 from equipoise.referee.detectable_effect import Sensitivity, theoretical_nats
 from equipoise.referee.extractors import classifiers_of
 from equipoise.referee.first_findings import first_findings
+from equipoise.referee.groups import Groups, checked_groups, grouped, one_of_each
 from equipoise.referee.levels import E_PROCESS_SHARE, shared_out
 from equipoise.referee.sensitivity import is_kept, sensitivity_of
 from equipoise.referee.separation import Interval, area_under_curve, balanced_accuracy
@@ -69,6 +70,7 @@ def judge(
     cache: Path | None = None,
     injection_seconds: float = 0.0,
     companion: bool = True,
+    groups: Groups | None = None,
     tell: Tell | None = None,
 ) -> Verdict:
     """Judge whether generated samples can be distinguished from real ones: by classifiers, and by a permutation test.
@@ -103,6 +105,8 @@ def judge(
         cache: a folder that keeps measured sensitivities for the next verdict on the same data.
         injection_seconds: how long "auto" may inject defects without a margin.
         companion: whether the permutation test takes its share of the level; without it the e-value has all of it.
+        groups: for each sample of `real` and of `fake` the number of its group, such as a patient: samples of one group
+            may depend on each other, whole groups are put in order, and each counts once. Not beside `real_train`.
         tell: is told what is measured (an injected defect, or how far apart the sides are, where that is slow), and how
             many trials of it came before.
 
@@ -110,7 +114,7 @@ def judge(
         The verdict. With fewer samples than the method needs its conclusion is `too_little_data`.
 
     Raises:
-        DataError: the two sides cannot be compared (different columns, types or shapes).
+        DataError: the two sides cannot be compared (different columns, types or shapes), or a side is one group.
         ConfigError: a confidence, a margin or a number of folds out of range; two classifiers of one name.
     """
     started = time.perf_counter()
@@ -128,18 +132,23 @@ def judge(
             raise DataError(JUDGING, f"the {name} side is empty.", "Expected samples on both sides.")
     keys = domain.row_keys(real), domain.row_keys(fake)
     findings = first_findings(real, fake, domain, keys)
+    whole = len(real), len(fake)
+    if groups is not None:
+        groups = checked_groups(groups, whole, has_training_part=real_train is not None)
+        whole = tuple(int(side.max()) + 1 for side in groups)
+        findings = (grouped(groups), *findings)
     if real_train is not None:
         real_train, _ = domain.checked_sides(real_train, fake)
     common: dict[str, Any] = {"kind": kind, "confidence": confidence, "margin_nats": margin, "seed": seed}
     needed = samples_needed(confidence)
-    real_total = len(real) if real_train is None else min(len(real) / TEST_SHARE, len(real_train) / (1 - TEST_SHARE))
-    if min(real_total, len(fake)) < needed:
+    real_total = whole[0] if real_train is None else min(len(real) / TEST_SHARE, len(real_train) / (1 - TEST_SHARE))
+    if min(real_total, whole[1]) < needed:
         return _too_few(real, fake, findings, needed, time.perf_counter() - started, common)
     begun = time.perf_counter()
     decision: Decision | None
     asked: dict[str, Any] = {"kind": kind, "seed": seed, "classifiers": used}
     if real_train is None:
-        decision = decide_in_turn(real, fake, keys=keys, **asked)
+        decision = decide_in_turn(real, fake, keys=keys, groups=groups, **asked)
     else:
         decision = decide_once(real, fake, real_train=real_train, **asked)
     if decision is None:
@@ -147,12 +156,14 @@ def judge(
         return _too_few(real, fake, findings, needed, time.perf_counter() - started, common)
     test_seconds = time.perf_counter() - begun
     levels = shared_out(confidence, has_companion=companion)
-    said = companion_test(real, fake, domain=domain, level=levels.companion, seed=seed) if companion else None
+    said = None
+    if companion:
+        said = companion_test(real, fake, domain=domain, level=levels.companion, seed=seed, groups=groups)
     is_distinguished = decision.log_e_value >= -math.log(levels.e_process)
     measured = decision.first
     if is_distinguished and real_train is None:
         waiting = tell if test_seconds > _SLOW_SECONDS else None
-        measured = distance_of(decision, real, fake, folds=folds, keys=keys, tell=waiting, **asked)
+        measured = distance_of(decision, real, fake, folds=folds, keys=keys, groups=groups, tell=waiting, **asked)
     has_labels = real_labels is not None and fake_labels is not None
     evidence = Evidence(
         domain=domain,
@@ -180,17 +191,18 @@ def judge(
     if said is not None and (found := said.finding()) is not None:
         findings = (found, *findings)
     counts = decision.counts
-    least = theoretical_nats(
-        counts.real_test,
-        counts.fake_test,
-        confidence=confidence,
-        whole=(len(real), len(fake)) if companion else None,
-    )
+    least = theoretical_nats(*decision.units, confidence=confidence, whole=whole if companion else None)
     theoretical = Sensitivity("theoretical", least)
     # Nobody asked for injection: what happens to be in the cache, or to be affordable, is shown and decides nothing.
     is_asked_for = margin is not None or sensitivity != "auto"
     if not isinstance(sensitivity, Sensitivity):
         pool = real if real_train is None else concatenated(real, real_train)
+        tried = counts
+        if groups is not None:
+            # Trials know no groups: with one sample of each they are coarser than this verdict, never finer.
+            pool = take(real, one_of_each(groups[0]))
+            fitted = (count - scored for count, scored in zip(whole, decision.units, strict=True))
+            tried = Counts(*fitted, 0, 0, *decision.units)
         trials: dict[str, Any] = {
             "kind": kind,
             "classifiers": used,
@@ -202,14 +214,14 @@ def judge(
         plan = sensitivity
         if plan == "auto":
             is_affordable = domain.sensitivity_cost * test_seconds <= injection_seconds
-            kept = [name for name in ("full", "quick") if is_kept(pool, counts, _REPEATS[name], **trials)]
+            kept = [name for name in ("full", "quick") if is_kept(pool, tried, _REPEATS[name], **trials)]
             plan = kept[0] if kept else ("quick" if margin is not None or is_affordable else "theoretical")
         if plan not in _REPEATS:
             raise unknown_name("judge, sensitivity", "plan", plan, ["auto", *_REPEATS])
         sensitivity = (
             theoretical
             if plan == "theoretical"
-            else sensitivity_of(pool, counts, repeats=_REPEATS[plan], tell=tell, least_nats=least, **trials)
+            else sensitivity_of(pool, tried, repeats=_REPEATS[plan], tell=tell, least_nats=least, **trials)
         )
     estimate = measured.estimate
     return Verdict(

@@ -15,6 +15,7 @@ from equipoise.data.domain import refuse_other_kind
 from equipoise.data.store.cache import ABOUT_ROOM, cache_folder
 from equipoise.data.tables.domain import types_of
 from equipoise.errors import DataError, EquipoiseError
+from equipoise.experiment.judge.grouping import taken_out
 from equipoise.experiment.out_of_memory import explaining_memory_of_verdict
 from equipoise.old_names import with_old_keywords
 from equipoise.randomness import Stream, numpy_stream
@@ -45,6 +46,7 @@ def judge_sources(
     drop: Sequence[str] = (),
     missing: Sequence[str] = (),
     day_first: bool | None = None,
+    group: str | tuple[Any, Any] | None = None,
     tell: Tell | None = None,
 ) -> Verdict:
     """Whether fresh classifiers can tell `real` from `fake`, on rows that none of them was trained on.
@@ -67,12 +69,15 @@ def judge_sources(
         drop: columns of tables that are left out on both sides, such as keys.
         missing: what means in a text file that a value is missing, beyond blanks, NA and the like.
         day_first: whether dates such as 01/02/2024 begin with the day, where the file does not show it.
+        group: a column of both tables whose rows belong together where it is equal, such as a patient; it is not judged
+            itself. Or two arrays, with the group of each sample of either side.
         tell: is told what is measured (an injected defect; how far apart the sides are, where that takes long) and how
             many trials of it came before.
 
     Returns:
         The referee's verdict. It is about these two sets of rows as samples of two distributions: rows that
-        depend on each other (frames of one film, copies) make it surer than it should be. Of data so large that
+        depend on each other (frames of one film, copies) make it surer than it should be, unless `group` says which
+        belong together. Of data so large that
         they stay on disk, at most 40,000 rows a side are drawn, and fewer large images.
 
     Raises:
@@ -83,6 +88,9 @@ def judge_sources(
     """
     with explaining_memory_of_verdict(named(real, fake), again=""):
         real_data, fake_data = load_pair(real, fake, drop=drop, seed=seed, missing=missing, day_first=day_first)
+        groups = None
+        if group is not None:
+            (real_data, fake_data), groups = taken_out(group, (real_data, fake_data))
         sides = aligned(real_data, fake_data)
         verdict = judge(
             sides.real,
@@ -95,6 +103,7 @@ def judge_sources(
             extractor=extractor,
             sensitivity=sensitivity,
             cache=user_cache() if cache is None else cache,
+            groups=groups,
             tell=tell,
             **_classes_of(real_data, fake_data),
         )

@@ -29,6 +29,7 @@ def judge_several(
     drop: Sequence[str] = (),
     missing: Sequence[str] = (),
     day_first: bool | None = None,
+    group: str | None = None,
     tell: Tell | None = None,
 ) -> Ranking:
     """Judge several generated sides against the same real one; all that is said holds together.
@@ -48,6 +49,7 @@ def judge_several(
         drop: columns of tables that are left out.
         missing: what means that a value is missing.
         day_first: how dates begin.
+        group: a column of all sides whose rows belong together where it is equal.
         tell: is told what is measured.
 
     Returns:
@@ -86,6 +88,7 @@ def judge_several(
             drop=drop,
             missing=missing,
             day_first=day_first,
+            group=group,
             tell=tell,
         )
     return ranking_of(named_side(real), verdicts, confidence=confidence)
