@@ -1,7 +1,17 @@
-r"""Gradient clipping: a step is never made with a gradient longer than a given norm.
+r"""Gradient clipping: a step is never made with a gradient longer than a given norm, or than recent ones.
 
 .. math::
-    g \leftarrow g \cdot \min(1, c / |g|)
+    g \leftarrow g \cdot \min(1, c / |g|), \qquad
+    g_i \leftarrow g_i \cdot \min\!\left(1, d \sqrt{\bar v_i} / \sqrt{\overline{g_i^2}}\right)
+
+The first holds for all weights together. The second holds for each tensor of weights: its gradient's root mean square
+is at most d times that of recent ones, which Adam keeps as its second moment v.
+
+Adam needs the second in games. Without momentum its update is g / sqrt(v): where gradients have been small for a while
+and then grow, weights move by up to 1 / sqrt(1 - beta2) = 10 learning rates in one step (beta2 = 0.99). The opponent's
+gradient grows with it, and within ten steps both players are lost. Measured on 28-pixel digits at a constant rate of
+4e-3, 800 steps: both seeds ended so without it (gradients of 2e4 and 9e5, Frechet distances of 440 and 480), none of
+three with d = 1.5 (below 1.4; 14, 11 and 11).
 """
 
 from __future__ import annotations
@@ -9,6 +19,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+
+from equipoise.errors import ConfigError
+
+WITH_SECOND_MOMENTS = ("Adam", "AdamW", "NAdam", "RAdam")
+UNKNOWN_STEPS = 10
+"""Steps after which a second moment is known to a third or so; until then nothing is clipped by it."""
+LEAST_SQUARE = 1e-30
+"""Below what float32 gradients of any use have; a tensor whose gradients have all been 0 takes no step at first."""
 
 
 def clip_gradients(optimizer: torch.optim.Optimizer, largest_norm: float) -> None:
@@ -32,3 +50,55 @@ def clip_gradients(optimizer: torch.optim.Optimizer, largest_norm: float) -> Non
 
     optimizer.register_step_pre_hook(clip)
     optimizer.largest_norm = largest_norm  # for whoever copies the optimizer, which does not copy hooks
+
+
+def clip_growth(optimizer: torch.optim.Optimizer, most: float) -> None:
+    """Let `optimizer` shorten the gradient of each tensor to `most` times the root mean square of its recent ones.
+
+    Args:
+        optimizer: one of `WITH_SECOND_MOMENTS`, or made from one.
+        most: d, above 1. Gradients of one tensor vary by a fifth or so from batch to batch.
+
+    Raises:
+        ConfigError: the optimizer keeps no second moments.
+
+    Numerics:
+        Everything stays on the device: nothing is read.
+
+    Reference:
+        Shazeer & Stern 2018, arXiv:1804.04235, section 6 (there the update is clipped, here the gradient, so that a
+        single long one does not slow down the steps that follow).
+    """
+    if not any(kind.__name__ in WITH_SECOND_MOMENTS for kind in type(optimizer).__mro__):
+        raise ConfigError(
+            "optimizers, clip_growth",
+            f"{type(optimizer).__name__} keeps no second moments of its gradients.",
+            f"Expected one of {', '.join(WITH_SECOND_MOMENTS)}.",
+            "Choose one of them, clip with clip_norm, or set clip_growth to null.",
+        )
+
+    @torch.no_grad()
+    def clip(optimizer: torch.optim.Optimizer, arguments: Any, keywords: Any) -> None:
+        del arguments, keywords
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                known = optimizer.state.get(weight)
+                if weight.grad is None or not known:
+                    continue
+                steps = known["step"].to(weight.device)
+                recent = known["exp_avg_sq"].mean() / (1 - group["betas"][1] ** steps)
+                found = weight.grad.square().mean()
+                factor = most * (recent / found.clamp(min=LEAST_SQUARE)).sqrt()
+                weight.grad.mul_(torch.where(steps < UNKNOWN_STEPS, 1.0, factor.clamp(max=1.0)))
+
+    optimizer.register_step_pre_hook(clip)
+    optimizer.largest_growth = most  # as above
+
+
+def clip_like(optimizer: torch.optim.Optimizer, other: torch.optim.Optimizer) -> None:
+    """Clip the gradients of an optimizer as those of another: a copied optimizer has lost its hooks."""
+    norm, growth = getattr(other, "largest_norm", None), getattr(other, "largest_growth", None)
+    if norm is not None:
+        clip_gradients(optimizer, norm)
+    if growth is not None:
+        clip_growth(optimizer, growth)

@@ -35,11 +35,11 @@ import torch
 from torch import Tensor
 
 from equipoise.entries import finite
-from equipoise.game.player import Player
+from equipoise.game.player import Player, lay_out_like_weights
 from equipoise.game.step import Batch, Generate, augmented, discriminator_loss, generator_loss
 from equipoise.objectives.value_change import Influences, change_of_value, influences, standard_error
 from equipoise.randomness import Stream, derived_seed, torch_stream
-from equipoise.training.clipping import clip_gradients
+from equipoise.training.clipping import clip_like
 from equipoise.training.state import TrainingState
 
 CHUNK = 256
@@ -177,9 +177,7 @@ def _copied(player: Player) -> Player:
     duplicate.network, duplicate.optimizer, duplicate.average, duplicate.memory = network, optimizer, None, {}
     duplicate.parameters = tuple(parameter for parameter in network.parameters() if parameter.requires_grad)
     duplicate.scale_learning_rate(1.0)
-    norm = getattr(player.optimizer, "largest_norm", None)
-    if norm is not None:
-        clip_gradients(optimizer, norm)  # a copied optimizer has lost its hooks
+    clip_like(optimizer, player.optimizer)
     return duplicate
 
 
@@ -189,5 +187,6 @@ def _update(player: Player, loss: Tensor, rate: float) -> None:
     gradients = torch.autograd.grad(loss, player.parameters, allow_unused=True)
     for parameter, gradient in zip(player.parameters, gradients, strict=True):
         parameter.grad = gradient
+    lay_out_like_weights(player.parameters)
     player.optimizer.step()
     player.optimizer.zero_grad(set_to_none=True)

@@ -5,11 +5,12 @@ import torch
 from torch import nn
 
 from equipoise.augmentation.instance_noise import instance_noise
+from equipoise.errors import ConfigError
 from equipoise.game import Player
 from equipoise.game.step import augmented
 from equipoise.objectives import find
 from equipoise.training import BatchSource, Plan, Trainer
-from equipoise.training.clipping import clip_gradients
+from equipoise.training.clipping import UNKNOWN_STEPS, clip_gradients, clip_growth, clip_like
 
 
 def noisy(noise, *, steps=11):
@@ -88,3 +89,66 @@ def test_a_clipped_step_is_as_long_as_allowed_and_a_short_one_is_left_alone(scal
     assert float(change.norm()) == pytest.approx(min(scale, 2.0), rel=1e-5)
     direction = torch.cat([g.flatten() for g in gradients]) / total
     assert torch.allclose(change / change.norm(), direction, atol=1e-5)
+
+
+def stepped(optimizer, weight, gradients):
+    """How far the weight goes with each of these gradients."""
+    moves = []
+    for gradient in gradients:
+        before = weight.detach().clone()
+        weight.grad = gradient.clone()
+        optimizer.step()
+        moves.append(weight.detach() - before)
+    return moves
+
+
+def one_weight(*, growth):
+    weight = nn.Parameter(torch.zeros(4, 3))
+    optimizer = torch.optim.Adam([weight], lr=1.0, betas=(0.0, 0.99), fused=True)
+    if growth is not None:
+        clip_growth(optimizer, growth)
+    return weight, optimizer
+
+
+QUIET, LOUD = torch.full((4, 3), 0.01), torch.full((4, 3), 10.0)
+
+
+@pytest.mark.parametrize(("growth", "expected"), [(None, 10.0), (1.5, 1.5)])
+def test_after_quiet_steps_a_loud_gradient_moves_adam_ten_rates_and_with_a_limit_on_growth_little_more_than_one(
+    growth, expected
+):
+    weight, optimizer = one_weight(growth=growth)
+    *_, last = stepped(optimizer, weight, [QUIET] * 2000 + [LOUD])
+    # v is 1e-4 before, whose bias is 2e-9. Then g / sqrt(.99 v + .01 g^2): 10 for any long g, 1.5 / sqrt(1.0125) for
+    # g = 1.5 sqrt(v).
+    exact = 10.0 if growth is None else expected / (0.99 + 0.01 * expected**2) ** 0.5
+    assert torch.allclose(last, torch.full_like(last, -exact), rtol=1e-4)
+
+
+def test_a_loud_gradient_that_was_clipped_leaves_the_length_of_the_next_steps_as_it_was():
+    weight, optimizer = one_weight(growth=1.5)
+    *_, after = stepped(optimizer, weight, [QUIET] * 500 + [LOUD, QUIET])
+    # v grew to (.99 + .01 * 2.25) of what it was, then to .99 of that + .01: by 1.2 %, and the step falls by .6 %.
+    assert torch.allclose(after, -torch.ones_like(after), rtol=0.01)
+
+
+def test_gradients_of_the_usual_size_and_the_first_ones_are_left_alone():
+    generator = torch.Generator().manual_seed(0)
+    usual = [torch.randn(4, 3, generator=generator).clamp(-1.2, 1.2) for _ in range(60)]
+    # The root mean square of 12 numbers below 1.2 is below 1.2; that of the recent ones is .79 in the mean.
+    gradients = [LOUD, *[QUIET] * (UNKNOWN_STEPS - 2), *usual]
+    plain, limited = one_weight(growth=None), one_weight(growth=3.0)
+    moves = [stepped(optimizer, weight, gradients) for weight, optimizer in (plain, limited)]
+    assert all(torch.equal(one, other) for one, other in zip(*moves, strict=True))
+
+
+def test_a_copy_of_an_optimizer_is_limited_like_it():
+    weight, optimizer = one_weight(growth=None)
+    clip_like(optimizer, one_weight(growth=1.5)[1])
+    *_, last = stepped(optimizer, weight, [QUIET] * 50 + [LOUD])
+    assert float(last.abs().max()) < 1.6
+
+
+def test_an_optimizer_without_second_moments_is_refused():
+    with pytest.raises(ConfigError, match="SGD keeps no second moments"):
+        clip_growth(torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=1.0), 1.5)

@@ -14,7 +14,7 @@ from equipoise.errors import ConfigError, nearest
 from equipoise.experiment.build.named import check_options
 from equipoise.experiment.build.python_parts import OptimizerFactory, PythonParts
 from equipoise.experiment.config.schema import OptimizerConfig, OptimizersConfig, ParameterGroupConfig
-from equipoise.training.clipping import clip_gradients
+from equipoise.training.clipping import clip_gradients, clip_growth
 
 UNUSABLE_OPTIMIZERS = ("Optimizer", "LBFGS", "SparseAdam")
 """The base class; one that wants to call the loss again; one for sparse gradients, which no network here has."""
@@ -40,6 +40,8 @@ def build_optimizer(
     optimizer = _named(settings, network, f"optimizers.{role}") if factory is None else _made(factory, network, role)
     if settings.clip_norm is not None:
         clip_gradients(optimizer, settings.clip_norm)
+    if settings.clip_growth is not None:
+        clip_growth(optimizer, settings.clip_growth)
     return optimizer
 
 

@@ -129,7 +129,8 @@ def _images(space: Space, device: str, rows: int) -> dict[str, Any]:
             "discriminator": dict(options),
         },
         "training": {"batch_size": 64},
-        **_game(gamma=30.0, gamma_final=10.0, learning_rate=4e-3, warmup_steps=100),
+        # So high a rate needs the limit on growth: without it about one run of five lost both players in a few steps.
+        **_game(gamma=30.0, gamma_final=10.0, learning_rate=4e-3, warmup_steps=100, clip_growth=1.5),
     }
 
 
@@ -143,8 +144,20 @@ def _mlp(*, latents: int, width: int, depth: int, generator_depth: int | None = 
     }
 
 
-def _game(*, gamma: float, gamma_final: float, learning_rate: float, warmup_steps: int = 200) -> dict[str, Any]:
-    optimizer = {"name": "Adam", "learning_rate": learning_rate, "options": {"betas": [0.0, 0.99]}}
+def _game(
+    *,
+    gamma: float,
+    gamma_final: float,
+    learning_rate: float,
+    warmup_steps: int = 200,
+    clip_growth: float | None = None,
+) -> dict[str, Any]:
+    optimizer = {
+        "name": "Adam",
+        "learning_rate": learning_rate,
+        "options": {"betas": [0.0, 0.99]},
+        "clip_growth": clip_growth,
+    }
     return {
         "penalties": [{"name": name, "options": {"weight": gamma}} for name in ("r1", "r2")],
         "gamma": {"shape": "geometric", "final": gamma_final / gamma},

@@ -151,6 +151,12 @@ class OptimizerConfig(Section):
     learning_rate: PositiveFloat
     options: dict[str, Any] = Field(default_factory=lambda: {"betas": [0.0, 0.99]})
     clip_norm: PositiveFloat | None = Field(None, description="Longest gradient a step is made with; null: any.")
+    clip_growth: float | None = Field(
+        None,
+        gt=1,
+        description="Most that the gradient of a tensor of weights may grow over the root mean square of recent ones, "
+        "which Adam remembers; null: any. It keeps high learning rates stable.",
+    )
     groups: dict[str, ParameterGroupConfig] = Field(
         default_factory=dict,
         description="Rates of their own for groups of parameters that the network names (mixture_prior: means, scales, "
