@@ -86,6 +86,7 @@ LOOKS = {
     "looks.members": "quick",
     "looks.resolution": "floor",
     "looks.gap_steps": 3,
+    "looks.keep_best": False,
 }
 
 

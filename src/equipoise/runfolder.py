@@ -12,7 +12,7 @@
     lock               held by the process that writes here; empty
     evaluations.json   the planned interim evaluations with their levels, and what was timed to choose them
     checkpoints/       step-00001000.safetensors and .json beside it; broken-step-... were set aside by resume
-    best/              the same, of the evaluation with the smallest estimate, for a run with --keep-best
+    best/              the same, of the kept evaluation: the best weights of the run
     samples/           real.png, step-00001000.png, and the numbers behind them (.csv, .npy)
     scores.json        what metrics said of the generator, once 'equipoise metrics' was asked
     most_discriminative.png    the most discriminative images of each side in the last verdict, for image runs

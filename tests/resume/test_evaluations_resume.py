@@ -79,11 +79,11 @@ def same(first, second):
 @pytest.mark.parametrize("killed_at", [5, 12, 20])
 def test_a_killed_run_repeats_its_evaluations_and_keeps_the_same_best_checkpoint(killed_at, tmp_path, monkeypatch):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    started(whole, *EVALUATIONS, "evaluations.keep_best=true")
+    started(whole, *EVALUATIONS)
     with monkeypatch.context() as patch:
         killed = cut_off(patch, after=killed_at)
         with pytest.raises(killed):
-            started(cut, *EVALUATIONS, "evaluations.keep_best=true")
+            started(cut, *EVALUATIONS)
     resume(cut)
     assert evaluations_of(cut) == evaluations_of(whole) and len(evaluations_of(whole)) == 4
     assert same(weights_of(cut / "checkpoints"), weights_of(whole / "checkpoints"))
@@ -119,7 +119,7 @@ def test_an_evaluation_says_what_it_rests_on_and_what_it_cost(tmp_path):
 
 
 def test_samples_come_from_the_best_checkpoint_unless_the_last_is_asked_for(tmp_path):
-    gan = started(tmp_path / "run", *EVALUATIONS, "evaluations.keep_best=true")
+    gan = started(tmp_path / "run", *EVALUATIONS)
     run = RunFolder(gan.folder)
     best = best_evaluation(run.read_verdicts())
     assert gan.step == best["step"] == run.read_status()["best"]["step"]
@@ -128,9 +128,25 @@ def test_samples_come_from_the_best_checkpoint_unless_the_last_is_asked_for(tmp_
     assert best["step"] < 24
 
 
-def test_a_run_that_does_not_keep_the_best_has_none(tmp_path):
+def test_a_run_without_an_evaluation_has_the_last_weights_and_no_other(tmp_path):
+    gan = started(tmp_path / "run", "evaluations.count=0")
+    assert gan.step == 24 and gan.config.evaluations.keep_best is False
+    assert load(gan.folder, checkpoint="last").step == 24
+
+
+def test_a_run_folder_that_was_not_asked_to_keep_the_best_still_means_its_last_weights(tmp_path):
+    # As version 0.2.0 stored every run without --keep-best, whatever lies in its folder.
     gan = started(tmp_path / "run", *EVALUATIONS)
-    assert gan.step == 24
+    config = gan.folder / "config.yaml"
+    text = config.read_text()
+    assert "keep_best: true" in text and gan.step < 24
+    config.write_text(text.replace("keep_best: true", "keep_best: false"))
+    assert load(gan.folder).step == 24
+
+
+def test_a_run_that_does_not_keep_the_best_has_none(tmp_path):
+    gan = started(tmp_path / "run", *EVALUATIONS, "evaluations.keep_best=false")
+    assert gan.step == 24 and not (gan.folder / "best").is_dir()
     with pytest.raises(RunFolderError, match="no best checkpoint"):
         load(gan.folder, checkpoint="best")
     with pytest.raises(InputError, match="'best' or 'last'"):
@@ -138,7 +154,7 @@ def test_a_run_that_does_not_keep_the_best_has_none(tmp_path):
 
 
 def test_going_back_to_any_kept_checkpoint_finds_the_best_of_the_evaluations_up_to_it(tmp_path):
-    started(tmp_path / "run", *EVALUATIONS, "evaluations.keep_best=true")
+    started(tmp_path / "run", *EVALUATIONS)
     run = RunFolder(tmp_path / "run")
     rows = run.read_verdicts()
     kept = {int(path.stem.split("-")[1]) for path in checkpoint_files(run.best)}
@@ -173,19 +189,20 @@ def test_a_run_ends_at_the_first_evaluation_that_finds_no_difference_and_says_wh
         resume(gan.folder)
     longer = resume(gan.folder, steps=24)
     status = RunFolder(gan.folder).read_status()
-    assert (longer.step, status["state"], status["ended_because"]) == (24, "finished", "")
+    assert (status["step"], status["state"], status["ended_because"]) == (24, "finished", "")
+    assert longer.step == best_evaluation(evaluations_of(gan.folder))["step"]
     assert [row["step"] for row in evaluations_of(gan.folder)] == [6, 12, 18, 24]
 
 
 def test_too_little_data_and_with_a_margin_anything_short_of_equivalent_end_nothing(tmp_path, monkeypatch):
     easy_goal(monkeypatch, from_step=12)
     gan = started(tmp_path / "margin", *EVALUATIONS, "evaluations.until=not-distinguished", "evaluations.margin=0.1")
-    assert gan.step == 24
+    assert RunFolder(gan.folder).read_status()["step"] == 24
     monkeypatch.undo()
     few = started(tmp_path / "few", *EVALUATIONS, "evaluations.until=not-distinguished", steps=4)
     rows = RunFolder(few.folder).read_verdicts()
     # 60 scored rows have a floor above 0.05 nats: whatever finds nothing says too_little_data.
-    assert few.step == 4 and {row["conclusion"] for row in rows} <= {"distinguished", "too_little_data"}
+    assert rows[-1]["step"] == 4 and {row["conclusion"] for row in rows} <= {"distinguished", "too_little_data"}
 
 
 def test_a_run_cut_off_between_the_evaluation_and_its_end_ends_there(tmp_path, monkeypatch):
@@ -227,7 +244,7 @@ def test_the_stored_configuration_leaves_nothing_about_evaluations_open_and_trai
 
 
 def test_a_broken_best_checkpoint_gives_way_to_the_one_before(tmp_path):
-    gan = started(tmp_path / "run", *EVALUATIONS, "evaluations.keep_best=true")
+    gan = started(tmp_path / "run", *EVALUATIONS)
     files = checkpoint_files(gan.folder / "best")
     assert len(files) > 1, "the seed was chosen so that more than one evaluation was the best"
     files[-1].write_bytes(b"")
@@ -245,7 +262,7 @@ def test_evaluations_of_training_that_was_put_back_are_forgotten_with_their_best
 
     monkeypatch.setattr(run_module.Trainer, "train_step", once)
     folder = tmp_path / "run"
-    started(folder, *EVALUATIONS, "evaluations.keep_best=true", "outputs.checkpoint_every=12")
+    started(folder, *EVALUATIONS, "outputs.checkpoint_every=12")
     run = RunFolder(folder)
     rows, status = run.read_verdicts(), run.read_status()
     assert len(status["rollbacks"]) == 1 and status["rollbacks"][0]["to_step"] == 12

@@ -50,7 +50,7 @@ Margin = Annotated[
 
 Last = Annotated[
     bool,
-    typer.Option("--last", help="Use the last checkpoint, also where the run keeps the best one (--keep-best)."),
+    typer.Option("--last", help="Use the weights of the last step, where the run has kept better ones."),
 ]
 TrustCode = Annotated[bool, typer.Option("--trust-code", help="Run Python code that the run's configuration names.")]
 

@@ -91,11 +91,13 @@ def train(
         ),
     ] = None,
     keep_best: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--keep-best", help="Keep the checkpoint with the smallest estimated distance; samples come from it."
+            "--keep-best/--no-keep-best",
+            help="Keep the weights with the smallest estimated distance, for samples and verdict.  [default: in runs "
+            "that are long enough for interim evaluations]",
         ),
-    ] = False,
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the whole configuration and a forecast; train nothing.")
     ] = False,
@@ -246,12 +248,15 @@ def forecast_lines(forecast: dict[str, Any]) -> list[str]:
 def show_run(gan: Gan, *, as_json: bool) -> None:
     """What the run made and where it is."""
     from equipoise.reports import list_runs
+    from equipoise.reports.reading import read_run
+    from equipoise.reports.weights import weights_phrase
     from equipoise.runfolder import RunFolder
 
     folder = RunFolder(Path(gan.folder))
     (summary,) = list_runs(folder.path)
+    weights = weights_phrase(read_run(folder.path))
     grids = folder.sample_steps(".png")
-    grid_image = folder.sample_file(grids[-1], ".png") if grids else None
+    grid_image = folder.sample_file(gan.step if gan.step in grids else grids[-1], ".png") if grids else None
     report = folder.report if folder.report.is_file() else None
     if as_json:
         print_json(
@@ -259,11 +264,14 @@ def show_run(gan: Gan, *, as_json: bool) -> None:
                 "run": str(folder.path),
                 "samples": None if grid_image is None else str(grid_image),
                 "report": None if report is None else str(report),
+                "step": gan.step,
                 "status": folder.read_status(),
             }
         )
         return
     print(f"run      {visible(str(folder.path))}  ({visible(summary.condition)} at step {summary.step})")
+    if weights:
+        print(f"weights  {visible(weights)}")
     if grid_image is not None:
         print(f"samples  {grid_image}")
     if report is not None:

@@ -64,7 +64,7 @@ class GAN(BaseEstimator):
         settings: changes to it, each `"key.path=value"`.
         until: "not-distinguished" ends training at the first interim evaluation that says so.
         margin: with `until`: a JSD in nats that is small enough.
-        keep_best: keep the weights of the evaluation with the smallest estimate.
+        keep_best: keep the weights with the smallest estimated distance; without it they are those of the last step.
         device: auto, cpu, cuda or mps.
         outdir: a folder in which each `fit` makes a run folder, `run-1`, `run-2` and so on. By default the run folder
             is a temporary one, and goes when the estimator does, or at the next `fit`.

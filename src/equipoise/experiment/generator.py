@@ -237,6 +237,8 @@ class Gan:
 def checkpoints_wanted(run: RunFolder, config: RunConfig, wanted: str | None) -> Path:
     """The folder of the checkpoint to use: the best one where it is kept, unless the last is asked for.
 
+    A run with no evaluation so far, or of an earlier version that was not asked to keep the best, has the last one.
+
     Raises:
         RunFolderError: the best is asked for, and there is none.
         InputError: neither is asked for.
@@ -248,10 +250,10 @@ def checkpoints_wanted(run: RunFolder, config: RunConfig, wanted: str | None) ->
         raise RunFolderError(
             str(run.path),
             "the run has kept no best checkpoint.",
-            "Expected one that was trained with --keep-best and has been evaluated.",
+            "Expected one that keeps it (evaluations.keep_best) and has had an interim evaluation.",
             "Ask for the last one.",
         )
-    uses_best = wanted == "best" or (wanted is None and config.evaluations.keep_best and has_best)
+    uses_best = wanted == "best" or (wanted is None and config.evaluations.keep_best is not False and has_best)
     return run.best if uses_best else run.checkpoints
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 
+import torch
+
 import equipoise.reports as reports
 from equipoise.errors import EquipoiseError, InputError, Interrupted, OutOfMemory, PlayDiverged
 from equipoise.experiment.generator import Gan, load_gan
@@ -80,6 +82,7 @@ class LiveRun:
             # The others wait, however many they are.
             with stopping_at_once(partial(in_folder, self.folder), talks=False):
                 gan = self._load()
+                self._show(gan)
                 if self.planned.config.outputs.final_verdict and not self._is_judged(gan.step):
                     self._judge(gan)
                 reports.write_report(self.folder.path)
@@ -177,6 +180,12 @@ class LiveRun:
     def _load(self) -> Gan:
         # The code that it names has just been trained with.
         return load_gan(self.folder.path, parts=self.planned.parts, data=self.planned.data, trust_code=True)
+
+    def _show(self, gan: Gan) -> None:
+        """The samples of the weights that are used, where no grid was due at their step."""
+        if gan.step not in self.folder.sample_steps(".png"):
+            device = next((weight.device for weight in gan.generator.parameters()), torch.device("cpu"))
+            self.grids.write_of(gan.generator, gan.step, latents=gan.generator.latent_dimensions, device=device)
 
     def _is_judged(self, step: int) -> bool:
         """Whether a run that was killed between its verdict and its report has its verdict."""

@@ -146,6 +146,7 @@ def _begun_before(
         stored = read_run_config(RunFolder(folder))
     except EquipoiseError:
         return None  # whoever makes the folder says what is there
+    config = config.model_copy(update={"evaluations": config.evaluations.settled_like(stored.evaluations)})
     return str(folder) if _without_length(stored) == _without_length(config) else None
 
 

@@ -146,11 +146,10 @@ def plan_run(
         full["outputs"] = {**full["outputs"], **cadence(steps or config.training.steps), **changes.get("outputs", {})}
     if steps is not None and "evaluations" in content:
         # Another length has room for other evaluations: what was chosen for the stored one is chosen again.
-        wishes = {
-            key: content["evaluations"][key]
-            for key in ("confidence", "until", "margin", "keep_best")
-            if key in content["evaluations"]
-        }
+        stored = content["evaluations"]
+        wishes = {key: stored[key] for key in ("confidence", "until", "margin", "keep_best") if key in stored}
+        if not stored.get("count", 1) and not wishes.get("keep_best"):
+            wishes.pop("keep_best", None)  # nobody's wish: there were no evaluations to keep the best of
         full["evaluations"] = {**wishes, **changes.get("evaluations", {})}
     return Planned(validated(full, where=where, lines=lines), data, parts)
 

@@ -65,7 +65,7 @@ def fit(
     settings: Sequence[str] = (),
     until: str | None = None,
     margin: float | None = None,
-    keep_best: bool = False,
+    keep_best: bool | None = None,
     on_collapse: str | None = None,
     progress: Progress | None = None,
 ) -> Gan:
@@ -105,7 +105,9 @@ def fit(
         settings: changes to it, each `"key.path=value"` as on the command line.
         until: "not-distinguished" ends the run at the first interim evaluation that says so; with
         margin: a JSD in nats, at the first that says "equivalent" within it.
-        keep_best: keep the checkpoint of the evaluation with the smallest estimate, and return that generator.
+        keep_best: keep the weights with the smallest estimated distance, and return that generator. By default in
+            every run that is long enough for evaluations; with `True` there are at least three, and with `False` the
+            weights of the last step are returned.
         on_collapse: what to do when the evaluations say that training has collapsed or diverged: "rollback" to a
             checkpoint with a lower learning rate, "stop", or "continue", the default.
         progress: who is told how far the run has come.

@@ -131,20 +131,6 @@ def evaluation_facts(run: RunRecord) -> list[tuple[str, str]]:
     return [(name, text) for name, text in found if not text.startswith("–")]
 
 
-def checkpoint_sentence(run: RunRecord, verdict: Mapping[str, Any] | None) -> str:
-    """Which checkpoint samples and final verdict come from, for a run that keeps the best one; else empty."""
-    best = number_at(run.status, "best", "step")
-    if best is None or entry_at(run.config, "evaluations", "keep_best") is not True:
-        return ""
-    of = ""
-    if verdict is not None and verdict.get("part") == "final":
-        of = f" This verdict is about {'it' if number_at(verdict, 'step') == best else 'another one'}."
-    return (
-        f"Samples come from step {int(best):,}, where the interim evaluation estimated the smallest distance; "
-        f"the last step is {run.step:,} (option --last).{of}"
-    )
-
-
 def scores_table(run: RunRecord) -> Table | None:
     """What metrics said of the generator, for a run where somebody asked."""
     rows: list[tuple[str, ...]] = []

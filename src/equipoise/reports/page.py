@@ -23,7 +23,7 @@ from equipoise.referee.verdict_text import (
     verdict_evidence,
     verdict_sentence,
 )
-from equipoise.reports.evidence import checkpoint_sentence, evaluation_facts, evidence_tables, scores_table
+from equipoise.reports.evidence import evaluation_facts, evidence_tables, scores_table
 from equipoise.reports.incidents import incident_sentences
 from equipoise.reports.plots import Plot
 from equipoise.reports.reading import RunRecord, flatten, read_run
@@ -31,6 +31,7 @@ from equipoise.reports.referee_plots import duality_gap_plot, referee_plot
 from equipoise.reports.sample_grids import MOST_FRAMES, image_at, sample_grids, sample_rows
 from equipoise.reports.saturation import flag_sentences, saturation_plots
 from equipoise.reports.training_plots import PLOTS
+from equipoise.reports.weights import kept_step, weights_sentence
 from equipoise.reports.wording import moment, state_sentence
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "verdict_basis": verdict_basis(verdict) if verdict else "",
         "verdict_evidence": verdict_evidence(verdict) if verdict else [],
         "statements": statements(verdict) if verdict else [],
-        "checkpoint_sentence": checkpoint_sentence(run, verdict),
+        "weights_sentence": weights_sentence(run, verdict),
+        "kept_step": kept_step(run),
         "evidence_tables": evidence_tables(verdict),
         "scores": scores_table(run),
         "most_discriminative": image_at(run.folder.most_discriminative),

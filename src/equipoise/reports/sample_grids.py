@@ -14,6 +14,7 @@ from equipoise.errors import InputError
 from equipoise.limits import limit
 from equipoise.plotting.number_text import shortened
 from equipoise.reports.reading import RunRecord
+from equipoise.reports.weights import kept_step
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,7 +72,10 @@ def sample_grids(run: RunRecord, *, most: int = MOST_FRAMES) -> tuple[SampleGrid
     """The grid of real data, those of chosen steps, and sentences on what could not be shown."""
     folder = run.folder
     steps, notes = _sample_steps(run), []
-    chosen = spread_steps(steps, most)
+    chosen, kept = spread_steps(steps, most), kept_step(run)
+    if kept in steps and kept not in chosen and len(chosen) > 2:
+        nearest = min(chosen[1:-1], key=lambda step: abs(step - kept))
+        chosen = sorted({kept, *chosen} - {nearest})
     budget = GRID_BYTES // (len(chosen) + 1)
     real = _embedded(folder.samples / "real.png", None, budget)
     if real is None:
@@ -91,11 +95,12 @@ def image_at(path: Path, *, most_bytes: int = 400_000) -> SampleGrid | None:
 
 
 def sample_rows(run: RunRecord) -> list[SampleRows]:
-    """The first rows of `samples/real.csv` and of the last step's CSV file, where they exist."""
+    """The first rows of `samples/real.csv` and of the CSV file of the weights that are used, where they exist."""
     found = [("Real rows", run.folder.samples / "real.csv")]
+    steps, kept = _sample_steps(run, ".csv"), kept_step(run)
     found += [
         (f"Generated rows, step {step:,}", run.folder.sample_file(step, ".csv"))
-        for step in _sample_steps(run, ".csv")[-1:]
+        for step in ([kept] if kept in steps else steps[-1:])
     ]
     return [rows for title, path in found if (rows := _first_rows(title, path)) is not None]
 

@@ -9,6 +9,7 @@ from functools import cache, partial
 
 import numpy as np
 import torch
+from torch import nn
 
 from equipoise.data import PreparedData
 from equipoise.errors import StorageError
@@ -38,24 +39,33 @@ class SampleGrids:
 
     def write(self, state: TrainingState) -> None:
         """The sample grid or plot of a step, and the numbers behind it for points and tables."""
+        self.write_of(
+            state.sampled_generator,
+            state.step,
+            latents=state.batches.latent_dimensions,
+            device=state.batches.real.device,
+        )
+
+    def write_of(self, generator: nn.Module, step: int, *, latents: int, device: torch.device) -> None:
+        """As `write`, of a generator that was loaded from the checkpoint of a step."""
         domain = self.data.domain
         drawn = [
             joined(
                 sample_batches(
-                    state.sampled_generator,
+                    generator,
                     count,
-                    latent_dimensions=state.batches.latent_dimensions,
+                    latent_dimensions=latents,
                     seed=self.seed,
                     purpose=Stream.SAMPLE_GRID,
                     sample_numbers=sample_size(self.data.space),
                     condition=self._asked(label),
-                    device=state.batches.real.device,
+                    device=device,
                 )
             )[0].numpy()
             for count, label in domain.shown_draws(self.data.n_classes, by_class=self.conditional)
         ]
         values = self.data.encoder.decode(np.concatenate(drawn))
-        path = self.folder.sample_file(state.step, ".png")
+        path = self.folder.sample_file(step, ".png")
         domain.save_shown(values, path, read_real=lambda: self.data.shown_part("train").values)
 
     def _asked(self, label: int | None) -> ClassLabels | None:

@@ -135,5 +135,7 @@ def test_choices_that_a_run_made_about_looks_are_the_ones_that_were_left_open(po
     made = asked.model_copy(update={"count": 4, "samples": 500, "classifiers": "quick", "sensitivity": "theoretical"})
     assert asked.settled_like(made) == made
     other = made.model_copy(update={"samples": 600, "keep_best": True})
-    # What was asked for by name stays as asked, and so does what no timing decides.
-    assert (asked.settled_like(other).samples, asked.settled_like(other).keep_best) == (500, False)
+    # What was asked for by name stays as asked.
+    assert (asked.settled_like(other).samples, asked.settled_like(other).keep_best) == (500, True)
+    asked = asked.model_copy(update={"keep_best": False})
+    assert not asked.settled_like(other).keep_best

@@ -200,8 +200,8 @@ class RecoveryConfig(Section):
     )
 
 
-CHOSEN_AT_START = ("count", "samples", "classifiers", "sensitivity", "duality_gap_steps")
-"""Settings of `evaluations` that a run chooses by timing and stores, where they are left out."""
+CHOSEN_AT_START = ("count", "samples", "classifiers", "sensitivity", "duality_gap_steps", "keep_best")
+"""Settings of `evaluations` that a run chooses, by timing, and stores, where they are left out."""
 
 
 class EvaluationsConfig(Section):
@@ -230,8 +230,11 @@ class EvaluationsConfig(Section):
         None, description="End at the first evaluation that says so ('equivalent', where a margin is given)."
     )
     margin: PositiveFloat | None = Field(None, lt=0.6931, description="The JSD in nats that is small enough.")
-    keep_best: bool = Field(
-        False, description="Whether the checkpoint with the smallest estimate is kept, and used for samples."
+    keep_best: bool | None = Field(
+        None,
+        description="Whether the weights with the smallest estimated distance (to a quarter of its standard error, "
+        "then the latest) are kept, and used for samples, verdict and report. Left out: in every run with "
+        "evaluations. true: with at least 3 of them.",
     )
 
     def settled_like(self, run: EvaluationsConfig) -> EvaluationsConfig:
@@ -245,7 +248,7 @@ class EvaluationsConfig(Section):
             raise ValueError(
                 "evaluations.margin says how close is close enough for evaluations.until: set that too, or leave it"
             )
-        if self.count == 0 and (self.until is not None or self.keep_best):
+        if self.count == 0 and (self.until is not None or self.keep_best is True):
             raise ValueError(
                 "without evaluations nothing is found and no checkpoint is the best: leave evaluations.count out"
             )

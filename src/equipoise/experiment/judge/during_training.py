@@ -105,11 +105,11 @@ class EvaluationState:
         return self if self.plan is None else replace(self, plan=self.plan.extended_to(steps))
 
 
-def evaluation_settings(until: str | None, margin: float | None, keep_best: bool) -> list[str]:
+def evaluation_settings(until: str | None, margin: float | None, keep_best: bool | None) -> list[str]:
     """The three wishes about interim evaluations as settings."""
     wishes = [] if until is None else [f"evaluations.until={until.replace('_', '-')}"]
     wishes += [] if margin is None else [f"evaluations.margin={margin!r}"]
-    return [*wishes, "evaluations.keep_best=true"] if keep_best else wishes
+    return wishes if keep_best is None else [*wishes, f"evaluations.keep_best={str(keep_best).lower()}"]
 
 
 def plan_interim_evaluations(planned: Planned) -> tuple[Planned, EvaluationState]:
@@ -143,6 +143,14 @@ def plan_interim_evaluations(planned: Planned) -> tuple[Planned, EvaluationState
 
 def settled(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
     """The section on evaluations with nothing left open, and the seconds that were measured for it."""
+    section, timing = _timed(planned)
+    if section.keep_best is None:
+        section = section.model_copy(update={"keep_best": section.count > 0})
+    return section, timing
+
+
+def _timed(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
+    """As `settled`, without the choice that needs no clock."""
     section = planned.config.evaluations
     is_asked = section.until is not None or section.keep_best
     if section.count == 0:
@@ -211,7 +219,7 @@ def evaluation_data(planned: Planned, state: EvaluationState) -> EvaluationData:
         duality_gap_steps=section.duality_gap_steps,
         margin=section.margin,
         goal=None if section.until is None else "equivalent" if section.margin is not None else section.until,
-        keep_best=section.keep_best,
+        keep_best=section.keep_best is True,
     )
 
 

@@ -1,0 +1,49 @@
+"""Which weights samples, verdict and report come from: those kept by the interim evaluations, or the last ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from equipoise.entries import entry_at, number_at
+from equipoise.reports.reading import RunRecord
+
+
+def kept_step(run: RunRecord) -> int | None:
+    """The step of the weights that were kept; `None` where samples come from the last step."""
+    step = number_at(run.status, "best", "step")
+    is_kept = step is not None and entry_at(run.config, "evaluations", "keep_best") is True
+    return int(step) if is_kept and step is not None else None
+
+
+def weights_phrase(run: RunRecord) -> str:
+    """In a few words, for a line of a terminal; empty for a run that was not to keep the best."""
+    kept, count = kept_step(run), len(run.interim_evaluations)
+    if kept is None:
+        return f"of the last step, {run.step:,}: no interim evaluation was made" if _has_no_evaluations(run) else ""
+    if kept == run.step:
+        return f"of the last step, {run.step:,}, the best of {count} interim evaluations"
+    return f"of step {kept:,}, the best of {count} interim evaluations (--last: of step {run.step:,})"
+
+
+def weights_sentence(run: RunRecord, verdict: Mapping[str, Any] | None) -> str:
+    """Which weights samples and final verdict come from, and why; empty for a run that was not to keep the best."""
+    kept = kept_step(run)
+    if kept is None:
+        if not _has_no_evaluations(run) or run.state != "finished":
+            return ""
+        return (
+            "Samples come from the last step: the run had no interim evaluations, by which better weights could have "
+            "been kept. It was too short for them, had too few held-out rows, or was asked to have none."
+        )
+    of = ""
+    if verdict is not None and verdict.get("part") == "final":
+        of = f" This verdict is about {'it' if number_at(verdict, 'step') == kept else 'another one'}."
+    return (
+        f"Samples come from step {kept:,}, where the interim evaluation estimated the smallest distance (to a quarter "
+        f"of its standard error, then the latest); the last step is {run.step:,} (option --last).{of}"
+    )
+
+
+def _has_no_evaluations(run: RunRecord) -> bool:
+    return entry_at(run.config, "evaluations", "count") == 0
