@@ -17,14 +17,14 @@ from referee_classical import p_values
 from referee_data import Case, bound_pairs
 from referee_rows import Row, Settings
 
+from equipoise.data.domain import domain_of
 from equipoise.metrics.divergence import jsd_by_quadrature
 from equipoise.metrics.known import grid25
 from equipoise.referee import evaluate, judge, plan_evaluations
 from equipoise.referee.classifiers import classifiers_for
-from equipoise.referee.cross_fitting import FOLDS, cross_fitted
+from equipoise.referee.cross_fitting import FOLDS
 from equipoise.referee.evaluation_plan import RESERVE
-from equipoise.referee.splits import TEST_SHARE, split_indices
-from equipoise.referee.train_and_test import train_and_test
+from equipoise.referee.splits import TEST_SHARE
 from equipoise.referee.verdict import Verdict
 
 STRONGEST_PAIRS = ({"education", "education-num"}, {"relationship", "marital-status"}, {"carat", "x"}, {"x", "y"})
@@ -34,10 +34,12 @@ TRUTHS = {"far_shift": 0.03, "mode": 0.014067}
 
 
 def version() -> int:
-    """Of the referee; 0.2.0 and before had none."""
-    import equipoise.referee.verdict as module
-
-    return int(getattr(module, "REFEREE_VERSION", 1))
+    """Of the referee: 2 was that of 0.2.0, which had no number of its own."""
+    try:
+        from equipoise.referee.levels import REFEREE_VERSION
+    except ImportError:
+        return 2
+    return REFEREE_VERSION
 
 
 def attempted(row: Row, settings: Settings, case: Case, trial: int, *, is_classical: bool) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def _classical(row: Row, settings: Settings, case: Case, trial: int) -> dict[str
 
 
 def of_verdict(verdict: Verdict) -> dict[str, Any]:
-    """What is kept of a verdict."""
+    """What is kept of a verdict; `named` is the family of the statistic that the companion names first."""
     content = verdict.to_json()
     companion = content.get("companion") or {}
     return {
@@ -92,6 +94,7 @@ def of_verdict(verdict: Verdict) -> dict[str, Any]:
         "conclusion": verdict.conclusion.value,
         "log_e": round(verdict.log_e_value, 4),
         "companion_p": companion.get("p_value"),
+        "companion_margin": companion.get("margin"),
         "named": [each.get("family") for each in companion.get("differences", [])[:1]],
         "bound": round(verdict.jsd_lower_bound_nats, 6),
         "estimate": None if np.isnan(verdict.jsd_estimate_nats) else round(verdict.jsd_estimate_nats, 6),
@@ -111,16 +114,20 @@ def truth_nats(row: Row) -> float:
 
 
 def _bound(row: Row, real: np.ndarray, fake: np.ndarray, seed: int) -> dict[str, Any]:
-    """The bound as it is before the decision has its say: a verdict shows it only where that one rejects."""
-    where = split_indices(len(real), len(fake), seed=seed)
+    """The bound as it is before the decision has its say: a verdict shows it only where the classifiers reject."""
+    from equipoise.referee.decision import decide_in_turn, distance_of
+
+    domain = domain_of(row.kind)
+    real, fake = domain.checked_sides(real, fake)
     asked = {"kind": row.kind, "seed": seed, "classifiers": classifiers_for(row.kind)}
-    found = train_and_test(where.taken_from(real, fake), **asked)
-    measured = cross_fitted(real, fake, found, folds=FOLDS, **asked)
+    asked["keys"] = domain.row_keys(real), domain.row_keys(fake)
+    decision = decide_in_turn(real, fake, **asked)
+    measured = distance_of(decision, real, fake, folds=FOLDS, **asked)
     return {
         "bound": round(measured.lower_bound_nats(0.95), 6),
         "estimate": round(measured.estimate.jsd_nats, 6),
         "folds": measured.folds,
-        "classifier": found.selected.name,
+        "classifier": decision.classifier,
     }
 
 
@@ -130,12 +137,15 @@ def _evaluations(row: Row, case: Case, stream: np.random.Generator, seed: int) -
     plan = plan_evaluations(50, evaluations=50)  # no reserve: the whole level is spent on these evaluations
     real, _ = case(stream, row.real, 1)
     train = grid25().sample(2 * len(real), stream)
-    alarms = []
+    alarms: list[bool] = []
+    earlier: dict[int, float] = {}
+    common = {"real": real, "real_train": train, "kind": row.kind, "seed": seed, "checks": ()}
     for step in plan.steps:
         fake = grid25().sample(round(len(real) / TEST_SHARE), stream)
-        verdict = evaluate(plan, step, real=real, fake=fake, real_train=train, kind=row.kind, seed=seed, checks=())
+        verdict = evaluate(plan, step, fake=fake, earlier=earlier, **common)
         alarms.append(verdict.exit_code == 10)
-    return {"alarm": any(alarms), "evaluations": len(alarms), "first": alarms.index(True) + 1 if any(alarms) else None}
+        earlier[step] = verdict.log_e_value
+    return {"alarm": any(alarms), "evaluations": len(alarms), "largest": round(max(earlier.values()), 3)}
 
 
 def _first_evaluation(row: Row, real: np.ndarray, fake: np.ndarray, seed: int) -> dict[str, Any]:
