@@ -59,6 +59,14 @@ def spreads(columns: Sequence[Column], weight: float) -> Family | None:
         centre = [sides.of(column.values)[side] for side in (0, 1)]
         squares = (column.values - np.where(sides.is_real, *centre)) ** 2
         real, fake, error = sides.of(squares)
+        if min(real, fake) == 0 < max(real, fake):
+            varies, never = ("generated", "real") if fake > 0 else ("real", "generated")
+            width = column.text_of_difference(float(np.sqrt(max(real, fake))))
+            statement = (
+                f"{column.title} never changes on the {never} side, and varies on the {varies} one: standard deviation "
+                f"{width}."
+            )
+            return _difference("spread", statement, column, None, None, None, None)
         ratio = np.sqrt(fake / real) if real > 0 else np.inf
         # The error of a log ratio of variances, each by the delta method.
         spread = deviations * error / (real + fake) if real + fake > 0 else np.nan
