@@ -32,7 +32,7 @@ from equipoise.plotting.style import (
     save_figure,
 )
 from equipoise.referee.verdict import Verdict
-from equipoise.referee.verdict_text import CONCLUSIONS
+from equipoise.referee.verdict_text import conclusion_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,7 +102,7 @@ class Ranking:
                 number(each.verdict.jsd_estimate_nats, 3),
                 f"{number(each.estimate_low_nats, 3)} to {number(each.estimate_high_nats, 3)}",
                 number(each.verdict.jsd_lower_bound_nats, 3) if each.verdict.jsd_lower_bound_nats > 0 else "–",
-                CONCLUSIONS[each.verdict.conclusion],
+                conclusion_of(each.verdict.to_json()),
             )
             for place, each in enumerate(self.ranked, start=1)
         ]

@@ -17,6 +17,16 @@ from typing import Any
 from equipoise.entries import entry_at, finite, number_at
 from equipoise.plotting.number_text import number, percent
 from equipoise.referee.bound import EQUILIBRIUM_VALUE
+from equipoise.referee.decision_text import (
+    SIZE_OPEN,
+    inside_a_sentence,
+    is_size_open,
+    method_of,
+    permutation_evidence,
+    permutation_lines,
+    shares_line,
+    strongest_statement,
+)
 from equipoise.referee.detectable_effect import COARSE_NATS
 from equipoise.referee.model_selection import AT_CHANCE_LEVEL
 
@@ -28,10 +38,6 @@ CONCLUSIONS = {
     "equivalent": "Equivalent within the margin",
     "too_little_data": "Too little data",
 }
-METHOD = (
-    "The referee is a classifier two-sample test: classifiers are trained for this verdict alone, and scored once on "
-    "samples that they have not seen."
-)
 NO_VERDICT = "There is no verdict yet"
 LOG_2 = math.log(2.0)
 """The JSD of two distributions that have nothing in common."""
@@ -42,7 +48,9 @@ _PLAIN_ACCURACY = 0.55
 
 
 def conclusion_of(verdict: Content) -> str:
-    """The conclusion in two or three words."""
+    """The conclusion in two to four words."""
+    if is_size_open(verdict):
+        return SIZE_OPEN
     conclusion = str(verdict.get("conclusion") or "")
     return CONCLUSIONS.get(conclusion, conclusion[:60] or "–")
 
@@ -50,13 +58,15 @@ def conclusion_of(verdict: Content) -> str:
 def headline(verdict: Content) -> str:
     """One sentence for a person without statistics."""
     conclusion, counts = verdict["conclusion"], verdict["counts"]
-    title = CONCLUSIONS[conclusion].upper()
+    title = conclusion_of(verdict).upper()
+    if is_size_open(verdict):
+        return f"{title}: {inside_a_sentence(strongest_statement(verdict)) or 'a permutation test found a difference'}."
     samples = f"{counts['real_test']:,} real and {counts['fake_test']:,} generated samples"
     scored = f"{samples} that it had never seen"
     if conclusion == "distinguished" and verdict["accuracy_low"] > _PLAIN_ACCURACY:
         return (
-            f"{title}: a fresh classifier still tells generated from real; on {scored} it was right "
-            f"{verdict['accuracy']:.1%} of the time, where guessing is right 50 %."
+            f"{title}: a fresh classifier still tells generated from real; on samples that it had never seen it was "
+            f"right {verdict['accuracy']:.1%} of the time, where guessing is right 50 %."
         )
     if conclusion == "distinguished":
         return (
@@ -66,7 +76,9 @@ def headline(verdict: Content) -> str:
     if verdict["sensitivity_method"] is None:
         return f"{title}: {samples} are too few to compare."
     if conclusion == "not_distinguished":
-        return f"{title}: no fresh classifier could tell generated from real on {scored}."
+        statistics = number_at(verdict, "companion", "statistics")
+        also = f", and none of {number(statistics, 12)} statistics differs by more than chance" if statistics else ""
+        return f"{title}: no fresh classifier could tell generated from real on {scored}{also}."
     if conclusion == "equivalent":
         absent = verdict["sensitivity_absent"]
         but = f", {' and '.join(absent)} apart (injected into these data it showed nothing)" if absent else ""
@@ -100,7 +112,13 @@ def detectable_effects(verdict: Content) -> list[tuple[str, float | None, tuple[
 
 def page(verdict: Content) -> str:
     """Headline, evidence, sensitivity, findings, limits."""
-    problems = [f"! {finding['statement']}" for finding in verdict["findings"] if finding["is_problem"]]
+    # Where the permutation test speaks alone, what it found is the headline.
+    said = strongest_statement(verdict) if is_size_open(verdict) else None
+    problems = [
+        f"! {finding['statement']}"
+        for finding in verdict["findings"]
+        if finding["is_problem"] and finding["statement"] != said
+    ]
     remarks = [f"- {finding['statement']}" for finding in verdict["findings"] if not finding["is_problem"]]
     sections = [[headline(verdict)]]
     if problems:
@@ -109,7 +127,7 @@ def page(verdict: Content) -> str:
         sections += [_evidence(verdict), _sensitivity(verdict)]
     if remarks:
         sections.append(["Also found:", *remarks])
-    sections += [_limits(verdict), [METHOD]]
+    sections += [_limits(verdict), [method_of(verdict)]]
     return "\n\n".join(
         "\n".join(_wrapped(line, first=place == 0) for place, line in enumerate(section)) for section in sections
     )
@@ -153,6 +171,8 @@ def distance_sentence(verdict: Content | None) -> str:
             f"With {percent(verdict.get('confidence'))} confidence the two are at least {number(bound, 3)} nats apart, "
             f"{far(bound)} of the way from identical (0) to never alike (0.693)."
         )
+    if is_size_open(verdict):
+        return "That the two differ is established; how far they are apart is not."
     if verdict["conclusion"] == "distinguished":
         return "How far the two are apart could not be bounded from below."
     least = number_at(verdict, "sensitivity_theoretical_nats")
@@ -183,7 +203,11 @@ def verdict_evidence(verdict: Content) -> list[tuple[str, str]]:
     value, error = number_at(verdict, "value"), number_at(verdict, "value_standard_error")
     counts = [number_at(verdict, "counts", f"{side}_test") for side in ("real", "fake")]
     found = [
-        ("lower bound on JSD, nats", number(verdict.get("jsd_lower_bound_nats"))),
+        *permutation_evidence(verdict),
+        (
+            "lower bound on JSD, nats",
+            "not established" if is_size_open(verdict) else number(verdict.get("jsd_lower_bound_nats")),
+        ),
         ("estimate of that lower limit, nats", number(verdict.get("jsd_estimate_nats"))),
         ("confidence", percent(verdict.get("confidence"))),
         ("margin asked for, nats", number(verdict.get("margin_nats"))),
@@ -214,7 +238,8 @@ def statements(verdict: Content) -> list[tuple[bool, str]]:
 
 
 def _evidence(verdict: Content) -> list[str]:
-    lines = ["What was found:"]
+    shared = shares_line(verdict)
+    lines = ["What was found:", *([shared] if shared else []), *permutation_lines(verdict)]
     if verdict["classifier"] == AT_CHANCE_LEVEL:
         return [
             *lines,
@@ -240,6 +265,11 @@ def _evidence(verdict: Content) -> list[str]:
             "common."
         )
         measured = ""
+    elif is_size_open(verdict):
+        lines.append(
+            "- Distance: not established, as only classifiers measure it. Their estimate of the Jensen-Shannon "
+            f"divergence is {_nats(verdict['jsd_estimate_nats'])}, which may be chance."
+        )
     else:
         lines.append("- Distance: no lower bound above 0 on the Jensen-Shannon divergence could be proved.")
     lines.append(
@@ -247,11 +277,12 @@ def _evidence(verdict: Content) -> list[str]:
         f"{EQUILIBRIUM_VALUE:.4f} where nobody can distinguish the sides{measured}."
     )
     if verdict["log_e_value"] <= 0:
-        return [*lines, "- Evidence: none against the two sides being alike."]
+        return [*lines, "- Classifiers: no evidence against the two sides being alike."]
+    level = verdict.get("e_level") or 1 - verdict["confidence"]
     return [
         *lines,
-        f"- Evidence: if the two sides were alike, a result like this would come up at most once in {_odds(verdict)} "
-        f"times; once in {1 / (1 - verdict['confidence']):,.0f} is needed to call them distinguished.",
+        f"- Classifiers: if the two sides were alike, what they found would come up at most once in {_odds(verdict)} "
+        f"times; once in {1 / level:,.0f} is needed.",
     ]
 
 
@@ -294,7 +325,12 @@ def _sensitivity(verdict: Content) -> list[str]:
 
 
 def _limits(verdict: Content) -> list[str]:
-    if verdict["conclusion"] == "distinguished":
+    if is_size_open(verdict):
+        limit = (
+            "- How far apart the two sides are as a whole: the interval above is that of one statistic, and more than "
+            "that may differ."
+        )
+    elif verdict["conclusion"] == "distinguished":
         limit = "- How much the difference matters to you, or how large it is at most: the bound is from below only."
     else:
         limit = (

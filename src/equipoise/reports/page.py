@@ -12,10 +12,10 @@ from equipoise.entries import entry_at, finite, listed, number_at
 from equipoise.files import write_text
 from equipoise.plotting.number_text import duration, encodable, number, percent, shortened
 from equipoise.plotting.svg import to_svg
+from equipoise.referee.decision_text import METHOD_OF_ONE, is_size_open, method_of
 from equipoise.referee.verdict_text import (
     CONCLUSIONS,
     LOG_2,
-    METHOD,
     conclusion_of,
     distance_sentence,
     statements,
@@ -100,7 +100,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters["whole"] = lambda text: str(text).replace(" %", "\N{NO-BREAK SPACE}%")  # never '50' here, '%' below
-    made.globals |= {"conclusions": list(CONCLUSIONS), "method": METHOD}
+    made.globals |= {"conclusions": list(CONCLUSIONS), "method": METHOD_OF_ONE}
     # For text between tags only: quotation marks stay as they are, so that a sentence reads the same in the source.
     made.filters["plain_text"] = lambda text: Markup(html.escape(str(text), quote=False))
     return made
@@ -122,6 +122,7 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "verdict_word": _verdict_word(run, verdict),
         "verdict_sentence": verdict_sentence(verdict, command=f"equipoise judge {run.folder.path}"),
         "distance_sentence": distance_sentence(verdict),
+        "method": method_of(verdict),
         "verdict_basis": verdict_basis(verdict) if verdict else "",
         "verdict_evidence": verdict_evidence(verdict) if verdict else [],
         "statements": statements(verdict) if verdict else [],
@@ -187,7 +188,8 @@ def _key_numbers(run: RunRecord) -> list[tuple[str, str]]:
         ]
     found.append(("steps per second", number(row.get("steps_per_second"), 3)))
     if run.verdict is not None:
-        found.append(("referee's lower bound on JSD, nats", number(run.verdict.get("jsd_lower_bound_nats"))))
+        bound = "not established" if is_size_open(run.verdict) else number(run.verdict.get("jsd_lower_bound_nats"))
+        found.append(("referee's lower bound on JSD, nats", bound))
         found.append(("confidence of that bound", percent(run.verdict.get("confidence"))))
     return [(name, value) for name, value in found if value != "–"]
 

@@ -217,10 +217,11 @@ def _share_family(name: str, found: Sequence[_Share], weights: np.ndarray) -> Fa
         real, fake, error = sides.of(share.feature.astype(np.float64))
         low, high = fake - real - deviations * error, fake - real + deviations * error
         more = "more" if fake > real else "less"
-        ends = sorted((abs(low), abs(high)))
+        ends = [low, high] if fake > real else [-high, -low]
         statement = (
             f"{share.words} {more} often on the generated side: {percent(fake, 1)} beside {percent(real, 1)}, "
-            f"a difference of {_points(abs(fake - real))} ({_points(ends[0])} to {_points(ends[1])})."
+            f"a difference of {number(100 * abs(fake - real), 2)} points ({number(100 * ends[0], 2)} to "
+            f"{number(100 * ends[1], 2)})."
         )
         return _difference(name, statement, share.column, real, fake, low, high)
 
@@ -282,7 +283,3 @@ def _gaps_at_the_mean(feature: np.ndarray) -> np.ndarray:
     feature = feature.astype(np.float64)
     gaps = np.isnan(feature)
     return np.where(gaps, np.mean(feature[~gaps]) if not gaps.all() else 0.0, feature)
-
-
-def _points(share: float) -> str:
-    return f"{number(100 * share, 2)} points"

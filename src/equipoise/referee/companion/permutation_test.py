@@ -208,8 +208,11 @@ def _differences(
             family.describe(place, sides, deviations_of(threshold_of(scores, level) - log_weight)),
             p_value=float(adjusted[column]),
         )
-        if all((said.family, said.columns) != (each.family, each.columns) for each in found):
-            found.append(said)
+        is_known = any((said.family, said.columns) == (each.family, each.columns) for each in found)
+        named = {name for each in found for name in each.columns}
+        if is_known or (family.name not in _PLAIN and said.columns and named.issuperset(said.columns)):
+            continue
+        found.append(said)
     return tuple(found)
 
 

@@ -128,7 +128,7 @@ def places(
         inside = features[:, place]
         real, fake, error = sides.of(inside.astype(np.float64))
         low, high = fake - real - deviations * error, fake - real + deviations * error
-        ends = sorted((100 * abs(low), 100 * abs(high)))
+        ends = [100 * low, 100 * high] if fake > real else [-100 * high, -100 * low]
         statement = (
             f"{_where(columns, inside > 0)} there are {percent(fake, 1)} of the generated samples beside "
             f"{percent(real, 1)} of the real ones, a difference of {number(100 * abs(fake - real), 2)} points "

@@ -1,0 +1,91 @@
+"""What a verdict says of its two tests: which of them found a difference, and what is known of its size."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from equipoise.referee import Verdict, judge
+from equipoise.referee.decision_text import METHOD, METHOD_OF_ONE, method_of, permutation_lines, shares_line
+from equipoise.referee.verdict_text import (
+    conclusion_of,
+    distance_sentence,
+    headline,
+    verdict_evidence,
+    verdict_sentence,
+)
+
+
+def verdict_on(shift, count=600, dimensions=3):
+    stream = np.random.default_rng(4)
+    real, fake = stream.standard_normal((2, count, dimensions))
+    return judge(real, fake + np.eye(dimensions)[0] * shift, kind="points", checks=(), sensitivity="theoretical")
+
+
+@pytest.fixture(scope="module")
+def small():
+    found = verdict_on(0.25)
+    assert found.speaks == "companion"
+    return found
+
+
+@pytest.fixture(scope="module")
+def none():
+    found = verdict_on(0.0)
+    assert found.speaks == "neither"
+    return found
+
+
+def test_a_difference_that_only_the_permutation_test_found_has_no_size_and_names_the_statistic(small):
+    state = small.to_json()
+    assert conclusion_of(state) == "Different; size not established"
+    assert headline(state).startswith(
+        "DIFFERENT; SIZE NOT ESTABLISHED: the mean of `x0` is higher on the generated side by 0.2"
+    )
+    assert verdict_sentence(state).startswith("The mean of `x0` is higher")
+    assert distance_sentence(state) == "That the two differ is established; how far they are apart is not."
+    assert ("lower bound on JSD, nats", "not established") in verdict_evidence(state)
+
+
+def test_its_page_never_says_at_least_0_and_says_the_difference_once(small):
+    page = " ".join(small.to_text().split())
+    assert "at least 0" not in page and "Distance: not established" in page
+    assert page.count("is higher on the generated side") == 1
+
+
+def test_the_page_says_which_test_spoke_and_what_each_ones_share_of_the_error_is(small, none):
+    pages = [" ".join(each.to_text().split()) for each in (small, none)]
+    shared = "Two tests share the 5 % of false alarms: the permutation test has 4 %, the classifiers 1 %; "
+    assert shared + "only the permutation test found a difference." in pages[0]
+    assert shared + "neither found a difference." in pages[1]
+    assert "and at most 0.04 is needed" in pages[0] and "once in 100 is needed" in pages[0]
+
+
+def test_where_both_tests_find_a_difference_the_page_says_so_and_bounds_the_distance():
+    found = verdict_on(1.0)
+    page = " ".join(found.to_text().split())
+    assert found.speaks == "both" and "both found a difference." in page
+    assert "the Jensen-Shannon divergence is at least 0." in page and "! The mean of `x0` is higher" in page
+
+
+def test_where_nothing_differs_the_headline_counts_the_statistics(none):
+    assert f"none of {none.companion.statistics} statistics differs by more than chance" in none.sentence
+
+
+def test_the_words_survive_json(small):
+    state = json.loads(json.dumps(small.to_json()))
+    assert Verdict.from_json(state).to_text() == small.to_text()
+
+
+@pytest.mark.parametrize("damage", [None, [], "x", {}, {"differences": 3}, {"p_value": "a", "level": None}])
+def test_a_damaged_or_missing_companion_is_left_out(small, damage):
+    state = {**small.to_json(), "companion": damage}
+    assert permutation_lines(state) == [] and shares_line(state) == ""
+    assert headline(state) == "DIFFERENT; SIZE NOT ESTABLISHED: a permutation test found a difference."
+
+
+def test_a_verdict_without_a_companion_is_one_of_classifiers_alone(small):
+    assert method_of(small.to_json()) == METHOD
+    assert method_of(None) == method_of({"companion": None}) == METHOD_OF_ONE
