@@ -203,3 +203,15 @@ def test_the_margin_is_positive_where_the_companion_rejects_and_grows_with_the_d
     assert (found.margin > 0) == found.rejects
     # One side's shift of 0.2 is 0.2 sqrt(n / 2) = 4.5 standard errors more; squares and skewness bend that a little.
     assert shift == 0 or further.margin - found.margin == pytest.approx(0.2 * np.sqrt(500), rel=0.25)
+
+
+def test_of_large_sides_some_units_are_compared_whole(monkeypatch):
+    from equipoise.referee.companion import permutation_test
+
+    monkeypatch.setattr(permutation_test, "MOST_SAMPLES", 60)
+    units = np.repeat(np.arange(50), 4)
+    kept = permutation_test._some_units(units, np.random.default_rng(0))
+    assert len(kept) == 60 and set(np.bincount(units[kept], minlength=50)) == {0, 4}
+    stream = np.random.default_rng(0)
+    real, fake = stream.standard_normal((2, 500, 2))
+    assert companion_of(real, fake + 3, domain=POINTS).rejects

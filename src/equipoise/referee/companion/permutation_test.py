@@ -29,6 +29,8 @@ from equipoise.referee.companion.result import MOST_DIFFERENCES, Companion, Diff
 from equipoise.referee.companion.statistics import Family, Sides, standardised
 
 PERMUTATIONS = 999
+MOST_SAMPLES = 40_000
+"""Of each side, that are compared."""
 WEIGHTS = {
     "mean": 0.45,
     "share": 0.45,
@@ -36,7 +38,7 @@ WEIGHTS = {
     "correlation": 0.2,
     "dependence": 0.08,
     "spread": 0.03,
-    "place": 0.025,
+    "place": 0.1,
     "density": 0.025,
     "kernel": 0.02,
     "lattice": 0.02,
@@ -79,11 +81,16 @@ def companion_test(
         The p-value and the differences behind it.
     """
     stream = numpy_stream(seed, Stream.REFEREE_COMPANION)
+    units = [np.arange(len(side)) for side in (real, fake)] if groups is None else list(groups)
+    # No person reads a difference that 40,000 samples a side cannot show; which of them stay is drawn by units.
+    kept = [_some_units(np.asarray(side), stream) for side in units]
+    real, fake = take(real, kept[0]), take(fake, kept[1])
     # In random order and without labels, so that nothing computed from them can know the labels.
     order = stream.permutation(len(real) + len(fake))
     samples = take(concatenated(real, fake), order)
     families = families_of(samples, domain, stream)
-    sides = Sides((order < len(real)), _units(len(real), len(fake), groups)[order])
+    numbers = _unit_numbers(*(np.asarray(side)[places] for side, places in zip(units, kept, strict=True)))
+    sides = Sides((order < len(real)), numbers[order])
     return _tested(families, sides, level=level, permutations=permutations, stream=stream)
 
 
@@ -216,9 +223,17 @@ def _differences(
     return tuple(found)
 
 
-def _units(real_count: int, fake_count: int, groups: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
-    """A number for each sample's unit, real ones first. Shape `(n,)`."""
-    if groups is None:
-        return np.arange(real_count + fake_count)
-    real, fake = (np.unique(np.asarray(side), return_inverse=True)[1] for side in groups)
-    return np.concatenate([real, fake + real.max(initial=-1) + 1])
+def _some_units(units: np.ndarray, stream: np.random.Generator) -> np.ndarray:
+    """Positions of samples of units drawn at random until `MOST_SAMPLES` are there; of all where they are fewer."""
+    if len(units) <= MOST_SAMPLES:
+        return np.arange(len(units))
+    _, numbers, counts = np.unique(units, return_inverse=True, return_counts=True)
+    order = stream.permutation(len(counts))
+    chosen = order[: max(1, int(np.searchsorted(np.cumsum(counts[order]), MOST_SAMPLES, side="right")))]
+    return np.flatnonzero(np.isin(numbers, chosen))
+
+
+def _unit_numbers(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
+    """A number for each sample's unit, real ones first; a name on both sides stands for two units. Shape `(n,)`."""
+    first, second = (np.unique(side, return_inverse=True)[1] for side in (real, fake))
+    return np.concatenate([first, second + first.max(initial=-1) + 1])

@@ -21,7 +21,8 @@ _MOST_AXES = 12
 """Distances are taken along at most so many axes: in more, all samples are about equally far from each other."""
 _MOST_SQUARE = 16.0
 """Of a standardised number: samples four deviations out count as much as any further ones."""
-_PLACES = (8, 32)
+_PLACES = ((8, 0.2), (32, 0.8))
+"""How many places, and which share of the weight these are given."""
 _ROUNDS = 8
 _NEIGHBOURS = (1, 4, 16)
 _MOST_SHOWN = 4
@@ -118,10 +119,10 @@ def places(
         return None
     fitted = distinct[stream.permutation(len(distinct))[:_MOST_FITTED]]
     blocks, weights = [], []
-    for count in _PLACES:
+    for count, share in _PLACES:
         centres = _centres(fitted, min(count, len(fitted)), stream)
         blocks.append(_nearest(positions, centres)[:, None] == np.arange(len(centres)))
-        weights += [weight / len(_PLACES) / len(centres)] * len(centres)
+        weights += [weight * share / len(centres)] * len(centres)
     features = np.concatenate(blocks, axis=1).astype(np.float32)
 
     def describe(place: int, sides: Sides, deviations: float) -> Difference:
