@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +25,29 @@ Kind = Annotated[
 Columns = Annotated[
     Path | None,
     typer.Option("--columns", metavar="FILE", help="Kinds of columns that FILE states (YAML, JSON or SDV's metadata)."),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="N|HxW",
+        help="Pixels a side that images are brought to, such as 32, or height and width, such as 48x64.",
+    ),
+]
+Crop = Annotated[
+    Literal["center", "random", "none"] | None,
+    typer.Option(
+        "--crop",
+        help="Images of other proportions: cropped at the centre, at a place drawn for each, or scaled whole.  "
+        "[default: center]",
+    ),
+]
+Mirror = Annotated[
+    bool, typer.Option("--mirror", help="A picture and its mirror image are equally likely: not for letters.")
+]
+Background = Annotated[
+    str | None,
+    typer.Option("--background", metavar="COLOUR", help="Put transparent images on a colour, such as white."),
 ]
 Preset = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A complete configuration to start from.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder that 'equipoise train' made.")]
@@ -70,3 +94,25 @@ def positive(name: str, value: float | None) -> None:
 def with_kind(settings: list[str] | None, kind: str | None) -> list[str]:
     """The settings that were asked for, and `--kind` as one of them."""
     return [*(settings or []), *([] if kind is None else [f"data.kind={kind}"])]
+
+
+def image_settings(size: str | None, crop: str | None, mirror: bool, background: str | None) -> list[str]:
+    """Settings for the options on images that were given.
+
+    Raises:
+        ConfigError: a size that is none.
+    """
+    asked = []
+    if size is not None:
+        sides = size.lower().split("x")
+        if len(sides) > 2 or not all(side.isascii() and side.isdecimal() for side in sides):
+            raise ConfigError(
+                "--size",
+                f"'{size}' is no size of an image.",
+                "Expected pixels a side, such as 32, or height and width, such as 48x64.",
+                "Correct it; left out, the images decide.",
+            )
+        asked.append(f"data.image_size=[{', '.join(sides)}]" if len(sides) == 2 else f"data.image_size={sides[0]}")
+    asked += [] if crop is None else [f"data.crop={crop}"]
+    asked += ["data.mirror=true"] if mirror else []
+    return asked + ([] if background is None else [f"data.background={json.dumps(background)}"])

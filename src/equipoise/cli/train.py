@@ -11,16 +11,21 @@ import typer
 
 from equipoise.cli.options import (
     AsJson,
+    Background,
     Columns,
+    Crop,
     Device,
     Kind,
     Minutes,
+    Mirror,
     Preset,
     Quiet,
     RunPath,
     Settings,
+    Size,
     Steps,
     TrustCode,
+    image_settings,
     positive,
     with_kind,
 )
@@ -57,6 +62,10 @@ def train(
     ] = None,
     settings: Settings = None,
     kind: Kind = None,
+    size: Size = None,
+    crop: Crop = None,
+    mirror: Mirror = False,
+    background: Background = None,
     columns: Columns = None,
     sample_weight: Annotated[
         str | None,
@@ -129,7 +138,7 @@ def train(
     from equipoise.experiment.train import train as train_configuration
 
     group = process_group()
-    asked = with_kind(settings, kind)
+    asked = [*with_kind(settings, kind), *image_settings(size, crop, mirror, background)]
     if sample_weight is not None:
         asked.append(f"data.sample_weight={json.dumps(sample_weight)}")  # quoted: a column may be called '1'
     if balance is not None:

@@ -21,7 +21,7 @@ import pandas as pd
 
 from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.images.decode import deep_pixels
-from equipoise.data.images.resize import WHITE, resize_array, without_hidden_colour
+from equipoise.data.images.resize import WHITE, on_background, resize_array, without_hidden_colour
 from equipoise.data.labels import encode_labels
 from equipoise.data.points.encoder import coordinate_names
 from equipoise.data.points.numbers import points_from_array, refuse_non_finite
@@ -129,13 +129,15 @@ def _kept_images(values: np.ndarray | OnDiskArray, key: str | None, options: Dat
         low, high = min(least for least, _ in extremes), max(most for _, most in extremes)
         convert, note = pixel_rule(low, high, values.dtype, source=source, options=options)
 
-        def pixels(part: np.ndarray) -> tuple[np.ndarray, str]:
+        def pixels(part: np.ndarray, start: int) -> tuple[np.ndarray, str]:
             found = convert(axes_in_order(part, source=source))
-            sized, said = resize_array(found, size=options.target_size, source=source)
+            sized, said = resize_array(found, options=options, source=source, first_row=start)
+            if options.background_colour is not None and sized.shape[1] == 4:
+                return on_background(sized, options.background_colour), said
             return sized if options.as_first_version else without_hidden_colour(sized), said
 
-        first, size_note = pixels(values[:1])
-        parts = (pixels(part)[0] for _, part in chunks_of(values))
+        first, size_note = pixels(values[:1], 0)
+        parts = (pixels(part, start)[0] for start, part in chunks_of(values))
         draft.save("values", parts, shape=(len(values), *first.shape[1:]), dtype=np.uint8)
         draft.facts["notes"] = [entry for entry in (note, size_note) if entry]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Values = np.ndarray | pd.DataFrame | OnDiskArray | StackedColumns | OnDiskTable
 
+Crop = Literal["center", "random", "none"]
 SMALLEST_SIDE = 4
 LARGEST_SIDE = 1024
 
@@ -128,7 +129,11 @@ class DataOptions:
 
     Attributes:
         kind: read the source as points, images or a table, whatever it looks like.
-        image_size: side of the prepared images in pixels, or (height, width); `None` chooses 8, 16, 32 or 64.
+        image_size: side of the prepared images in pixels, or (height, width); `None` chooses, see `images.resize`.
+        crop: where images of other proportions are cropped: at the centre, at a place drawn for each, or not at all.
+        mirror: whether a picture and its mirror image are equally likely: half of the images are mirrored as they are
+            read, and training draws every one of them either way.
+        background: a colour that transparent images are put on; `None` keeps the transparency.
         max_bad_share: share of image files that may be unreadable and are skipped.
         labels: the array of an `.npz` file, or the column of a table, that holds the classes.
         use_labels: whether folder names and label arrays become classes.
@@ -164,6 +169,9 @@ class DataOptions:
     columns: Mapping[str, str] = field(default_factory=dict)
     white: int | None = None
     as_first_version: bool = False
+    crop: Crop = "center"
+    mirror: bool = False
+    background: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in (None, "points", "images", "table"):
@@ -183,13 +191,33 @@ class DataOptions:
             raise ConfigError(
                 "data.max_bad_share", f"{self.max_bad_share} is not a share.", "Expected a number from 0 to 1."
             )
+        if self.crop not in get_args(Crop):
+            raise ConfigError("data.crop", f"'{self.crop}' is no crop.", f"Expected {', '.join(get_args(Crop))}.")
+        try:
+            _ = self.background_colour
+        except ValueError:
+            raise ConfigError(
+                "data.background",
+                f"'{self.background}' is no colour.",
+                "Expected a name such as white, or red, green and blue such as '#ffffff'.",
+                "Write one of them; leave it out to keep the transparency.",
+            ) from None
         if self.points < 1:
             raise ConfigError("data.points", f"{self.points} points cannot be drawn.", "Expected 1 or more.")
 
     @property
-    def pixels(self) -> tuple[int | None, bool]:
+    def pixels(self) -> tuple[Any, ...]:
         """What else decides how pixels are read."""
-        return self.white, self.as_first_version
+        return self.white, self.as_first_version, self.crop, self.mirror, self.background
+
+    @property
+    def background_colour(self) -> tuple[int, int, int] | None:
+        """`background` as red, green and blue; `None` keeps the transparency."""
+        if self.background is None:
+            return None
+        from PIL import ImageColor
+
+        return ImageColor.getrgb(self.background)[:3]
 
     @property
     def target_size(self) -> tuple[int, int] | None:

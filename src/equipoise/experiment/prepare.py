@@ -194,6 +194,8 @@ def prepare_data(
     if encoder is not None and encoder.space.kind in ("points", "table"):
         types = tuple(column.type for column in getattr(encoder, "columns", ()))
         options = replace(options, kind=encoder.space.kind, stored=types)
+    elif encoder is not None and options.image_size is None:  # versions choose different sizes
+        options = replace(options, image_size=(encoder.space.height, encoder.space.width))
     with explaining_memory_of_data(section), stopping_at_once(partial(_while_reading, source)):
         found = _prepared(source, options, seed=seed, stored=stored)
     is_same = stored is not None and stored.get("fingerprint") == found.fingerprint and found.samples is None

@@ -35,6 +35,7 @@ class BatchSource:
             often, in a random order that goes through all of them before one comes again. `None`: there are none.
         order: of the rows, along which a batch takes one row from each of as many equal stretches; see
             `data.kd_order`. `None` takes them in a random order.
+        mirrored: whether each real image of a batch is mirrored, left to right, with chance 1/2.
         group: the processes that train together; each is given its shard of a batch.
     """
 
@@ -53,6 +54,7 @@ class BatchSource:
         antithetic: bool = False,
         components: int | None = None,
         order: np.ndarray | None = None,
+        mirrored: bool = False,
         group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         self.real = real
@@ -67,6 +69,7 @@ class BatchSource:
         self._stratified = None if order is None else StratifiedDraws(order, weights=weights, seed=seed)
         self._importance = None if weights is None else importance_weights(weights)
         self.needs_randomness = needs_randomness
+        self.mirrored = mirrored
         self.group = group
 
     def at(self, step: int, *, joined: bool = False) -> list[Batch]:
@@ -83,6 +86,9 @@ class BatchSource:
         if device.type != "cpu":
             rows = rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
         real = self.real[rows] if read is None else read
+        if self.mirrored:
+            coins = torch.rand(self.batch_size, generator=torch_stream(self.seed, Stream.MIRRORED_ROWS, draw)) < 0.5
+            real = torch.where(group.shard_rows(coins).to(device)[:, None, None, None], real.flip(3), real)
         return Batch(
             real=real if self.to_float is None else self.to_float(real),
             latents=group.shard_rows(self.latents(draw)),

@@ -12,7 +12,7 @@ from data_builders import picture, picture_folder
 from PIL import Image
 
 from equipoise.data import DataOptions, load
-from equipoise.data.images.decode import choose_side
+from equipoise.data.images.resize import choose_side
 from equipoise.errors import DataError
 
 
@@ -37,7 +37,7 @@ def test_a_folder_of_every_file_format_is_read(tmp_path):
     for position, suffix in enumerate(["png", "jpg", "jpeg", "webp", "bmp", "gif", "PNG"]):
         picture(position).save(tmp_path / f"{position}.{suffix}")
     raw = load(tmp_path)
-    assert raw.values.shape == (7, 3, 16, 16) and raw.values.dtype == np.uint8 and raw.labels is None
+    assert raw.values.shape == (7, 3, 16, 20) and raw.values.dtype == np.uint8 and raw.labels is None
 
 
 def test_grey_images_stay_grey_whatever_their_files_say(tmp_path):
@@ -243,7 +243,7 @@ def png(seed):
 def test_a_zip_is_read_like_the_folder_that_it_holds(tmp_path):
     files = {f"pets/{name}/{k}.png": png(k) for name in ("cat", "dog") for k in range(3)}
     raw = load(zipped(tmp_path / "pets.zip", {**files, "__MACOSX/pets/cat/._0.png": b"x"}))
-    assert raw.values.shape == (6, 3, 16, 16) and raw.label_names == ("cat", "dog")
+    assert raw.values.shape == (6, 3, 16, 20) and raw.label_names == ("cat", "dog")
 
 
 def test_names_that_lead_out_of_a_zip_write_nothing(tmp_path):

@@ -19,7 +19,7 @@ SHAPES = {
     "grid25": ("points", (100_000, 2), 0),
     "ring8": ("points", (100_000, 2), 0),
     "swiss-roll": ("points", (100_000, 2), 0),
-    "mnist5k": ("images", (5000, 1, 32, 32), 10),
+    "mnist5k": ("images", (5000, 1, 28, 28), 10),
     "diamonds": ("table", (53_940, 10), 0),
 }
 

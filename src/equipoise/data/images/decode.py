@@ -1,12 +1,8 @@
 """Images of any size and mode as one uint8 array.
 
-Size: `image_size` when it is given, else the largest of 8, 16, 32 and 64 pixels that enlarges the median short side
-by 15 % at most. Each image is scaled so that it just covers the target, then cropped at the centre; by averaging
-when the scale is a whole number, otherwise with a Lanczos filter.
-
-Channels: grey if every image is grey (whatever its file's mode), RGBA if any image has real transparency,
-otherwise RGB. Orientation stored by a camera is applied, 16-bit grey is scaled to 8 bits, of an animation the first
-frame is taken.
+Size: see `resize`. Channels: grey if every image is grey (whatever its file's mode), RGBA if any image has real
+transparency, otherwise RGB; transparent images are put on a background where one is asked for. Orientation stored by a
+camera is applied, 16-bit grey is scaled to 8 bits, of an animation the first frame is taken.
 """
 
 from __future__ import annotations
@@ -26,12 +22,14 @@ from equipoise.data.images.resize import (
     MODES,
     MOST_ENLARGED,
     WHITE,
-    choose_side,
-    cover,
+    choose_size,
     fewest_channels,
+    framed,
+    on_background,
     to_array,
     without_hidden_colour,
 )
+from equipoise.data.images.views import View, views_of
 from equipoise.data.store.arrow import OnDiskArray, Writer
 from equipoise.data.store.cache import Draft, kept, map_above_bytes, open_entry
 from equipoise.errors import DataError
@@ -48,6 +46,8 @@ READERS = 2
 CHUNK = 1024
 GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 FAULTS_SHOWN = 5
+ORIENTATION = 0x0112
+"""TIFF 6.0's tag for how the image is to be turned."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ def assemble(
     entry = None if key is None else open_entry(key)
     if entry is None:
         faults: dict[int, str] = {}
-        sides, depths = _probe(items, faults)
+        sizes, depths = _probe(items, faults, options)
         _limit(faults, items, options=options, source=source)
-        height, width, note = _target(sides, options.target_size)
+        height, width, note = _target([size for size in sizes if size is not None], options)
         shape = (len(items), max(depths), height, width)
 
         def make(draft: Draft) -> None:
@@ -98,18 +98,21 @@ def assemble(
     return entry.array("values"), entry.loaded("kept"), (*entry.facts["notes"], *entry.notes)
 
 
-def _target(sides: Sequence[int], wanted: tuple[int, int] | None) -> tuple[int, int, list[str]]:
-    """Height and width that images of these short sides get, and a note on what that does to them."""
-    known = [side for side in sides if side]
-    median, least, most = float(np.median(known)), min(known), max(known)
-    height, width = wanted or (choose_side(median),) * 2
+def _target(sizes: Sequence[tuple[int, int]], options: DataOptions) -> tuple[int, int, list[str]]:
+    """Height and width that images of these heights and widths get, and a note on what that does to them."""
+    height, width = choose_size(sizes, options)
+    if set(sizes) == {(height, width)}:
+        return height, width, []
+    sides = [min(size) for size in sizes]
+    median, least, most = float(np.median(sides)), min(sides), max(sides)
     if median * MOST_ENLARGED < min(height, width):
         small = f"The images are small (median short side {median:g} pixels): enlarged to {height}x{width}."
         return height, width, [small]
-    if (least, most) == (min(height, width),) * 2:
+    if (least, most) == (min(height, width),) * 2 and options.crop != "none":
         return height, width, []
     were = f"{least:g}" if least == most else f"{least:g} to {most:g}"
-    return height, width, [f"Scaled to {height}x{width}; the short sides were {were} pixels."]
+    whole = ", whole, whatever their proportions" if options.crop == "none" else ""
+    return height, width, [f"Scaled to {height}x{width}{whole}; the short sides were {were} pixels."]
 
 
 def _read_pixels(
@@ -122,13 +125,14 @@ def _read_pixels(
 ) -> tuple[np.ndarray, list[str]]:
     """Write the items that are not at fault, each at its place, and say which those are."""
     pixels = writer.array
-    _, channels, height, width = pixels.shape
+    shape = pixels.shape[1:]
     deep: list[int] = []
+    views = views_of(options, range(len(items)))
 
     def read(position: int) -> str:
         try:
             with items[position].open() as image:
-                pixels[position] = _decode(image, deep, options, channels=channels, height=height, width=width)
+                pixels[position] = _decode(image, deep, options, views[position], shape=shape)
         except Exception as error:  # a decoder may raise anything on a damaged file; the file is named and skipped
             return _reason(error)
         return ""
@@ -174,10 +178,12 @@ def _keep(draft: Draft, positions: np.ndarray, count: int) -> None:
         draft.rename("pixels", "values")
 
 
-def _probe(items: Sequence[ImageItem], faults: dict[int, str]) -> tuple[list[int], list[int]]:
-    """Short side and channels (by mode) of each image, 0 where it is at fault; faults are added to `faults`."""
-    sides, depths = [0] * len(items), [0] * len(items)
-
+def _probe(
+    items: Sequence[ImageItem], faults: dict[int, str], options: DataOptions
+) -> tuple[list[tuple[int, int] | None], list[int]]:
+    """Height and width, and channels (by mode), of each image; `None` and 0 where it is at fault, which is noted."""
+    sizes: list[tuple[int, int] | None] = [None] * len(items)
+    depths = [0] * len(items)
     most = limit("pixels")
 
     def probe(position: int) -> None:
@@ -187,13 +193,22 @@ def _probe(items: Sequence[ImageItem], faults: dict[int, str]) -> tuple[list[int
                     raise UnusableImage(f"{image.width}x{image.height} pixels are too many")
                 if min(image.size) < SMALLEST_SIDE:
                     raise UnusableImage(f"{image.width}x{image.height} pixels are too few")
-                sides[position], depths[position] = min(image.size), _depth(image)
+                sizes[position] = image.size if _is_on_its_side(image) else image.size[::-1]
+                depth = _depth(image)
+                depths[position] = 3 if depth == 4 and options.background is not None else depth
         except Exception as error:  # as in `assemble`
             faults[position] = _reason(error)
 
     with _quiet(), ThreadPoolExecutor(READERS) as pool:
         list(pool.map(probe, range(len(items))))
-    return sides, depths
+    return sizes, depths
+
+
+def _is_on_its_side(image: Image.Image) -> bool:
+    """Whether a camera stored that the image is to be turned by a right angle."""
+    if image.width == image.height or (image.format == "PNG" and "exif" not in image.info):
+        return False  # Pillow would decode a whole PNG to look for it
+    return image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
 
 
 @contextmanager
@@ -212,9 +227,10 @@ def _depth(image: Image.Image) -> int:
 
 
 def _decode(
-    image: Image.Image, deep: list[int], options: DataOptions, *, channels: int, height: int, width: int
+    image: Image.Image, deep: list[int], options: DataOptions, view: View, *, shape: tuple[int, int, int]
 ) -> np.ndarray:
-    """The pixels of an image; the brightest of one of more than 8 bits is added to `deep`."""
+    """The pixels of an image, uint8 of this shape; the brightest of one of more than 8 bits is added to `deep`."""
+    channels, height, width = shape
     if image.format in ("JPEG", "MPO"):
         # The decoder may drop detail that scaling averages away; four times the target loses nothing visible.
         image.draft(None, (4 * max(width, height),) * 2)
@@ -225,7 +241,11 @@ def _decode(
         image = Image.fromarray(np.clip(np.rint(values * (255 / (options.white or WHITE))), 0, 255).astype(np.uint8))
     elif image.mode == "F" and not options.as_first_version:
         raise UnusableImage("pixels that are real numbers; make them whole numbers of 8 or 16 bits")
-    found = to_array(cover(image.convert(MODES[channels]), height=height, width=width))
+    colour = options.background_colour
+    if colour is not None and _depth(image) == 4:
+        seen = to_array(framed(image.convert("RGBA"), view, height=height, width=width))
+        return on_background(seen, colour)
+    found = to_array(framed(image.convert(MODES[channels]), view, height=height, width=width))
     return found if options.as_first_version else without_hidden_colour(found)
 
 

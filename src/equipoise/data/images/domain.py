@@ -20,7 +20,7 @@ from equipoise.plotting.samples import image_grid, surest_grid
 from equipoise.plotting.style import save_figure
 from equipoise.spaces import ImageSpace, sample_size, space_from_json
 
-GREY, RGB = 1, 3
+GREY, RGB, RGBA = 1, 3, 4
 GRID_CLASSES, GRID_COLUMNS = 10, 12
 CHUNK = 1024
 SMALL_IMAGE = 256
@@ -41,15 +41,20 @@ class ImageDomain(ImageJudging, Domain):
     def fit(self, raw: Dataset, rows: np.ndarray) -> ImageEncoder:
         _, channels, height, width = raw.values.shape
         parts = (raw.values[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
-        return ImageEncoder(ImageSpace(channels, height, width), levels_of(parts))
+        space = ImageSpace(channels, height, width)
+        return ImageEncoder(space, levels_of(parts), premultiplied=channels == RGBA)
 
     def encoder_from_state(self, state: dict[str, Any]) -> ImageEncoder:
-        return ImageEncoder(space_from_json(state["space"]), tuple(state.get("levels", ())))
+        return ImageEncoder(
+            space_from_json(state["space"]), tuple(state.get("levels", ())), bool(state.get("premultiplied", False))
+        )
 
     def check_encoder(self, encoder: ImageEncoder) -> None:
         space, levels = encoder.space, encoder.levels
         sides = (space.height, space.width)
-        if space.channels not in (1, 3, 4) or any(
+        if encoder.premultiplied and space.channels != RGBA:
+            raise ValueError("alpha in images without any")
+        if space.channels not in (GREY, RGB, RGBA) or any(
             type(side) is not int or not 1 <= side <= LARGEST_SIDE for side in sides
         ):
             raise ValueError(f"images of {space.channels} channels and {space.height}x{space.width} pixels")

@@ -1,21 +1,28 @@
 """Images brought to one size and to the fewest channels that show them.
 
-Each is scaled so that it just covers the target, then cropped at the centre; by averaging when the scale is a whole
-number, otherwise with a Lanczos filter.
+Size: what is asked for; else the one that all images have, if its sides are 8 to 64 pixels; else the largest square of
+8, 16, 32 and 64 pixels that enlarges the median short side by 15 % at most.
+
+Each image is scaled so that it just covers the target, then cropped at the centre, or at a place that is drawn for
+each image; with `crop: none` all of it is scaled to the target, whose proportions are then the median ones where no
+size is asked for. Scaling is by averaging when the scale is a whole number, otherwise with a Lanczos filter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
 
-from equipoise.data.dataset import SMALLEST_SIDE
+from equipoise.data.dataset import SMALLEST_SIDE, DataOptions
+from equipoise.data.images.views import View, views_of
 from equipoise.errors import DataError
 
 SIZES = (8, 16, 32, 64)
+MOST_PIXELS = 256
+"""Longest side that is chosen by itself."""
 MOST_ENLARGED = 1.15
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 # Decoders release the interpreter's lock; more than two readers gain little on small images.
@@ -31,8 +38,35 @@ def choose_side(median_short_side: float) -> int:
     return max(fitting, default=SIZES[0])
 
 
-def resize_array(pixels: np.ndarray, *, size: tuple[int, int] | None, source: str) -> tuple[np.ndarray, str]:
-    """Scale and crop uint8 `(n, channels, h, w)` by the rule in the head of this module; and a note, or ''."""
+def choose_size(sizes: Sequence[tuple[int, int]], options: DataOptions) -> tuple[int, int]:
+    """Height and width that images of these heights and widths get, by the rule in the head of this module."""
+    if options.target_size is not None:
+        return options.target_size
+    if (
+        not options.as_first_version
+        and len(set(sizes)) == 1
+        and SIZES[0] <= min(sizes[0]) <= max(sizes[0]) <= SIZES[-1]
+    ):
+        return sizes[0]
+    side = choose_side(float(np.median([min(size) for size in sizes])))
+    if options.crop != "none":
+        return side, side
+    ratio = float(np.median([height / width for height, width in sizes]))
+    long = min(MOST_PIXELS, max(side, round(side * max(ratio, 1 / ratio))))
+    return (long, side) if ratio > 1 else (side, long)
+
+
+def resize_array(
+    pixels: np.ndarray, *, options: DataOptions, source: str, first_row: int = 0
+) -> tuple[np.ndarray, str]:
+    """Scale, crop and mirror uint8 `(n, channels, h, w)` by the rule in the head of this module; and a note, or ''.
+
+    Args:
+        pixels: images of one size.
+        options: the size, the crop, and whether some are mirrored.
+        source: for messages.
+        first_row: number of the first image among all of the source.
+    """
     height, width = pixels.shape[2:]
     if min(height, width) < SMALLEST_SIDE:
         raise DataError(
@@ -41,28 +75,45 @@ def resize_array(pixels: np.ndarray, *, size: tuple[int, int] | None, source: st
             f"Expected {SMALLEST_SIDE} pixels a side at least.",
             "Use kind 'points' for values that are no images, or give larger images.",
         )
-    target = size or (choose_side(min(height, width)),) * 2
-    if (height, width) == target:
+    target = choose_size([(height, width)], options)
+    if (height, width) == target and not options.mirror:
         return pixels, ""
     mode = MODES[pixels.shape[1]]
+    views = views_of(options, range(first_row, first_row + len(pixels)))
     result = np.empty((*pixels.shape[:2], *target), dtype=np.uint8)
 
     def scale(start: int) -> None:
         for row in range(start, min(start + CHUNK, len(pixels))):
             channels_last = np.ascontiguousarray(np.moveaxis(pixels[row], 0, -1))
             image = Image.frombytes(mode, (width, height), channels_last.tobytes())
-            result[row] = to_array(cover(image, height=target[0], width=target[1]))
+            result[row] = to_array(framed(image, views[row], height=target[0], width=target[1]))
 
     with ThreadPoolExecutor(READERS) as pool:
         list(pool.map(scale, range(0, len(pixels), CHUNK)))
+    if (height, width) == target:
+        return result, ""
     return result, f"Images scaled from {height}x{width} to {target[0]}x{target[1]} pixels."
 
 
-def cover(image: Image.Image, *, height: int, width: int) -> Image.Image:
-    """Scale an L, RGB or RGBA image so that it just covers the target, cropped at the centre."""
+def framed(image: Image.Image, view: View, *, height: int, width: int) -> Image.Image:
+    """The view of an L, RGB or RGBA image that is trained with, in the target's size."""
+    found = squeezed(image, height=height, width=width) if view.is_whole else cover(image, view.place, height, width)
+    return found.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view.is_mirrored else found
+
+
+def squeezed(image: Image.Image, *, height: int, width: int) -> Image.Image:
+    """All of an image, scaled along each side to the target."""
+    if image.size == (width, height):
+        return image
+    is_whole = image.width % width == 0 and image.height % height == 0
+    return image.resize((width, height), Image.Resampling.BOX if is_whole else Image.Resampling.LANCZOS)
+
+
+def cover(image: Image.Image, place: tuple[float, float], height: int, width: int) -> Image.Image:
+    """Scale an image so that it just covers the target, cropped at `place`: 0 is left or top, 1 right or bottom."""
     scale = min(image.width / width, image.height / height)
     crop_width, crop_height = min(width * scale, image.width), min(height * scale, image.height)
-    left, top = (image.width - crop_width) / 2, (image.height - crop_height) / 2
+    left, top = (image.width - crop_width) * place[0], (image.height - crop_height) * place[1]
     if scale.is_integer():
         left, top = int(left), int(top)
         if scale == 1:
@@ -91,6 +142,13 @@ def without_hidden_colour(pixels: np.ndarray) -> np.ndarray:
     if pixels.shape[-3] != 4:
         return pixels
     return np.where(pixels[..., 3:, :, :] == 0, np.uint8(0), pixels)
+
+
+def on_background(pixels: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """RGBA pixels `(4, h, w)` or `(n, 4, h, w)` as a person sees them before an even colour: uint8, three channels."""
+    alpha = pixels[..., 3:, :, :] / 255
+    behind = np.array(colour, dtype=np.float64)[:, None, None]
+    return np.rint(alpha * pixels[..., :3, :, :] + (1 - alpha) * behind).astype(np.uint8)
 
 
 def to_array(image: Image.Image) -> np.ndarray:

@@ -92,6 +92,7 @@ def build_trainer(
         antithetic=config.training.latents == "antithetic",
         components=getattr(generator, "components", None),
         order=stratifying_order(config, data),
+        mirrored=config.data.mirror and data.space.kind == "images",
         group=group,
     )
     autocast = AUTOCAST[config.runtime.precision]

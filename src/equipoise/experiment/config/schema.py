@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from equipoise.data.dataset import Crop
 from equipoise.game import Schedule, UpdateRule
 from equipoise.game.update_rules import UpdateRuleName
 
@@ -52,8 +53,17 @@ class DataConfig(Section):
     kind: Literal["points", "images", "table"] | None = Field(None, description="What the data are; null decides.")
     image_size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = Field(
         None,
-        description="Side (or height, width) that images are brought to; null takes the largest of 8, 16, 32, 64 "
-        "that is not above their median short side.",
+        description="Side (or height, width) that images are brought to; null keeps the one of images that all have "
+        "one of 8 to 64 pixels a side, else takes the largest of 8, 16, 32, 64 near their median short side.",
+    )
+    crop: Crop = Field(
+        "center",
+        description="Where images of other proportions are cropped: at the centre, at a place drawn for each, or none: "
+        "the whole image is scaled to the target.",
+    )
+    mirror: bool = Field(False, description="Whether a picture and its mirror image are equally likely.")
+    background: str | None = Field(
+        None, description="A colour that transparent images are put on, such as white; null keeps the transparency."
     )
     labels: str | None = Field(None, description="Column or array that holds class labels.")
     use_labels: bool = Field(True, description="Whether folder names and label arrays become classes.")
