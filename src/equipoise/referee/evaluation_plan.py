@@ -230,9 +230,13 @@ def evaluate(
         # The e-values of a run are added up; a p-value has no place in that sum.
         companion=False,
     )
-    if verdict.log_e_value < plan.log_e_needed(step, earlier):
+    if verdict.sensitivity is None:  # too few samples to score any
         return verdict
-    return replace(verdict, conclusion=Conclusion.DISTINGUISHED)
+    needed = plan.log_e_needed(step, earlier)
+    is_found = verdict.log_e_value >= needed
+    # The verdict then says what it needed, and that its classifiers spoke.
+    verdict = replace(verdict, e_level=math.exp(-min(needed, verdict.log_e_value) if is_found else -needed))
+    return replace(verdict, conclusion=Conclusion.DISTINGUISHED) if is_found else verdict
 
 
 def quick_sensitivity(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +15,8 @@ from equipoise.referee import (
     Sensitivity,
     classifiers_for,
     evaluate,
+    evaluation_plan,
+    judge,
     plan_evaluations,
     quick_sensitivity,
 )
@@ -98,6 +102,23 @@ def test_a_evaluation_is_made_at_its_planned_level_and_is_the_same_each_time():
     assert first.seed != other.seed
     with pytest.raises(ConfigError, match="none is planned"):
         evaluate(plan, 51, real=real, fake=fake, real_train=train, kind="points", seed=1)
+
+
+@pytest.mark.parametrize(("log_e", "is_found"), [(3.7, False), (4.2, True), (9.0, True)])
+def test_an_evaluation_finds_what_the_level_of_earlier_ones_leaves_it(log_e, is_found, monkeypatch):
+    stream = numpy_stream(0, "test of an evaluation")
+    sides = {name: stream.normal(size=(200, 2)) for name in ("real", "fake", "real_train")}
+    plan = plan_evaluations(1000, evaluations=10, reserve=0.2)
+    judged = judge(**sides, kind="points", confidence=plan.confidence_at(1000), companion=False, checks=[])
+    monkeypatch.setattr(evaluation_plan, "judge", lambda *_, **__: replace(judged, log_e_value=log_e))
+    # With every earlier one distinguished the last of ten needs 3.84; alone it would need 4.88.
+    earlier = dict.fromkeys(plan.steps[:-1], 100.0)
+    last = evaluate(plan, 1000, **sides, kind="points", seed=0, earlier=earlier)
+    assert (last.conclusion == "distinguished") is is_found is (last.speaks == "classifier")
+    assert last.e_level == pytest.approx(math.exp(-plan.log_e_needed(1000, earlier)))
+    assert last.confidence == plan.confidence_at(1000)  # of its bound: all bounds of a run hold together
+    alone = evaluate(plan, 1000, **sides, kind="points", seed=0)
+    assert (alone.conclusion == "distinguished") is (log_e > 4.88)
 
 
 def test_the_quick_measurement_of_a_run_holds_at_its_strictest_level_and_survives_storage():
