@@ -22,6 +22,7 @@ from equipoise.experiment.signals import (
 )
 from equipoise.runfolder import RunFolder
 from equipoise.training import Handler, Trainer
+from equipoise.training.lower_rate import RiseWatch
 from equipoise.training.progress import Progress
 from equipoise.training.recorder import Recorder, SampleGrids, TensorBoardEvents
 from equipoise.training.rollback import BAD_TRENDS, CollapseWatch, Recovery
@@ -63,6 +64,11 @@ class LiveRun:
         if trainer.group.is_main:
             self.evaluator = evaluations_handler(folder, planned, evaluations, progress=self.progress)
         reached = None if self.evaluator is None else self.evaluator.taken_up(trainer.step, goes_on=goes_on)
+        self.rises = None
+        if self.evaluator is not None and config.evaluations.keep_best and config.recovery.on_rise == "lower":
+            evaluator = self.evaluator
+            self.rises = RiseWatch(lambda: evaluator.rows)
+            reached = reached or self.rises.taken_up(trainer, goes_on=goes_on)
         if reached is not None:
             trainer.end(reached)
 
@@ -100,6 +106,7 @@ class LiveRun:
             learning_rate_factor=wanted.learning_rate_factor,
             handlers=self._handlers(watch),
             watch=watch,
+            rises=self.rises,
             tell=self.progress.message,
         )
         self._begin()
@@ -127,7 +134,7 @@ class LiveRun:
             handlers.append(TensorBoardEvents(self.folder))
         # Last but one: a person's callback finds in the folder what the event is about.
         handlers += self.planned.parts.callbacks
-        return handlers if watch is None else [*handlers, watch]
+        return [*handlers, *(each for each in (watch, self.rises) if each is not None)]
 
     def _begin(self) -> None:
         trainer, progress = self.trainer, self.progress

@@ -19,6 +19,13 @@ def incident_sentences(run: RunRecord) -> list[str]:
         if isinstance(record, Mapping):
             step, to_step, lr_backoff = (record.get(name) for name in ("step", "to_step", "caution"))
             reason = str(record.get("message") or "training went wrong").strip().rstrip(".")[:LONGEST]
+            if record.get("reason") == "rise":
+                sentences.append(
+                    f"At step {_number(step)} {reason}. Training went on from the best weights so far, those of step "
+                    f"{_number(record.get('weights_of_step'))}, with {_number(lr_backoff)} of the planned learning "
+                    "rates; later interim evaluations are descriptive. A second rise ends the run."
+                )
+                continue
             sentences.append(
                 f"At step {_number(step)} {reason}. Training was put back to the checkpoint of step "
                 f"{_number(to_step)} and went on with {_number(lr_backoff)} of the planned learning rates; what was "

@@ -47,7 +47,10 @@ class CheckpointDue:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """Training was put back to `step`: what was written about later steps has been taken out of the run folder."""
+    """Training was put back to `step`: what was written about later steps has been taken out of the run folder.
+
+    With the reason `rise` in the record, it goes on from other weights and at a lower rate, at the step that it had
+    reached."""
 
     step: int
     record: dict[str, Any]

@@ -27,6 +27,7 @@ from equipoise.training.best_checkpoint import best_evaluation, keep_if_best
 from equipoise.training.duality_gap import duality_gap
 from equipoise.training.events import EvaluationDue, Event, RolledBack, Stop
 from equipoise.training.progress import Progress
+from equipoise.training.rises import significant_rise
 from equipoise.training.state import TrainingState
 from equipoise.training.steering import steered_since
 from equipoise.training.trend import Trend, trend_of
@@ -138,6 +139,11 @@ class InterimEvaluations:
         row["log_e_needed"] = None if since is not None else self.material.plan.log_e_needed(state.step, earlier)
         self.rows.append(row)
         self.trend = row["trend"] = trend_of(self.rows)
+        row["rise"] = significant_rise(
+            self.rows,
+            planned=self.material.plan.planned or len(self.material.plan.steps),
+            changed_at=[change["step"] for change in state.rollbacks if change.get("reason") == "rise"],
+        )
         if self.material.keep_best:
             row["is_best"] = keep_if_best(self.folder, state, self.rows)
         row["play_seconds"], row["look_seconds"] = state.seconds, time.perf_counter() - started

@@ -1,5 +1,6 @@
 """Training that left the finite numbers, or that interim evaluations call collapsed, goes on from a checkpoint with
-lower learning rates.
+lower learning rates. (What follows from a rise of the distance is in `lower_rate`; it is done here, between two parts
+of the training, too.)
 
 The rule, the same in every run and whenever it is stopped and resumed:
 
@@ -37,9 +38,12 @@ from equipoise.training.checkpoints import (
 )
 from equipoise.training.events import EvaluationDue, Event, Handler, RolledBack, Stop
 from equipoise.training.loop import Trainer
+from equipoise.training.lower_rate import RISE, RiseWatch, lower_rate, lowered_sentence
 
 OnCollapse = Literal["rollback", "stop", "continue"]
 BAD_TRENDS = ("collapsed", "diverged")
+LOWERED = "learning rate lowered"
+"""The event in the event log that says what followed from a significant rise of the distance."""
 ENDED_THERE = "stopped by the trend"
 """The event in the event log that says that `--on-collapse stop` was obeyed."""
 
@@ -57,6 +61,7 @@ class Recovery:
         learning_rate_factor: on both learning rates, at each.
         handlers: who is told of everything that happens.
         watch: the one of them that ends training on a bad trend; the first process may have one.
+        rises: the one that ends it on a significant rise of the distance, for a lower rate; the same.
         tell: is given a sentence about each rollback.
     """
 
@@ -68,10 +73,11 @@ class Recovery:
         learning_rate_factor: float,
         handlers: Sequence[Handler] = (),
         watch: CollapseWatch | None = None,
+        rises: RiseWatch | None = None,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.run, self.most, self.factor, self.tell = run, most, learning_rate_factor, tell
-        self.handlers, self.watch = handlers, watch
+        self.handlers, self.watch, self.rises = handlers, watch, rises
 
     def train(self, trainer: Trainer) -> None:
         """`trainer.run()`, as often as it takes; of many processes, all of them call this.
@@ -82,7 +88,10 @@ class Recovery:
         watch = self.watch
         self.record(trainer)
         # What an evaluation had found before a kill is acted on before the next step, as it would have been.
-        is_found = trainer.group.broadcast_object(watch is not None and self._finds_unheeded(trainer, watch))
+        is_found = trainer.group.broadcast_object(
+            (watch is not None and self._finds_unheeded(trainer, watch))
+            or (self.rises is not None and self.rises.found is not None)
+        )
         while True:
             try:
                 if not is_found:
@@ -95,13 +104,35 @@ class Recovery:
                     None if found is None else [found.where, found.found, trainer.step]
                 )
                 if collapse is None:
-                    return
+                    if not self._lower_rate(trainer):
+                        return
+                    continue
                 error: PlayDiverged = Collapsed(*collapse[:2], step=collapse[2])
             except PlayDiverged as caught:
                 error = caught
             self.go_back(trainer, error)
             if watch is not None:
                 watch.found = None
+            if self.rises is not None:
+                self.rises.found = None
+
+    def _lower_rate(self, trainer: Trainer) -> bool:
+        """Do what a rise asks for; whether it does."""
+        is_ending = self.watch is not None and self.watch.found is not None
+        rise = trainer.group.broadcast_object(None if self.rises is None or is_ending else self.rises.found)
+        if rise is None:
+            return False
+        record = lower_rate(self.run, trainer, rise, factor=self.factor)
+        if self.rises is not None:
+            self.rises.found = None
+        self._tell_of(trainer, record, lowered_sentence(record))
+        return True
+
+    def _tell_of(self, trainer: Trainer, record: dict[str, Any], text: str) -> None:
+        self.record(trainer)
+        self.tell(text)
+        for handler in (*trainer.handlers, *self.handlers):
+            handler(RolledBack(record["to_step"], record))
 
     def go_back(self, trainer: Trainer, error: PlayDiverged) -> None:
         """Put the trainer back to where the rule says.
@@ -109,7 +140,7 @@ class Recovery:
         Raises:
             PlayDiverged: the rule says to end.
         """
-        count = len(trainer.rollbacks)
+        count = len(_put_back(trainer))
         if count >= self.most:
             raise self._last_word(error, count)
         is_collapse = isinstance(error, Collapsed)
@@ -120,7 +151,7 @@ class Recovery:
             raise error from None
         to_step = int(numbers["step"])
         record = {
-            "number": count + 1,
+            "number": len(trainer.rollbacks) + 1,
             "step": error.step or trainer.step,
             "to_step": to_step,
             "reason": "collapse" if is_collapse else "not finite",
@@ -139,19 +170,16 @@ class Recovery:
             self.run.cut_after(to_step)
         trainer.group.barrier()
         restore(trainer, tensors, {**numbers, **changes}, where=str(self.run.checkpoints))
-        self.record(trainer)
-        self.tell(sentence(record))
-        for handler in (*trainer.handlers, *self.handlers):
-            handler(RolledBack(to_step, record))
+        self._tell_of(trainer, record, sentence(record))
 
     def record(self, trainer: Trainer) -> None:
         """Bring `status.json` and the event log up to what the trainer's state says of rollbacks."""
         if not trainer.rollbacks or not trainer.group.is_main:
             return
-        known = {row.get("number") for row in self.run.read_event_log() if row.get("event") == "rollback"}
+        known = {row.get("number") for row in self.run.read_event_log() if row.get("event") in ("rollback", LOWERED)}
         for record in trainer.rollbacks:
             if record["number"] not in known:
-                self.run.note("rollback", **record)
+                self.run.note(LOWERED if record.get("reason") == RISE else "rollback", **record)
         self.run.write_status(state="training", step=trainer.step, rollbacks=trainer.rollbacks)
 
     def _finds_unheeded(self, trainer: Trainer, watch: CollapseWatch) -> bool:
@@ -184,7 +212,8 @@ class Recovery:
         if is_collapse:
             good = max((row["step"] for row in self.run.read_verdicts() if is_good(row)), default=0)
             return [path for path in planned if step_of(path) <= good] or planned[:1]
-        if trainer.rollbacks and len(planned) > 1 and step_of(planned[-1]) == trainer.rollbacks[-1]["to_step"]:
+        before = _put_back(trainer)
+        if before and len(planned) > 1 and step_of(planned[-1]) == before[-1]["to_step"]:
             return planned[:-1]
         return planned
 
@@ -238,6 +267,11 @@ class CollapseWatch:
             "larger batch; --on-collapse rollback goes back by itself, continue goes on.",
             step=step,
         )
+
+
+def _put_back(trainer: Trainer) -> list[dict[str, Any]]:
+    """The records of the times that training was put back to an earlier step."""
+    return [record for record in trainer.rollbacks if record.get("reason") != RISE]
 
 
 def is_good(row: dict[str, Any]) -> bool:

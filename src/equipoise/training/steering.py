@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-STEERING_REASONS = ("collapse",)
+STEERING_REASONS = ("collapse", "rise")
 """Reasons of a rollback that come from evaluations; numbers that are no longer finite come from training alone."""
 
 

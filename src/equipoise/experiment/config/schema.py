@@ -208,6 +208,12 @@ class RecoveryConfig(Section):
     on_collapse: Literal["rollback", "stop", "continue"] = Field(
         "continue", description="What to do when an evaluation's trend is 'collapsed' or 'diverged'."
     )
+    on_rise: Literal["lower", "continue"] = Field(
+        "lower",
+        description="What to do when the estimated distance rises beyond chance, in a run that keeps the best weights: "
+        "'lower' goes on from these with a lower learning rate once, and ends the run at the next rise; 'continue' "
+        "leaves the planned learning rates as they are.",
+    )
 
 
 CHOSEN_AT_START = ("count", "samples", "classifiers", "sensitivity", "duality_gap_steps", "keep_best")

@@ -218,7 +218,8 @@ def _is_finished(folder: Path, config: RunConfig) -> bool:
         )
     status = run.read_status()
     has_scores = (folder / FILE_NAME).is_file() or not has_known_density(stored.data.source)
-    is_trained = status.get("state") == "finished" and int(status.get("step") or 0) >= stored.training.steps
+    has_ended = int(status.get("step") or 0) >= stored.training.steps or bool(status.get("ended_because"))
+    is_trained = status.get("state") == "finished" and has_ended
     return is_trained and run.report.is_file() and has_scores  # the report is the last thing that a run writes
 
 
