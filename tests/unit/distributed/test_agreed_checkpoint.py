@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.prepare import plan_run
 from equipoise.runfolder import create_run_folder
 from equipoise.training import CheckpointDue
+from equipoise.training.best_checkpoint import keep_if_best
 from equipoise.training.checkpoints import load_checkpoint, save_checkpoint
+from equipoise.training.events import EvaluationDue
+from equipoise.training.lower_rate import RiseWatch
 from equipoise.training.rollback import CollapseWatch, Recovery
 
 ONE_AT_A_TIME = threading.Lock()
@@ -106,6 +110,38 @@ def test_what_a_look_had_asked_for_before_a_kill_is_done_by_all(plan, tmp_path):
         return trainer.step, [(record["step"], record["to_step"]) for record in trainer.rollbacks]
 
     assert in_threads(2, rest) == [(12, [(8, 4)])] * 2
+
+
+def test_a_rise_that_the_first_process_finds_lowers_the_rate_of_all_from_the_same_weights(plan, tmp_path):
+    run = create_run_folder(tmp_path / "run")
+    rise = {"nats": 0.4, "standard_error_nats": 0.1, "limit_standard_errors": 2.0, "since_steps": [2, 4]}
+
+    def train(group):
+        trainer = built(plan, group)
+        trainer.plan = replace(trainer.plan, evaluation_steps=frozenset({4, 8}))
+        rows = []
+
+        def evaluate(event):
+            if isinstance(event, EvaluationDue):
+                row = {"step": event.step, "part": "selection", "rise": rise if event.step == 8 else None}
+                rows.append({**row, "jsd_estimate_nats": 0.1 * event.step, "value_standard_error": 0.1})
+                keep_if_best(run, event.state, rows)
+                run.append(run.verdicts, rows[-1])
+
+        def record(event):
+            if isinstance(event, CheckpointDue):
+                save_checkpoint(run.checkpoints, event.state)
+
+        rises = RiseWatch(lambda: rows)
+        handlers = [record, evaluate, rises] if group.is_main else []
+        own = rises if group.is_main else None
+        Recovery(run, most=1, learning_rate_factor=0.5, handlers=handlers, rises=own).train(trainer)
+        (change,) = trainer.rollbacks
+        return trainer.step, trainer.lr_backoff, change["weights_of_step"], trainer.generator.parameters
+
+    (*first, weights), (*second, others) = in_threads(2, train)
+    assert first == second == [12, 0.5, 4]
+    assert all(torch.equal(one, other) for one, other in zip(weights, others, strict=True))
 
 
 def test_the_first_process_says_which_checkpoint_is_taken_up_whatever_the_others_see(plan, tmp_path):
