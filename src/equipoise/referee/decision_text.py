@@ -79,7 +79,7 @@ def shares_line(verdict: Content) -> str:
         "classifier": "only the classifiers found a difference",
     }.get(str(verdict.get("speaks")), "neither found a difference")
     return (
-        f"- Two tests share the {percent(level + of_classifiers, 1)} of false alarms: the permutation test has "
+        f"- Two tests share the {percent(level + of_classifiers, 1)} chance of a false alarm: the permutation test has "
         f"{percent(level, 1)}, the classifiers {percent(of_classifiers, 1)}; {who}."
     ).replace(".0 %", " %")
 

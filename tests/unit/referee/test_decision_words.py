@@ -55,9 +55,16 @@ def test_its_page_never_says_at_least_0_and_says_the_difference_once(small):
     assert page.count("is higher on the generated side") == 1
 
 
+def test_its_figure_names_the_difference_and_proves_no_distance(small):
+    figure = small.plot()
+    words = [text.get_text() for axes in figure.axes for text in (axes.title, *axes.get_yticklabels())]
+    assert "Different; size not established: the mean of `x0` is higher" in figure.get_suptitle().replace("\n", " ")
+    assert not any("proved" in each for each in words), words
+
+
 def test_the_page_says_which_test_spoke_and_what_each_ones_share_of_the_error_is(small, none):
     pages = [" ".join(each.to_text().split()) for each in (small, none)]
-    shared = "Two tests share the 5 % of false alarms: the permutation test has 4 %, the classifiers 1 %; "
+    shared = "Two tests share the 5 % chance of a false alarm: the permutation test has 4 %, the classifiers 1 %; "
     assert shared + "only the permutation test found a difference." in pages[0]
     assert shared + "neither found a difference." in pages[1]
     assert "and at most 0.04 is needed" in pages[0] and "once in 100 is needed" in pages[0]

@@ -39,7 +39,7 @@ def correlations(columns: Sequence[Column], weight: float, *, most: int) -> Fami
         statement = (
             f"{first.title} and {second.title} are correlated differently: {number(fake, 2)} on the generated side "
             f"beside {number(real, 2)}, a difference of {number(fake - real, 2)} ({number(low, 2)} to "
-            f"{number(high, 2)}; correlations of ranks' normal scores)."
+            f"{number(high, 2)}; measured on ranks)."
         )
         return Difference("correlation", statement, (first.name, second.name), real, fake, fake - real, low, high, 1.0)
 
