@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from equipoise.data.dataset import DataOptions, Dataset
+from equipoise.data.formats.arrow import is_saved_dataset, read_saved_dataset
 from equipoise.data.formats.format import DataFormat
 from equipoise.data.images.decode import UnusableImage
 from equipoise.data.images.files import images_from_files, named_images, open_bytes
@@ -22,7 +23,9 @@ from equipoise.limits import limit, raise_it
 
 
 def read_folder(path: Path, options: DataOptions) -> Dataset:
-    """All images below a folder; links to other folders are not followed."""
+    """All images below a folder; links to other folders are not followed. A folder of `datasets` is read as one."""
+    if is_saved_dataset(path):
+        return read_saved_dataset(path, options)
     names, folders = [], []
     for place, below, files in os.walk(path):
         relative = Path(place).relative_to(path)

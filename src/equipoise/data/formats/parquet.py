@@ -1,4 +1,4 @@
-"""Parquet: columns with types, a table."""
+"""Parquet: columns with types, a table; or a column of images."""
 
 from __future__ import annotations
 
@@ -12,23 +12,29 @@ import pandas as pd
 from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.formats.format import DataFormat, has_suffix
 from equipoise.data.formats.parquet_checks import check_parquet
+from equipoise.data.images.arrow import BYTES, image_column, images_from_table
 from equipoise.data.store.cache import cache_key, file_facts, map_above_bytes
 from equipoise.data.store.tables import BYTES_PER_VALUE, keep_table
 from equipoise.data.tables.checks import distinct_names
 from equipoise.data.tables.frames import as_frame, from_frame, from_table
 from equipoise.errors import DataError
 from equipoise.files import replacing
+from equipoise.limits import refuse_expansion
 
 ROWS_OF_A_GROUP = 100_000
+PICTURES_OF_A_BATCH = 256
 
 
 def read_parquet(path: Path, options: DataOptions) -> Dataset:
-    """A table or points; whole numbers and truth values with gaps keep their type as pandas' nullable ones."""
+    """A table, points or images; whole numbers and truth values with gaps keep their type as pandas' nullable ones."""
     import pyarrow as pa
     import pyarrow.parquet
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
+            pictures = _read_images(file, path, options)
+            if pictures is not None:
+                return pictures
             check_parquet(file, path, options)
             raw = _read_large(file, path, options)
             if raw is not None:
@@ -58,6 +64,37 @@ def read_parquet(path: Path, options: DataOptions) -> Dataset:
             "Write it again, or check that the copy is complete.",
         ) from error
     return from_frame(frame, options=options, source=str(path)).with_notes(*notes)
+
+
+def _read_images(file: Any, path: Path, options: DataOptions) -> Dataset | None:
+    """The pictures of a file that has a column of them, by its first row; `None` of any other file."""
+    import pyarrow as pa
+
+    can_hold = [field.name for field in file.schema_arrow if _may_hold_pictures(field.type)]
+    can_hold = [name for name in can_hold if name not in options.drop]
+    if not can_hold or options.kind not in (None, "images") or file.metadata.num_rows == 0:
+        return None
+    first = next(file.iter_batches(batch_size=1, columns=can_hold)).to_pylist()[0]
+    column = image_column(file.schema_arrow, first)
+    if column is None:
+        return None
+    stored, parts, expanded = path.stat().st_size, [], 0
+    for batch in file.iter_batches(batch_size=PICTURES_OF_A_BATCH):
+        parts.append(batch)
+        expanded += batch.nbytes  # equal pictures are stored once, and would fill any memory
+        refuse_expansion(str(path), stored=stored, expanded=expanded)
+    table = pa.Table.from_batches(parts, schema=file.schema_arrow)
+    table.validate(full=True)
+    key = cache_key("parquet images", *file_facts(path), options.target_size, options.max_bad_share, *options.pixels)
+    return images_from_table(table, column, options=options, source=str(path), key=key)
+
+
+def _may_hold_pictures(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return any(kind.field(place).name == BYTES for place in range(kind.num_fields))
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 def _read_large(file: Any, path: Path, options: DataOptions) -> Dataset | None:
