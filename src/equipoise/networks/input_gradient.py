@@ -32,15 +32,16 @@ from torch.autograd.function import once_differentiable
 
 from equipoise.shapes import Logits, Samples
 
+Layers = Sequence[tuple[Tensor, Tensor]]
+"""Weight and bias of each layer; the last one has no rectifier behind it."""
 
-def logits_and_input_gradient(
-    samples: Samples, layers: Sequence[tuple[Tensor, Tensor]], *, leak: float
-) -> tuple[Logits, Samples]:
+
+def logits_and_input_gradient(samples: Samples, layers: Layers, *, leak: float) -> tuple[Logits, Samples]:
     """The logit of each sample and its gradient in the sample, both differentiable once in the weights.
 
     Args:
         samples: flattened. Shape `(batch, inputs)`.
-        layers: weight and bias of each layer, the one that gives the logit last.
+        layers: the one that gives the logit last.
         leak: slope of the rectifier below zero, above 0.
 
     Returns:
@@ -53,42 +54,75 @@ def logits_and_input_gradient(
     return _Network.apply(samples, leak, *weights)
 
 
+def activations(samples: Tensor, layers: Layers, *, leak: float) -> tuple[list[Tensor], Tensor]:
+    """The input and what each rectifier gives, and the output: `(batch, units)` each."""
+    hidden = [samples]
+    for matrix, bias in layers[:-1]:
+        hidden.append(torch.nn.functional.leaky_relu_(torch.addmm(bias, hidden[-1], matrix.t()), leak))
+    matrix, bias = layers[-1]
+    return hidden, torch.addmm(bias, hidden[-1], matrix.t())
+
+
+def input_gradient(hidden: Sequence[Tensor], layers: Layers, *, leak: float) -> tuple[list[Tensor], Tensor]:
+    """v_1 to v_K of the head of this file, and the gradient of the logit in the input."""
+    back = layers[-1][0].expand(len(hidden[0]), -1)
+    backs = []
+    for (matrix, _), after in zip(reversed(layers[:-1]), reversed(hidden[1:]), strict=True):
+        back = through_rectifier(back, after, leak)
+        backs.append(back)
+        back = back @ matrix
+    return backs[::-1], back
+
+
+def weight_gradients(
+    delta: Tensor, tangent: Tensor, hidden: Sequence[Tensor], backs: Sequence[Tensor], layers: Layers, *, leak: float
+) -> list[Tensor]:
+    """Derivatives in the weight and the bias of each layer, in that order, of a loss whose derivatives are `delta` in
+    the logits, `(batch, 1)`, and `tangent` in the input gradients, `(batch, inputs)`."""
+    found = []
+    for before, after, back, (matrix, _) in zip(hidden[:-1], hidden[1:], backs, layers[:-1], strict=True):
+        found.append(back.t() @ torch.addcmul(tangent, before, delta))
+        found.append((delta.t() @ back).squeeze(0))
+        tangent = through_rectifier(tangent @ matrix.t(), after, leak)
+    found.append(torch.addmm(tangent.sum(dim=0, keepdim=True), delta.t(), hidden[-1]))
+    found.append(delta.sum(dim=0))
+    return found
+
+
+def backward_pass(of_output: Tensor, hidden: Sequence[Tensor], layers: Layers, *, leak: float) -> list[Tensor]:
+    """Derivatives in the input, then in the weight and the bias of each layer, of a loss with the derivative
+    `of_output`, `(batch, outputs)`: plain backpropagation."""
+    found: list[Tensor] = []
+    slope = of_output
+    for place in range(len(layers) - 1, -1, -1):
+        found += [slope.sum(dim=0), slope.t() @ hidden[place]]
+        slope = slope @ layers[place][0]
+        if place:
+            slope = through_rectifier(slope, hidden[place], leak)
+    return [slope, *reversed(found)]
+
+
+def through_rectifier(slope: Tensor, after: Tensor, leak: float) -> Tensor:
+    """A derivative through the rectifier: its output has the sign of its input."""
+    return torch.ops.aten.leaky_relu_backward(slope, after, leak, True)
+
+
 class _Network(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, samples: Tensor, leak: float, *weights: Tensor) -> tuple[Tensor, Tensor]:
-        matrices, biases = weights[0::2], weights[1::2]
-        hidden = [samples]
-        for matrix, bias in zip(matrices[:-1], biases[:-1], strict=True):
-            before = torch.addmm(bias, hidden[-1], matrix.t())
-            hidden.append(torch.nn.functional.leaky_relu_(before, leak))
-        logits = torch.addmm(biases[-1], hidden[-1], matrices[-1].t()).squeeze(1)
-        back = matrices[-1].expand(len(samples), -1)
-        backs = []
-        for matrix, after in zip(reversed(matrices[:-1]), reversed(hidden[1:]), strict=True):
-            back = _through(back, after, leak)
-            backs.append(back)
-            back = back @ matrix
+        layers = list(zip(weights[0::2], weights[1::2], strict=True))
+        hidden, output = activations(samples, layers, leak=leak)
+        backs, gradient = input_gradient(hidden, layers, leak=leak)
         context.leak, context.depth = leak, len(backs)
-        context.save_for_backward(*hidden, *reversed(backs), *matrices)
-        return logits, back
+        context.save_for_backward(*hidden, *backs, *weights)
+        return output.squeeze(1), gradient
 
     @staticmethod
     @once_differentiable
     def backward(context: Any, of_logits: Tensor, of_gradient: Tensor) -> tuple[Tensor | None, ...]:
         depth, saved = context.depth, context.saved_tensors
-        hidden, backs, matrices = saved[: depth + 1], saved[depth + 1 : 2 * depth + 1], saved[2 * depth + 1 :]
-        delta, tangent = of_logits.unsqueeze(1), of_gradient
-        of_weights: list[Tensor | None] = []
-        for before, after, back, matrix in zip(hidden, hidden[1:], backs, matrices, strict=False):
-            of_weights.append(back.t() @ torch.addcmul(tangent, before, delta))
-            of_weights.append((back.t() @ delta).squeeze(1))
-            tangent = _through(tangent @ matrix.t(), after, context.leak)
-        of_weights.append(delta.t() @ hidden[-1] + tangent.sum(dim=0, keepdim=True))
-        of_weights.append(delta.sum(dim=0))
-        of_samples = (backs[0] @ matrices[0]) * delta if context.needs_input_grad[0] else None
+        hidden, backs, weights = saved[: depth + 1], saved[depth + 1 : 2 * depth + 1], saved[2 * depth + 1 :]
+        layers, delta = list(zip(weights[0::2], weights[1::2], strict=True)), of_logits.unsqueeze(1)
+        of_weights = weight_gradients(delta, of_gradient, hidden, backs, layers, leak=context.leak)
+        of_samples = (backs[0] @ weights[0]) * delta if context.needs_input_grad[0] else None
         return (of_samples, None, *of_weights)
-
-
-def _through(slope: Tensor, after: Tensor, leak: float) -> Tensor:
-    """A derivative through the rectifier: its output has the sign of its input."""
-    return torch.ops.aten.leaky_relu_backward(slope, after, leak, True)

@@ -37,6 +37,11 @@ def r2(weight: float = 1.0, *, form: Form = "exact", step_size: float = 1e-2) ->
     return _zero_centred("r2", weight, "fake", form=form, step_size=step_size)
 
 
+def is_exact(penalty: Penalty) -> bool:
+    """Whether a penalty is one of these in its exact form."""
+    return penalty.source == _SOURCE and penalty.name in PENALTIES and bool(penalty.differentiates)
+
+
 def squared_directional_derivative(
     discriminator: Discriminator,
     samples: Samples,

@@ -21,7 +21,8 @@ from equipoise.experiment.build.optimizers import build_optimizer
 from equipoise.experiment.build.python_parts import PythonParts, require_parts
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.many_processes import refuse_unshareable
-from equipoise.game import AveragedWeights, Player
+from equipoise.game import AveragedWeights, EagerStepper, Player
+from equipoise.game.closed_form import ClosedFormStepper
 from equipoise.networks.spectral import has_normal_spectra
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
@@ -97,18 +98,23 @@ def build_trainer(
     )
     autocast = AUTOCAST[config.runtime.precision]
     generator, discriminator = generator.to(device), discriminator.to(device)
-    return Trainer(
-        discriminator=Player(
+    players = {
+        "discriminator": Player(
             discriminator,
             build_optimizer(config.optimizers, "discriminator", discriminator, parts=parts),
             autocast=autocast,
         ),
-        generator=Player(
+        "generator": Player(
             generator,
             build_optimizer(config.optimizers, "generator", generator, parts=parts),
             average=AveragedWeights(generator, relative_length=config.ema.relative_length),
             autocast=autocast,
         ),
+    }
+    kind = ClosedFormStepper if config.training.gradients == "closed_form" else EagerStepper
+    return Trainer(
+        **players,
+        stepper=kind(**players, objective=objective, penalties=terms, update_rule=update_rule, group=group),
         augmentation=augmentation,
         objective=objective,
         penalties=terms,

@@ -47,6 +47,7 @@ def points_preset(space: Space, device: str, rows: int) -> dict[str, Any]:
             # Every component twice in a batch, with eps and -eps; wide discriminators pay for more samples a step.
             "batch_size": 512 if width == 64 else 256,
             "shared_batch": True,
+            "gradients": "closed_form",
             "latents": "antithetic",
             "real_batches": "stratified" if rows <= MOST_ROWS_IN_ORDER else "shuffled",
         },
