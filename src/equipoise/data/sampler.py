@@ -66,6 +66,10 @@ def epoch_entries(*, seed: int, purpose: str, start: int, count: int, length: in
     return entries
 
 
+DRAWN_AHEAD = 16
+"""Draws whose random numbers are drawn together where the game's steps are so short that each call counts."""
+
+
 class StratifiedDraws:
     """One row from each of `batch_size` equal stretches of an order of the rows, in a random order.
 
@@ -90,16 +94,22 @@ class StratifiedDraws:
         else:
             self._order = order[np.asarray(weights)[order] > 0]
             self._cumulative = np.cumsum(np.asarray(weights, dtype=np.float64)[self._order] / np.max(weights))
+        self._ahead: tuple[tuple[int, int], np.ndarray] | None = None
 
     def indices(self, *, draw: int, batch_size: int) -> np.ndarray:
         """The rows of one draw, int64 `(batch_size,)`."""
-        stream = numpy_stream(self._seed, Stream.STRATIFIED_ROWS, draw)
-        places = self.places(stream.random(batch_size))
-        return self._order[places][stream.permutation(batch_size)]
+        block, place = divmod(draw, DRAWN_AHEAD)
+        if self._ahead is None or self._ahead[0] != (block, batch_size):
+            stream = numpy_stream(self._seed, Stream.STRATIFIED_ROWS, block)
+            rows = self._order[self.places(stream.random((DRAWN_AHEAD, batch_size)))]
+            self._ahead = (block, batch_size), stream.permuted(rows, axis=1)
+        return self._ahead[1][place]
 
     def places(self, uniform: np.ndarray) -> np.ndarray:
-        """Where in the order the draw of each stretch lies, for a uniform number in [0, 1) each, int64 `(batch,)`."""
-        share = (np.arange(len(uniform)) + uniform) / len(uniform)
+        """Where in the order the draw of each stretch lies, for a uniform number in [0, 1) each, int64
+        `(..., batch)`."""
+        count = uniform.shape[-1]
+        share = (np.arange(count) + uniform) / count
         if self._cumulative is None:
             places = (share * len(self._order)).astype(np.int64)
         else:

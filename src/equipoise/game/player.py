@@ -73,7 +73,8 @@ class Player:
             self.optimizer.step()
         else:
             self.guard.update(self)
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:  # what zero_grad does, without its bookkeeping
+            parameter.grad = None
 
     def scale_learning_rate(self, decay: float, *, scale: float = 1.0) -> None:
         """Set each parameter group's learning rate to a multiple of the one it was made with.

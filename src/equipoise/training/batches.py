@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.data.sampler import StratifiedDraws, WeightedDraws, batch_indices, epoch_entries
+from equipoise.data.sampler import DRAWN_AHEAD, StratifiedDraws, WeightedDraws, batch_indices, epoch_entries
 from equipoise.data.training_rows import TrainingRows
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.game.step import Batch
@@ -68,6 +68,7 @@ class BatchSource:
         self.antithetic, self.components = antithetic, components
         self._stratified = None if order is None else StratifiedDraws(order, weights=weights, seed=seed)
         self._importance = None if weights is None else importance_weights(weights)
+        self._ahead: tuple[int, Tensor] | None = None
         self.needs_randomness = needs_randomness
         self.mirrored = mirrored
         self.group = group
@@ -85,7 +86,7 @@ class BatchSource:
         read = None if isinstance(self.real, Tensor) else self.real[rows]  # by numbers that the CPU has
         if device.type != "cpu":
             rows = rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
-        real = self.real[rows] if read is None else read
+        real = self.real.index_select(0, rows) if read is None else read
         if self.mirrored:
             coins = torch.rand(self.batch_size, generator=torch_stream(self.seed, Stream.MIRRORED_ROWS, draw)) < 0.5
             real = torch.where(group.shard_rows(coins).to(device)[:, None, None, None], real.flip(3), real)
@@ -104,20 +105,36 @@ class BatchSource:
         Each column is standard normal. With components, the last one is the normal quantile of (k + u) / K, for the
         component k of K and a uniform u that stays off the borders by a twentieth, which float32 tells apart.
         """
+        if self.components is not None:
+            block, place = divmod(draw, DRAWN_AHEAD)
+            if self._ahead is None or self._ahead[0] != block:
+                self._ahead = block, self._latents_of_components(block)
+            return self._ahead[1][place]
         device = self.real.device
         stream = torch_stream(self.seed, Stream.LATENTS, draw, device=device)
         fresh = -(-self.batch_size // 2) if self.antithetic else self.batch_size
         drawn = torch.randn(fresh, self.latent_dimensions, generator=stream, device=device)
-        latents = torch.cat([drawn, -drawn])[: self.batch_size] if self.antithetic else drawn
-        if self.components is not None:
-            first = epoch_entries(
-                seed=self.seed, purpose=Stream.COMPONENTS, start=draw * fresh, count=fresh, length=self.components
-            )
-            component = torch.from_numpy(first).to(device)
-            within = 0.05 + 0.9 * torch.rand(fresh, generator=stream, device=device, dtype=torch.float64)
-            last = torch.special.ndtri((component + within) / self.components).float()
-            latents[:, -1] = torch.cat([last, last])[: self.batch_size] if self.antithetic else last
-        return latents
+        return torch.cat([drawn, -drawn])[: self.batch_size] if self.antithetic else drawn
+
+    def _latents_of_components(self, block: int) -> Tensor:
+        """The latents of as many draws as are made ahead, float32 `(draws, batch, latent_dimensions)`."""
+        assert self.components is not None
+        device = self.real.device
+        stream = torch_stream(self.seed, Stream.LATENTS, block, device=device)
+        fresh = -(-self.batch_size // 2) if self.antithetic else self.batch_size
+        drawn = torch.randn(DRAWN_AHEAD, fresh, self.latent_dimensions, generator=stream, device=device)
+        count = DRAWN_AHEAD * fresh
+        entries = epoch_entries(
+            seed=self.seed, purpose=Stream.COMPONENTS, start=block * count, count=count, length=self.components
+        )
+        within = 0.05 + 0.9 * torch.rand(count, generator=stream, device=device, dtype=torch.float64)
+        quantiles = (torch.from_numpy(entries).to(device) + within) / self.components
+        drawn[:, :, -1] = torch.special.ndtri(quantiles).reshape(DRAWN_AHEAD, fresh).to(drawn.dtype)
+        if not self.antithetic:
+            return drawn
+        opposite = -drawn
+        opposite[:, :, -1] = drawn[:, :, -1]
+        return torch.cat([drawn, opposite], dim=1)[:, : self.batch_size]
 
     def rows(self, draw: int) -> np.ndarray:
         """Which training rows make the batch with global number `draw`, int64 `(batch,)`."""
