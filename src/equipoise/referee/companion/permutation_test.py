@@ -8,6 +8,8 @@ is a p-value at any number of samples: P(p <= a) <= a for every a, if both sides
 
 from __future__ import annotations
 
+import hashlib
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +31,9 @@ from equipoise.referee.companion.result import MOST_DIFFERENCES, Companion, Diff
 from equipoise.referee.companion.statistics import Family, Sides, standardised
 
 PERMUTATIONS = 999
+MOST_PERMUTATIONS = 9_999
+_LEAST_RANK = 10
+"""So many permutations may reach the observed maximum and it is rejected still: a level of 0.001 takes 9,999."""
 MOST_SAMPLES = 40_000
 """Of each side, that are compared."""
 WEIGHTS = {
@@ -63,9 +68,11 @@ def companion_test(
     level: float,
     seed: int,
     groups: tuple[np.ndarray, np.ndarray] | None = None,
-    permutations: int = PERMUTATIONS,
+    permutations: int | None = None,
 ) -> Companion:
     """Test whether both sides have one distribution, by permuting labels; exact at any number of samples.
+
+    The answer depends on which samples each side has, not on their order, nor on which side is called real.
 
     Args:
         real: real samples, as `domain.checked_sides` returns them.
@@ -75,22 +82,30 @@ def companion_test(
         seed: of the verdict.
         groups: for each side a number or a name per sample; samples of one group are permuted together. A name that
             occurs on both sides stands for two groups.
-        permutations: B; p-values are multiples of 1 / (1 + B).
+        permutations: B; p-values are multiples of 1 / (1 + B). By default as many as the level needs, 999 at least.
 
     Returns:
         The p-value and the differences behind it.
     """
-    stream = numpy_stream(seed, Stream.REFEREE_COMPANION)
-    units = [np.arange(len(side)) for side in (real, fake)] if groups is None else list(groups)
+    units = [np.arange(len(side)) for side in (real, fake)] if groups is None else [np.asarray(each) for each in groups]
     # No person reads a difference that 40,000 samples a side cannot show; which of them stay is drawn by units.
-    kept = [_some_units(np.asarray(side), stream) for side in units]
-    real, fake = take(real, kept[0]), take(fake, kept[1])
-    # In random order and without labels, so that nothing computed from them can know the labels.
-    order = stream.permutation(len(real) + len(fake))
-    samples = take(concatenated(real, fake), order)
-    families = families_of(samples, domain, stream)
-    numbers = _unit_numbers(*(np.asarray(side)[places] for side, places in zip(units, kept, strict=True)))
-    sides = Sides((order < len(real)), numbers[order])
+    kept = [
+        _some_units(of, domain.row_keys(side), seed) if len(side) > MOST_SAMPLES else np.arange(len(side))
+        for side, of in zip((real, fake), units, strict=True)
+    ]
+    numbers = np.concatenate([_numbered(of[places]) for of, places in zip(units, kept, strict=True)])
+    numbers[len(kept[0]) :] += len(kept[0])
+    pooled = concatenated(take(real, kept[0]), take(fake, kept[1]))
+    # An order that is a function of all samples together, at random but for that: what is computed from them in this
+    # order cannot know their labels, whatever it does.
+    keys = domain.row_keys(pooled)
+    order = np.argsort(keys, kind="stable")
+    stream = numpy_stream(seed, Stream.REFEREE_COMPANION, _digest(keys[order]))
+    order = order[stream.permutation(len(order))]
+    families = families_of(take(pooled, order), domain, stream)
+    sides = Sides(order < len(kept[0]), _numbered(numbers[order]))
+    if permutations is None:
+        permutations = min(MOST_PERMUTATIONS, max(PERMUTATIONS, math.ceil(_LEAST_RANK / level) - 1))
     return _tested(families, sides, level=level, permutations=permutations, stream=stream)
 
 
@@ -223,17 +238,20 @@ def _differences(
     return tuple(found)
 
 
-def _some_units(units: np.ndarray, stream: np.random.Generator) -> np.ndarray:
-    """Positions of samples of units drawn at random until `MOST_SAMPLES` are there; of all where they are fewer."""
-    if len(units) <= MOST_SAMPLES:
-        return np.arange(len(units))
+def _some_units(units: np.ndarray, keys: np.ndarray, seed: int) -> np.ndarray:
+    """Positions of samples of units drawn at random until `MOST_SAMPLES` are there."""
+    stream = numpy_stream(seed, Stream.REFEREE_COMPANION, _digest(np.sort(keys)))
     _, numbers, counts = np.unique(units, return_inverse=True, return_counts=True)
     order = stream.permutation(len(counts))
     chosen = order[: max(1, int(np.searchsorted(np.cumsum(counts[order]), MOST_SAMPLES, side="right")))]
     return np.flatnonzero(np.isin(numbers, chosen))
 
 
-def _unit_numbers(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
-    """A number for each sample's unit, real ones first; a name on both sides stands for two units. Shape `(n,)`."""
-    first, second = (np.unique(side, return_inverse=True)[1] for side in (real, fake))
-    return np.concatenate([first, second + first.max(initial=-1) + 1])
+def _numbered(units: np.ndarray) -> np.ndarray:
+    """Units numbered from 0 in the order in which they are met. Shape `(n,)`, int64."""
+    _, first, numbers = np.unique(units, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[numbers]
+
+
+def _digest(keys: np.ndarray) -> int:
+    return int.from_bytes(hashlib.blake2b(keys.tobytes(), digest_size=8).digest(), "big") >> 1

@@ -38,9 +38,12 @@ def label_sums(units: np.ndarray, is_real: np.ndarray, *, permutations: int, str
     real_count, count = int(is_real.sum()), len(is_real)
     if count == 2 * real_count and count > _LARGE:
         return _swapped(units, is_real, permutations, stream)
-    labels = np.repeat(is_real[None].astype(np.uint8), permutations + 1, axis=0)
-    stream.permuted(labels[1:], axis=1, out=labels[1:])
-    return sums_under(labels, units)
+    blocks = [sums_under(is_real[None], units)]
+    for begin in range(0, permutations, _BLOCK):
+        # In blocks: all labels as float32 at once are 320 MB at 80,000 samples.
+        labels = np.repeat(is_real[None].astype(np.uint8), min(_BLOCK, permutations - begin), axis=0)
+        blocks.append(sums_under(stream.permuted(labels, axis=1), units))
+    return np.concatenate(blocks)
 
 
 def sums_under(labels: np.ndarray, units: np.ndarray) -> np.ndarray:
@@ -54,17 +57,16 @@ def sums_under(labels: np.ndarray, units: np.ndarray) -> np.ndarray:
     squares = np.einsum("ij,ij->j", units, units, dtype=np.float64)
     # The variance of a sum over a simple random sample without replacement; columns have mean 0.
     scale = np.sqrt(squares * (real_count / count) * ((count - real_count) / max(1, count - 1)))
-    # In blocks: all labels as float32 at once are 320 MB at 80,000 samples.
-    blocks = [labels[begin : begin + _BLOCK].astype(np.float32) @ units for begin in range(0, len(labels), _BLOCK)]
-    return np.concatenate(blocks) / np.where(scale > 0, scale, 1.0).astype(np.float32)
+    return labels.astype(np.float32) @ units / np.where(scale > 0, scale, 1.0).astype(np.float32)
 
 
 def _swapped(units: np.ndarray, is_real: np.ndarray, permutations: int, stream: np.random.Generator) -> np.ndarray:
     """Each real unit has a generated one as its partner, drawn at random; a permutation swaps some of the pairs."""
-    real, fake = np.flatnonzero(is_real), np.flatnonzero(~is_real)
-    halves = (units[real] - units[stream.permutation(fake)]) / 2
-    bits = np.unpackbits(np.frombuffer(stream.bytes(permutations * -(-len(real) // 8)), np.uint8))
-    signs = bits.reshape(permutations, -1)[:, : len(real)].astype(np.float32) * 2 - 1
+    # The side of the first unit comes first, whichever it is, so that the answer does not depend on the sides' names.
+    first, second = np.flatnonzero(is_real == is_real[0]), np.flatnonzero(is_real != is_real[0])
+    halves = (units[first] - units[stream.permutation(second)]) / 2
+    bits = np.unpackbits(np.frombuffer(stream.bytes(permutations * -(-len(first) // 8)), np.uint8))
+    signs = bits.reshape(permutations, -1)[:, : len(first)].astype(np.float32) * 2 - 1
     sums = np.concatenate([halves.sum(axis=0, dtype=np.float64)[None].astype(np.float32), signs @ halves])
-    scale = np.sqrt(np.einsum("ij,ij->j", halves, halves, dtype=np.float64))
-    return sums / np.where(scale > 0, scale, 1.0).astype(np.float32)
+    scale = np.sqrt(np.einsum("ij,ij->j", halves, halves, dtype=np.float64)) * (1 if is_real[0] else -1)
+    return sums / np.where(scale != 0, scale, 1.0).astype(np.float32)
