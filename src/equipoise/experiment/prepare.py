@@ -24,6 +24,7 @@ from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.auto import resolved, with_rule_asked_for
 from equipoise.experiment.config.files import read_config, validated
 from equipoise.experiment.config.overrides import merged, read_settings
+from equipoise.experiment.config.points_preset import is_short_run
 from equipoise.experiment.config.presets import cadence, preset
 from equipoise.experiment.config.schema import DataConfig, RunConfig
 from equipoise.experiment.out_of_memory import explaining_memory, explaining_memory_of_data
@@ -105,6 +106,7 @@ def plan_run(
         device=chosen_device,
         threads=available_threads(),
         family=PYTHON if parts.networks else _family_asked_for(asked),
+        is_short=is_short_run(steps, minutes),
     )
     full = resolved(with_rule_asked_for(merged(base, asked), asked), data, given=parts.penalties)
     full["runtime"] = {**full["runtime"], "device": chosen_device}

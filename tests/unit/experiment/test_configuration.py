@@ -231,3 +231,18 @@ def test_gamma_of_the_points_preset_is_the_automatic_one(points):
     assert weights[0] == pytest.approx(weights[1], rel=0.02)
     assert preset_gamma.gamma.final == pytest.approx(automatic.gamma.final)
     assert preset_gamma.gamma.reached_at == automatic.gamma.reached_at == 0.9
+
+
+def test_a_short_run_on_points_has_smaller_batches_and_larger_steps(points):
+    short, long = (plan_run(points, **budget).config for budget in ({"steps": 8000}, {"steps": 8001}))
+    assert (short.training.batch_size, long.training.batch_size) == (256, 512)
+    assert short.optimizers.generator.groups["weights"].factor > long.optimizers.generator.groups["weights"].factor
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 5, 8, 64])
+@pytest.mark.parametrize("rows", [1, 100, 10_000, 2_000_000])
+def test_points_of_any_size_get_a_preset(dimensions, rows):
+    content = preset("points", source="x", space=PointSpace(dimensions), rows=rows, classes=0, device="cpu", threads=1)
+    components = content["networks"]["generator"]["components"]
+    assert 1 <= components <= max(1, rows // 8)
+    assert (content["training"]["real_batches"] == "stratified") == (rows <= 1_000_000)

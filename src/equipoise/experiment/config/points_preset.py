@@ -12,25 +12,37 @@ from equipoise.spaces import Space, sample_size
 FEW_DIMENSIONS = 4
 """Coordinates up to which a discriminator of 64 units sees what there is to see; then 128, and 256 beyond `MANY`."""
 MANY_DIMENSIONS = 16
-FULL_COVARIANCE_FROM = 6
-"""Coordinates from which each component has a matrix: scales along the axes alone fit tilted modes badly there."""
+FULL_COVARIANCE_FROM, FULL_COVARIANCE_TO = 6, 64
+"""Coordinates for which each component has a matrix: scales along the axes alone fit tilted modes badly there."""
 ROWS_PER_COMPONENT = 8
 """Fewest training rows for each component: with fewer, components settle on single rows."""
 MOST_COMPONENTS = 256
+"""Without matrices; with them 64, because a matrix is learned from more samples to a component (8-D mixture of 20, a
+minute, one run each: an estimate of 0.26 with 64 components and 0.34 with 256)."""
 MOST_ROWS_IN_ORDER = 1_000_000
 """Training rows up to which batches are taken along a k-d order of them, which takes seconds at that size."""
 
 
 MIXTURE = "mixture_prior"
+SHORT_STEPS, SHORT_MINUTES = 8_000, 0.5
+"""A run up to here is short: half as many components and samples to a batch give it more steps, and scales and weights
+need larger ones to arrive."""
 
 
-def points_preset(space: Space, device: str, rows: int) -> dict[str, Any]:
+def is_short_run(steps: int | None, minutes: float | None) -> bool:
+    """Whether a person asks for a short run; without a wish it is a long one."""
+    return (steps is not None and steps <= SHORT_STEPS) or (minutes is not None and minutes <= SHORT_MINUTES)
+
+
+def points_preset(space: Space, device: str, rows: int, *, is_short: bool = False) -> dict[str, Any]:
     """Settings for points of a space, given that many training rows."""
     del device
     dimensions = sample_size(space)
     width = 64 if dimensions <= FEW_DIMENSIONS else 128 if dimensions <= MANY_DIMENSIONS else 256
-    has_matrices = FULL_COVARIANCE_FROM <= dimensions <= MANY_DIMENSIONS
-    components = max(1, min(MOST_COMPONENTS, rows // ROWS_PER_COMPONENT))
+    has_matrices = FULL_COVARIANCE_FROM <= dimensions <= FULL_COVARIANCE_TO
+    most = 64 if dimensions >= FULL_COVARIANCE_FROM else 128 if is_short else MOST_COMPONENTS
+    components = max(1, min(most, rows // ROWS_PER_COMPONENT))
+    scales, weights = (1.5, 3.0) if is_short else (1.0, 1.0)
     return {
         "networks": {
             "family": MIXTURE,
@@ -45,7 +57,7 @@ def points_preset(space: Space, device: str, rows: int) -> dict[str, Any]:
         },
         "training": {
             # Every component twice in a batch, with eps and -eps; wide discriminators pay for more samples a step.
-            "batch_size": 512 if width == 64 else 256,
+            "batch_size": 512 if width == 64 and not is_short else 256,
             "shared_batch": True,
             "gradients": "closed_form",
             "latents": "antithetic",
@@ -61,7 +73,11 @@ def points_preset(space: Space, device: str, rows: int) -> dict[str, Any]:
                 "options": {"shortest": 100, "share": 0.2},
                 # The logarithms of scales and weights change by a share of themselves, whatever their size: a rate that
                 # suits them late in a run is far too large for means, which need one well below a mode's deviation.
-                "groups": {"body": {"factor": 0.3}, "scales": {"floor": 0.3}, "weights": {"floor": 0.3}},
+                "groups": {
+                    "body": {"factor": 0.3},
+                    "scales": {"factor": scales, "floor": 0.3},
+                    "weights": {"factor": weights, "floor": 0.3},
+                },
             },
             "discriminator": {
                 "name": "GrowingAdam",

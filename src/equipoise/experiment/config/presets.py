@@ -7,6 +7,7 @@ root, a length in standardised units, is below the finest detail worth learning.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from equipoise.errors import unknown_name
@@ -26,6 +27,7 @@ def preset(
     device: str,
     threads: int,
     family: str | None = None,
+    is_short: bool = False,
 ) -> dict[str, Any]:
     """The complete configuration called `name`, as nested dictionaries.
 
@@ -39,11 +41,17 @@ def preset(
         threads: that there are.
         family: of networks that a person asks for, or `python` for networks of their own; `None` leaves it to the
             preset. The rates that suit a learned mixture suit no other network: for points they go with it.
+        is_short: whether the run has too few steps for everything to be learned at its usual rate.
 
     Raises:
         ConfigError: there is no preset of that name.
     """
-    makers = {"points": points_preset, "table": _table, "small-images": _small_images, "images": _images}
+    makers = {
+        "points": partial(points_preset, is_short=is_short),
+        "table": _table,
+        "small-images": _small_images,
+        "images": _images,
+    }
     if name not in makers:
         raise unknown_name("--preset", "preset", name, makers)
     steps = DEFAULT_STEPS[name]
