@@ -236,7 +236,7 @@ def test_gamma_of_the_points_preset_is_the_automatic_one(points):
 def test_a_short_run_on_points_has_smaller_batches_and_larger_steps(points):
     short, long = (plan_run(points, **budget).config for budget in ({"steps": 8000}, {"steps": 8001}))
     assert (short.training.batch_size, long.training.batch_size) == (256, 512)
-    assert short.optimizers.generator.groups["weights"].factor > long.optimizers.generator.groups["weights"].factor
+    assert short.optimizers.generator.groups["scales"].factor > long.optimizers.generator.groups["scales"].factor
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 5, 8, 64])

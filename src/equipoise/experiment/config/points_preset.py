@@ -42,7 +42,6 @@ def points_preset(space: Space, device: str, rows: int, *, is_short: bool = Fals
     has_matrices = FULL_COVARIANCE_FROM <= dimensions <= FULL_COVARIANCE_TO
     most = 64 if dimensions >= FULL_COVARIANCE_FROM else 128 if is_short else MOST_COMPONENTS
     components = max(1, min(most, rows // ROWS_PER_COMPONENT))
-    scales, weights = (1.5, 3.0) if is_short else (1.0, 1.0)
     return {
         "networks": {
             "family": MIXTURE,
@@ -75,8 +74,9 @@ def points_preset(space: Space, device: str, rows: int, *, is_short: bool = Fals
                 # suits them late in a run is far too large for means, which need one well below a mode's deviation.
                 "groups": {
                     "body": {"factor": 0.3},
-                    "scales": {"factor": scales, "floor": 0.3},
-                    "weights": {"factor": weights, "floor": 0.3},
+                    "scales": {"factor": 1.5 if is_short else 1.0, "floor": 0.3},
+                    # A component between modes has to lose a hundredfold of its weight within a run.
+                    "weights": {"factor": 3.0, "floor": 0.3},
                 },
             },
             "discriminator": {
