@@ -16,6 +16,7 @@ from equipoise.experiment.judge.during_training import (
     settled,
 )
 from equipoise.experiment.prepare import EVALUATIONS_SHARE, plan_run
+from equipoise.referee import plan_evaluations
 from equipoise.runfolder import RunFolder
 
 SMALL = ("networks.generator.width=8", "networks.discriminator.width=8", "data.points=30000")
@@ -47,6 +48,14 @@ def test_evaluations_fit_in_their_share_of_the_time(clock):
     assert section.count == int(60 * EVALUATIONS_SHARE / (1 - EVALUATIONS_SHARE) / 0.5) == 9
     assert timing["planned_share"] <= EVALUATIONS_SHARE
     assert ((section.classifiers, section.samples), section.sensitivity) == (LADDER[0], "theoretical")
+
+
+@pytest.mark.parametrize(("fits", "count"), [(1.5, 1), (2.1, 3), (3.1, 3), (4.1, 4)])
+def test_a_run_where_two_fit_has_three_so_that_weights_can_be_kept_from_a_third_of_it(clock, fits, count):
+    clock(0.01, 60 * EVALUATIONS_SHARE / (1 - EVALUATIONS_SHARE) / fits)
+    section, timing = settled(planned(6000, "evaluations.duality_gap_steps=0"))
+    assert section.count == count and timing["planned_share"] <= 1.5 * EVALUATIONS_SHARE
+    assert plan_evaluations(6000, evaluations=3).steps == (2000, 4000, 6000)
 
 
 def test_a_run_too_short_for_an_evaluation_has_none_and_times_none(clock, monkeypatch):

@@ -233,7 +233,7 @@ class EvaluationsConfig(Section):
     count: NonNegativeInt | None = Field(
         None,
         description="How many interim evaluations there are; 0: none. Left out: as many as fit in 7 % of the time of "
-        "the run, by a timed step and a timed evaluation, at most 20.",
+        "the run, by a timed step and a timed evaluation, at most 20; three where two fit.",
     )
     confidence: float = Field(
         0.95, ge=0.5, lt=1, description="Of all evaluations together, those of a longer run included."

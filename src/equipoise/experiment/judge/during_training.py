@@ -36,7 +36,8 @@ LADDER = (("quick", 1_000), ("quick", 2_000), ("quick", 5_000), ("all", 5_000), 
 """Classifiers of an evaluation and most rows that it scores, from the cheapest."""
 WANTED, MOST, FEWEST_ASKED = 10, 20, 3
 """Evaluations that should fit before they are made finer; most of them; fewest in a run with --until or --keep-best,
-which then has them even if they take more than their share of the time."""
+which then has them even if they take more than their share of the time. A run where two fit has three, too: weights can
+then be kept from a third and from two thirds of it, and the evaluations take at most half as much again."""
 LEAST_SECONDS = 0.25
 """A run whose share for evaluations is below this has none; not even the cheapest would fit."""
 _GAP_SHARE, _MOST_GAP_STEPS, _FEWEST_GAP_STEPS = 0.25, 50, 5
@@ -185,7 +186,8 @@ def _timed(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
     quick = _QUICK_EVALUATIONS * evaluation if section.sensitivity == "quick" else 0.0
     if section.count is None:
         fits = min(MOST, int((budget - quick) / evaluation), planned.config.training.steps)
-        section = section.model_copy(update={"count": max(fits, FEWEST_ASKED if is_asked else 0, 0)})
+        fewest = FEWEST_ASKED if is_asked or fits >= FEWEST_ASKED - 1 else 0
+        section = section.model_copy(update={"count": max(fits, fewest, 0)})
     seconds = section.count * evaluation + (quick if section.count else 0.0)
     share = seconds / (seconds + planned.config.training.steps * step)
     return section, {"seconds_per_step": step, "seconds_per_look": evaluation, "planned_share": share}
