@@ -41,6 +41,7 @@ class Rows:
         levels: for each column of `mixed`, the level that each code stands for; empty for numbers.
         positions: where distances between samples are taken. Shape `(n, axes)`.
         images: pixels in [0, 1], float32, or `None`. Shape `(n, channels, height, width)`.
+        exact: a number per column that is equal for equal values and for no others, or `None`. Shape `(n, columns)`.
     """
 
     numbers: np.ndarray
@@ -50,6 +51,7 @@ class Rows:
     levels: tuple[tuple[str, ...], ...]
     positions: np.ndarray
     images: np.ndarray | None = None
+    exact: np.ndarray | None = None
     _kept: dict[int, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _lock: Any = field(default_factory=threading.RLock, init=False, repr=False, compare=False)
 

@@ -119,7 +119,10 @@ def decide_in_turn(
         first=first,
         left_out=left_out,
         rows=(
-            *(found.middle.prepare(take(side, places)) for side, places in ((real, late.real), (fake, late.fake))),
+            *(
+                found.middle.prepare(take(side, places))
+                for side, places in zip(found.middle.measured, (late.real, late.fake), strict=True)
+            ),
             found.middle.real,
             found.middle.fake,
         ),

@@ -29,6 +29,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -44,9 +45,9 @@ Scores = Mapping[str, list[np.ndarray]]
 """By classifier, logits of the first and of the second side. Shapes `(n, settings)`."""
 FACTORS = (0.25, 0.5, 0.75, 1.0)
 """Of logits: overfitted classifiers are over-confident, and a smaller factor repairs that."""
-MOST_FITTED_LATER = 3
-"""Classifiers that are fitted again once half of the chunks are scored: those that made most by then. The others are
-left as they stand."""
+MOST_FITTED_LATER = 2
+"""Classifiers that are fitted again once a chunk is scored: those that made most of it. The others are left as they
+stand."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,14 @@ class Middle:
         prepare: from samples to rows.
         real: all real samples before that chunk.
         fake: all generated ones.
+        measured: both sides as `prepare` reads them.
     """
 
     chunk: int
     prepare: Preparation
     real: Rows
     fake: Rows
+    measured: tuple[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -149,14 +152,14 @@ def predict(
         before, scored = chunks.before(chunk)[turn], chunks.scored(chunk)[turn]
         first, second = (take(side, places) for side, places in zip(sides[turn], before, strict=True))
         prepare = domain.preparation(first, second)
-        fitted, others = [prepare(first), prepare(second)], []
+        fitted = [prepare(first), prepare(second)]
         others = [prepare(take(side, places)) for side, places in zip(sides[turn], scored, strict=True)]
         if chunk == middle_chunk:
-            middle = Middle(chunk, prepare, *fitted[turn])
+            middle = Middle(chunk, prepare, *fitted[turn], (sides[0], sides[1]))
         if min(map(len, scored)) == 0:
             said.append((np.zeros(len(scored[0])), np.zeros(len(scored[1])), (0.0, 0.0)))
             continue
-        if chunk == middle_chunk:
+        if earlier is not None and len(active) > MOST_FITTED_LATER:
             active = _best(classifiers, experts)
         found = fit_and_score(fitted, others, seed=derived_seed(seed, Stream.REFEREE_CHUNK, chunk), classifiers=active)
         said.append(_said_together([experts[each.name] for each in active], found, earlier))

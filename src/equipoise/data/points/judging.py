@@ -18,7 +18,7 @@ from equipoise.data.judging import (
     refuse_other_shape,
 )
 from equipoise.data.points.corruptions import point_corruptions
-from equipoise.data.tables.classifier_inputs import table_preparation
+from equipoise.data.tables.classifier_inputs import MeasuredTable, measured_points, table_preparation
 from equipoise.data.tables.differences_plot import draw_columns
 from equipoise.errors import DataError
 
@@ -46,14 +46,14 @@ class PointJudging:
     def columns(self, values: Values) -> pd.DataFrame:
         return pd.DataFrame(values).add_prefix("x")
 
-    def measured(self, values: Values) -> Values:
-        return values
+    def measured(self, values: Values) -> MeasuredTable:
+        return measured_points(values)
 
-    def preparation(self, real: Values, fake: Values) -> Preparation:
-        prepare = table_preparation(self.columns(real), self.columns(fake))
+    def preparation(self, real: Values | MeasuredTable, fake: Values | MeasuredTable) -> Preparation:
+        prepare = table_preparation(measured_points(real), measured_points(fake))
 
-        def prepare_points(values: Values) -> Rows:
-            return prepare(self.columns(values))
+        def prepare_points(values: Values | MeasuredTable) -> Rows:
+            return prepare(measured_points(values))
 
         return prepare_points
 

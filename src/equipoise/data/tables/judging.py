@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 
 from equipoise.data.judging import JUDGING, Corruption, Preparation, Values
-from equipoise.data.tables.classifier_inputs import as_levels, as_numbers, is_number_column, table_preparation
+from equipoise.data.tables.classifier_inputs import (
+    MeasuredTable,
+    as_levels,
+    as_numbers,
+    is_number_column,
+    measured,
+    table_preparation,
+)
 from equipoise.data.tables.corruptions import ONE_COLUMN, independent_columns, table_corruptions
 from equipoise.data.tables.differences_plot import draw_columns
 from equipoise.errors import DataError
@@ -44,8 +51,8 @@ class TableJudging:
         }
         return pd.util.hash_pandas_object(pd.DataFrame(frame), index=False).to_numpy()
 
-    def measured(self, values: Values) -> Values:
-        return values
+    def measured(self, values: Values) -> MeasuredTable:
+        return measured(values)
 
     def preparation(self, real: Values, fake: Values) -> Preparation:
         return table_preparation(real, fake)

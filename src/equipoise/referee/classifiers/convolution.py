@@ -10,8 +10,8 @@ from equipoise.referee.classifiers.snapshots import SNAPSHOTS, snapshot_logits, 
 
 _WIDTHS = (16, 32, 64)
 _BATCH = 64
-_SAMPLES_SEEN = 24_000
-"""Images shown in all, of both sides together: 12 epochs of 2 x 1,000."""
+_EPOCHS, _MOST_SEEN = 12, 24_000
+"""How often each image is shown, and images shown in all, of both sides together, at most: 12 epochs of 2 x 1,000."""
 _LONGEST_SIDE = 64
 """Larger images are averaged down: this classifier is for shapes, and texture is read at full size elsewhere."""
 _WEIGHT_DECAY = 1e-3
@@ -29,7 +29,8 @@ def fit_convolution(real: Rows, fake: Rows, seed: int) -> Scorer:
     stream = torch.Generator().manual_seed(seed % 2**63)
     network = _network(sides[0].shape[1:], stream)
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, betas=(0.9, 0.99), weight_decay=_WEIGHT_DECAY)
-    steps = max(SNAPSHOTS, _SAMPLES_SEEN // _BATCH)
+    seen = min(_MOST_SEEN, 2 * _EPOCHS * min(map(len, sides)))
+    steps = max(SNAPSHOTS, seen // _BATCH)
     snapshots = train_snapshots(network, sides, optimizer=optimizer, steps=steps, batch_size=_BATCH, stream=stream)
 
     def score(rows: Rows) -> np.ndarray:

@@ -11,6 +11,8 @@ from equipoise.referee.base import Classifier, Scorer
 _STAGES = (10, 30, 80, 160)
 """Numbers of trees; each is a candidate, and the validation part picks one, so no training rows are spent on
 stopping."""
+_MANY = 6_000
+"""Samples of both sides below which the longest boosting is left out: it only learns them by heart."""
 _FEATURES_PER_SPLIT = 100
 """With more features than this each split tries a random choice of so many: the cost grows with their number."""
 
@@ -35,6 +37,8 @@ def boosted(real, fake, *, seed, of, is_category=None, leaves=31, stages=_STAGES
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     features = np.concatenate([real, fake])
+    if len(features) < _MANY:
+        stages = stages[:-1]
     labels = np.concatenate([np.ones(len(real)), np.zeros(len(fake))])
     forest = HistGradientBoostingClassifier(
         max_iter=stages[-1],
