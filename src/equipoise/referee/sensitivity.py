@@ -25,7 +25,7 @@ from equipoise.referee.base import Classifier, Tell
 from equipoise.referee.bound import value_estimate
 from equipoise.referee.chunks import FIRST_SHARE
 from equipoise.referee.classifiers import available
-from equipoise.referee.companion import Companion, companion_test
+from equipoise.referee.companion import companion_test
 from equipoise.referee.decision import decide_in_turn
 from equipoise.referee.detectable_effect import POWER, Sensitivity, theoretical_nats
 from equipoise.referee.levels import shared_out
@@ -114,7 +114,7 @@ def sensitivity_of(
         if has_companion:
             # Beside a training part the companion sees the tested real samples alone.
             said = companion_test(tested, second, domain=domain, level=levels.companion, seed=trial_seed)
-            margins.append(companion_margin(said))
+            margins.append(said.margin)
         return min(_SURE, max(margins))
 
     found = measure_sensitivity(
@@ -330,17 +330,6 @@ def evidence_margin(log_e: float, real_logits: np.ndarray, fake_logits: np.ndarr
     pairs = min(len(real_logits), len(fake_logits))
     error = max(value_estimate(real_logits, fake_logits).standard_error * pairs, _LEAST_ERROR_NATS)
     return min(_SURE, (log_e + math.log(level)) / error)
-
-
-def companion_margin(said: Companion) -> float:
-    """How far beyond its level the companion's p-value lies, in standard errors of a normal statistic.
-
-    With B permutations p is at least 1 / (1 + B), so that the margin is at most 3.1 standard errors less the level's
-    quantile: what a difference far beyond it says is understated, and a sensitivity is coarser for it, never finer.
-    """
-    from scipy.special import ndtri
-
-    return float(ndtri(max(1 - said.p_value, 1e-9)) - ndtri(1 - said.level))
 
 
 def _first_zero(severities: list[int], excess: list[float]) -> float:

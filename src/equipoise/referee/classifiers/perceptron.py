@@ -10,7 +10,7 @@ from equipoise.referee.classifiers.snapshots import snapshot_logits, train_snaps
 
 _HIDDEN = 64
 _BATCH = 256
-_MOST_STEPS, _FEWEST_STEPS, _SAMPLES_A_STEP = 600, 120, 7
+_MOST_STEPS, _FEWEST_STEPS, _SAMPLES_A_STEP = 400, 100, 10
 """A step for every so many samples of a side, within these limits: what few samples say is soon learned by heart."""
 
 

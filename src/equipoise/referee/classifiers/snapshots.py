@@ -3,6 +3,7 @@ selection."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,8 @@ def train_snapshots(
     """
     import torch
 
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimizer, steps, eta_min=_LAST_RATE * optimizer.param_groups[0]["lr"]
-    )
+    (group,) = optimizer.param_groups
+    first = group["lr"]
     half = batch_size // 2
     labels = torch.cat([torch.ones(half), torch.zeros(half)])
     snapshots = []
@@ -49,8 +49,9 @@ def train_snapshots(
         loss = torch.nn.functional.binary_cross_entropy_with_logits(network(batch).squeeze(1), labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        # The schedulers of torch say the same and take a quarter of the time of these small networks.
+        group["lr"] = first * (_LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * (step - 1) / steps)) / 2)
         optimizer.step()
-        schedule.step()
         if step % (steps // SNAPSHOTS) == 0:
             snapshots.append({name: tensor.detach().clone() for name, tensor in network.state_dict().items()})
     return snapshots

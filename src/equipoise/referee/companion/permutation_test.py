@@ -113,8 +113,9 @@ def families_of(samples: Values, domain: Judging, stream: np.random.Generator) -
     """The statistics of samples whose sides are not known."""
     frame = domain.columns(samples)
     # Levels of a table come from all samples; directions of images need no more than some, which are any at random.
-    fitted = samples if frame is not None else take(samples, np.arange(min(len(samples), _MOST_FITTED)))
-    rows = domain.preparation(fitted, take(fitted, np.arange(1)))(samples)
+    measured = domain.measured(samples)
+    fitted = measured if frame is not None else take(measured, np.arange(min(len(samples), _MOST_FITTED)))
+    rows = domain.preparation(fitted, take(fitted, np.arange(1)))(measured)
     columns = columns_of(rows, frame)
     if not columns:
         return []
