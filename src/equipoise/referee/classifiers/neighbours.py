@@ -22,6 +22,8 @@ _NEIGHBOURS = (1, 2, 4, 8, 16, 32, 64)
 _STRENGTHS = (1.0, 30.0, 300.0, 3000.0)
 _FEW_AXES, _MOST_IN_MANY_AXES = 6, 16
 """In many axes far neighbours take most of the time and say least: fewer are asked for."""
+_MOST_FITTED_IN_MANY_AXES = 2_500
+"""Of either side: in many axes a tree of positions saves nothing, and time grows with the square of their number."""
 _FOLDS = 5
 _SMALLEST_DISTANCE = 1e-12
 """Under it two samples count as the same; the logarithm needs a floor."""
@@ -35,8 +37,10 @@ def fit_neighbour_trees(real: Rows, fake: Rows, seed: int) -> Scorer:
 
     near, fitted = real.once(fake, lambda: _fitted_logs(real, fake))
     return boosted(
-        joined(real, fitted[0]),
-        joined(fake, fitted[1]),
+        *(
+            np.concatenate([side.positions[: len(logs)], logs], axis=1)
+            for side, logs in zip((real, fake), fitted, strict=True)
+        ),
         seed=seed,
         of=lambda rows: joined(rows, near.of(rows)),
         leaves=15,
@@ -89,11 +93,14 @@ class Neighbours:
 
 
 def _fitted_logs(real: Rows, fake: Rows) -> tuple[Neighbours, list[np.ndarray]]:
-    """Log-distances for new samples, and those of the training samples of both sides, each against the other folds."""
-    sides = [real.positions, fake.positions]
+    """Log-distances for new samples, and those of training samples of both sides, each against the other folds."""
+    axes = real.positions.shape[1]
+    sides = [
+        each.positions if axes <= _FEW_AXES else each.positions[:_MOST_FITTED_IN_MANY_AXES] for each in (real, fake)
+    ]
     folds = [np.arange(len(side)) % _FOLDS for side in sides]
     fewest = min(len(side) for side in sides) * (_FOLDS - 1) // _FOLDS
-    most = _NEIGHBOURS[-1] if real.positions.shape[1] <= _FEW_AXES else _MOST_IN_MANY_AXES
+    most = _NEIGHBOURS[-1] if axes <= _FEW_AXES else _MOST_IN_MANY_AXES
     ranks = np.array([float(k) for k in _NEIGHBOURS if k == 1 or (k <= most and 1.5 * k < fewest)])
     parts: list[list[np.ndarray]] = [[], []]
     for fold in range(_FOLDS):
