@@ -326,3 +326,29 @@ def test_making_a_report_never_imports_torch(run_folder):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(run_folder)], check=True)
+
+
+def test_a_difference_whose_size_is_open_is_said_to_be_one_and_not_to_be_at_least_0(run_folder):
+    statement = "The mean of `age` is higher on the generated side by 0.4 (0.1 to 0.7): 38.9 beside 38.5."
+    difference = {"family": "mean", "statement": statement, "columns": ["age"], "p_value": 0.001}
+    verdicts = [json.loads(line) for line in (run_folder / "verdicts.jsonl").read_text().splitlines()]
+    verdicts[-1] |= dict(
+        conclusion="distinguished",
+        sentence=f"DIFFERENT; SIZE NOT ESTABLISHED: {statement}",
+        jsd_lower_bound_nats=0.0,
+        speaks="companion",
+        e_level=0.01,
+        companion={"p_value": 0.001, "level": 0.04, "statistics": 126, "differences": [difference]},
+    )
+    write_lines(run_folder / "verdicts.jsonl", verdicts)
+    text = text_of(page_of(run_folder))
+    for words in (
+        "Different; size not established",
+        statement,
+        "That the two differ is established; how far they are apart is not.",
+        "found by the permutation test",
+        "lower bound on JSD, nats not established",
+        "The referee is two tests.",
+    ):
+        assert words in text, words
+    assert "at least 0" not in text
