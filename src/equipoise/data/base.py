@@ -14,6 +14,7 @@ from equipoise.data.dataset import Aligned, Dataset
 from equipoise.data.digest import Digest
 from equipoise.data.duplicates import Groups
 from equipoise.data.judging import Judging
+from equipoise.data.splits import SHARE
 from equipoise.data.store.cache import Draft, Entry
 from equipoise.data.training_rows import TrainingRows
 from equipoise.errors import DataError
@@ -70,6 +71,11 @@ class Domain(Judging):
         """The preset that suits samples of a space."""
         del space
         return self.kind
+
+    def held_out_share(self, rows: int) -> float:
+        """Share of so many rows that each held-out part gets."""
+        del rows
+        return SHARE
 
     @abstractmethod
     def fit(self, raw: Dataset, rows: np.ndarray) -> Encoder:

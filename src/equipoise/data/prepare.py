@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from equipoise.data.base import Domain, Encoder
 from equipoise.data.dataset import Dataset
 from equipoise.data.domain import domain_of, encoder_from_state
 from equipoise.data.fingerprint import fingerprint
-from equipoise.data.splits import PARTS, Part, Split, split_groups
+from equipoise.data.splits import PARTS, SHARE, Part, Split, split_groups, unseen_nats
 from equipoise.data.store.arrow import is_on_disk
 from equipoise.data.store.cache import Draft, cache_key, kept
 from equipoise.data.training_rows import TrainingRows
@@ -132,18 +133,24 @@ def _weight_facts(weights: np.ndarray) -> dict[str, float | int]:
     }
 
 
-def prepare(raw: Dataset, *, seed: int) -> PreparedData:
+def prepare(raw: Dataset, *, seed: int, share: float | None = None) -> PreparedData:
     """Split, fit and fingerprint; the same data and seed give the same parts everywhere.
 
     What is found of data on disk is kept beside them in the cache, for the next start.
+
+    Args:
+        raw: the data.
+        seed: decides the split.
+        share: of the rows, for each held-out part, as a run was begun with; by default what suits so many.
 
     Raises:
         DataError: too few different samples, nothing that varies, or a column that cannot be learned.
     """
     domain = domain_of(raw.kind)
+    share = domain.held_out_share(len(raw)) if share is None else share
 
     def make(draft: Draft) -> None:
-        split = split_groups(domain.groups(raw.values), seed=seed, source=raw.source)
+        split = split_groups(domain.groups(raw.values), seed=seed, source=raw.source, share=share)
         encoder = domain.fit(raw, split.train)
         draft.facts["fingerprint"] = fingerprint(raw)
         draft.facts["split"] = {"rule": split.rule, "groups": split.groups, "largest_group": split.largest_group}
@@ -153,12 +160,23 @@ def prepare(raw: Dataset, *, seed: int) -> PreparedData:
         if draft.folder is not None:
             domain.keep_rows(draft, raw, split.train, encoder)
 
-    key = cache_key("prepared", raw.values.key, raw.kind, _facts(raw), seed) if is_on_disk(raw.values) else None
+    facts = [_facts(raw), seed, *([] if share == SHARE else [share])]
+    key = cache_key("prepared", raw.values.key, raw.kind, *facts) if is_on_disk(raw.values) else None
     entry = kept(key, make, needs_bytes=_room(raw))
-    split = Split(*(entry.loaded(name) for name in PARTS), seed=seed, **entry.facts["split"])
+    split = Split(*(entry.loaded(name) for name in PARTS), seed=seed, share=share, **entry.facts["split"])
     encoder = encoder_from_state(entry.facts["encoder"])
     samples = None if key is None else domain.training_rows(raw, split.train, encoder, entry)
-    return PreparedData(raw.with_notes(*domain.remarks(raw)), encoder, split, entry.facts["fingerprint"], samples)
+    notes = [*domain.remarks(raw), *([] if share == SHARE else [_of_little(raw, split, domain.phrase)])]
+    return PreparedData(raw.with_notes(*notes), encoder, split, entry.facts["fingerprint"], samples)
+
+
+def _of_little(raw: Dataset, split: Split, phrase: str) -> str:
+    """What a verdict on few held-out rows can say."""
+    return (
+        f"Of {len(raw)} {phrase} {len(split.final)} are kept for the final verdict: on so few no classifier finds a "
+        f"difference below {unseen_nats(len(split.final)):.2f} nats, where {math.log(2):.2f} are sides that share "
+        "nothing. 'equipoise judge REAL FAKE' compares samples with others that you have."
+    )
 
 
 def _facts(raw: Dataset) -> list[Any]:

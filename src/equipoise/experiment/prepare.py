@@ -14,10 +14,10 @@ from typing import Any
 import torch
 import yaml
 
-from equipoise.data import DataOptions, PreparedData, load, prepare
+from equipoise.data import DataOptions, PreparedData
 from equipoise.data.tables.overrides import kinds_from
 from equipoise.documents import parse_yaml, read_text
-from equipoise.errors import ConfigError, DataError, Interrupted, RunFolderError
+from equipoise.errors import ConfigError, Interrupted, RunFolderError
 from equipoise.experiment.build.python_parts import PYTHON, PythonParts
 from equipoise.experiment.build.recorded import with_findings, with_python_parts
 from equipoise.experiment.build.trainer import build_trainer
@@ -29,6 +29,7 @@ from equipoise.experiment.config.presets import cadence, preset
 from equipoise.experiment.config.schema import DataConfig, RunConfig
 from equipoise.experiment.out_of_memory import explaining_memory, explaining_memory_of_data
 from equipoise.experiment.signals import before_the_run, stopping_at_once
+from equipoise.experiment.stored_data import read_and_split
 from equipoise.experiment.stored_run import stored_encoder
 from equipoise.experiment.threads import are_open, available_threads, timed_threads
 from equipoise.training import Trainer
@@ -199,7 +200,7 @@ def prepare_data(
     elif encoder is not None and options.image_size is None:  # versions choose different sizes
         options = replace(options, image_size=(encoder.space.height, encoder.space.width))
     with explaining_memory_of_data(section), stopping_at_once(partial(_while_reading, source)):
-        found = _prepared(source, options, seed=seed, stored=stored)
+        found = read_and_split(source, options, seed=seed, stored=stored)
     is_same = stored is not None and stored.get("fingerprint") == found.fingerprint and found.samples is None
     return replace(found, encoder=encoder) if is_same and encoder is not None and found.raw.kind == "table" else found
 
@@ -235,28 +236,6 @@ def columns_from(file: Path | None) -> dict[str, Any]:
             f"--columns {file}", "it is neither YAML nor JSON.", "Expected a mapping of columns.", "Correct it."
         ) from error
     return {"data": {"columns": kinds_from(content, where=f"--columns {file}")}}
-
-
-def _prepared(source: Any, options: DataOptions, *, seed: int, stored: Mapping[str, Any] | None) -> PreparedData:
-    """Read and split; images of a run that version 0.1.0 began as that version read them."""
-    is_of_images = stored is not None and stored.get("encoder", {}).get("kind") == "images"
-    try:
-        found, fault = prepare(load(source, options=options), seed=seed), None
-    except DataError as error:
-        if not is_of_images:
-            raise
-        found, fault = None, error
-    if not is_of_images or (found is not None and found.fingerprint == stored.get("fingerprint")):
-        return found
-    try:
-        other = prepare(load(source, options=replace(options, as_first_version=True)), seed=seed)
-    except DataError:
-        other = None
-    if other is not None and (found is None or other.fingerprint == stored.get("fingerprint")):
-        return other
-    if found is None:
-        raise fault
-    return found
 
 
 def data_options(section: DataConfig) -> DataOptions:

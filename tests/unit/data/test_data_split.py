@@ -10,7 +10,7 @@ from data_builders import mixed_frame, picture, picture_folder
 from equipoise.data import PARTS, Dataset, domain_of, encoder_from_state, load, prepare
 from equipoise.data.duplicates import Groups, difference_hashes, image_groups
 from equipoise.data.fingerprint import fingerprint
-from equipoise.data.splits import split_groups
+from equipoise.data.splits import SHARE, small_share, split_groups, unseen_nats
 from equipoise.errors import DataError
 from equipoise.files import plain
 
@@ -199,3 +199,44 @@ def test_the_parts_never_share_a_row_with_training():
     prepared = prepare(load(mixed_frame()), seed=0)
     real = {name: set(prepared.part(name).values["real"].dropna()) for name in PARTS}
     assert not real["train"] & (real["selection"] | real["final"]) and not real["selection"] & real["final"]
+
+
+def small_images(count):
+    return np.random.default_rng(0).integers(0, 256, (count, 1, 8, 8), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(("count", "parts"), [(20, [16, 2, 2]), (100, [90, 5, 5]), (1000, [800, 100, 100])])
+def test_of_few_images_less_is_kept_from_training(count, parts):
+    split = prepare(load(small_images(count)), seed=0).split
+    assert [len(split.part(name)) for name in PARTS] == parts
+
+
+@pytest.mark.parametrize("rows", [10, 49, 50, 99, 100, 500, 999, 1000, 10**6])
+def test_a_small_share_is_five_samples_or_a_twentieth_and_never_above_a_tenth(rows):
+    share = small_share(rows)
+    assert 0.05 <= share <= SHARE
+    assert rows < 50 or round(share * rows) >= 5
+
+
+def test_few_images_come_with_what_a_verdict_on_them_cannot_see():
+    notes = " ".join(prepare(load(small_images(100)), seed=0).raw.notes)
+    assert "5 are kept for the final verdict" in notes and "below 0.30 nats" in notes
+    assert not prepare(load(small_images(1000)), seed=0).raw.notes
+
+
+def test_the_perfect_bet_on_sides_that_share_nothing_needs_as_many_samples_as_the_formula_says():
+    # Each sample doubles the wealth: after n of them 2^n >= 20, so n = 5, and log 2 >= log(20) / n.
+    assert unseen_nats(2) > np.log(2) >= unseen_nats(3)  # 4 samples and 6
+
+
+def test_a_run_splits_its_images_as_it_began_and_runs_that_tell_no_share_had_a_tenth():
+    from equipoise.experiment.prepare import plan_run, prepare_data
+
+    images = small_images(100)
+    section = plan_run(images, steps=1).config.data
+    now = prepare_data(images, section, 0).describe()
+    assert now["split"]["held_out_share"] == 0.05
+    assert len(prepare_data(images, section, 0, stored=now).split.final) == 5
+    del now["split"]["held_out_share"]
+    then = prepare_data(images, section, 0, stored=now)
+    assert len(then.split.final) == 10 and not then.raw.notes

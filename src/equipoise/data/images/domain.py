@@ -14,6 +14,7 @@ from equipoise.data.dataset import LARGEST_SIDE, Aligned, Dataset, unlike
 from equipoise.data.duplicates import Groups, image_groups
 from equipoise.data.images.encoder import ImageEncoder, levels_of
 from equipoise.data.images.judging import ImageJudging
+from equipoise.data.splits import small_share
 from equipoise.data.store.cache import Entry
 from equipoise.data.training_rows import TrainingRows
 from equipoise.plotting.samples import image_grid, surest_grid
@@ -37,6 +38,9 @@ class ImageDomain(ImageJudging, Domain):
 
     def preset_name(self, space: ImageSpace) -> str:
         return "small-images" if sample_size(space) <= SMALL_IMAGE else "images"
+
+    def held_out_share(self, rows: int) -> float:
+        return small_share(rows)
 
     def fit(self, raw: Dataset, rows: np.ndarray) -> ImageEncoder:
         _, channels, height, width = raw.values.shape
