@@ -119,10 +119,12 @@ def _run(
 
 
 def _cost(settings: Settings, path: Path, facts: dict[str, Any], arguments: argparse.Namespace, ends: float) -> None:
+    done = _done(path, settings, facts["referee_version"], False)
     with referee_cost.Pair(arguments.cost_beside, arguments.adult, arguments.mnist) as pair:
         for trial in range(arguments.trials or max(row.planned for row in settings.rows.values())):
             for row in settings.rows.values():
-                if (arguments.row is not None and row.name not in arguments.row) or trial >= row.planned:
+                is_asked = arguments.row is None or row.name in arguments.row
+                if not is_asked or trial >= row.planned or (row.name, trial) in done:
                     continue
                 if time.monotonic() > ends:
                     return
