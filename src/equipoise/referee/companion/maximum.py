@@ -74,17 +74,20 @@ def _of_single(sums: np.ndarray, skewness: np.ndarray) -> np.ndarray:
     from scipy.special import log_ndtr
 
     surprises = -(log_ndtr(-np.abs(sums).astype(np.float64)) + math.log(2))
-    for column in np.flatnonzero(np.abs(skewness) > _LEAST_SKEWNESS):
-        surprises[:, column] = np.interp(sums[:, column], _GRID, _skewed(float(skewness[column])))
+    skewed = np.flatnonzero(np.abs(skewness) > _LEAST_SKEWNESS)
+    for column, on_grid in zip(skewed, _skewed(skewness[skewed]), strict=True):
+        surprises[:, column] = np.interp(sums[:, column], _GRID, on_grid)
     return surprises
 
 
-def _skewed(skewness: float) -> np.ndarray:
-    """Minus log of the two-sided p-value on the grid: twice the smaller tail of Pearson's type III."""
+def _skewed(skewness: np.ndarray) -> np.ndarray:
+    """Minus log of two-sided p-values: twice the smaller tail of Pearson's type III. Shape `(columns, grid)`."""
     from scipy.stats import pearson3
 
+    if len(skewness) == 0:
+        return np.zeros((0, len(_GRID)))
     with np.errstate(divide="ignore"):
-        tails = np.minimum(pearson3.logsf(_GRID, skewness), pearson3.logcdf(_GRID, skewness))
+        tails = np.minimum(*(tail(_GRID, skewness[:, None]) for tail in (pearson3.logsf, pearson3.logcdf)))
     # Beyond the end of a bounded tail nothing is possible; a count's discreteness still lands there.
     return np.minimum(-np.minimum(0.0, tails + math.log(2)), 700.0)
 
