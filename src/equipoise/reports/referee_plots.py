@@ -52,6 +52,7 @@ def referee_plot(run: RunRecord) -> Plot:
     )
     tops = np.array([_top_of_band(row) for row in rows])
     is_final = np.array([row.get("part") == "final" for row in rows])
+    is_descriptive = np.array([row.get("is_descriptive") is True for row in rows])
     with page_axes() as (figure, axes):
         handles = []
         has_band = np.isfinite(tops)
@@ -59,7 +60,11 @@ def referee_plot(run: RunRecord) -> Plot:
         if (~is_final).sum() > 1:
             draw_band(axes, steps[~is_final], bounds[~is_final], tops[~is_final], INK, alpha=0.1)
             axes.plot(steps[~is_final], bounds[~is_final], color=INK, linewidth=1.2)
-        for mask, marker, text in ((~is_final, "o", "interim evaluation"), (is_final, "D", "final verdict")):
+        for mask, marker, text in (
+            (~is_final & ~is_descriptive, "o", "interim evaluation"),
+            (~is_final & is_descriptive, "x", "interim evaluation, descriptive"),
+            (is_final, "D", "final verdict"),
+        ):
             if mask.any():
                 axes.plot(steps[mask], bounds[mask], marker=marker, color=INK, linestyle="none", markersize=5)
                 handles.append(legend_key(text, INK, marker=marker, style="none"))
@@ -76,6 +81,10 @@ def referee_plot(run: RunRecord) -> Plot:
     notes = ["A distance of 0 is equality; log 2 = 0.693 nats is the largest there is."]
     if has_band.any():
         notes.append("The band reaches from the bound to as far above the estimate; the true distance may be larger.")
+    if is_descriptive.any():
+        notes.append(
+            "A cross: training was changed because of an earlier evaluation, so that this one's confidence does not hold."
+        )
     if np.isfinite(estimates).any():
         notes.append("The estimate makes no allowance for chance and may be negative.")
     table = [
@@ -83,7 +92,7 @@ def referee_plot(run: RunRecord) -> Plot:
             number(number_at(row, "step"), 6),
             "final" if row.get("part") == "final" else "selection",
             *(number(number_at(row, key)) for key in ("jsd_lower_bound_nats", "jsd_estimate_nats")),
-            conclusion_of(row),
+            conclusion_of(row) + (" (descriptive)" if row.get("is_descriptive") is True else ""),
         )
         for row in rows[-TABLE_ROWS:]
     ]

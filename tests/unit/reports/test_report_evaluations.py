@@ -130,6 +130,18 @@ def test_floors_stand_beside_what_was_found(evaluated):
     assert tables["The most discriminative samples"].rows == (("real", "3", "12.5"),)
 
 
+def test_evaluations_after_training_was_steered_are_said_to_describe_only(evaluated):
+    path = evaluated / "verdicts.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[1] |= {"is_descriptive": True, "descriptive_since": 100}
+    rows[2] |= {"is_descriptive": True, "descriptive_since": 100}
+    write_lines(path, rows)
+    plot = referee_plot(read_run(evaluated))
+    assert [row[-1].endswith("(descriptive)") for row in plot.rows] == [False, True, True, False]
+    assert any("confidence does not hold" in note for note in plot.notes)
+    assert dict(evaluation_facts(read_run(evaluated)))["descriptive"].startswith("those after step 100")
+
+
 def test_the_cost_of_evaluations_and_the_checkpoint_in_use_are_said(evaluated):
     metadata = dict(evaluation_facts(read_run(evaluated)))
     assert metadata["made"] == "3 of 3 planned"
