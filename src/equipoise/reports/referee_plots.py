@@ -83,7 +83,7 @@ def referee_plot(run: RunRecord) -> Plot:
         notes.append("The band reaches from the bound to as far above the estimate; the true distance may be larger.")
     if is_descriptive.any():
         notes.append(
-            "A cross: training was changed because of an earlier evaluation, so that this one's confidence does not hold."
+            "A cross: training had been changed because of an evaluation, so that its confidence does not hold."
         )
     if np.isfinite(estimates).any():
         notes.append("The estimate makes no allowance for chance and may be negative.")
