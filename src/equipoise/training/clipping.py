@@ -25,8 +25,9 @@ from equipoise.errors import ConfigError
 WITH_SECOND_MOMENTS = ("Adam", "AdamW", "NAdam", "RAdam")
 UNKNOWN_STEPS = 10
 """Steps after which a second moment is known to a third or so; until then nothing is clipped by it."""
-LEAST_SQUARE = 1e-30
-"""Below what float32 gradients of any use have; a tensor whose gradients have all been 0 takes no step at first."""
+LEAST_NORM = 1e-30
+"""Of a gradient that is divided by, so that one of 0 stays 0; a tensor whose gradients have all been 0 takes no step at
+first."""
 
 
 def clip_gradients(optimizer: torch.optim.Optimizer, largest_norm: float) -> None:
@@ -81,15 +82,17 @@ def clip_growth(optimizer: torch.optim.Optimizer, most: float) -> None:
     def clip(optimizer: torch.optim.Optimizer, arguments: Any, keywords: Any) -> None:
         del arguments, keywords
         for group in optimizer.param_groups:
-            for weight in group["params"]:
-                known = optimizer.state.get(weight)
-                if weight.grad is None or not known:
-                    continue
-                steps = known["step"].to(weight.device)
-                recent = known["exp_avg_sq"].mean() / (1 - group["betas"][1] ** steps)
-                found = weight.grad.square().mean()
-                factor = most * (recent / found.clamp(min=LEAST_SQUARE)).sqrt()
-                weight.grad.mul_(torch.where(steps < UNKNOWN_STEPS, 1.0, factor.clamp(max=1.0)))
+            weights = [weight for weight in group["params"] if weight.grad is not None and optimizer.state.get(weight)]
+            if not weights:
+                continue
+            known = [optimizer.state[weight] for weight in weights]
+            found = torch.stack([torch.linalg.vector_norm(weight.grad) for weight in weights])
+            recent = torch.stack([entry["exp_avg_sq"].sum() for entry in known])
+            steps = torch.stack([entry["step"] for entry in known]).to(found.device)
+            most_norm = most * (recent / (1 - group["betas"][1] ** steps)).sqrt()
+            factors = (most_norm / found.clamp(min=LEAST_NORM)).clamp(max=1.0)
+            for weight, factor in zip(weights, torch.where(steps < UNKNOWN_STEPS, 1.0, factors).unbind(), strict=True):
+                weight.grad.mul_(factor)
 
     optimizer.register_step_pre_hook(clip)
     optimizer.largest_growth = most  # as above
