@@ -61,6 +61,7 @@ class Stream:
     # Samples of a generator
     SAMPLES = "samples"
     SAMPLE_GRID = "sample sheet"
+    WALK = "walk through latents"
     KNOWN_DENSITY_SAMPLES = "samples for the known density"
     VERDICT_SAMPLES = "samples for the verdict"
     VERDICT_ROWS = "rows for the verdict"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,16 @@ from equipoise.cli.options import AsJson, Last, RunPath, TrustCode
 from equipoise.cli.terminal import note, print_json
 from equipoise.errors import ConfigError, InputError, unknown_name
 
-SUFFIXES = {"png": "", "zip": ".zip", "csv": ".csv", "parquet": ".parquet", "npy": ".npy", "npz": ".npz"}
+SUFFIXES = {
+    "png": "",
+    "zip": ".zip",
+    "arrow": ".arrow",
+    "gif": ".gif",
+    "csv": ".csv",
+    "parquet": ".parquet",
+    "npy": ".npy",
+    "npz": ".npz",
+}
 USUAL_FORMAT = {"images": "png", "points": "npy", "table": "csv"}
 
 
@@ -24,7 +34,8 @@ def sample(
             "-o",
             "--output",
             metavar="PATH",
-            help="A new folder for images (or a .zip or .npy file), a new .csv, .parquet or .npy file otherwise.  "
+            help="A new folder for images (or a .zip, .arrow or .npy file, or a .gif of N frames that change little by "
+            "little and loop), a new .csv, .parquet or .npy file otherwise.  "
             "[default: RUN's name with '-samples']",
         ),
     ] = None,
@@ -35,10 +46,22 @@ def sample(
         int | None,
         typer.Option("--seed", metavar="N", help="The same seed gives the same samples.  [default: new ones]"),
     ] = None,
+    truncation: Annotated[
+        float,
+        typer.Option(
+            "--truncation",
+            metavar="F",
+            min=0,
+            max=1,
+            help="Factor on the latents of images and points: below 1 samples are more usual and less varied.",
+        ),
+    ] = 1.0,
     form: Annotated[
         str | None,
         typer.Option(
-            "--format", metavar="FORMAT", help="png, zip, csv, parquet, npy or npz, where PATH does not say it."
+            "--format",
+            metavar="FORMAT",
+            help="png, zip, arrow, gif, csv, parquet, npy or npz, where PATH does not say it.",
         ),
     ] = None,
     last: Last = False,
@@ -50,24 +73,32 @@ def sample(
     They are written in the form of the data that it was trained on.
 
     \b
-    Example: 64 images and a grid of them; 10,000 rows of a table.
+    Example: 64 images and a grid of them; a loop of 48 frames; 10,000 rows of a table.
       equipoise sample runs/cats -n 64 -o new-cats/
+      equipoise sample runs/cats -n 48 -o cats.gif
       equipoise sample runs/diamonds -n 10000 -o new-diamonds.parquet
     """
     if form is not None and form not in SUFFIXES:
         raise unknown_name("--format", "format", form, SUFFIXES, "Write one of these, or name a file with that ending.")
     from equipoise.data import write_batches
     from equipoise.experiment.generator import load
+    from equipoise.experiment.interpolation import save_loop, walk
 
     gan = load(run, checkpoint="last" if last else None, trust_code=trust_code)
     for text in gan.passed_over:
         note(text)
     target = free_target(run, output, wanted=form, usual=USUAL_FORMAT[gan.space.kind])
-    written = write_batches(gan.stream_raw(count, seed=seed, label=label), target, rows=count)
+    if target.suffix.lower() == ".gif":
+        save_loop(walk(gan, count, seed=secrets.randbits(62) if seed is None else seed, label=label), target)
+        written = [target]
+    else:
+        batches = gan.stream_raw(count, seed=seed, label=label, truncation=truncation)
+        written = write_batches(batches, target, rows=count)
     if as_json:
         print_json({"run": str(run), "step": gan.step, "count": count, "files": [str(path) for path in written]})
         return
-    print(f"{count} samples of {run} at step {gan.step}: {target}")
+    what = "frames" if target.suffix.lower() == ".gif" else "samples"
+    print(f"{count} {what} of {run} at step {gan.step}: {target}")
     if len(written) > 1:
         print(f"grid: {written[-1]}")
 

@@ -73,7 +73,13 @@ class Gan:
         return self.encoder.space
 
     def sample(
-        self, n: int, *, seed: int | None = None, label: str | int | None = None, condition: Condition | None = None
+        self,
+        n: int,
+        *,
+        seed: int | None = None,
+        label: str | int | None = None,
+        condition: Condition | None = None,
+        truncation: float = 1.0,
     ) -> Any:
         """`n` samples: an array of points `(n, d)`, images `(n, height, width[, channels])` uint8, or a DataFrame.
 
@@ -82,15 +88,23 @@ class Gan:
             seed: the same seed gives the same samples; without one they are new each time.
             label: name or number of the class to ask for; by default classes come as often as in the data.
             condition: what to ask a conditional generator for, as an object of which a class label is the simplest.
+            truncation: of images and points, a factor on the latents: below 1 they are more usual and less varied, and
+                no longer a sample of what was learned.
 
         Raises:
             InputError: `n` is below 1, there is no such class, or the generator takes no condition.
         """
-        raw = self.sample_raw(n, seed=seed, label=label, condition=condition)
+        raw = self.sample_raw(n, seed=seed, label=label, condition=condition, truncation=truncation)
         return domain_of(self.space.kind).presented(raw.values)
 
     def stream(
-        self, n: int, *, seed: int | None = None, label: str | int | None = None, condition: Condition | None = None
+        self,
+        n: int,
+        *,
+        seed: int | None = None,
+        label: str | int | None = None,
+        condition: Condition | None = None,
+        truncation: float = 1.0,
     ) -> Iterator[Any]:
         """The samples of `sample(n, seed=seed)` a batch at a time, so that any number fits into memory.
 
@@ -98,15 +112,22 @@ class Gan:
         are `sample(n, seed=seed)`, bit for bit. The arguments are those of `sample`.
         """
         presented = domain_of(self.space.kind).presented
-        return (presented(part.values) for part in self.stream_raw(n, seed=seed, label=label, condition=condition))
+        parts = self.stream_raw(n, seed=seed, label=label, condition=condition, truncation=truncation)
+        return (presented(part.values) for part in parts)
 
     def stream_raw(
-        self, n: int, *, seed: int | None = None, label: str | int | None = None, condition: Condition | None = None
+        self,
+        n: int,
+        *,
+        seed: int | None = None,
+        label: str | int | None = None,
+        condition: Condition | None = None,
+        truncation: float = 1.0,
     ) -> Iterator[Dataset]:
         """As `stream`, with labels and names, as `equipoise.data.write_batches` takes them."""
         # Refused here and not when the first batch is asked for: hence no generator function.
-        batches = self._drawn(n, seed=seed, condition=self._condition(label, condition))
-        return self._datasets(batches)
+        asked = self._condition(label, condition)
+        return self._datasets(self._drawn(n, seed=seed, condition=asked, truncation=truncation))
 
     def _datasets(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor | None]]) -> Iterator[Dataset]:
         before = 0
@@ -115,17 +136,31 @@ class Gan:
             before += len(samples)
 
     def sample_raw(
-        self, n: int, *, seed: int | None = None, label: str | int | None = None, condition: Condition | None = None
+        self,
+        n: int,
+        *,
+        seed: int | None = None,
+        label: str | int | None = None,
+        condition: Condition | None = None,
+        truncation: float = 1.0,
     ) -> Dataset:
         """As `sample`, with labels and names: images `(n, channels, height, width)`."""
-        return self._dataset(*joined(self._drawn(n, seed=seed, condition=self._condition(label, condition))))
+        asked = self._condition(label, condition)
+        return self._dataset(*joined(self._drawn(n, seed=seed, condition=asked, truncation=truncation)))
 
     def _drawn(
-        self, n: int, *, seed: int | None, condition: Condition | None
+        self, n: int, *, seed: int | None, condition: Condition | None, truncation: float
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
         if n < 1:
             raise InputError(
                 "sample", f"{n} samples were asked for.", "Expected 1 or more.", "Give -n a number above 0."
+            )
+        if not 0 <= truncation <= 1 or (truncation != 1 and self.space.kind == "table"):
+            raise InputError(
+                "truncation",
+                f"{truncation:g} for samples that are {domain_of(self.space.kind).phrase}.",
+                "Expected a factor from 0 to 1, for images or points: the latents of a row draw its categories, too.",
+                "Leave it out, or give a factor such as 0.7.",
             )
         return sample_batches(
             self.generator,
@@ -134,17 +169,18 @@ class Gan:
             sample_numbers=sample_size(self.space),
             seed=secrets.randbits(62) if seed is None else seed,
             condition=condition,
+            truncation=truncation,
             device=next((weight.device for weight in self.generator.parameters()), torch.device("cpu")),
         )
 
     def _condition(self, label: str | int | None, condition: Condition | None) -> Condition | None:
         """What the generator is asked for; `None` for one that takes no condition."""
         if self.config.networks.conditional and condition is None:
-            return ClassLabels(self.class_shares, None if label is None else self._class_number(label))
+            return ClassLabels(self.class_shares, None if label is None else self.class_number(label))
         if label is not None and condition is not None:
             raise InputError("sample", "label and condition are given.", "Expected one of them.", "Leave one out.")
         if label is not None:
-            self._class_number(label)
+            self.class_number(label)
         if condition is not None and not self.config.networks.conditional:
             raise InputError(
                 "condition",
@@ -203,7 +239,22 @@ class Gan:
             shutil.copytree(self.folder, temporary, dirs_exist_ok=True, ignore=_links)
         return target
 
-    def _class_number(self, label: str | int) -> int:
+    def interpolate(self, frames: int = 48, *, seed: int = 0, label: str | int | None = None) -> np.ndarray:
+        """Images that change little by little on closed walks, uint8 `(frames, walks, height, width[, channels])`.
+
+        See `equipoise.experiment.interpolation`; the arguments are those of `walk` there.
+        """
+        from equipoise.experiment.interpolation import walk
+
+        found = np.moveaxis(walk(self, frames, seed=seed, label=label), 2, -1)
+        return found[..., 0] if found.shape[-1] == 1 else found
+
+    def class_number(self, label: str | int) -> int:
+        """The number of a class of that name or number.
+
+        Raises:
+            InputError: there is none.
+        """
         if not self.config.networks.conditional:
             raise InputError(
                 "--class",

@@ -30,6 +30,7 @@ def sample_batches(
     condition: Condition | None = None,
     device: torch.device | str = "cpu",
     sample_numbers: int = 1,
+    truncation: float = 1.0,
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """`count` samples of `generator` in batches; their memory is that of one batch.
 
@@ -41,6 +42,7 @@ def sample_batches(
         condition: what a conditional generator is asked for.
         device: where the generator is.
         sample_numbers: numbers in one sample; it decides how many are made at once.
+        truncation: factor on the latents; below 1 they lie nearer to their mean, 0.
 
     Yields:
         Samples of shape `(batch, *sample_shape)`, float32, on the CPU, and what was asked for or `None`. A batch has
@@ -51,7 +53,7 @@ def sample_batches(
     for index, start in enumerate(starts):
         # Drawn on the CPU whatever the device: the same seed asks for the same samples everywhere.
         stream = torch_stream(seed, purpose, index)
-        drawn = [torch.randn(CHUNK, latent_dimensions, generator=stream)]
+        drawn = [truncation * torch.randn(CHUNK, latent_dimensions, generator=stream)]
         if condition is not None:
             drawn.append(condition.draw(CHUNK, stream))
         wanted = CHUNK if count is None else min(CHUNK, count - start)
