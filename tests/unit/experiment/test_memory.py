@@ -76,7 +76,9 @@ def test_a_forecast_of_networks_that_find_no_room_counts_their_weights(little_ro
 
 
 def test_a_network_that_finds_no_room_is_not_called_impossible(little_room):
-    planned = plan_run("ring8", steps=5, settings=["data.points=300", "networks.generator.width=300000"])
+    planned = plan_run(
+        "ring8", steps=5, settings=["data.points=300", "networks.generator.width=300000", "networks.generator.depth=3"]
+    )
     with pytest.raises(RuntimeError, match="allocate") as caught:
         build_trainer(planned.config, planned.data)
     assert not isinstance(caught.value, ConfigError)
