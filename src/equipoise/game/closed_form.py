@@ -131,8 +131,8 @@ class ClosedFormStepper(EagerStepper):
         return (made.weights * terms).mean()
 
     def _update(self, player: Player, gradients: Sequence[Tensor], norms: dict[str, Tensor], measure: bool) -> None:
-        for parameter, gradient in zip(player.parameters, gradients, strict=True):
-            parameter.grad = gradient
+        # The engine puts gradients into weights, so that hooks on them are called as in any other step.
+        torch.autograd.backward(list(player.parameters), list(gradients))
         if measure:
             norms["discriminator" if player is self.discriminator else "generator"] = player.gradient_norm()
         player.update()

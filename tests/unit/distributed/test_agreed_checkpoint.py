@@ -64,7 +64,7 @@ def test_all_go_back_together_when_a_moment_has_become_infinite_that_only_the_fi
         return trainer.step, [(r["to_step"], r["step"], r["player"], r["layer"]) for r in trainer.rollbacks]
 
     first, second = in_threads(2, train)
-    assert first == second == (12, [(8, 12, "generator", "body.2.weight")])
+    assert first == second == (12, [(8, 12, "generator", "weight_logits")])
 
 
 def test_a_signal_to_one_process_is_remembered_over_a_rollback_of_all(plan, tmp_path):

@@ -96,3 +96,13 @@ def test_every_other_game_is_left_to_autograd(change):
         each.step([batch(2)])
     for weight, other in zip(ours.generator.parameters, theirs.generator.parameters, strict=True):
         assert torch.equal(weight, other)
+
+
+def test_hooks_on_weights_are_called():
+    ours, plain = stepper(ClosedFormStepper), stepper(ClosedFormStepper)
+    ours.generator.parameters[0].register_hook(lambda gradient: 0 * gradient)
+    before = ours.generator.parameters[0].detach().clone()
+    for each in (ours, plain):
+        each.step([batch(2)])
+    assert torch.equal(ours.generator.parameters[0], before)
+    assert not torch.equal(plain.generator.parameters[0], before)
