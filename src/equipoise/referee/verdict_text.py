@@ -69,9 +69,12 @@ def headline(verdict: Content) -> str:
             f"right {verdict['accuracy']:.1%} of the time, where guessing is right 50 %."
         )
     if conclusion == "distinguished":
+        said = inside_a_sentence(_named_in_headline(verdict)) or (
+            "generated and real samples differ, by little or in few samples"
+        )
         return (
-            f"{title}: generated and real samples differ, by little or in few samples; if they were alike, what a "
-            f"fresh classifier found on {scored} would come up at most once in {_odds(verdict)} times."
+            f"{title}: {said}; if the sides were alike, what a fresh classifier found on samples that it had never "
+            f"seen would come up at most once in {_odds(verdict)} times."
         )
     if verdict["sensitivity_method"] is None:
         return f"{title}: {samples} are too few to compare."
@@ -96,6 +99,14 @@ def headline(verdict: Content) -> str:
     )
 
 
+def _named_in_headline(verdict: Content) -> str:
+    """What the permutation test found, where the headline says it: where accuracy is no plain evidence; else empty."""
+    is_plain = number_at(verdict, "accuracy_low") is not None and verdict["accuracy_low"] > _PLAIN_ACCURACY
+    if is_size_open(verdict) or (verdict.get("speaks") == "both" and not is_plain):
+        return strongest_statement(verdict)
+    return ""
+
+
 def detectable_effects(verdict: Content) -> list[tuple[str, float | None, tuple[float | None, float | None]]]:
     """Each kind of injected defect, the least JSD at which it would have been found, and the 90 % interval of that.
 
@@ -112,8 +123,7 @@ def detectable_effects(verdict: Content) -> list[tuple[str, float | None, tuple[
 
 def page(verdict: Content) -> str:
     """Headline, evidence, sensitivity, findings, limits."""
-    # Where the permutation test speaks alone, what it found is the headline.
-    said = strongest_statement(verdict) if is_size_open(verdict) else None
+    said = _named_in_headline(verdict)
     problems = [
         f"! {finding['statement']}"
         for finding in verdict["findings"]

@@ -13,6 +13,7 @@ from equipoise.referee.verdict_text import (
     conclusion_of,
     distance_sentence,
     headline,
+    page,
     verdict_evidence,
     verdict_sentence,
 )
@@ -50,9 +51,9 @@ def test_a_difference_that_only_the_permutation_test_found_has_no_size_and_names
 
 
 def test_its_page_never_says_at_least_0_and_says_the_difference_once(small):
-    page = " ".join(small.to_text().split())
-    assert "at least 0" not in page and "Distance: not established" in page
-    assert page.count("is higher on the generated side") == 1
+    text = " ".join(small.to_text().split())
+    assert "at least 0" not in text and "Distance: not established" in text
+    assert text.count("is higher on the generated side") == 1
 
 
 def test_its_figure_names_the_difference_and_proves_no_distance(small):
@@ -63,7 +64,7 @@ def test_its_figure_names_the_difference_and_proves_no_distance(small):
 
 
 def test_the_page_says_which_test_spoke_and_what_each_ones_share_of_the_error_is(small, none):
-    pages = [" ".join(each.to_text().split()) for each in (small, none)]
+    pages = [" ".join(page({**each.to_json(), "log_e_value": 1.0}).split()) for each in (small, none)]
     shared = "Two tests share the 5 % chance of a false alarm: the permutation test has 4 %, the classifiers 1 %; "
     assert shared + "only the permutation test found a difference." in pages[0]
     assert shared + "neither found a difference." in pages[1]
@@ -72,9 +73,17 @@ def test_the_page_says_which_test_spoke_and_what_each_ones_share_of_the_error_is
 
 def test_where_both_tests_find_a_difference_the_page_says_so_and_bounds_the_distance():
     found = verdict_on(1.0)
-    page = " ".join(found.to_text().split())
-    assert found.speaks == "both" and "both found a difference." in page
-    assert "the Jensen-Shannon divergence is at least 0." in page and "! The mean of `x0` is higher" in page
+    text = " ".join(found.to_text().split())
+    assert found.speaks == "both" and "both found a difference." in text
+    assert "the Jensen-Shannon divergence is at least 0." in text and "! The mean of `x0` is higher" in text
+
+
+def test_where_accuracy_is_no_plain_evidence_the_headline_names_the_difference(small):
+    state = {**small.to_json(), "speaks": "both", "log_e_value": 9.21, "jsd_lower_bound_nats": 0.002}
+    said = headline(state)
+    assert said.startswith("DISTINGUISHED: the mean of `x0` is higher on the generated side by 0.2")
+    assert said.endswith("would come up at most once in 9,997 times.")
+    assert headline({**state, "speaks": "classifier"}).startswith("DISTINGUISHED: generated and real samples differ")
 
 
 def test_where_nothing_differs_the_headline_counts_the_statistics(none):
