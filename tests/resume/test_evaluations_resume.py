@@ -123,6 +123,7 @@ def test_samples_come_from_the_best_checkpoint_unless_the_last_is_asked_for(tmp_
     run = RunFolder(gan.folder)
     best = best_evaluation(run.read_verdicts())
     assert gan.step == best["step"] == run.read_status()["best"]["step"]
+    assert gan.step in run.sample_steps(".png")
     assert load(gan.folder, checkpoint="last").step == 24
     # Where the last evaluation is the best one, both are the same state; the seed was chosen so that it is not.
     assert best["step"] < 24

@@ -1,8 +1,8 @@
 r"""Which weights of a run are kept and used: chosen by the estimates of its interim evaluations.
 
 The estimate :math:`e_k` and not the bound: the bound is zero at every evaluation that finds nothing, and would reward a
-referee at chance level. With :math:`s_k` the standard error of :math:`e_k`, an evaluation is kept in place of the one
-before if
+referee at chance level. With :math:`s_k` the standard error of :math:`e_k`, and with estimates below zero
+taken as zero, which no distance is below, an evaluation is kept in place of the one before if
 
 .. math::
     e_k \le \min_{j \le k} e_j + \tfrac14 s_k .
@@ -89,4 +89,4 @@ def _drop(folder: RunFolder, evaluations: Sequence[Mapping[str, Any]], *, kept_s
 
 def _estimate(row: Mapping[str, Any]) -> float:
     estimate = row.get("jsd_estimate_nats")
-    return estimate if isinstance(estimate, (int, float)) and math.isfinite(estimate) else math.inf
+    return max(0.0, estimate) if isinstance(estimate, (int, float)) and math.isfinite(estimate) else math.inf

@@ -13,6 +13,10 @@ rises is told that it has is at most 5 %**: a distance that falls makes it rarer
 share, because they score the same real rows. :math:`c_n` is simulated. It is 2.7 for 10 evaluations, where Bonferroni's
 inequality over all pairs would ask for 2.9.
 
+Near the data the standard errors are themselves noise (a classifier that finds nothing says the same of all rows, and
+its estimate is 0 with an error of 0), and estimates scatter around 0. So a rise has to be at least the sensitivity of
+the evaluations besides, the smallest distance that they would find by theory, and estimates below 0 count as 0.
+
 Once training has been changed at an evaluation, no pair straddles it. A run that is made longer than planned counts its
 evaluations anew at each, and the chance is that of each count.
 """
@@ -72,7 +76,7 @@ def significant_rise(
         score = rise / error if error > 0 else math.inf if rise > 0 else 0.0
         if best is None or score > best[0]:
             best, of = (score, rise, error), pair
-    if best is None or of is None or best[0] < limit:
+    if best is None or of is None or best[0] < limit or best[1] < max(map(_sensitivity, last)):
         return None
     return {
         "nats": best[1],
@@ -120,6 +124,14 @@ def _error(pair: tuple[Mapping[str, Any], Mapping[str, Any]]) -> float:
 
 
 def _estimate(row: Mapping[str, Any]) -> float:
-    estimate = row.get("jsd_estimate_nats")
-    is_number = isinstance(estimate, (int, float)) and not isinstance(estimate, bool)
-    return float(estimate) if is_number else math.nan
+    estimate = _number(row, "jsd_estimate_nats", math.nan)
+    return 0.0 if estimate < 0 else estimate
+
+
+def _sensitivity(row: Mapping[str, Any]) -> float:
+    return _number(row, "sensitivity_theoretical_nats", 0.0)
+
+
+def _number(row: Mapping[str, Any], key: str, otherwise: float) -> float:
+    found = row.get(key)
+    return float(found) if isinstance(found, (int, float)) and not isinstance(found, bool) else otherwise

@@ -38,6 +38,8 @@ def test_many_small_rises_do_not_add_up():
 
 def test_at_an_estimate_of_zero_throughout_the_latest_is_kept():
     assert kept_step(0.0, 0.0, 0.0) == 3
+    # Where nothing is found estimates scatter around zero, and one far below it is no better than the others.
+    assert kept_step(0.3, -0.5, 0.0, -0.1) == 4
 
 
 def test_an_evaluation_without_an_error_is_kept_only_as_the_least():

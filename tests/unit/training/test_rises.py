@@ -73,7 +73,23 @@ def test_no_pair_straddles_a_change_of_the_training():
 def test_an_evaluation_without_an_estimate_or_an_error_finds_nothing():
     made = [*rows([0.1, 0.1, 0.1]), {"step": 40}, {"step": 50, "jsd_estimate_nats": 0.6}]
     assert significant_rise(made[:4], planned=5) is None and significant_rise(made, planned=5) is None
+    made[3] |= {"value_standard_error": 0.01}
+    assert significant_rise(made[:4], planned=5) is None
     assert significant_rise([], planned=5) is None
+
+
+def test_near_the_data_neither_errors_of_nothing_nor_negative_estimates_make_a_rise():
+    # Of 14 evaluations of a perfect generator of 1,000 rows, some had an error of 2e-5 and one was -0.005.
+    made = [*rows([-0.005, -0.005]), *rows([0.001, 0.001], error=1e-5)]
+    for place, row in enumerate(made):
+        row |= {"step": place, "sensitivity_theoretical_nats": 0.003}
+    assert significant_rise(made, planned=4) is None
+    made[2] |= {"jsd_estimate_nats": 0.004}
+    made[3] |= {"jsd_estimate_nats": 0.004}
+    assert significant_rise(made, planned=4) is None  # by less than 0.02, the error of the first two
+    for row in made[:2]:
+        row["value_standard_error"] = 0.001
+    assert significant_rise(made, planned=4)["nats"] == pytest.approx(0.004)
 
 
 def test_a_rise_is_said_with_its_size_its_error_and_the_limit():
