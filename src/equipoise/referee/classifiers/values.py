@@ -34,7 +34,8 @@ def fit_values(real: Rows, fake: Rows, seed: int) -> Scorer:
     del seed
     sides = [real.exact, fake.exact]
     folds = [np.arange(len(side)) % _FOLDS for side in sides]
-    fitted: list[np.ndarray] = [np.zeros((len(side), 3 * side.shape[1] + 1)) for side in sides]
+    width = 3 * min(sides[0].shape[1], _MOST_COLUMNS) + 1
+    fitted: list[np.ndarray] = [np.zeros((len(side), width)) for side in sides]
     for fold in range(_FOLDS):
         met = _met(*(side[place != fold] for side, place in zip(sides, folds, strict=True)))
         for features, side, place in zip(fitted, sides, folds, strict=True):
