@@ -208,10 +208,11 @@ def test_the_margin_is_positive_where_the_companion_rejects_and_grows_with_the_d
 def test_of_large_sides_some_units_are_compared_whole(monkeypatch):
     from equipoise.referee.companion import permutation_test
 
-    monkeypatch.setattr(permutation_test, "MOST_SAMPLES", 60)
     units = np.repeat(np.arange(50), 4)
-    kept = permutation_test._some_units(units, np.arange(200, dtype=np.uint64), 0)
+    kept = permutation_test._some_units(units, np.arange(200, dtype=np.uint64), 0, 60)
     assert len(kept) == 60 and set(np.bincount(units[kept], minlength=50)) == {0, 4}
+    monkeypatch.setattr(permutation_test, "MOST_SAMPLES", 60)
+    monkeypatch.setattr(permutation_test, "LEAST_SAMPLES", 60)
     stream = np.random.default_rng(0)
     real, fake = stream.standard_normal((2, 500, 2))
     assert companion_of(real, fake + 3, domain=POINTS).rejects

@@ -13,6 +13,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from equipoise.data.judging import Judging, Values, concatenated, take
 from equipoise.randomness import Stream, numpy_stream
@@ -34,8 +35,10 @@ PERMUTATIONS = 999
 MOST_PERMUTATIONS = 9_999
 _LEAST_RANK = 10
 """So many permutations may reach the observed maximum and it is rejected still: a level of 0.001 takes 9,999."""
-MOST_SAMPLES = 40_000
-"""Of each side, that are compared."""
+MOST_SAMPLES, LEAST_SAMPLES, _MOST_VALUES = 40_000, 2_000, 600_000
+"""Samples of each side that are compared: so many that their values stay below the last number, within the first two.
+No person reads a difference that 40,000 cannot show, and all statistics of more would not fit into memory."""
+_COLUMNS_OF_IMAGES = 80
 WEIGHTS = {
     "mean": 0.45,
     "share": 0.45,
@@ -88,9 +91,9 @@ def companion_test(
         The p-value and the differences behind it.
     """
     units = [np.arange(len(side)) for side in (real, fake)] if groups is None else [np.asarray(each) for each in groups]
-    # No person reads a difference that 40,000 samples a side cannot show; which of them stay is drawn by units.
+    most = _most_samples(domain.columns(take(real, np.arange(1))))
     kept = [
-        _some_units(of, domain.row_keys(side), seed) if len(side) > MOST_SAMPLES else np.arange(len(side))
+        _some_units(of, domain.row_keys(side), seed, most) if len(side) > most else np.arange(len(side))
         for side, of in zip((real, fake), units, strict=True)
     ]
     numbers = np.concatenate([_numbered(of[places]) for of, places in zip(units, kept, strict=True)])
@@ -239,12 +242,17 @@ def _differences(
     return tuple(found)
 
 
-def _some_units(units: np.ndarray, keys: np.ndarray, seed: int) -> np.ndarray:
-    """Positions of samples of units drawn at random until `MOST_SAMPLES` are there."""
+def _most_samples(frame: pd.DataFrame | None) -> int:
+    columns = _COLUMNS_OF_IMAGES if frame is None else frame.shape[1]
+    return max(LEAST_SAMPLES, min(MOST_SAMPLES, _MOST_VALUES // max(1, columns)))
+
+
+def _some_units(units: np.ndarray, keys: np.ndarray, seed: int, most: int) -> np.ndarray:
+    """Positions of samples of units drawn at random until `most` are there."""
     stream = numpy_stream(seed, Stream.REFEREE_COMPANION, _digest(np.sort(keys)))
     _, numbers, counts = np.unique(units, return_inverse=True, return_counts=True)
     order = stream.permutation(len(counts))
-    chosen = order[: max(1, int(np.searchsorted(np.cumsum(counts[order]), MOST_SAMPLES, side="right")))]
+    chosen = order[: max(1, int(np.searchsorted(np.cumsum(counts[order]), most, side="right")))]
     return np.flatnonzero(np.isin(numbers, chosen))
 
 
