@@ -42,18 +42,22 @@ def sample_batches(
         condition: what a conditional generator is asked for.
         device: where the generator is.
         sample_numbers: numbers in one sample; it decides how many are made at once.
-        truncation: factor on the latents; below 1 they lie nearer to their mean, 0.
+        truncation: factor on the latents; below 1 they lie nearer to their mean, 0. The latent that chooses among
+            `components` of a generator keeps its law: they come as often as ever.
 
     Yields:
         Samples of shape `(batch, *sample_shape)`, float32, on the CPU, and what was asked for or `None`. A batch has
         `CHUNK` samples, or `SUB_BATCH` of large ones; the last one may have fewer.
     """
+    chooses = 1 if hasattr(generator, "components") else 0
     at_once = CHUNK if sample_numbers <= SMALL_SAMPLE else SUB_BATCH
     starts = itertools.count(0, CHUNK) if count is None else range(0, count, CHUNK)
     for index, start in enumerate(starts):
         # Drawn on the CPU whatever the device: the same seed asks for the same samples everywhere.
         stream = torch_stream(seed, purpose, index)
-        drawn = [truncation * torch.randn(CHUNK, latent_dimensions, generator=stream)]
+        latents = torch.randn(CHUNK, latent_dimensions, generator=stream)
+        latents[:, : latent_dimensions - chooses] *= truncation
+        drawn = [latents]
         if condition is not None:
             drawn.append(condition.draw(CHUNK, stream))
         wanted = CHUNK if count is None else min(CHUNK, count - start)

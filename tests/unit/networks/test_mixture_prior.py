@@ -13,6 +13,7 @@ from equipoise.networks.mixture_prior import MixturePriorGenerator
 from equipoise.penalties.base import Penalty
 from equipoise.shapes import WeightedSamples
 from equipoise.spaces import Block, PointSpace, TableSpace
+from equipoise.training.sampling import sample_batches
 
 
 def made(space, seed=0, **options):
@@ -49,6 +50,15 @@ def test_a_called_generator_samples_by_its_weights_and_training_draws_all_compon
         torch.testing.assert_close(frequencies(weighted.samples, 4), torch.full((4,), 0.25), rtol=0, atol=0.0125)
         where = (weighted.samples[:, 0] / 10).round().long()
         torch.testing.assert_close(weighted.weights, 4 * shares[where])
+
+
+def test_truncated_latents_leave_the_shares_of_the_components_alone():
+    generator = apart(made(PointSpace(2), components=4)).requires_grad_(False)
+    drawn = sample_batches(generator, 1024, latent_dimensions=3, seed=1, truncation=0.5)
+    expected = sample_batches(generator, 1024, latent_dimensions=3, seed=1)
+    samples, whole = next(drawn)[0], next(expected)[0]
+    assert torch.equal(frequencies(samples, 4), frequencies(whole, 4))
+    assert float(samples[:, 1].std()) == pytest.approx(0.5 * float(whole[:, 1].std()), rel=1e-5)
 
 
 def test_latents_that_are_spread_evenly_draw_every_component_equally_often():
