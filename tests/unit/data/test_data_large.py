@@ -357,13 +357,13 @@ def test_what_a_killed_process_left_is_cleared(
 
 def test_plots_are_made_from_some_rows_of_large_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "images.npy"
-    np.save(path, noisy_images(500, side=8))
+    np.save(path, noisy_images(1000, side=8))
     monkeypatch.setattr(sys.modules["equipoise.data.prepare"], "MOST_NUMBERS_SHOWN", 100 * 8 * 8 * 3)
     in_memory, on_disk = both(path, monkeypatch)
-    assert len(in_memory.shown_part("train")) == 400
+    assert len(in_memory.shown_part("train")) == 800
     shown = on_disk.shown_part("train")
     assert len(shown) == 100
-    np.testing.assert_array_equal(shown.values, in_memory.part("train").values[::4])
+    np.testing.assert_array_equal(shown.values, in_memory.part("train").values[::8])
 
 
 def test_pages_of_all_file_on_disks_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
