@@ -246,3 +246,9 @@ def test_points_of_any_size_get_a_preset(dimensions, rows):
     components = content["networks"]["generator"]["components"]
     assert 1 <= components <= max(1, rows // 8)
     assert (content["training"]["real_batches"] == "stratified") == (rows <= 1_000_000)
+
+
+def test_more_components_than_rows_are_refused(points):
+    with pytest.raises(ConfigError, match=r"81 components for 80 training rows(.|\n)*at most 10"):
+        planned = plan(points, "networks.generator.components=81")
+        build_trainer(planned.config, planned.data)

@@ -75,6 +75,7 @@ def build_trainer(
         penalties=terms,
         networks=[("generator", generator), ("discriminator", discriminator)],
     )
+    refuse_more_components_than_rows(config, rows=len(data.split.train))
     augmentation = parts.fresh_augmentation() or build_augmentation(config.augmentation, trusted=trusted)
     for part in terms if augmentation is None else (*terms, augmentation):
         part.place_state(device)
@@ -135,6 +136,22 @@ def draw_weights(config: RunConfig, data: PreparedData) -> np.ndarray | None:
     labels = data.train_labels()
     assert labels is not None, "a plan with balanced classes has labels"
     return balancing_weights(labels.numpy(), weights)
+
+
+def refuse_more_components_than_rows(config: RunConfig, *, rows: int) -> None:
+    """Refuse a mixture that could put a component on every row.
+
+    Raises:
+        ConfigError: more components are asked for than there are rows to train on.
+    """
+    asked = config.networks.generator.get("components")
+    if isinstance(asked, int) and asked > max(1, rows):
+        raise ConfigError(
+            "networks.generator.components",
+            f"{asked:,} components for {rows:,} training rows.",
+            "Expected at most as many as rows, and better an eighth of them: a component on each row repeats the rows.",
+            f"Ask for at most {max(1, rows // 8):,}, or leave it out.",
+        )
 
 
 def stratifying_order(config: RunConfig, data: PreparedData) -> np.ndarray | None:
