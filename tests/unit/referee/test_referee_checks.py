@@ -155,7 +155,7 @@ def test_the_class_that_gives_itself_away_is_named_and_an_absent_one_too():
         "label_names": ("ant", "bee", "cat"),
     }
     verdict = judge(real, fake, real_labels=labels[0], fake_labels=labels[1], **options)
-    (told,) = [finding for finding in verdict.findings if finding.is_problem]
+    (told,) = [finding for finding in verdict.findings if finding.is_problem and finding.check == "classes"]
     assert told.statement == "1 of 3 classes are distinguished by themselves, most first: bee."
     kept = labels[1] != 2
     verdict = judge(real, fake[kept], real_labels=labels[0], fake_labels=labels[1][kept], **options)

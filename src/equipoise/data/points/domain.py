@@ -14,7 +14,7 @@ from equipoise.data.base import Domain, nothing_varies
 from equipoise.data.dataset import Aligned, Dataset, unlike
 from equipoise.data.duplicates import Groups, row_groups
 from equipoise.data.points.encoder import PointEncoder, fit_points
-from equipoise.data.points.judging import PointJudging
+from equipoise.data.points.judging import PointJudging, places_of_names
 from equipoise.data.points.remarks import remarks
 from equipoise.data.store.arrow import chunks_of, is_on_disk
 from equipoise.data.store.cache import Entry
@@ -70,9 +70,10 @@ class PointDomain(PointJudging, Domain):
         if real.values.shape[1] != fake.values.shape[1]:
             found = f"has points of {fake.values.shape[1]} coordinates, {real.source} of {real.values.shape[1]}"
             raise unlike(real, fake, found)
-        if real.names and fake.names and set(real.names) == set(fake.names):
-            return Aligned(real.values, fake.values[:, [fake.names.index(name) for name in real.names]])
-        return Aligned(real.values, fake.values)
+        if not (real.names and fake.names):
+            return Aligned(real.values, fake.values)
+        places = places_of_names(real.names, fake.names)
+        return Aligned(real.values, fake.values[:, places])
 
     def save_shown(
         self,

@@ -39,6 +39,8 @@ class PointJudging:
     row_keys = staticmethod(array_keys)
 
     def checked_sides(self, real: Any, fake: Any) -> tuple[Values, Values]:
+        if isinstance(real, pd.DataFrame) and isinstance(fake, pd.DataFrame):
+            fake = fake.iloc[:, places_of_names(tuple(map(str, real.columns)), tuple(map(str, fake.columns)))]
         real, fake = _checked(real, "real"), _checked(fake, "generated")
         refuse_other_shape(real, fake, axes="coordinates", remedy="Bring both to one size and order.")
         return real, fake
@@ -96,6 +98,25 @@ class PointJudging:
             panel.colorbar(drawn, ax=panel.axes, label="log-odds of being real")
 
         return draw
+
+
+def places_of_names(real: Sequence[str], fake: Sequence[str]) -> list[int]:
+    """Where each column of the real side is on the generated one.
+
+    Raises:
+        DataError: the columns have other names.
+    """
+    missing, extra = ([name for name in one if name not in other] for one, other in ((real, fake), (fake, real)))
+    if missing or extra or len(set(fake)) < len(fake):
+        parts = [f"only on the real side: {', '.join(missing)}"] if missing else []
+        parts += [f"only on the generated side: {', '.join(extra)}"] if extra else []
+        raise DataError(
+            JUDGING,
+            f"the columns of the points differ; {'; '.join(parts) or 'a name is there twice'}.",
+            "Expected the same columns on both sides, in any order.",
+            "Rename them, or save both sides without names to compare them by their places.",
+        )
+    return [list(fake).index(name) for name in real]
 
 
 def _checked(values: Any, side: str) -> np.ndarray:

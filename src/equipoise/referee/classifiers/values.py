@@ -27,12 +27,13 @@ _PRIOR = 1.0
 _FOLDS = 5
 _STRENGTHS = (3.0, 100.0)
 _MOST_COLUMNS = 60
+"""Beyond it only the first columns are read."""
 
 
 def fit_values(real: Rows, fake: Rows, seed: int) -> Scorer:
     """Ridge logistic regression on what was met before."""
     del seed
-    sides = [real.exact, fake.exact]
+    sides = [each.exact[:, :_MOST_COLUMNS] for each in (real, fake)]
     folds = [np.arange(len(side)) % _FOLDS for side in sides]
     width = 3 * min(sides[0].shape[1], _MOST_COLUMNS) + 1
     fitted: list[np.ndarray] = [np.zeros((len(side), width)) for side in sides]
@@ -48,7 +49,7 @@ def fit_values(real: Rows, fake: Rows, seed: int) -> Scorer:
 def _met(real: np.ndarray, fake: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """What was met of each value: a function from rows of exact values to `(n, 3 x columns + 1)`."""
     tables = []
-    for column in range(min(real.shape[1], _MOST_COLUMNS)):
+    for column in range(real.shape[1]):
         values, where = np.unique(np.concatenate([real[:, column], fake[:, column]]), return_inverse=True)
         tables.append((values, *(np.bincount(part, minlength=len(values)) for part in np.split(where, [len(real)]))))
 
