@@ -38,7 +38,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number, pixels in enumerate(digits.images[digits.target == label][:60]):
                 Image.fromarray((pixels * 255 / 16).astype(np.uint8)).save(below / f"{number}.png")
     numbers = np.random.default_rng(0)
-    for name in ("real", "generated", "patients"):
+    for name in ("real", "generated", "patients", "one", "two"):
         frame = pd.DataFrame({"age": numbers.normal(50, 9, 400), "kind": numbers.choice(["a", "b"], 400)})
         if name == "patients":
             frame["wanted"] = numbers.uniform(1, 2, 400)
@@ -51,7 +51,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def sides() -> dict[str, object]:
     images = load_digits().images[:, None].astype(np.float32) / 16
-    return {"real": images[::2], "fake": images[1::2]}
+    return {"real": images[::2], "fake": images[1::2], "other": images[1::2, :, ::-1]}
 
 
 def logits() -> dict[str, object]:
