@@ -65,16 +65,16 @@ def headline(verdict: Content) -> str:
     scored = f"{samples} that it had never seen"
     if conclusion == "distinguished" and verdict["accuracy_low"] > _PLAIN_ACCURACY:
         return (
-            f"{title}: a fresh classifier still tells generated from real; on samples that it had never seen it was "
-            f"right {verdict['accuracy']:.1%} of the time, where guessing is right 50 %."
+            f"{title}: a fresh classifier still tells generated from real; on {scored} it was right "
+            f"{verdict['accuracy']:.1%} of the time, where guessing is right 50 %."
         )
     if conclusion == "distinguished":
         said = inside_a_sentence(_named_in_headline(verdict)) or (
             "generated and real samples differ, by little or in few samples"
         )
         return (
-            f"{title}: {said}; if the sides were alike, what a fresh classifier found on samples that it had never "
-            f"seen would come up at most once in {_odds(verdict)} times."
+            f"{title}: {said}; if the sides were alike, what a fresh classifier found on {scored} would come up at "
+            f"most once in {_odds(verdict)} times."
         )
     if verdict["sensitivity_method"] is None:
         return f"{title}: {samples} are too few to compare."
