@@ -136,6 +136,9 @@ def judge(
     probability("--confidence", confidence)
     positive("--margin", margin)
     if plan:
+        for option, given in (("--group", group), ("--out", out), ("--folds", folds), ("--extractor", extractor)):
+            if given:
+                raise InputError(option, "--plan judges nothing.", "Expected no such option.", "Leave it out.")
         _plan(sources or [], confidence, margin, drop, missing, day_first, quiet=quiet, as_json=as_json)
         return
     if not sources:

@@ -63,6 +63,8 @@ def test_the_command_prints_a_table_and_one_object(equipoise):
 
 def test_a_plan_that_makes_no_sense_is_refused_with_what_to_do(equipoise, tmp_path):
     np.save(tmp_path / "few.npy", np.random.default_rng(0).normal(size=(30, 2)))
+    out = equipoise("judge", "--plan", "--margin", 0.01, "--out", tmp_path / "out")
+    assert out.code == 2 and "--out" in out.err and not (tmp_path / "out").exists()
     two = equipoise("judge", "--plan", "--margin", 0.01, "a.csv", "b.csv")
     assert two.code == 2 and "2 sources" in two.err and "Name the real data alone" in two.err
     without = equipoise("judge", "--plan", tmp_path / "few.npy")
