@@ -210,3 +210,13 @@ def test_the_loss_of_the_generator_tells_importance_weights_their_price(objectiv
         moved = [weights.detach() + sign * step * torch.eye(5, dtype=torch.float64)[index] for sign in (1, -1)]
         up, down = (float(objective.generator_loss(real, fake, each)) for each in moved)
         assert float(derivative[index]) == pytest.approx((up - down) / (2 * step), rel=1e-6, abs=1e-9)
+
+
+def test_with_importance_weights_a_relativistic_game_sees_differences_of_logits_alone(objective):
+    if objective.form == "separable":
+        pytest.skip("its logits have a zero")
+    real, fake = logits(5, count=4), logits(6, count=4)
+    weights = torch.tensor([0.5, 2.0, 0.1, 0.2], dtype=torch.float64)  # their mean is not 1, as a batch's may be
+    for loss in (objective.discriminator_loss, objective.generator_loss):
+        moved = loss(real + 3.0, fake + 3.0, weights)
+        assert float(moved) == pytest.approx(float(loss(real, fake, weights)), rel=1e-12)

@@ -108,7 +108,7 @@ class BatchSource:
         if self.components is not None:
             block, place = divmod(draw, DRAWN_AHEAD)
             if self._ahead is None or self._ahead[0] != block:
-                self._ahead = block, self._latents_of_components(block)
+                self._ahead = block, self._latents_of_components(block).to(self.real.device)
             return self._ahead[1][place]
         device = self.real.device
         stream = torch_stream(self.seed, Stream.LATENTS, draw, device=device)
@@ -117,18 +117,20 @@ class BatchSource:
         return torch.cat([drawn, -drawn])[: self.batch_size] if self.antithetic else drawn
 
     def _latents_of_components(self, block: int) -> Tensor:
-        """The latents of as many draws as are made ahead, float32 `(draws, batch, latent_dimensions)`."""
+        """The latents of as many draws as are made ahead, float32 `(draws, batch, latent_dimensions)`.
+
+        They are few numbers, drawn on the CPU whatever the device: some devices know no float64.
+        """
         assert self.components is not None
-        device = self.real.device
-        stream = torch_stream(self.seed, Stream.LATENTS, block, device=device)
+        stream = torch_stream(self.seed, Stream.LATENTS, block)
         fresh = -(-self.batch_size // 2) if self.antithetic else self.batch_size
-        drawn = torch.randn(DRAWN_AHEAD, fresh, self.latent_dimensions, generator=stream, device=device)
+        drawn = torch.randn(DRAWN_AHEAD, fresh, self.latent_dimensions, generator=stream)
         count = DRAWN_AHEAD * fresh
         entries = epoch_entries(
             seed=self.seed, purpose=Stream.COMPONENTS, start=block * count, count=count, length=self.components
         )
-        within = 0.05 + 0.9 * torch.rand(count, generator=stream, device=device, dtype=torch.float64)
-        quantiles = (torch.from_numpy(entries).to(device) + within) / self.components
+        within = 0.05 + 0.9 * torch.rand(count, generator=stream, dtype=torch.float64)
+        quantiles = (torch.from_numpy(entries) + within) / self.components
         drawn[:, :, -1] = torch.special.ndtri(quantiles).reshape(DRAWN_AHEAD, fresh).to(drawn.dtype)
         if not self.antithetic:
             return drawn
