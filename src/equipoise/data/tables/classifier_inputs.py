@@ -240,6 +240,10 @@ def as_numbers(column: pd.Series) -> np.ndarray:
 
 def as_levels(column: pd.Series) -> pd.Series:
     """A column of levels as text; a gap is the level '(missing)'."""
+    if pd.api.types.infer_dtype(column, skipna=True) == "string":
+        # Texts that are equal are one object from here on; other kinds of values may be equal without reading alike.
+        codes, found = pd.factorize(column)
+        return pd.Series(np.array([*map(str, found), "(missing)"], dtype=object)[codes], column.index, name=column.name)
     return column.astype(object).where(column.notna(), "(missing)").map(str)
 
 
