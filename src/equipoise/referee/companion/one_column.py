@@ -188,12 +188,11 @@ def _lattices(values: np.ndarray) -> list[tuple[str, np.ndarray]]:
     largest = float(np.max(np.abs(values)))
     steps = [step for step in _STEPS if largest * 1e-9 < step <= largest]
     hits = [_is_multiple(values, step) for step in steps]
+    all_shares = [(step, float(hit.mean())) for step, hit in zip(steps, hits, strict=True)]
     found = []
-    for step, hit in zip(steps, hits, strict=True):
-        share = float(hit.mean())
-        others = [(other, float(each.mean())) for other, each in zip(steps, hits, strict=True)]
-        coarser = [each for other, each in others if other > step and _is_whole(other / step)]
-        by_chance = [each * other / step for other, each in others if other < step and _is_whole(step / other)]
+    for (step, share), hit in zip(all_shares, hits, strict=True):
+        coarser = [each for other, each in all_shares if other > step and _is_whole(other / step)]
+        by_chance = [each * other / step for other, each in all_shares if other < step and _is_whole(step / other)]
         surplus = share - max(by_chance, default=0.0)
         is_known = max(coarser, default=0.0) > _MOST_OF_A_STEP * share
         if share * len(values) >= _LEAST_SEEN and surplus > _LEAST_SURPLUS and not is_known:

@@ -125,6 +125,7 @@ def families_of(samples: Values, domain: Judging, stream: np.random.Generator) -
     # Where samples have columns, directions and distances are of their values alone.
     numbers = rows.numbers.astype(np.float32) if frame is None else numbers_of(columns)
     positions = rows.positions.astype(np.float32) if frame is None else whole.main_directions(numbers)
+    distinct = np.unique(positions, axis=0)
     found = [
         one_column.means(columns, WEIGHTS["mean"]),
         one_column.spreads(columns, WEIGHTS["spread"]),
@@ -136,8 +137,8 @@ def families_of(samples: Values, domain: Judging, stream: np.random.Generator) -
         whole.all_means(numbers, WEIGHTS["all means"]),
         whole.directions(numbers, columns, WEIGHTS["direction"]),
         *whole.waves(numbers, WEIGHTS["kernel"], stream, widths=_KERNEL_WIDTHS),
-        whole.places(positions, columns, WEIGHTS["place"], stream),
-        whole.densities(positions, WEIGHTS["density"], stream),
+        whole.places(positions, distinct, columns, WEIGHTS["place"], stream),
+        whole.densities(positions, distinct, WEIGHTS["density"], stream),
     ]
     return [family for family in found if family is not None]
 

@@ -111,10 +111,13 @@ def _describe_kernel(place: int, sides: Sides, deviations: float) -> Difference:
 
 
 def places(
-    positions: np.ndarray, columns: Sequence[Column], weight: float, stream: np.random.Generator
+    positions: np.ndarray,
+    distinct: np.ndarray,
+    columns: Sequence[Column],
+    weight: float,
+    stream: np.random.Generator,
 ) -> Family | None:
     """Shares of samples in places: those nearest to one of some centres, which are fitted on both sides together."""
-    distinct = np.unique(positions, axis=0)
     if len(distinct) < 3:
         return None
     fitted = distinct[stream.permutation(len(distinct))[:_MOST_FITTED]]
@@ -140,12 +143,11 @@ def places(
     return Family("place", features, np.asarray(weights), describe)
 
 
-def densities(positions: np.ndarray, weight: float, stream: np.random.Generator) -> Family | None:
+def densities(positions: np.ndarray, distinct: np.ndarray, weight: float, stream: np.random.Generator) -> Family | None:
     """Logs of distances to the nearest different samples of either side: how crowded it is around a sample.
 
     A side whose modes are too wide lies where it is less crowded, at any number of modes.
     """
-    distinct = np.unique(positions, axis=0)
     if len(distinct) < 4 * max(_NEIGHBOURS):
         return None
     features = np.log(_neighbour_distances(positions, distinct, stream))
