@@ -106,7 +106,7 @@ def plan_run(
         classes=data.n_classes,
         device=chosen_device,
         threads=available_threads(),
-        family=PYTHON if parts.networks else _family_asked_for(asked),
+        family=_family_wanted(asked, parts),
         is_short=is_short_run(steps, minutes),
     )
     full = resolved(with_rule_asked_for(merged(base, asked), asked), data, given=parts.penalties)
@@ -157,9 +157,15 @@ def plan_run(
     return Planned(validated(full, where=where, lines=lines), data, parts)
 
 
-def _family_asked_for(asked: Mapping[str, Any]) -> str | None:
+def _family_wanted(asked: Mapping[str, Any], parts: PythonParts) -> str | None:
+    """Which networks a preset has to suit; `None` leaves them to it."""
     networks = asked.get("networks")
-    return networks.get("family") if isinstance(networks, Mapping) else None
+    named = networks.get("family") if isinstance(networks, Mapping) else None
+    if parts.networks:
+        return PYTHON
+    # A person's own penalty may know nothing of importance weights: then the networks that give none.
+    is_heedless = any(not penalty.heeds_fake_weights for penalty in parts.penalties.values())
+    return "mlp" if named is None and is_heedless else named
 
 
 def require_one_budget(steps: int | None, minutes: float | None) -> None:

@@ -217,3 +217,6 @@ def test_a_penalty_that_does_not_heed_weights_is_refused_beside_them(points, tmp
     )
     with pytest.raises(ConfigError, match=r"'size of logits' does not say that it heeds importance weights"):
         eq.fit(points, outdir=tmp_path / "run", steps=10, penalties=[heedless], settings=SMALL)
+    # Left to the preset, the networks are those that give no weights.
+    gan = eq.fit(points, outdir=tmp_path / "run", steps=5, penalties=[heedless], settings=SMALL[2:])
+    assert gan.config.networks.family == "mlp"
