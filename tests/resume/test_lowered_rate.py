@@ -1,10 +1,8 @@
 """A significant rise lowers the learning rate once, from the best weights, and a second one ends the run; also where
 the run is killed in the middle of it."""
 
-from dataclasses import replace
-
 import pytest
-from test_evaluations_resume import EVALUATIONS, cut_off, evaluations_of, same, started, weights_of
+from test_evaluations_resume import EVALUATIONS, cut_off, evaluations_of, same, started, told, weights_of
 
 from equipoise.errors import ConfigError
 from equipoise.experiment.generator import load
@@ -12,7 +10,7 @@ from equipoise.experiment.resume import resume
 from equipoise.reports.incidents import incident_sentences
 from equipoise.reports.reading import read_run
 from equipoise.runfolder import RunFolder
-from equipoise.training import interim_evaluation, lower_rate, rollback
+from equipoise.training import lower_rate, rollback
 from equipoise.training.checkpoints import read_checkpoint, tensor_file
 
 TEN = (*EVALUATIONS[1:-1], "evaluations.count=10", "evaluations.duality_gap_steps=0")
@@ -20,17 +18,6 @@ STEPS = 30
 ESTIMATES = {3: 0.5, 6: 0.2, 9: 0.2, 12: 0.4, 15: 0.4, 18: 0.2, 21: 0.2, 24: 0.2, 27: 0.2, 30: 0.2}
 """The pair of steps 12 and 15 is 10 standard errors above that of 6 and 9."""
 AGAIN = {**ESTIMATES, 21: 0.4}
-
-
-def told(monkeypatch, estimates):
-    """Evaluations that estimate these distances, each with a standard error of 0.02 nats."""
-    real = interim_evaluation.one_evaluation
-
-    def one(state, material, **options):
-        verdict, gap = real(state, material, **options)
-        return replace(verdict, jsd_estimate_nats=estimates[state.step], value_standard_error=0.04), gap
-
-    monkeypatch.setattr(interim_evaluation, "one_evaluation", one)
 
 
 def rates(folder):
