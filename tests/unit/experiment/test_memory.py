@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from equipoise.errors import ConfigError, OutOfMemory
-from equipoise.experiment import forecast
-from equipoise.experiment import prepare as preparing
+from equipoise.experiment import forecast, stored_data
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.forecast import forecast_config, forecast_run
 from equipoise.experiment.judge.datasets import judge_sources
@@ -106,7 +105,7 @@ def test_looks_that_find_no_room_leave_the_rest_of_the_forecast(no_memory):
 def test_data_that_find_no_room_say_what_to_do_about_data(step, no_memory, tmp_path):
     path = tmp_path / "points.npy"
     np.save(path, np.random.default_rng(0).normal(size=(60, 2)))
-    no_memory(preparing, step)
+    no_memory(stored_data, step)
     with pytest.raises(OutOfMemory, match="EQUIPOISE_MAP_ABOVE_MB") as caught:
         fit(path, steps=3, outdir=tmp_path / "run")
     assert str(path) in caught.value.where and "batch_size" not in str(caught.value)

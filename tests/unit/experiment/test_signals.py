@@ -11,6 +11,7 @@ import pytest
 from equipoise import reports
 from equipoise.errors import EXIT_INTERRUPTED, Interrupted
 from equipoise.experiment import prepare as preparing
+from equipoise.experiment import stored_data
 from equipoise.experiment import train as run
 from equipoise.experiment.generator import Gan
 from equipoise.experiment.judge import run as judging_run
@@ -104,8 +105,8 @@ def test_a_signal_in_the_last_step_ends_the_run_before_its_verdict(name, points,
 @pytest.mark.parametrize(
     ("place", "function"),
     [
-        (preparing, "load"),
-        (preparing, "prepare"),
+        (stored_data, "load"),
+        (stored_data, "prepare"),
         (preparing, "seconds_per_step"),
         (run, "build_trainer"),
         (run, "plan_interim_evaluations"),
