@@ -245,3 +245,11 @@ def test_a_strict_level_gets_the_permutations_that_it_needs():
     found = companion_test(real, fake + 1, domain=POINTS, level=0.002, seed=0)
     assert found.permutations == 4999 and found.rejects
     assert companion_test(real, fake, domain=POINTS, level=0.04, seed=0).permutations == 999
+
+
+def test_long_names_and_levels_are_shortened_in_a_sentence():
+    stream = np.random.default_rng(0)
+    levels = ["a\n" * 500, "b" * 500]
+    real, fake = (pd.DataFrame({"c" * 300: stream.choice(levels, 300, p=[share, 1 - share])}) for share in (0.2, 0.6))
+    statement = companion_of(real, fake).differences[0].statement
+    assert len(statement) < 300 and "\n" not in statement and "…" in statement

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from equipoise.data.judging import Rows
-from equipoise.plotting.number_text import number
+from equipoise.plotting.number_text import number, shortened
 from equipoise.referee.companion.statistics import normal_scores
 
 Unit = Literal["number", "date", "duration", "levels"]
@@ -19,6 +19,8 @@ _MOST_LEVELS = 30
 _WIDEST = 6.0
 """Standardised values are cut here: an outlier further out would rule the mean of them all."""
 _PARTS = 4
+_LONGEST = 60
+"""Characters of a name or a level in a sentence."""
 _LONG = 5 * 86_400.0
 """Of a column of dates that spans more seconds than this, the time of day is not said."""
 _SPANS = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
@@ -48,6 +50,10 @@ class Column:
     def is_numeric(self) -> bool:
         """Whether its values have an order and a mean."""
         return self.unit != "levels"
+
+    def level(self, code: int) -> str:
+        """A level in quotation marks, as much of it as fits in a sentence."""
+        return f"'{shortened(' '.join(self.levels[code].split()), _LONGEST)}'"
 
     def text(self, value: float) -> str:
         """A value of this column, as a person reads it."""
@@ -81,7 +87,7 @@ def columns_of(rows: Rows, frame: pd.DataFrame | None) -> tuple[Column, ...]:
         if (frame is None or str(name) in units) and (is_levels or np.isfinite(values).any()):
             scores = np.zeros(len(values)) if is_levels else normal_scores(values)
             unit: Unit = "levels" if is_levels else units.get(str(name), "number")
-            title = f"`{name}`" if frame is not None else _title_of_statistic(str(name))
+            title = f"`{shortened(str(name), _LONGEST)}`" if frame is not None else _title_of_statistic(str(name))
             found.append(Column(str(name), title, unit, values, tuple(rows.levels[place]), scores))
     return (*found, *(() if rows.images is None else _parts_of(rows.images)))
 

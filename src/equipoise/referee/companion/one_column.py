@@ -141,7 +141,7 @@ def _shares_of(column: Column) -> list[_Share]:
         counts = np.bincount(column.values.astype(np.int64), minlength=len(column.levels))
         common = [code for code in np.argsort(-counts, kind="stable")[:MOST_LEVELS] if counts[code] >= _LEAST_SEEN]
         for code in common:
-            found.append(_Share(column, column.values == code, f"{column.title} is '{column.levels[code]}'"))
+            found.append(_Share(column, column.values == code, f"{column.title} is {column.level(code)}"))
         rest = ~np.isin(column.values, common)
         if rest.sum() >= _LEAST_SEEN:
             found.append(_Share(column, rest, f"{column.title} is one of its rarer levels"))

@@ -250,6 +250,6 @@ def _where(columns: Sequence[Column], inside: np.ndarray) -> str:
         else:
             counts = np.bincount(column.values[inside].astype(np.int64))
             share = counts.max() / max(1, counts.sum())
-            ranked.append((1.0 - float(share), f"{column.title} = '{column.levels[int(counts.argmax())]}'"))
+            ranked.append((1.0 - float(share), f"{column.title} = {column.level(int(counts.argmax()))}"))
     shown = [words for _, words in sorted(ranked)[:_MOST_SHOWN]]
     return f"Around {', '.join(shown)}" if shown else "In one place"
