@@ -67,7 +67,8 @@ def test_a_column_that_varies_on_one_side_alone_about_the_same_mean_is_named_wit
 def test_two_sides_that_repeat_the_same_row_are_no_evidence(judged):
     repeated = people(120, 0).iloc[[0] * 120]
     outcome = judged(repeated, repeated.iloc[:80])
-    assert outcome.code in (0, 11) and outcome.json["log_e_value"] == pytest.approx(0, abs=1e-9)
+    # A classifier may bet on a trace of the counts, 120 and 80; with one value there is nothing that it could win.
+    assert outcome.code in (0, 11) and -0.5 < outcome.json["log_e_value"] <= 1e-9
     assert outcome.json["jsd_lower_bound_nats"] == 0.0
 
 
