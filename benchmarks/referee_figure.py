@@ -91,7 +91,9 @@ def figure_of(rows: Mapping[str, Line]) -> Any:
             label_axes(axes, words, x=f"samples a side ({trials} trials)" if trials else "samples a side")
         panels[0].set_ylabel("share of trials in which it is found")
         handles = [legend_key("equipoise judge", INK, marker="o")]
-        handles += [legend_key(name, LINE_COLOURS[place], marker=MARKERS[place]) for place, name in enumerate(NAMES)]
+        handles += [
+            legend_key(TESTS[name], LINE_COLOURS[place], marker=MARKERS[place]) for place, name in enumerate(NAMES)
+        ]
         figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
     return figure
 
