@@ -67,6 +67,17 @@ GAMES = {
             "{channels: 4, widest: 4}, discriminator: {channels: 4, widest: 4}}",
         ),
     ),
+    "images, mirrored, an adaptive augmentation, gradients of limited growth": (
+        images,
+        (
+            "networks={family: strided, latents: 4, conditional: false, generator: "
+            "{channels: 4, widest: 4}, discriminator: {channels: 4, widest: 4}}",
+            "data.mirror=true",
+            "augmentation.differentiable={kinds: [translate, rotate, cutout], probability: 0.5, target: 0.3}",
+            "optimizers.discriminator.clip_growth=1.1",
+            "optimizers.generator.clip_growth=1.1",
+        ),
+    ),
     "rows drawn by weight, classes balanced": (
         table,
         ("data.sample_weight=amount_squared", "data.labels=colour", "data.balance=classes"),
