@@ -165,7 +165,7 @@ def summarised(lines: Sequence[dict[str, Any]], content: dict[str, Any]) -> list
     rows = []
     for (objective, penalty), values in found.items():
         pairs = [math.log(value / reference[key]) for key, value in values.items() if key in reference]
-        low, high = interval(pairs)
+        half = half_width(pairs)
         means = {
             data: statistics.mean(value for (name, _), value in values.items() if name == data)
             for data in content["data"]
@@ -179,8 +179,8 @@ def summarised(lines: Sequence[dict[str, Any]], content: dict[str, Any]) -> list
                 "repeats": len(values),
                 "jsd": means,
                 "ratio_to_reference": math.exp(statistics.mean(pairs)) if pairs else None,
-                "ratio_low": math.exp(low),
-                "ratio_high": math.exp(high),
+                "ratio_low": None if half is None else math.exp(statistics.mean(pairs) - half),
+                "ratio_high": None if half is None else math.exp(statistics.mean(pairs) + half),
                 "not_played": sum(
                     line["outcome"] != "played"
                     for line in lines
@@ -193,14 +193,13 @@ def summarised(lines: Sequence[dict[str, Any]], content: dict[str, Any]) -> list
     return sorted(rows, key=lambda row: row["ratio_to_reference"] or math.inf)
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Student's 95 % interval of the mean; of fewer than two values everything."""
+def half_width(values: Sequence[float]) -> float | None:
+    """Half of Student's 95 % interval of the mean; `None` of fewer than two values."""
     from scipy.stats import t
 
     if len(values) < 2:
-        return -math.inf, 700.0
-    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-    return statistics.mean(values) - half, statistics.mean(values) + half
+        return None
+    return float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
 
 
 def stored() -> list[dict[str, Any]]:
@@ -247,10 +246,11 @@ def main() -> None:
         SUMMARY.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         for row in rows:
             means = " ".join(f"{data} {value:.3f}" for data, value in row["jsd"].items())
-            ratio = row["ratio_to_reference"]
+            ratio, low, high = (row[key] for key in ("ratio_to_reference", "ratio_low", "ratio_high"))
+            spread = "no interval yet" if low is None else f"{low:.2f} to {high:.2f}"
             print(
-                f"{row['objective']:22} {row['penalty']:8} x {ratio or math.nan:.2f} ({row['ratio_low']:.2f} to "
-                f"{row['ratio_high']:.2f}) of {row['repeats']}, {row['not_played']} not played; {means}"
+                f"{row['objective']:22} {row['penalty']:8} x {ratio or math.nan:.2f} ({spread}) of {row['repeats']}, "
+                f"{row['not_played']} not played; {means}"
             )
 
 
