@@ -59,7 +59,7 @@ def test_one_evaluation_that_is_three_errors_high_is_no_rise():
 
 
 def test_no_pair_straddles_a_change_of_the_training():
-    fell_back = [0.3, 0.1, 0.1, 0.2, 0.2, 0.1, 0.1, 0.1]
+    fell_back = [0.3, 0.1, 0.1, 0.4, 0.4, 0.1, 0.1, 0.1]
     made = rows(fell_back)
     assert significant_rise(made[:5], planned=8) is not None
     # The evaluation of step 50 was before the change: with the one of step 60 it makes no pair.
