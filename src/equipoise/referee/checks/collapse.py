@@ -18,6 +18,7 @@ import math
 import numpy as np
 
 from equipoise.referee.base import Evidence, Finding
+from equipoise.referee.nearest import Nearest
 
 NEAR_QUANTILE = 0.01
 """Real samples count as near to each other when they are closer than all but 1 % of nearest ones are."""
@@ -101,9 +102,7 @@ def near_repeat_shares(real: np.ndarray, fake: np.ndarray) -> tuple[float, float
         The shares of real and of generated samples with a near-copy, and the share of generated ones that are crowded:
         nearer to a fellow than all but 1 % of the real ones.
     """
-    from scipy.spatial import cKDTree
-
-    real_distances, fake_distances = (cKDTree(side).query(side, k=2)[0][:, 1] for side in (real, fake))
+    real_distances, fake_distances = (Nearest(side).distances(side, 2)[:, 1] for side in (real, fake))
     near = np.quantile(real_distances, NEAR_QUANTILE)
     return (
         float(np.mean(real_distances < REPEAT_SCALE * near)),

@@ -25,7 +25,8 @@ def check_coverage(evidence: Evidence) -> tuple[Finding, ...]:
     if count < 4 * NEIGHBOURS:
         return ()
     real, fake, other = (side.positions[:count] for side in (evidence.real, evidence.fake, evidence.real_train))
-    scores, floor = neighbourhood_scores(real, fake), neighbourhood_scores(real, other)
+    radius = _ball_radius(real)
+    scores, floor = (neighbourhood_scores(real, side, real_radius=radius) for side in (fake, other))
     findings = []
     for name, sense in (
         ("coverage", "of the real samples have a generated one in their neighbourhood"),
@@ -52,12 +53,15 @@ def check_coverage(evidence: Evidence) -> tuple[Finding, ...]:
     return (*findings, *_regions(evidence))
 
 
-def neighbourhood_scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
+def neighbourhood_scores(
+    real: np.ndarray, fake: np.ndarray, *, real_radius: np.ndarray | None = None
+) -> dict[str, float]:
     """Precision, recall, density and coverage of equally many samples, by the balls to the 5th neighbour.
 
     Args:
         real: positions of real samples. Shape `(n, axes)`.
         fake: positions of generated samples.
+        real_radius: distance of each real sample to its 5th neighbour, where it is known.
 
     Returns:
         Shares; density may exceed 1. For two sets of one distribution coverage is about `1 - 2^-5 = 0.969`.
@@ -69,7 +73,7 @@ def neighbourhood_scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]
     from scipy.spatial.distance import cdist
 
     between = cdist(real, fake)
-    real_radius, fake_radius = (_ball_radius(cdist(side, side)) for side in (real, fake))
+    real_radius, fake_radius = _ball_radius(real) if real_radius is None else real_radius, _ball_radius(fake)
     in_real_ball = between <= real_radius[:, None]
     return {
         "precision": float(in_real_ball.any(axis=0).mean()),
@@ -79,9 +83,11 @@ def neighbourhood_scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]
     }
 
 
-def _ball_radius(distances: np.ndarray) -> np.ndarray:
+def _ball_radius(side: np.ndarray) -> np.ndarray:
     """Distance of each sample to its 5th neighbour; the sample itself is the 0th."""
-    return np.partition(distances, NEIGHBOURS, axis=1)[:, NEIGHBOURS]
+    from scipy.spatial.distance import cdist
+
+    return np.partition(cdist(side, side), NEIGHBOURS, axis=1)[:, NEIGHBOURS]
 
 
 def _regions(evidence: Evidence) -> list[Finding]:

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.referee.base import Evidence, Finding
+from equipoise.referee.nearest import Nearest
 
 NEAR_QUANTILE = 0.01
 _STRIKING_SHARE = 0.02
@@ -45,8 +46,10 @@ def check_memorisation(evidence: Evidence) -> tuple[Finding, ...]:
     """The rank score of copying, and the share of near-copies beside its base rate."""
     if min(len(evidence.real), len(evidence.fake), len(evidence.real_train)) < 20:
         return ()
-    score = copying_score(*nearest_distances(evidence))
-    copies = near_copies(evidence.real_train.positions, evidence.real.positions, evidence.fake.positions)
+    distances = nearest_distances(evidence)
+    score = copying_score(*distances)
+    sides = (side.positions for side in (evidence.real_train, evidence.real, evidence.fake))
+    copies = near_copies(*sides, to_fitted=distances)
     source = (
         "training samples" if evidence.is_training_part else "the real samples that the classifiers were trained on"
     )
@@ -83,25 +86,31 @@ class NearCopies:
     z_score: float
 
 
-def near_copies(fitted: np.ndarray, held_out: np.ndarray, fake: np.ndarray) -> NearCopies:
+def near_copies(
+    fitted: np.ndarray,
+    held_out: np.ndarray,
+    fake: np.ndarray,
+    *,
+    to_fitted: tuple[np.ndarray, np.ndarray] | None = None,
+) -> NearCopies:
     """How many generated samples are nearer to a fitted sample than all but 1 % of the held-out ones are.
 
     Args:
         fitted: positions of the samples that may have been copied. Shape `(n_fitted, axes)`.
         held_out: positions of real samples that nobody has seen. Shape `(n_held_out, axes)`.
         fake: positions of generated samples.
+        to_fitted: distances of the held-out and of the generated samples to the nearest fitted one, where they are
+            known: of as many as are looked at.
 
     Numerics:
         Where real samples coincide by nature (rows of a table of levels) the limit is 0 and "near" means equal; the
         base rate counts such coincidences as well.
     """
-    from scipy.spatial import cKDTree
-
     fake = fake[:_MOST_SAMPLES]
-    to_fitted = cKDTree(fitted)
-    limit = np.quantile(to_fitted.query(held_out[:_MOST_SAMPLES])[0], NEAR_QUANTILE)
+    of_held_out, of_fake = to_fitted or _to_nearest(fitted, held_out[:_MOST_SAMPLES], fake)
+    limit = np.quantile(of_held_out, NEAR_QUANTILE)
     near_fitted, near_held_out = (
-        float(np.mean(tree.query(fake)[0] <= limit)) for tree in (to_fitted, cKDTree(held_out))
+        float(np.mean(distances <= limit)) for distances in (of_fake, *_to_nearest(held_out, fake))
     )
     ratio = len(fitted) / len(held_out)
     expected = 1 - (1 - near_held_out) ** ratio
@@ -115,11 +124,14 @@ def near_copies(fitted: np.ndarray, held_out: np.ndarray, fake: np.ndarray) -> N
 
 def nearest_distances(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     """Distance of each held-out real and each generated sample to the nearest fitted real one."""
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(evidence.real_train.positions)
-    real, fake = (tree.query(side.positions[:_MOST_SAMPLES])[0] for side in (evidence.real, evidence.fake))
+    sides = (side.positions[:_MOST_SAMPLES] for side in (evidence.real, evidence.fake))
+    real, fake = _to_nearest(evidence.real_train.positions, *sides)
     return real, fake
+
+
+def _to_nearest(points: np.ndarray, *sets: np.ndarray) -> list[np.ndarray]:
+    nearest = Nearest(points)
+    return [nearest.distances(each, 1)[:, 0] for each in sets]
 
 
 def copying_score(real_distances: np.ndarray, fake_distances: np.ndarray) -> float:

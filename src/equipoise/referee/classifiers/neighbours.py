@@ -17,6 +17,7 @@ from equipoise.data.judging import POSITION_DIGITS, Rows
 from equipoise.referee.base import Classifier, Scorer
 from equipoise.referee.classifiers.logistic import fit_logistic
 from equipoise.referee.classifiers.trees import boosted
+from equipoise.referee.nearest import Nearest
 
 _NEIGHBOURS = (1, 2, 4, 8, 16, 32, 64)
 _STRENGTHS = (1.0, 30.0, 300.0, 3000.0)
@@ -73,9 +74,7 @@ class Neighbours:
     """
 
     def __init__(self, real: np.ndarray, fake: np.ndarray, ranks: np.ndarray) -> None:
-        from scipy.spatial import cKDTree
-
-        self._trees = [cKDTree(side) for side in (real, fake)]
+        self._sides = [Nearest(side) for side in (real, fake)]
         self._ranks = ranks
 
     def of(self, rows: Rows) -> np.ndarray:
@@ -85,7 +84,7 @@ class Neighbours:
     def __call__(self, at: np.ndarray) -> np.ndarray:
         """Log ratios of distances, generated over real, then log-distances to both together. `(n, 2 x ranks)`."""
         wanted = int(np.ceil(self._ranks[-1])) + 1
-        found = [tree.query(at, k=wanted)[0].reshape(len(at), -1) for tree in self._trees]
+        found = [side.distances(at, wanted) for side in self._sides]
         both = np.sort(np.concatenate(found, axis=1), axis=1)
         real, fake, pooled = (np.log(np.maximum(distances, _SMALLEST_DISTANCE)) for distances in (*found, both))
         ratios = _at_ranks(fake, self._ranks) - _at_ranks(real, self._ranks)

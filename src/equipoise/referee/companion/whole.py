@@ -11,6 +11,7 @@ from equipoise.plotting.number_text import number, percent
 from equipoise.referee.companion.columns import Column
 from equipoise.referee.companion.result import Difference
 from equipoise.referee.companion.statistics import Family, Sides
+from equipoise.referee.nearest import Nearest
 
 _MOST_DIRECTIONS = 64
 _WAVES = 128
@@ -225,11 +226,9 @@ def _neighbour_distances(points: np.ndarray, distinct: np.ndarray, stream: np.ra
     Copies of a sample are one sample: how often a value occurs does not show, or a part of a set would be told from
     the whole by its copies there.
     """
-    from scipy.spatial import cKDTree
-
     if points.shape[1] > 6:
         distinct = distinct[stream.permutation(len(distinct))[:_MOST_FITTED]]
-    found, _ = cKDTree(distinct).query(points, k=max(_NEIGHBOURS) + 1)
+    found = Nearest(distinct).distances(points, max(_NEIGHBOURS) + 1)
     # The first is the sample itself, where it is among them.
     is_self = found[:, :1] <= 1e-7
     shifted = np.where(is_self, found[:, 1:], found[:, :-1])
