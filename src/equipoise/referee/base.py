@@ -76,6 +76,7 @@ class Evidence:
         left_out: real and generated samples of the test part that are left out, as their value is in another part.
         real_places: position of each real test sample on its side as it was given, from 0.
         fake_places: the same for generated samples.
+        keys: `Judging.row_keys` of the real and of the generated test samples, where they are known.
     """
 
     domain: Judging
@@ -96,6 +97,7 @@ class Evidence:
     left_out: tuple[int, int] = (0, 0)
     real_places: np.ndarray | None = None
     fake_places: np.ndarray | None = None
+    keys: tuple[np.ndarray, np.ndarray] | None = None
 
 
 Tell = Callable[[str, int], None]

@@ -185,6 +185,7 @@ def judge(
         left_out=decision.left_out,
         real_places=decision.tested[0],
         fake_places=decision.tested[1],
+        keys=(keys[0][decision.tested[0]], keys[1][decision.tested[1]]),
     )
     for check in _chosen_checks(checks).values():
         findings = (*findings, *check(evidence))

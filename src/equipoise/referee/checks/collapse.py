@@ -36,9 +36,10 @@ def check_collapse(evidence: Evidence) -> tuple[Finding, ...]:
     count = min(len(evidence.real), len(evidence.fake), _MOST_SAMPLES)
     if count < 20:
         return ()
-    real_share, fake_share = (
-        repeated_share(evidence.domain.row_keys(side[:count])) for side in (evidence.real_values, evidence.fake_values)
+    keys = evidence.keys or (
+        evidence.domain.row_keys(side[:count]) for side in (evidence.real_values, evidence.fake_values)
     )
+    real_share, fake_share = (repeated_share(of_side[:count]) for of_side in keys)
     numbers = {"real_repeated_share": real_share, "fake_repeated_share": fake_share}
     findings = []
     if fake_share > real_share + _STRIKING_SHARE + STRIKING_Z * _repeats_error(real_share, fake_share, count=count):
