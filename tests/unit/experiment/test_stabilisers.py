@@ -50,7 +50,7 @@ def test_a_clip_norm_shortens_the_updates_of_its_player_only(points):
     _, trainer = built(
         points,
         "optimizers.generator={name: SGD, options: {}, learning_rate: 1.0, clip_norm: 1e-4}",
-        "optimizers.generator.groups.body.factor=1",
+        *(f"optimizers.generator.groups.{group}.factor=1" for group in ("body", "scales", "weights")),
         "optimizers.lr_schedule.warmup_steps=0",
     )
     before = [parameter.detach().clone() for parameter in trainer.generator.parameters]
