@@ -104,6 +104,7 @@ def test_fifty_evaluations_at_perfect_generators_rarely_give_a_false_alarm():
                 classifiers=classifiers,
                 checks=[],
                 confidence=plan.confidence_at(step),
+                companion=False,
             ).conclusion
             == Conclusion.DISTINGUISHED
             for step in plan.steps

@@ -19,7 +19,9 @@ STEPS = 50
 # is rounding noise of 1e-17, which the usual eps of 1e-8 turns into updates of 3e-12 a step; 1e-5 keeps 50 of them
 # below the 1e-12 that is asked for. `test_joined_batch.py` trains with the usual eps and a tolerance to match.
 EXACT = [
+    "optimizers.discriminator.name=Adam",
     "optimizers.discriminator.options={betas: [0.0, 0.99], eps: 1.0e-5}",
+    "optimizers.generator.name=Adam",
     "optimizers.generator.options={betas: [0.0, 0.99], eps: 1.0e-5}",
 ]
 GAMES = {

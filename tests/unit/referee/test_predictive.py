@@ -16,6 +16,7 @@ from equipoise.referee.base import Classifier
 from equipoise.referee.chunks import FEWEST_FITTED, chunk_indices
 from equipoise.referee.classifiers import available
 from equipoise.referee.decision import decide_in_turn
+from equipoise.referee.levels import REFEREE_VERSION
 from equipoise.referee.predictive import MOST_FITTED_LATER, predict
 
 QUADRATIC = [available()["quadratic"]]
@@ -182,7 +183,7 @@ def test_a_verdict_says_who_spoke_at_which_levels_and_which_referee_it_was():
     stream = np.random.default_rng(0)
     far = judge(gaussian(2).sample(200, stream), gaussian(2, mean=3.0).sample(200, stream), kind="points", checks=[])
     state = far.to_json()
-    assert (state["speaks"], state["referee_version"]) == ("both", 3)
+    assert (state["speaks"], state["referee_version"]) == ("both", REFEREE_VERSION)
     # The two shares of the level make up the whole.
     assert far.e_level + far.companion.level == pytest.approx(0.05)
     alone = judge(gaussian(2).sample(200, stream), gaussian(2).sample(200, stream), kind="points", companion=False)

@@ -256,6 +256,13 @@ def _column_of(column: pd.Series) -> NumberColumn | LevelColumn:
     return LevelColumn(codes.astype(np.int64), tuple(map(str, levels)), (hashes >> np.uint64(11)).astype(np.float64))
 
 
+_UNLIKE = STANDARD_LIMIT / 4
+"""One side's deviation over the other's beyond which the narrower one is no scale for both: the wider side would be cut
+off within 4 of its own deviations. Then the distance of the quartiles is taken, which far outliers do not stretch."""
+_NORMAL_QUARTILES = 1.349
+"""How far the quartiles of a normal law of deviation 1 lie apart."""
+
+
 def _column_plan(
     name: str, real: NumberColumn | LevelColumn, fake: NumberColumn | LevelColumn
 ) -> NumberPlan | CategoryPlan:
@@ -273,6 +280,8 @@ def _column_plan(
     widths = [spread if spread > 0 else np.inf for spread in spreads]
     narrow = finite[int(np.argmin(widths))] if np.isfinite(min(widths)) else max(finite, key=len)
     scale = next((part.std() for part in (narrow, np.concatenate(finite)) if len(part) and part.std() > 0), 1.0)
+    if np.isfinite(max(widths)) and max(widths) > _UNLIKE * min(widths):
+        scale = max(scale, *(np.subtract(*np.quantile(side, (0.75, 0.25))) / _NORMAL_QUARTILES for side in finite))
     is_whole = [np.floor(side) == side for side in finite]
     marks_fractions = any(part.any() for part in is_whole) and not all(part.all() for part in is_whole)
     is_date = any(isinstance(side, NumberColumn) and side.is_date for side in (real, fake))
