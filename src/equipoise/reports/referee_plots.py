@@ -62,7 +62,7 @@ def referee_plot(run: RunRecord) -> Plot:
             axes.plot(steps[~is_final], bounds[~is_final], color=INK, linewidth=1.2)
         for mask, marker, text in (
             (~is_final & ~is_descriptive, "o", "interim evaluation"),
-            (~is_final & is_descriptive, "x", "interim evaluation, descriptive"),
+            (~is_final & is_descriptive, "x", "descriptive evaluation"),
             (is_final, "D", "final verdict"),
         ):
             if mask.any():
@@ -70,7 +70,7 @@ def referee_plot(run: RunRecord) -> Plot:
                 handles.append(legend_key(text, INK, marker=marker, style="none"))
         if np.isfinite(estimates).any():
             axes.plot(steps, estimates, marker="_", color=MUTED, linestyle="none", markersize=9)
-            handles.append(legend_key("estimate of that limit", MUTED, marker="_", style="none"))
+            handles.append(legend_key("its estimate", MUTED, marker="_", style="none"))
         drawn = np.concatenate([bounds, tops, estimates, [0.0, 0.02]])
         top = float(np.nanmax(drawn))
         axes.set_ylim(float(np.nanmin(drawn)) - 0.05 * top, min(1.15 * top, LOG_2 * 1.05))
