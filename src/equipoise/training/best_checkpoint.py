@@ -1,11 +1,15 @@
 r"""Which weights of a run are kept and used: chosen by the estimates of its interim evaluations.
 
 The estimate :math:`e_k` and not the bound: the bound is zero at every evaluation that finds nothing, and would reward a
-referee at chance level. With :math:`s_k` the standard error of :math:`e_k`, and with estimates below zero
-taken as zero, which no distance is below, an evaluation is kept in place of the one before if
+referee at chance level. With :math:`s_k` the standard error of :math:`e_k`, with estimates below zero taken as zero,
+which no distance is below, and with m the evaluation of the least estimate up to k, an evaluation is kept in place of
+the one before if
 
 .. math::
-    e_k \le \min_{j \le k} e_j + \tfrac14 s_k .
+    e_k \le e_m + \tfrac14 \max(s_k, s_m) .
+
+Near the data errors shrink as training goes on: an early estimate that is the least by the luck of its own large error
+must not rule out later ones whose errors are small.
 
 So the weights are the latest of those within a quarter of a standard error of the least estimate. The least of many
 noisy estimates is one that was lucky, and where training still improves it throws the last steps away; a margin in
@@ -42,14 +46,16 @@ def best_evaluation(evaluations: Sequence[Mapping[str, Any]], *, up_to: float = 
         evaluations: in order of their steps.
         up_to: evaluations of later steps do not count.
     """
-    kept, least = None, math.inf
+    kept, least, least_error = None, math.inf, 0.0
     for row in evaluations:
         estimate = _estimate(row)
         if row["step"] > up_to or estimate == math.inf:
             continue
-        least = min(least, estimate)
         error = estimate_error(row)
-        if estimate <= least + (KEPT_WITHIN * error if math.isfinite(error) else 0.0):
+        error = error if math.isfinite(error) else 0.0
+        if estimate < least:
+            least, least_error = estimate, error
+        if estimate <= least + KEPT_WITHIN * max(error, least_error):
             kept = row
     return kept
 

@@ -47,6 +47,15 @@ def test_an_evaluation_without_an_error_is_kept_only_as_the_least():
     assert best_evaluation(found)["step"] == 2
 
 
+def test_an_early_estimate_of_zero_with_a_large_error_does_not_rule_out_later_ones_with_small_errors():
+    # As a run on the 25-grid had it: near the data each estimate is mostly its own error, and later errors are small.
+    found = rows(0.03, error=0.004) + rows(-0.0015, error=0.0015) + rows(0.00014, error=0.0003)
+    found = [{**row, "step": step} for step, row in enumerate(found, 1)]
+    assert best_evaluation(found)["step"] == 3
+    # Beyond a quarter of the larger error the early one stays.
+    assert best_evaluation([*found[:2], {**found[2], "jsd_estimate_nats": 0.0005}])["step"] == 2
+
+
 def test_what_was_kept_up_to_a_step_was_stored_then():
     # Whoever goes back to any step needs the evaluation that counts there: it was the newest of the kept at its time.
     stream = np.random.default_rng(0)
