@@ -57,14 +57,14 @@ class Split:
 def small_share(rows: int) -> float:
     """Share of each held-out part where samples are dear: a twentieth below 1,000, but five samples (a tenth at most).
 
-    With 100 pictures ten more to learn from are worth more than a verdict that is a little less blind: see
+    With 100 pictures ten more to learn from are worth more than a verdict that sees a little more: see
     `unseen_nats`.
     """
     return SHARE if rows >= LITTLE else min(SHARE, max(LITTLE_SHARE, FEWEST_HELD_OUT / rows))
 
 
 def unseen_nats(held_out: int, *, alpha: float = 0.05) -> float:
-    r"""The Jensen-Shannon divergence below which a test on so many real samples and as many generated ones is blind.
+    r"""The least Jensen-Shannon divergence that a test on so many real samples and as many generated ones finds.
 
     Betting on which side a sample is of, the best classifier's wealth grows by the JSD a sample in the mean of its
     logarithm, and a rejection at level alpha needs a wealth of 1 / alpha:

@@ -227,11 +227,16 @@ def _share_family(name: str, found: Sequence[_Share], weights: np.ndarray) -> Fa
     return _family(name, [_gaps_at_the_mean(share.feature) for share in found], weights, describe)
 
 
+def _interval(estimate: float, reach: float) -> tuple[list[float], list[float]]:
+    """Ends of the interval around an estimate, and the same as a person reads them after "higher by" or "lower by"."""
+    ends = [estimate - reach, estimate + reach]
+    return ends, ends if estimate > 0 else [-ends[1], -ends[0]]
+
+
 def _of_means(column: Column, words: str, found: tuple[float, float, float], deviations: float) -> Difference:
     real, fake, error = found
     estimate = fake - real
-    ends = [estimate - deviations * error, estimate + deviations * error]
-    signed = ends if estimate > 0 else [-ends[1], -ends[0]]
+    ends, signed = _interval(estimate, deviations * error)
     statement = (
         f"{words[0].upper()}{words[1:]} is {'higher' if estimate > 0 else 'lower'} on the generated side by "
         f"{column.text_of_difference(abs(estimate))} ({column.text_of_difference(signed[0])} to "
@@ -243,8 +248,7 @@ def _of_means(column: Column, words: str, found: tuple[float, float, float], dev
 def _of_ranks(column: Column, real: float, fake: float, error: float, deviations: float) -> Difference:
     """Where outliers hide what ranks show: by how many standard deviations normal scores differ."""
     estimate = fake - real
-    ends = [estimate - deviations * error, estimate + deviations * error]
-    signed = ends if estimate > 0 else [-ends[1], -ends[0]]
+    ends, signed = _interval(estimate, deviations * error)
     statement = (
         f"Values of {column.title} are typically {'higher' if estimate > 0 else 'lower'} on the generated side: their "
         f"ranks differ by {number(abs(estimate), 2)} standard deviations ({number(signed[0], 2)} to "
