@@ -54,9 +54,12 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
                 done, waiting = wait(futures, _HEARS_SECONDS, FIRST_EXCEPTION)
                 is_over = not waiting or any(future.exception() for future in done)
         except RuntimeError:  # no room for another thread: what has not begun is done below
-            pass
+            running.join()
         except BaseException:
             running.interrupt()
+            executor.shutdown(wait=False, cancel_futures=True)
+            # Not left to the executor: it doesn't know a thread whose start was interrupted, so it can't wait for it.
+            running.join()
             raise
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
@@ -71,6 +74,7 @@ class _Running:
     def __init__(self, controller: Any, threads: int) -> None:
         self._controller, self._openmp_threads = controller, threads
         self._identities: set[int] = set()
+        self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._is_interrupted = False
 
@@ -79,6 +83,7 @@ class _Running:
             if self._is_interrupted:
                 raise KeyboardInterrupt
             self._identities.add(threading.get_ident())
+            self._threads.add(threading.current_thread())
         try:
             # Of OpenMP's threads every thread has a number of its own.
             self._controller.limit(limits=self._openmp_threads, user_api="openmp")
@@ -93,6 +98,11 @@ class _Running:
             for identity in self._identities:
                 raised = ctypes.py_object(KeyboardInterrupt)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(identity), raised)
+
+    def join(self) -> None:
+        """Waits for every thread that has begun a job, once it is told to begin no other."""
+        for thread in self._threads:
+            thread.join()
 
 
 def _controller() -> Any:
