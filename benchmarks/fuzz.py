@@ -116,7 +116,7 @@ def in_run(name: str, use: Callable[[Path], Any], kind: str = "table") -> Callab
 
 
 def sampled(folder: Path) -> None:
-    from equipoise.experiment.generator import load
+    from equipoise.experiment.loading import load
 
     load(folder).sample(2, seed=0)
 

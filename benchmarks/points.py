@@ -4,7 +4,7 @@
     python benchmarks/points.py --run "grid25 60" --minutes 20
     python benchmarks/points.py --run all --minutes 120
     python benchmarks/points.py --dev /tmp/dev.jsonl --data grid25 --contestant default --steps 5000
-    python benchmarks/points.py --summarise --figure docs/assets/points_time.svg
+    python benchmarks/points.py --summarise --figure docs/images/points_time.png
 
 What is scored stands in `points_settings.json`: data sets, contestants, seconds, and the steps that each contestant is
 given so that it stays within these seconds. The file is committed before anything is scored, and the seeds (of
@@ -148,7 +148,8 @@ def git(*arguments: str) -> str:
 
 
 def summarised(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each row of the settings and contestant; of the nonsaturating rates the best one by its median."""
+    """A row for each row of the settings and contestant: of the attempts under the latest settings that have any, with
+    the number of earlier ones. Of the nonsaturating rates the best one by its median."""
     content = json.loads(SETTINGS.read_text(encoding="utf-8"))
     rows = []
     for row in content["rows"]:
@@ -160,7 +161,9 @@ def summarised(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 if (line["data"], line["seconds"], line["contestant"]) == (row["data"], row["seconds"], contestant)
             ]
             if mine:
-                found[contestant] = _summary(row, contestant, mine, content["seeds"])
+                latest = [line for line in mine if line["commit"] == mine[-1]["commit"]]
+                summary = _summary(row, contestant, latest, content["seeds"])
+                found[contestant] = summary | {"earlier_attempts": len(mine) - len(latest)}
         rates = [name for name in found if name.startswith("nonsaturating_")]
         for name in sorted(rates, key=lambda name: found[name]["median"])[1:]:
             del found[name]
@@ -194,6 +197,13 @@ def _summary(row: dict[str, Any], contestant: str, lines: list[dict[str, Any]], 
     return found
 
 
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with null for an attempt that missed: JSON has no infinity."""
+    values = [value if value < float("inf") else None for value in row["values"]]
+    median, worst = (row[name] if row[name] < float("inf") else None for name in ("median", "worst"))
+    return row | {"values": values, "median": median, "worst": worst}
+
+
 def main() -> None:
     arguments = _arguments()
     if arguments.attempt:
@@ -221,7 +231,7 @@ def main() -> None:
                 _store(TRIALS, carried_out(wanted))
     if arguments.summarise:
         rows = summarised(stored(TRIALS))
-        SUMMARY.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        SUMMARY.write_text("".join(json.dumps(_finite(row)) + "\n" for row in rows), encoding="utf-8")
         for row in rows:
             print(
                 f"{row['claim']:22} {row['contestant']:20} {row['measure']:9} median {row['median']:.4f} worst "

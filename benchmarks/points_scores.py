@@ -16,6 +16,8 @@ DRAWS = 500_000
 """Generated points behind a true JSD."""
 PER_SIDE = 12_000
 """Of each side behind the referee's estimate and the trees."""
+COPIES_LOOKED_AT = 20_000
+"""Generated points that are compared with training rows and with fresh ones, where training rows are few."""
 BINS = 128
 FEWEST_SHARE = 2e-4
 """Of all points within three deviations of a mode, for the mode to count as found."""
@@ -26,13 +28,16 @@ Sampler = Callable[[int, int], np.ndarray]
 def scores(law: Law, sampler: Sampler, *, seed: int, training_rows: np.ndarray) -> dict[str, Any]:
     """What a row stores about one attempt."""
     if law.score == "referee":
-        return _by_referee(law, sampler, seed)
-    points = sampler(DRAWS, seed)
-    if law.score == "histogram":
-        return {"jsd": _jsd_of_histograms(points, law, seed)}
-    found = _of_modes(points, law.mixture) | {"jsd": _jsd_of_bins(points, law.mixture)}
+        found = _by_referee(law, sampler, seed)
+    else:
+        points = sampler(DRAWS, seed)
+        if law.score == "histogram":
+            found = {"jsd": _jsd_of_histograms(points, law, seed)}
+        else:
+            found = _of_modes(points, law.mixture) | {"jsd": _jsd_of_bins(points, law.mixture)}
     if law.rows <= 1000:
-        found["closer_to_training_rows"] = _share_of_near_copies(points[:20_000], training_rows, law, seed)
+        points = sampler(COPIES_LOOKED_AT, seed) if law.score == "referee" else points[:COPIES_LOOKED_AT]
+        found["closer_to_training_rows"] = _share_of_near_copies(points, training_rows, law, seed)
     return found
 
 
@@ -120,11 +125,15 @@ def _parts(mixture: Mixture, shares: np.ndarray, centres: np.ndarray, covariance
 
 
 def _share_of_near_copies(points: np.ndarray, training_rows: np.ndarray, law: Law, seed: int) -> float:
-    """Share of generated points that are closer to a training row than to any of as many fresh rows; 1/2 by chance."""
+    """Share of generated points that are closer to a training row than to any of as many fresh rows; 1/2 by chance.
+
+    Distances are those of standardised coordinates, but for mixtures of round modes, whose axes have one unit.
+    """
     from scipy.spatial import cKDTree
 
     fresh = law.fresh_rows(len(training_rows), seed, "rows beside the training rows")
-    to_training, to_fresh = (cKDTree(rows).query(points)[0] for rows in (training_rows, fresh))
+    units = 1.0 if law.mixture is not None else training_rows.std(axis=0)
+    to_training, to_fresh = (cKDTree(rows / units).query(points / units)[0] for rows in (training_rows, fresh))
     return float((to_training < to_fresh).mean())
 
 

@@ -110,7 +110,8 @@ def _run(
     rows = [row for row in settings.rows.values() if arguments.row is None or row.name in arguments.row]
     for trial in range(arguments.trials or max(row.planned for row in rows)):
         for row in rows:
-            if trial >= row.planned or (row.name, trial) in done:
+            planned = row.planned_classical if is_classical else row.planned
+            if trial >= planned or (row.name, trial) in done:
                 continue
             if time.monotonic() > ends:
                 return

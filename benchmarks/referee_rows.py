@@ -35,6 +35,7 @@ class Row:
             other), `memorised` (copies were found) or `cpu_ratio`.
         mark: as ">= 0.9"; `None` where only the comparison with classical tests has one.
         planned: trials.
+        classical: trials with the classical tests, the first so many; `None` for all.
     """
 
     name: str
@@ -45,6 +46,12 @@ class Row:
     measure: str
     mark: str | None
     planned: int
+    classical: int | None = None
+
+    @property
+    def planned_classical(self) -> int:
+        """Trials with the classical tests."""
+        return self.planned if self.classical is None else self.classical
 
     @property
     def wants_few(self) -> bool:

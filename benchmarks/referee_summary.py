@@ -139,7 +139,7 @@ def paired_row(row: Row, test: str, theirs: np.ndarray, ours: np.ndarray) -> dic
         "claim": f"{row.name}, loss to {test}",
         "task": f"{row.case}, {row.real:,} real and {row.fake:,} generated",
         "repeats": count,
-        "planned": row.planned,
+        "planned": row.planned_classical,
         "value": (only_theirs - only_ours) / count if count else None,
         "low": None,
         "high": high,
@@ -149,7 +149,7 @@ def paired_row(row: Row, test: str, theirs: np.ndarray, ours: np.ndarray) -> dic
         "found_by_us": float(ours.mean()) if count else None,
         "unit": "share of trials; high is the one-sided 95 % limit",
         "mark": mark,
-        "is_met": is_met(high, mark) if count >= row.planned else None,
+        "is_met": is_met(high, mark) if count >= row.planned_classical else None,
     }
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 
 from equipoise.cli.main import main
+from equipoise.live.server import make_server
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 STEPS = "40"
@@ -53,14 +56,28 @@ def shortened(words: list[str]) -> list[str]:
 
 
 def run_command(line: str) -> int:
-    """Run one `equipoise ...` line, with what it writes into a file; returns its exit code."""
+    """Run one `equipoise ...` line, with what it writes into a file; returns its exit code. Servers answer, and end."""
     command, _, file = line.partition(" > ")
     with contextlib.ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr("equipoise.live.server.serve", serve_until_it_answers)
+        patch.setattr("equipoise.cli.view.open_browser", lambda address: None)
         if file:
             stack.enter_context(contextlib.redirect_stdout(stack.enter_context(Path(file.strip()).open("w"))))
         with pytest.raises(SystemExit) as stopped:
             main(shortened(shlex.split(command)[1:]))
     return int(stopped.value.code or 0)
+
+
+def serve_until_it_answers(app: Starlette, listening: socket.socket, *, announce: Callable[[], None]) -> None:
+    """What `serve` does until Ctrl-C, with an end: a page's `equipoise view` would wait for ever."""
+
+    def announce_and_end() -> None:
+        announce()
+        server.should_exit = True
+
+    server = make_server(app, announce=announce_and_end)
+    server.run(sockets=[listening])
 
 
 def is_right(line: str, code: int) -> bool:

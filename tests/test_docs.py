@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +32,7 @@ from equipoise.runfolder import RunFolder
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 PAGES = sorted(DOCS.rglob("*.md"))
 LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)")
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
@@ -96,7 +98,9 @@ def test_every_command_is_one_that_the_command_line_understands(page, line):
     if program == "equipoise":
         assert not faults_of(line), f"{page}: {line}"
     else:
-        assert line in ("pip install .",), f"{page}: '{line}' is no command of ours"
+        extra = re.fullmatch(r"pip install (?:\.|'equipoise\[(\w+)\]')", line)
+        assert extra, f"{page}: '{line}' is no command of ours"
+        assert extra[1] in (None, *EXTRAS), f"{page}: no extra is called {extra[1]}"
 
 
 def test_a_command_that_is_none_is_noticed():

@@ -6,6 +6,7 @@ import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from PIL import Image
 from shortened_pages import blocks, is_right, run_command, run_python, shell_lines
 from sklearn.datasets import load_digits
 from torch import nn
+
+from equipoise.networks.columnwise import ColumnwiseGenerator
+from equipoise.spaces import Block, TableSpace
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(
@@ -43,10 +47,39 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if name == "patients":
             frame["wanted"] = numbers.uniform(1, 2, 400)
         frame.to_csv(folder / f"{name}.csv", index=False)
+    people().to_csv(folder / "people.csv", index=False)
+    people().drop(columns="wage").head(5).to_csv(folder / "partial.csv", index=False)
+    stays().to_csv(folder / "stays.csv", index=False)
+    patient = np.repeat(np.arange(100), 4)
+    level = numbers.normal(size=400).round(1)
+    pd.DataFrame({"patient": patient, "level": level, "kind": numbers.choice(["a", "b"], 400)}).to_csv(
+        folder / "visits.csv", index=False
+    )
     for run, objective in (("digits", "relativistic"), ("first", "hinge"), ("second", "relativistic")):
         line = f"equipoise train digits --set objective={objective} --outdir {folder}/runs/{run} --steps 40 --quiet"
         assert run_command(line) == 0
     return folder
+
+
+def people() -> pd.DataFrame:
+    numbers = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "age": numbers.integers(30, 40, 400),
+            "sex": numbers.choice(["Female", "Male"], 400),
+            "income": numbers.choice(["<=50K", ">50K"], 400),
+            "wage": np.where(numbers.random(400) < 0.1, np.nan, numbers.lognormal(3, 0.5, 400).round(2)),
+        }
+    )
+
+
+def stays() -> pd.DataFrame:
+    numbers = np.random.default_rng(2)
+    admitted = pd.Timestamp("2024-01-01") + pd.to_timedelta(numbers.integers(0, 300, 400), unit="D")
+    net = numbers.uniform(50, 90, 400).round(2)
+    tax = (0.19 * net).round(2)
+    frame = pd.DataFrame({"admitted": admitted, "net": net, "tax": tax, "gross": (net + tax).round(2)})
+    return frame.assign(discharged=admitted + pd.to_timedelta(numbers.integers(0, 20, 400), unit="D"))
 
 
 def sides() -> dict[str, object]:
@@ -70,7 +103,19 @@ def players() -> dict[str, object]:
     return {"eq": eq, "discriminator": player(2, 1), "generator": player(3, 2), "objective": objective, **batches}
 
 
+def held_columns() -> dict[str, object]:
+    """A generator of six columns, as `gan.generator` is, and rows whose first column is held at its first value."""
+    columns = tuple("abcdef")
+    generator = ColumnwiseGenerator(TableSpace(columns, tuple(Block("choice", 2, name) for name in columns)))
+    given = torch.tensor([[1.0, 0.0]] * len(columns)).flatten().expand(8, -1)
+    known = (torch.arange(len(columns)) == 0).expand(8, -1)
+    latents = torch.randn(8, generator.latent_dimensions)
+    gan = SimpleNamespace(generator=generator.requires_grad_(False))
+    return {"gan": gan, "latents": latents, "given": given, "known": known, "encoded": given}
+
+
 GIVEN: dict[str, Callable[[], dict[str, object]]] = {
+    "guides/tables.md": held_columns,
     "guides/verdict.md": sides,
     "questions/value.md": logits,
     "questions/step.md": players,

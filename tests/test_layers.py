@@ -20,7 +20,7 @@ LAYERS = (
     ("old_names",),
     ("shapes", "files", "randomness", "parts", "limits", "migrations", "locking", "entries"),
     ("documents",),
-    ("spaces", "runfolder", "distributed"),
+    ("spaces", "runfolder", "run_requests", "distributed"),
     ("plotting",),
     ("objectives", "penalties", "networks", "augmentation", "optimizers", "data"),
     ("features",),
@@ -29,6 +29,8 @@ LAYERS = (
     ("lab",),
     ("training", "reports", "export"),
     ("experiment",),
+    ("live",),
+    ("playground",),
     ("cli",),
 )
 HEIGHT = {part: height for height, parts in enumerate(LAYERS) for part in parts}

@@ -52,7 +52,7 @@ def test_make_demo_trains_as_the_readme_shows(capsys):
     planned = subprocess.run(["make", "--dry-run", "demo"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     (demo,) = (line for line in planned.splitlines() if "equipoise train" in line)
     (shown,) = (line for line in commands() if line.startswith("equipoise train"))
-    assert shlex.split(shown)[1:5] == shlex.split(demo)[1:5] == ["train", "digits", "--minutes", "2.5"]
+    assert shlex.split(shown)[1:5] == shlex.split(demo)[1:5] == ["train", "mnist5k", "--minutes", "2.5"]
 
 
 @pytest.mark.slow

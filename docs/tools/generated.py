@@ -68,7 +68,7 @@ def settings() -> str:
                 field.description or "",
             )
             for key, field in section.model_fields.items()
-            if not sections_in(field.annotation)
+            if not sections_in(field.annotation) or may_be_null(field.annotation)
         ]
         if rows:
             parts.append(table(("setting", "kind", "default", "meaning"), rows))
@@ -87,6 +87,11 @@ def sections_in(annotation: Any) -> list[type]:
     """The sections that a field may hold; a part (objective, penalty) is a setting, not a section."""
     kinds = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
     return [kind for kind in kinds if hasattr(kind, "model_fields") and kind.__name__ != "PartConfig"]
+
+
+def may_be_null(annotation: Any) -> bool:
+    """Whether null may stand there: a section that may be left out is a setting, too."""
+    return type(None) in typing.get_args(annotation)
 
 
 def kind_of(annotation: Any) -> str:

@@ -4,7 +4,8 @@ In a page, `{{ figure lab/value }}` is the picture that `equipoise lab value` wr
 `{{ output lab/value }}` is what it prints, `{{ output lab/value 2 }}` the second of its tables; and
 `{{ number lab/value exact .4f }}` is one number of its JSON, by the path to it. So no number of the lab is typed.
 A sweep's output stands beside the lab's, in `sweeps/`. `{{ reference commands }}` and `{{ reference settings }}` are
-made from the code (generated.py).
+made from the code (generated.py). `{{ play saturation }}` is a recorded run, as `equipoise play --record DIR`
+writes it; the drawing code is that of `equipoise play`, as one script that needs no server.
 
 Formulas are turned into MathML here: readers' browsers draw it themselves, without a script or a network.
 """
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).parent.parent
-MACRO = re.compile(r"\{\{ (?P<kind>figure|output|number|reference) (?P<name>[\w/-]+)(?: (?P<rest>[^}]*?))? \}\}")
+MACRO = re.compile(r"\{\{ (?P<kind>figure|output|number|reference|play) (?P<name>[\w/-]+)(?: (?P<rest>[^}]*?))? \}\}")
 STEP = re.compile(r"([^.\[\]]+)(?:\[([^\]]*)\])?\.?")
 LETTERS = re.compile(r'(?:<mi mathvariant="normal">[A-Za-z]</mi>){2,}')
 # A name of several letters needs air before what follows it, unless that is a bracket: 'log D', but 'log(1 - D)'.
@@ -39,11 +40,32 @@ def on_page_markdown(markdown: str, *, page: Any, **others: Any) -> str:
     return MACRO.sub(lambda found: filled(found, up="../" * depth), markdown)
 
 
-def on_page_content(content: str, **others: Any) -> str:
-    """Formulas as MathML."""
+def on_page_content(content: str, *, page: Any, **others: Any) -> str:
+    """Formulas as MathML, and the drawing code where a recorded run is."""
     del others
+    if 'class="playground"' in content:
+        up = "../" * page.file.src_uri.count("/")
+        content += f'<link rel="stylesheet" href="{up}assets/playground.css">'
+        content += f'<script src="{up}assets/playground.js" defer></script>'
     content = DISPLAY.sub(lambda found: formula(found[1], display="block"), content)
     return INLINE.sub(lambda found: formula(found[1], display="inline"), content)
+
+
+def on_post_build(config: Any, **others: Any) -> None:
+    """Write the playground's drawing code, its style and the recorded runs beside the pages."""
+    del others
+    from equipoise.playground import embedded
+
+    assets = Path(config["site_dir"]) / "assets"
+    (assets / "recordings").mkdir(parents=True, exist_ok=True)
+    started = f"{embedded.script()}{embedded.GLOBAL}.showAll();\n"
+    (assets / "playground.js").write_text(started, encoding="utf-8")
+    style = embedded.style(dark='[data-md-color-scheme="slate"]', scale=0.8)
+    (assets / "playground.css").write_text(style, encoding="utf-8")
+    for path in sorted((DOCS / "recordings").glob("*.json")):
+        recording = json.loads(path.read_text(encoding="utf-8"))
+        written = embedded.recording_script(path.stem, recording)
+        (assets / "recordings" / f"{path.stem}.js").write_text(written, encoding="utf-8")
 
 
 def filled(found: re.Match[str], *, up: str) -> str:
@@ -53,6 +75,8 @@ def filled(found: re.Match[str], *, up: str) -> str:
         return figure(name, up=up, words=rest)
     if found["kind"] == "reference":
         return beside("generated").page(name)
+    if found["kind"] == "play":
+        return recorded(name, up=up)
     return output(name, rest) if found["kind"] == "output" else number(name, rest)
 
 
@@ -74,6 +98,16 @@ def figure(name: str, *, up: str, words: str) -> str:
         f'<figure><a href="{up}{name}.png"><img src="{up}{name}.png" alt="{described}" loading="lazy"></a>'
         f"<figcaption><code>{command}</code> draws this again; its numbers: "
         f'<a href="{up}{name}.json">{Path(name).name}.json</a></figcaption></figure>'
+    )
+
+
+def recorded(name: str, *, up: str) -> str:
+    """A place for a recorded run; without scripts it says what to look for, and how to see it."""
+    title, sentence = (stored(f"recordings/{name}")["situation"][key] for key in ("title", "sentence"))
+    return (
+        f'<div class="playground" data-recording="{name}" data-source="{up}assets/recordings/{name}.js" '
+        f'role="region" aria-label="Recorded run: {html.escape(title)}"><p>{html.escape(sentence)} '
+        f"(A recorded run, which needs JavaScript; <code>equipoise play {name}</code> plays it live.)</p></div>"
     )
 
 

@@ -9,6 +9,8 @@
     eq.fit(data, generator=net, discriminator=net, objective=objective, callbacks=[...])
     eq.GAN(minutes=5).fit(frame).sample(1000)
     eq.measure(real, fake)         # their metrics
+    eq.report_table(real, fake)    # of tables: how faithful, how useful, how private
+    eq.view("runs/cats")           # the run's page in a notebook, or .save("cats.html")
 
 Names are loaded when they are first used, so that `import equipoise` takes no time.
 """
@@ -27,7 +29,9 @@ _HOMES = {
     "sweep": "equipoise.experiment.sweep.run",
     "compare": "equipoise.reports",
     "report": "equipoise.reports:write_report",
-    "load": "equipoise.experiment.generator",
+    "view": "equipoise.playground.view",
+    "load": "equipoise.experiment.loading",
+    "from_pretrained": "equipoise.experiment.loading",
     "Gan": "equipoise.experiment.generator",
     "GAN": "equipoise.experiment.estimator",
     "Stop": "equipoise.training",
@@ -35,6 +39,7 @@ _HOMES = {
     "judge_several": "equipoise.experiment.judge.several",
     "plan_samples": "equipoise.experiment.judge.plan:plan_sources",
     "measure": "equipoise.experiment.measure",
+    "report_table": "equipoise.experiment.table_report",
     "Verdict": "equipoise.referee",
     "Player": "equipoise.game",
     "Batch": "equipoise.game",

@@ -18,7 +18,8 @@ FORMAT_VERSION = 2
 Step = Callable[[str, dict[str, Any]], dict[str, Any]]
 STEPS: dict[int, Step] = {1: to_standard_words}
 """By the version that a step starts from: a function of a document's name and content that gives the content in the
-next version. The names are config, data, run, status, verdict, looks, evaluations, checkpoint, sweep and known_density.
+next version. The names are config, data, run, status, verdict, looks, evaluations, checkpoint, sweep, known_density and
+pretrained.
 A checkpoint's content holds its numbers, and its tensors by name under `tensors`."""
 
 

@@ -13,9 +13,12 @@
     evaluations.json   the planned interim evaluations with their levels, and what was timed to choose them
     checkpoints/       step-00001000.safetensors and .json beside it; broken-step-... were set aside by resume
     best/              the same, of the kept evaluation: the best weights of the run
-    samples/           real.png, step-00001000.png, and the numbers behind them (.csv, .npy)
+    samples/           real.png, step-00001000.png, and the numbers behind them (.csv, .npy); nearest.png: of image
+                       runs, samples of the weights that are used beside the nearest training pictures
     scores.json        what metrics said of the generator, once 'equipoise metrics' was asked
+    table_report.json  what the rows of a run on a table are good for, or why that was not measured
     most_discriminative.png    the most discriminative images of each side in the last verdict, for image runs
+    requests/          what a run that was started with --view was asked, and its answers
     report.html        made from the files above and nothing else
 """
 
@@ -46,6 +49,7 @@ OWN_PLACES = (
     "report.html",
     "known_density.json",
     "scores.json",
+    "table_report.json",
     "checkpoints",
     "samples",
     "tensorboard",
@@ -55,6 +59,7 @@ OWN_PLACES = (
     "evaluations.json",
     "looks.json",
     "best",
+    "requests",
 )
 FILES_BEFORE_START = ("data.json", "run.json", "status.json", "evaluations.json", "looks.json", "lock")
 EMPTY_BEFORE_START = ("checkpoints", "samples")
@@ -100,7 +105,9 @@ class RunFolder:
     best = _Place("best")
     most_discriminative = _Place("most_discriminative.png", "give-away.png")
     scores = _Place("scores.json")
+    table_report = _Place("table_report.json")
     samples = _Place("samples")
+    nearest = _Place("samples/nearest.png")
     report = _Place("report.html")
 
     def sample_file(self, step: int, suffix: str) -> Path:

@@ -21,11 +21,19 @@ class Block:
 
     A continuous block holds standardised real numbers. A one-hot block has exactly one entry that is 1 and others that
     are 0, in real rows and in generated rows alike. The words of `kind` are frozen: they are in stored files.
+
+    Attributes:
+        scores: of a one-hot block whose entries have an order, a normal score of each: where in a standard normal its
+            share of the training rows lies. Shape `(width,)`; empty where the entries are mere names.
+        cells: of a continuous block, the inner borders of cells that hold about as many training rows each, as
+            quantiles in (0, 1), ascending. No point mass is cut in two, and a large one is a cell of its own.
     """
 
     kind: Literal["number", "choice"]
     width: int
     column: str
+    scores: tuple[float, ...] = ()
+    cells: tuple[float, ...] = ()
 
     @property
     def is_one_hot(self) -> bool:

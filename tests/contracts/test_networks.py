@@ -83,26 +83,29 @@ def test_classes_change_the_samples_and_every_class_can_be_learned(case):
     assert all(parameter.grad is not None for parameter in generator.parameters())
 
 
-IMAGE_FAMILIES = pytest.mark.parametrize("name", ["convolutional", "strided"])
+SLIM = {"channels": 4, "widest": 8}
+IMAGE_FAMILIES = pytest.mark.parametrize(
+    ("name", "options"), [("convolutional", SLIM), ("strided", SLIM), ("residual", {"width": 8, "depth": 1})]
+)
 
 
 @IMAGE_FAMILIES
 @pytest.mark.parametrize("size", [(28, 28), (9, 13), (8, 8), (8, 31), (33, 20)])
-def test_folding_pixels_into_channels_keeps_the_shapes_even_of_odd_images(name, size):
+def test_folding_pixels_into_channels_keeps_the_shapes_even_of_odd_images(name, options, size):
     space = ImageSpace(3, *size)
     family = find(name)
-    generator = family.generator(space, patch=2, channels=4, widest=8)
-    discriminator = family.discriminator(space, patch=2, channels=4, widest=8)
+    generator = family.generator(space, patch=2, **options)
+    discriminator = family.discriminator(space, patch=2, **options)
     samples = generator(torch.randn(2, generator.latent_dimensions))
     assert samples.shape == (2, 3, *size)
     assert discriminator(samples).shape == (2,)
 
 
 @IMAGE_FAMILIES
-def test_every_pixel_of_a_folded_image_reaches_the_discriminator(name):
+def test_every_pixel_of_a_folded_image_reaches_the_discriminator(name, options):
     family = find(name)
     space = ImageSpace(1, 9, 13)
-    discriminator = family.discriminator(space, patch=2, channels=4, widest=8)
+    discriminator = family.discriminator(space, patch=2, **options)
     image = torch.randn(1, 1, 9, 13, requires_grad=True)
     discriminator(image).sum().backward()
     assert (image.grad != 0).all()

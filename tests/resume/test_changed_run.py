@@ -13,7 +13,7 @@ from equipoise.cli.main import main
 from equipoise.errors import Interrupted, OutOfMemory, RunFolderError, StorageError
 from equipoise.experiment import resume as resuming
 from equipoise.experiment.changed import changed_environment, changed_settings
-from equipoise.experiment.generator import load
+from equipoise.experiment.loading import load
 from equipoise.experiment.out_of_memory import explaining_memory
 from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.resume import resume

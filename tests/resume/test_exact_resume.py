@@ -60,6 +60,8 @@ GAMES = {
         ("networks.family=mixture_prior", "networks.generator={components: 5, width: 8, covariance: full}"),
     ),
     "table": (table, ()),
+    "table, most of it played": (table, ("warm_start={name: likelihood, share: 0.3}",)),
+    "table, one network for the whole row": (table, ("networks.family=mlp",)),
     "images, convolutional": (
         images,
         (
@@ -76,6 +78,13 @@ GAMES = {
             "augmentation.differentiable={kinds: [translate, rotate, cutout], probability: 0.5, target: 0.3}",
             "optimizers.discriminator.clip_growth=1.1",
             "optimizers.generator.clip_growth=1.1",
+        ),
+    ),
+    "images, tone curves, convolutional": (
+        images,
+        (
+            "networks={family: strided, latents: 4, conditional: false, generator: "
+            "{channels: 4, widest: 4, tone: true}, discriminator: {channels: 4, widest: 4}}",
         ),
     ),
     "rows drawn by weight, classes balanced": (

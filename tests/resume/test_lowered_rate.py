@@ -5,7 +5,7 @@ import pytest
 from test_evaluations_resume import EVALUATIONS, cut_off, evaluations_of, same, started, told, weights_of
 
 from equipoise.errors import ConfigError
-from equipoise.experiment.generator import load
+from equipoise.experiment.loading import load
 from equipoise.experiment.resume import resume
 from equipoise.reports.incidents import incident_sentences
 from equipoise.reports.reading import read_run

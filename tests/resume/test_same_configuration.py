@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equipoise.experiment.config.files import read_run_config
-from equipoise.experiment.generator import load
+from equipoise.experiment.loading import load
 from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.train import train_planned
 from equipoise.runfolder import RunFolder

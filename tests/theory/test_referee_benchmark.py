@@ -1,5 +1,6 @@
 """The marks of the referee: what `benchmarks/referee.py` compares with, and how it counts."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import referee_classical as classical
 import referee_summary as summary
+import referee_table
 from referee_data import Pools, cases
 from referee_rows import SETS, Row, Settings, uncommitted
 
@@ -114,3 +116,19 @@ def test_the_real_side_of_a_lattice_keeps_to_it_and_the_generated_one_does_not(n
     assert keeps(real["value"]).all()
     assert keeps(fake["value"]).mean() < 0.5
     assert list(real.columns) == list(fake.columns)
+
+
+def test_every_figure_of_the_page_about_verdicts_is_that_of_its_row():
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "verdict.md").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in referee_table.ROWS.read_text(encoding="utf-8").splitlines()]
+    for table in referee_table.tables(lines).split("\n\n"):
+        assert table in page, f"run benchmarks/referee_table.py and put this on the page:\n{table}"
+
+
+def test_tables_hold_the_latest_version_alone_and_say_which_marks_are_open():
+    old = {"claim": "shift.2000", "referee_version": 3, "repeats": 400, "planned": 400, "value": 0.5}
+    new = old | {"referee_version": 5, "repeats": 300, "value": 0.95, "low": 0.92, "high": 0.97, "mark": ">= 0.9"}
+    loss = new | {"claim": "shift.2000, loss to dcorr", "found_by_the_test": 0.98, "mark": "<= 0.05", "high": 0.061}
+    said = referee_table.tables([old, new | {"is_met": None}, loss | {"is_met": False}])
+    assert "| 2,000 | 285 of 300 (92.0 to 97.0 %) | at least 90 %, open: 300 of 400 trials |" in said
+    assert "| Dcorr 98 %; loss at most 6.1 points (300 trials, mark 5: **not met**) |" in said

@@ -6,15 +6,19 @@ was fitted to.
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 
 from equipoise.metrics.divergence import jsd_by_quadrature
 from equipoise.metrics.known import gaussian, grid25
-from equipoise.referee import judge
+from equipoise.referee import judge, splits
+from equipoise.referee.bound import log_e_value
 from equipoise.referee.classifiers import available
 from equipoise.referee.cross_fitting import cross_fitted, measured_once
-from equipoise.referee.splits import split_indices
+from equipoise.referee.splits import Parts, split_indices
 from equipoise.referee.train_and_test import train_and_test
 
 
@@ -78,3 +82,48 @@ def test_a_missing_mode_is_proved_to_be_larger():
     found = [bounds(grid, grid.without_mode(6), 5000, trial, ["neighbour curves"]) for trial in range(3)]
     one, crossed = np.mean(found, axis=0) / 0.01407
     assert one + 0.1 < crossed < 1
+
+
+CHANCES = (0.5, 0.3, 0.2)
+"""Of the values 0, 1 and 2, on both sides."""
+
+
+def expectation_of_a_fold(reals: int, fakes: int, *, asks_all: bool) -> float:
+    """E[E] over all samples of both sides: a fold's e-value on what is tested of them, two samples a side.
+
+    The classifier is the log ratio of how often each value was met in the other parts. `asks_all` leaves duplicates out
+    where any value is on both sides, the tested samples included.
+    """
+    total = 0.0
+    for outcome in itertools.product(range(3), repeat=reals + fakes):
+        sides = [np.array(side) for side in (outcome[:reals], outcome[reals:])]
+        nothing, where = np.zeros(0, int), [np.arange(len(side)) for side in sides]
+        whole = Parts.of_sides(*((each[:-2], nothing, each[-2:]) for each in where))
+        kept = whole.without_duplicates((sides[0], sides[1]))
+        if asks_all:
+            is_shared = len(np.intersect1d(*sides)) > 0
+            seen = np.concatenate([side[:-2] for side in sides])
+            left = [each[-2:][~np.isin(side[-2:], seen)] for each, side in zip(where, sides, strict=True)]
+            kept = Parts.of_sides(
+                *((each[:-2], nothing, left[k] if is_shared else each[-2:]) for k, each in enumerate(where))
+            )
+        met = [np.bincount(side[:-2], minlength=3) + 0.5 for side in sides]
+        logits = 2 * (np.log(met[0]) - np.log(met[1]))
+        scored = sides[0][kept.real_test], sides[1][kept.fake_test]
+        log_e = log_e_value(*(logits[side] for side in scored)) if all(map(len, scored)) else 0.0
+        total += math.prod(CHANCES[value] for value in outcome) * math.exp(log_e)
+    return total
+
+
+@pytest.mark.parametrize(("reals", "fakes", "often"), [(4, 4, 0), (3, 4, 0), (4, 3, 1), (4, 4, 20)])
+def test_a_fold_has_an_e_value_of_expectation_at_most_one_where_both_sides_follow_one_law(
+    monkeypatch, reals, fakes, often
+):
+    # A value that was met more than `often` times is scored all the same: never, after one, or after 20 samples.
+    monkeypatch.setattr(splits, "MOST_DUPLICATES", often)
+    assert 0.3 < expectation_of_a_fold(reals, fakes, asks_all=False) <= 1 + 1e-9  # rounding of some thousand terms
+
+
+def test_leaving_duplicates_out_because_a_tested_sample_is_one_breaks_that(monkeypatch):
+    monkeypatch.setattr(splits, "MOST_DUPLICATES", 0)
+    assert expectation_of_a_fold(4, 4, asks_all=True) > 1.02

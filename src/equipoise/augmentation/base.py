@@ -23,6 +23,8 @@ Transform = Callable[[Samples, torch.Generator | None], Samples]
 """A random transformation: samples and a stream to samples of the same shape, each treated independently."""
 
 STREAMS: dict[Side, str] = {"real": Stream.NOISE_ON_REAL, "generated": Stream.NOISE_ON_FAKE}
+WATCHED_EVERY = 4
+"""Steps between two looks at withheld rows: a forward pass of the discriminator then costs a percent of the time."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Augmentation:
         observe: called once after each step with the real and the fake logits of its last discriminator update, those
             of the whole batch in every process, to bring `state` up to date; `None` when there is no state. Generated
             samples count as they were drawn, without importance weights.
+        withheld: share of the training rows that no batch has, for `observe_withheld`; at least one row, where above 0.
+        observe_withheld: called after every `WATCHED_EVERY`-th step, to bring `state` up to date, with the logits of
+            that step's real batch, of withheld rows (transformed like it) and of its fake batch. Withheld rows are
+            training rows: what is kept for the referee is never among them.
     """
 
     name: str
@@ -48,6 +54,8 @@ class Augmentation:
     strength: Callable[[int, int], float] = lambda step, total: 1.0
     state: dict[str, Tensor] = field(default_factory=dict)
     observe: Callable[[Logits, Logits], None] | None = None
+    withheld: float = 0.0
+    observe_withheld: Callable[[Logits, Logits, Logits], None] | None = None
 
     def place_state(self, device: torch.device | str) -> None:
         """Put the remembered tensors on the device where the training happens."""

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from equipoise.augmentation.base import Augmentation
+from equipoise.augmentation.base import WATCHED_EVERY, Augmentation
 from equipoise.augmentation.shift import require_images
 from equipoise.errors import ConfigError, nearest
-from equipoise.shapes import Logits, Samples
+from equipoise.shapes import Logits, Samples, Scalar
 
 TRANSLATION, ROTATION, SCALING = 1 / 8, math.radians(15), 0.15
 """Longest shift as a fraction of the side; largest angle; largest logarithm of the factor."""
@@ -32,6 +32,12 @@ CUTOUT = 1 / 2
 """Side of the square that is blanked, as a fraction of the image's."""
 SPEED = 1 / 500
 """Change of an adaptive probability in a step: from 0 to 1 in 500 steps. Arbitrary."""
+LOOKS = 32
+"""Looks at withheld rows over which their logits are averaged: with some ten of them, one look says little."""
+MOST_WITHHELD = 0.5
+GAPS = ("to_withheld", "to_fake")
+TINY = 1e-12
+"""Keeps a quotient finite whose denominator is not used where it is so small."""
 NUMBERS = 18
 """Random numbers for each image, three for each kind; the same many whatever is done with them."""
 GREY, TRANSPARENT = 0.0, -1.0
@@ -51,7 +57,12 @@ class Draw:
 
 
 def differentiable(
-    kinds: Sequence[str] = ("translate", "cutout"), *, probability: float = 0.6, target: float | None = None
+    kinds: Sequence[str] = ("translate", "cutout"),
+    *,
+    probability: float = 0.6,
+    target: float | None = None,
+    overfitting: float | None = None,
+    withheld: float = 0.1,
 ) -> Augmentation:
     """Transformations of images, each with a probability of its own draw.
 
@@ -61,10 +72,15 @@ def differentiable(
         target: makes the probability adaptive: it rises by `SPEED` a step while the discriminator ranks the real one
             of a pair above the generated one more often than by this much (2 P - 1; 0 at chance level, 1 always), and
             falls otherwise. The source's 0.6 is for pairs of another kind. `None` is fixed.
+        overfitting: makes the probability adaptive by what the discriminator knows by heart: it rises by `SPEED` a
+            step while `overfitting_of` is above this, and falls otherwise. 0 is none; at 1 a real image that was not
+            learned from looks generated. `None` is fixed.
+        withheld: share of the training images that nothing learns from, to measure that; without `overfitting` all are
+            learned from.
 
     Reference:
         Zhao et al. 2020, arXiv:2006.10738 (translation, cutout, colour); Karras et al. 2020, arXiv:2006.06676, section
-        3 (the rest, and the controller, there on the sign of the logits: pairing logits have no zero).
+        3 (the rest, and the controllers; `target` there is on the sign of the logits: pairing logits have no zero).
     """
     for kind in kinds:
         if kind not in KINDS:
@@ -81,8 +97,18 @@ def differentiable(
             "Expected a probability from 0 to 1, and a target between -1 and 1.",
             "0.6 suits some hundred images.",
         )
+    if overfitting is not None and (target is not None or not 0 < overfitting < 1 or not 0 < withheld <= MOST_WITHHELD):
+        raise ConfigError(
+            "augmentation.differentiable.overfitting",
+            f"overfitting {overfitting}, withheld {withheld}, target {target}.",
+            f"Expected an overfitting between 0 and 1, a withheld share above 0 and up to {MOST_WITHHELD}, and no "
+            "target beside it: both would move one probability.",
+            "0.5 withholds a tenth of the images and is a beginning.",
+        )
     chosen = [kind for kind in KINDS if kind in kinds]  # always in one order
-    state = {} if target is None else {"probability": torch.tensor(float(probability))}
+    state = {} if target is None and overfitting is None else {"probability": torch.tensor(float(probability))}
+    if overfitting is not None:
+        state |= {name: torch.tensor(0.0) for name in ("overfitting", "looks", *GAPS)}
 
     def apply(samples: Samples, strength: float, randomness: torch.Generator | None) -> Samples:
         require_images(samples, "differentiable")
@@ -96,6 +122,16 @@ def differentiable(
         lead = (real_logits[:count] - fake_logits[:count]).sign().float().mean()
         state["probability"].add_(SPEED * (lead - target).sign()).clamp_(0, 1)
 
+    def observe_withheld(real_logits: Logits, withheld_logits: Logits, fake_logits: Logits) -> None:
+        assert overfitting is not None
+        state["looks"].add_(1)
+        weight = 1 / state["looks"].clamp(max=LOOKS)
+        for name, other in zip(GAPS, (withheld_logits, fake_logits), strict=True):
+            state[name].lerp_(real_logits.float().mean() - other.float().mean(), weight)
+        found = overfitting_of(*(state[name] for name in GAPS))
+        state["overfitting"].copy_(found)
+        state["probability"].add_(WATCHED_EVERY * SPEED * (found - overfitting).sign()).clamp_(0, 1)
+
     return Augmentation(
         name="differentiable",
         apply=apply,
@@ -103,7 +139,31 @@ def differentiable(
         strength=lambda step, total: float(state["probability"]) if state else probability,
         state=state,
         observe=None if target is None else observe,
+        withheld=0.0 if overfitting is None else withheld,
+        observe_withheld=None if overfitting is None else observe_withheld,
     )
+
+
+def overfitting_of(to_withheld: Scalar, to_fake: Scalar) -> Scalar:
+    r"""How far withheld real samples have moved from the real ones that are learned from to the generated ones.
+
+    .. math::
+        r_v = \frac{E[f(x_{train})] - E[f(x_{withheld})]}{E[f(x_{train})] - E[f(G(z))]}
+
+    0 where the discriminator generalises; 1 where real samples that it has not learned from look generated to it. A
+    constant added to the logits changes nothing, as in a game of pairs.
+
+    Args:
+        to_withheld: the numerator, a mean over some steps.
+        to_fake: the denominator; where it is not positive the discriminator knows nothing, and nothing by heart.
+
+    Returns:
+        A scalar from -1 to 2: beyond, the quotient of two noisy means says no more.
+
+    Reference:
+        Karras et al. 2020, arXiv:2006.06676, Eq. 1, left.
+    """
+    return torch.where(to_fake > 0, to_withheld / to_fake.clamp(min=TINY), 0).clamp(-1, 2)
 
 
 def transformed(samples: Samples, draws: dict[str, Draw], probability: float) -> Samples:

@@ -15,12 +15,15 @@ from equipoise.cli.terminal import print_json, readable_bytes
 
 PURPOSE_OF_EXTRA = {
     "data": "the built-in data sets mnist5k and diamonds",
+    "demo": "the built-in data set mnist5k",
     "docs": "building the documentation site",
     "excel": "tables from .xlsx files",
     "extractors": "well-known image networks as features of the referee (untested)",
-    "onnx": "frozen image networks from an ONNX file as features of metrics and of the referee",
+    "hub": "generators from and to the Hugging Face hub (untested)",
+    "onnx": "exports to ONNX, and image networks from an ONNX file as features of metrics and of the referee",
     "tensorboard": "TensorBoard events in each run folder",
     "test": "the test suite",
+    "view": "run pages and the playground in the browser",
 }
 
 

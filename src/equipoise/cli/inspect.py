@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.options import AsJson, Columns, Kind, with_kind
+from equipoise.cli.options import AsJson, Columns, Kind, Rules, rule_settings, with_kind
 from equipoise.cli.terminal import print_json, print_result
 from equipoise.errors import visible
 
@@ -15,6 +15,7 @@ def inspect(
     data: Annotated[str, typer.Argument(metavar="DATA", help="As for train.")],
     kind: Kind = None,
     columns: Columns = None,
+    rules: Rules = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -30,11 +31,12 @@ def inspect(
       equipoise inspect sales.csv
       equipoise inspect sales.csv --set 'data.columns={zip: category}'
     """
-    from equipoise.data.tables.describing import columns_described, columns_text
+    from equipoise.data.tables.describing import columns_described, columns_text, rules_described
     from equipoise.experiment.prepare import inspect_data
 
-    prepared = inspect_data(data, settings=with_kind(settings, kind), columns_file=columns)
+    prepared = inspect_data(data, settings=[*with_kind(settings, kind), *rule_settings(rules)], columns_file=columns)
     rows, raw = columns_described(prepared), prepared.raw
+    said = rules_described(prepared)
     if as_json:
         print_json(
             {
@@ -44,6 +46,7 @@ def inspect(
                 "classes": list(raw.label_names),
                 "notes": list(raw.notes),
                 "columns": rows,
+                "rules": said,
             }
         )
         return
@@ -52,4 +55,5 @@ def inspect(
         lines.append(f"classes: {', '.join(raw.label_names[:20])}{', ...' if len(raw.label_names) > 20 else ''}")
     lines += [f"note: {note}" for note in raw.notes]
     lines += ["", columns_text(rows)] if rows else []
+    lines += ["", *(f"rule {sentence}" for sentence in said)] if said else []
     print_result(visible("\n".join(lines)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from equipoise.cli.options import AsJson, Confidence, Last, Margin, Quiet, TrustCode, positive, probability
+from equipoise.cli.options import AsJson, Columns, Confidence, Last, Margin, Quiet, TrustCode, positive, probability
 from equipoise.cli.progress import injection_progress
 from equipoise.cli.terminal import print_json, print_result
 from equipoise.errors import InputError, StorageError, visible
@@ -82,6 +82,7 @@ def judge(
         bool | None,
         typer.Option("--day-first/--month-first", help="How dates such as 01/02/2024 begin, where nothing shows it."),
     ] = None,
+    columns: Columns = None,
     group: Annotated[
         str | None,
         typer.Option(
@@ -136,7 +137,13 @@ def judge(
     probability("--confidence", confidence)
     positive("--margin", margin)
     if plan:
-        for option, given in (("--group", group), ("--out", out), ("--folds", folds), ("--extractor", extractor)):
+        for option, given in (
+            ("--group", group),
+            ("--out", out),
+            ("--folds", folds),
+            ("--extractor", extractor),
+            ("--columns", columns),
+        ):
             if given:
                 raise InputError(option, "--plan judges nothing.", "Expected no such option.", "Leave it out.")
         _plan(sources or [], confidence, margin, drop, missing, day_first, quiet=quiet, as_json=as_json)
@@ -164,6 +171,8 @@ def judge(
         )
     if drop and len(sources) == 1:
         raise InputError("--drop", "a run has its columns already.", "Expected two sets of data.", "Leave it out.")
+    if columns is not None and len(sources) == 1:
+        raise InputError("--columns", "a run has its columns already.", "Expected two sets of data.", "Leave it out.")
     if folds is not None and len(sources) == 1:
         raise InputError(
             "--folds",
@@ -186,7 +195,14 @@ def judge(
     }
     with injection_progress(quiet=quiet) as tell:
         if len(sources) > 1:
-            reading = {"drop": drop or (), "missing": missing or (), "day_first": day_first}
+            from equipoise.experiment.column_kinds import kinds_in
+
+            reading = {
+                "drop": drop or (),
+                "missing": missing or (),
+                "day_first": day_first,
+                "columns": kinds_in(columns),
+            }
             outcome = _judge_sets(sources[0], sources[1:], **common, **reading, folds=folds, group=group, tell=tell)
         else:
             from equipoise.experiment.judge.run_folder import judge_run

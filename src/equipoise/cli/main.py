@@ -10,17 +10,21 @@ import typer
 
 from equipoise.cli.compare import compare
 from equipoise.cli.doctor import doctor
+from equipoise.cli.export import export
 from equipoise.cli.inspect import inspect
 from equipoise.cli.judge import judge
 from equipoise.cli.lab import lab
 from equipoise.cli.metrics import metrics
 from equipoise.cli.old_options import show_old_names_as_notes, with_standard_names
+from equipoise.cli.play import play
 from equipoise.cli.report import report
+from equipoise.cli.report_table import report_table
 from equipoise.cli.runs import runs
 from equipoise.cli.sample import sample
 from equipoise.cli.sweep import sweep
 from equipoise.cli.terminal import reporting_errors
 from equipoise.cli.train import resume, train
+from equipoise.cli.view import view
 
 # Plain help and plain tracebacks: both are read in logs and in bug reports, where boxes and colours get in the way.
 app = typer.Typer(
@@ -66,8 +70,25 @@ def equipoise(
     del version
 
 
-for command in (train, resume, sample, judge, inspect, metrics, report, compare, sweep, runs, doctor, lab):
-    app.command(command.__name__)(reporting_errors(command))
+for command in (
+    train,
+    resume,
+    sample,
+    export,
+    judge,
+    inspect,
+    metrics,
+    report,
+    report_table,
+    compare,
+    sweep,
+    runs,
+    view,
+    play,
+    doctor,
+    lab,
+):
+    app.command(command.__name__.replace("_", "-"))(reporting_errors(command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

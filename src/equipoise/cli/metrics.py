@@ -21,11 +21,19 @@ def metrics(
     ] = None,
     features: Annotated[
         str | None,
-        typer.Option("--features", metavar="FILE.onnx", help="Compare images by the features of this network."),
+        typer.Option(
+            "--features",
+            metavar="NAME|FILE.onnx",
+            help="Compare images by features: 'random' convolutions, a classifier of your own 'labels', a network from "
+            "an ONNX file, or inception-v3, resnet-50, dinov2-small, clip-vit-b32 (extra 'extractors', a download).",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Chooses which samples are compared.")] = 0,
     floor: Annotated[
         bool, typer.Option(help="Also compare real with real, on two halves of the real side.", show_default=True)
+    ] = True,
+    interval: Annotated[
+        bool, typer.Option(help="Give each score an interval of 95 %; it takes ten more scores.", show_default=True)
     ] = True,
     drop: Annotated[
         list[str] | None,
@@ -45,11 +53,11 @@ def metrics(
     Example: a run against held-out data; two files; two folders by the features of a network.
       equipoise metrics runs/digits
       equipoise metrics real.csv synthetic.csv --metric energy_distance
-      equipoise metrics photos/ generated/ --features network.onnx
+      equipoise metrics photos/ generated/ --features random
     """
     if len(sources) > 2:
         raise InputError("metrics", f"{len(sources)} sources are given.", "Expected one run folder, or REAL FAKE.")
-    options = {"metrics": metric or (), "features": features, "seed": seed, "floor": floor}
+    options = {"metrics": metric or (), "features": features, "seed": seed, "floor": floor, "interval": interval}
     if len(sources) == 2:
         from equipoise.experiment.measure import measure
 

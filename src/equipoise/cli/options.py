@@ -26,6 +26,15 @@ Columns = Annotated[
     Path | None,
     typer.Option("--columns", metavar="FILE", help="Kinds of columns that FILE states (YAML, JSON or SDV's metadata)."),
 ]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rule",
+        metavar="RULE",
+        help="What holds between columns of a table, e.g. 'admitted <= discharged', 'a + b = c', 'fixed(city, zip)', "
+        "'unique(name, day)'; repeatable.",
+    ),
+]
 Size = Annotated[
     str | None,
     typer.Option(
@@ -52,6 +61,13 @@ Background = Annotated[
 Preset = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A complete configuration to start from.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder that 'equipoise train' made.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
+View = Annotated[
+    bool,
+    typer.Option(
+        "--view", help="Show the run in the browser as it happens, with buttons to stop, evaluate and draw samples."
+    ),
+]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address of the page; open nothing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Steps = Annotated[
     int | None,
@@ -94,6 +110,11 @@ def positive(name: str, value: float | None) -> None:
 def with_kind(settings: list[str] | None, kind: str | None) -> list[str]:
     """The settings that were asked for, and `--kind` as one of them."""
     return [*(settings or []), *([] if kind is None else [f"data.kind={kind}"])]
+
+
+def rule_settings(rules: list[str] | None) -> list[str]:
+    """The setting for the rules that were given."""
+    return [f"data.rules={json.dumps(rules, ensure_ascii=False)}"] if rules else []
 
 
 def image_settings(size: str | None, crop: str | None, mirror: bool, background: str | None) -> list[str]:

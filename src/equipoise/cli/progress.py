@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from equipoise.cli.terminal import readable_seconds
@@ -115,6 +116,10 @@ class Lines:
         self._next_line = 0.0
         self._pace = Pace(0, 0)
 
+    def watches(self, folder: Path) -> bool:
+        del folder
+        return False
+
     def start(self, total_steps: int, start_step: int, description: str) -> None:
         self._total, self._description = total_steps, description
         self._pace = Pace(total_steps, start_step)
@@ -144,6 +149,10 @@ class Bar:
         self._pace = Pace(0, 0)
         self._next_drawing = 0.0
         self._total = 0
+
+    def watches(self, folder: Path) -> bool:
+        del folder
+        return False
 
     def start(self, total_steps: int, start_step: int, description: str) -> None:
         from rich.console import Console

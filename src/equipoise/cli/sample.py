@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from equipoise.cli.options import AsJson, Last, RunPath, TrustCode
 from equipoise.cli.terminal import note, print_json
 from equipoise.errors import ConfigError, InputError, unknown_name
+
+if TYPE_CHECKING:
+    from equipoise.experiment.generator import Gan
 
 SUFFIXES = {
     "png": "",
@@ -22,12 +25,19 @@ SUFFIXES = {
     "npy": ".npy",
     "npz": ".npz",
 }
+FILES = {**SUFFIXES, "strip": "-strip.png"}
+MOST_SEEDS, USUAL_COUNT, FRAMES_OF_STRIP, FRAMES_OF_LOOP = 10_000, 64, 12, 48
 USUAL_FORMAT = {"images": "png", "points": "npy", "table": "csv"}
 
 
 def sample(
     run: RunPath,
-    count: Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, help="How many samples.")] = 64,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "-n", "--count", metavar="N", min=1, help="How many samples, or frames.  [default: 64; 12 of a strip]"
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -46,6 +56,20 @@ def sample(
         int | None,
         typer.Option("--seed", metavar="N", help="The same seed gives the same samples.  [default: new ones]"),
     ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            "--seeds",
+            metavar="LIST",
+            help="One sample of each seed, such as 0-99 or 3,7,20-29: what '-n 1 --seed S' gives, for each S.",
+        ),
+    ] = None,
+    interpolate: Annotated[
+        bool,
+        typer.Option(
+            "--interpolate", help="Images that change little by little: a strip (.png), or a loop where PATH is a .gif."
+        ),
+    ] = False,
     truncation: Annotated[
         float,
         typer.Option(
@@ -56,6 +80,43 @@ def sample(
             help="Factor on the latents of images and points: below 1 samples are more usual and less varied.",
         ),
     ] = 1.0,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            metavar="CONDITION",
+            help="What every row of a table obeys, e.g. \"income == '>50K' and 30 <= age < 40 and sex in ['Female']\".",
+        ),
+    ] = None,
+    balance: Annotated[
+        str | None,
+        typer.Option("--balance", metavar="COLUMN", help="Every value of this column of a table comes equally often."),
+    ] = None,
+    given: Annotated[
+        Path | None,
+        typer.Option(
+            "--given",
+            metavar="FILE",
+            help="Rows of a table with gaps, or without some columns: they are filled, and what is given is kept.",
+        ),
+    ] = None,
+    most_draws: Annotated[
+        int | None,
+        typer.Option(
+            "--most-draws",
+            metavar="N",
+            min=1,
+            help="Rows that may be drawn for --where and --balance.  [default: 10,000,000]",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="Part I of N of all samples, for many machines; needs --seed."),
+    ] = None,
+    sets: Annotated[
+        int,
+        typer.Option("--sets", metavar="M", min=1, help="Several samples of N each, in files numbered from 1."),
+    ] = 1,
     form: Annotated[
         str | None,
         typer.Option(
@@ -73,34 +134,138 @@ def sample(
     They are written in the form of the data that it was trained on.
 
     \b
-    Example: 64 images and a grid of them; a loop of 48 frames; 10,000 rows of a table.
+    Example: 64 images and a grid; a strip; a loop; 10,000 rows; rows under a condition; gaps filled; part 3 of 8.
       equipoise sample runs/cats -n 64 -o new-cats/
-      equipoise sample runs/cats -n 48 -o cats.gif
+      equipoise sample runs/cats --interpolate -o cats.png
+      equipoise sample runs/cats --interpolate -n 48 -o cats.gif
       equipoise sample runs/diamonds -n 10000 -o new-diamonds.parquet
+      equipoise sample runs/adult -n 1000 --where "income == '>50K' and 30 <= age < 40"
+      equipoise sample runs/adult --given partial.csv -o filled.csv
+      equipoise sample runs/adult -n 10000000 --seed 1 --shard 3/8 -o part-3.parquet
     """
     if form is not None and form not in SUFFIXES:
         raise unknown_name("--format", "format", form, SUFFIXES, "Write one of these, or name a file with that ending.")
+    asked = None if seeds is None else seeds_in(seeds)
+    if asked is not None and (count is not None or seed is not None or interpolate):
+        raise InputError(
+            "--seeds",
+            "-n, --seed or --interpolate is given, too.",
+            "Expected --seeds alone: it says how many.",
+            "Leave one out.",
+        )
+    from equipoise.cli.sample_sets import Written, checked_seed, refuse_beside, write_filled, write_sets
     from equipoise.data import write_batches
-    from equipoise.experiment.generator import load
-    from equipoise.experiment.interpolation import save_loop, walk
+    from equipoise.experiment.loading import load
 
     gan = load(run, checkpoint="last" if last else None, trust_code=trust_code)
     for text in gan.passed_over:
         note(text)
-    target = free_target(run, output, wanted=form, usual=USUAL_FORMAT[gan.space.kind])
-    if target.suffix.lower() == ".gif":
-        save_loop(walk(gan, count, seed=secrets.randbits(62) if seed is None else seed, label=label), target)
-        written = [target]
+    is_loop = form == "gif" or (output is not None and output.suffix.lower() == ".gif")
+    usual = "gif" if is_loop else USUAL_FORMAT[gan.space.kind]
+    limits = {"where": where, "balance": balance, "most_draws": most_draws}
+    if given is not None:
+        others = {"-n": count, "--where": where, "--balance": balance, "--shard": shard, "--class": label}
+        refuse_beside("--given", {**others, "--seeds": seeds, "--interpolate": interpolate or None})
+    if interpolate or is_loop or asked is not None:
+        refuse_beside(
+            "--seeds" if asked is not None else "a walk",
+            {"--where": where, "--balance": balance, "--shard": shard, "--sets": None if sets == 1 else sets},
+        )
+    if interpolate or is_loop:
+        if truncation != 1:
+            raise InputError(
+                "--truncation", "it is for samples, not for walks.", "Expected one of the two.", "Leave one out."
+            )
+        target = strip_target(run, output) if not is_loop else free_target(run, output, wanted=form, usual=usual)
+        count = count or (FRAMES_OF_LOOP if is_loop else FRAMES_OF_STRIP)
+        made = [Written(target, count, _walk(gan, count, target, seed=seed, label=label))]
+    elif given is not None:
+        target = free_target(run, output, wanted=form, usual=usual)
+        made = write_filled(gan, target, given, sets=sets, seed=checked_seed(seed, shard=None))
+        count = made[0].count
     else:
-        batches = gan.stream_raw(count, seed=seed, label=label, truncation=truncation)
-        written = write_batches(batches, target, rows=count)
+        target = free_target(run, output, wanted=form, usual=usual)
+        count = count or (USUAL_COUNT if asked is None else len(asked))
+        options = {"label": label, "truncation": truncation}
+        if asked is None:
+            own = checked_seed(seed, shard=shard)
+            made = write_sets(gan, target, count, sets=sets, seed=own, shard=shard, limits=limits, **options)
+        else:
+            batches = (
+                gan.completed(gan.sample_raw(1, seed=each, **options), offset=place) for place, each in enumerate(asked)
+            )
+            made = [Written(target, count, write_batches(batches, target, rows=count))]
     if as_json:
-        print_json({"run": str(run), "step": gan.step, "count": count, "files": [str(path) for path in written]})
+        shown = {} if asked is None else {"seeds": asked}
+        files = [str(path) for each in made for path in each.files]
+        print_json(
+            {
+                "run": str(run),
+                "step": gan.step,
+                "count": count,
+                **shown,
+                "files": files,
+                "written": [each.to_json() for each in made],
+            }
+        )
         return
-    what = "frames" if target.suffix.lower() == ".gif" else "samples"
-    print(f"{count} {what} of {run} at step {gan.step}: {target}")
-    if len(written) > 1:
-        print(f"grid: {written[-1]}")
+    what = "frames" if interpolate or is_loop else "samples" if given is None else "rows filled by samples"
+    for each in made:
+        print(f"{each.count} {what} of {run} at step {gan.step}: {each.target}")
+        if each.acceptance is not None:
+            print(f"drawn: {each.acceptance.drawn:,} rows, of which {each.acceptance.share:.3g} were kept")
+        if len(each.files) > 1:
+            print(f"grid: {each.files[-1]}")
+
+
+def _walk(gan: Gan, frames: int, target: Path, *, seed: int | None, label: str | None) -> list[Path]:
+    from equipoise.experiment.interpolation import save_loop, save_strip, walk
+
+    found = walk(gan, frames, seed=secrets.randbits(62) if seed is None else seed, label=label)
+    (save_loop if target.suffix.lower() == ".gif" else save_strip)(found, target)
+    return [target]
+
+
+def seeds_in(text: str) -> list[int]:
+    """The seeds of a list such as `0-99` or `3,7,20-29`, in its order.
+
+    Raises:
+        ConfigError: it is no such list, or names more than `MOST_SEEDS`.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        is_number = all(number.isascii() and number.isdecimal() for number in ((first, last) if dash else (first,)))
+        if not is_number or (dash and int(last) < int(first)):
+            raise ConfigError(
+                "--seeds",
+                f"'{part.strip()[:40]}' in '{text[:80]}' is neither a seed nor a range.",
+                "Expected numbers and ranges such as 0-99 or 3,7,20-29.",
+                "Correct it.",
+            )
+        count = int(last) - int(first) + 1 if dash else 1
+        if len(found) + count > MOST_SEEDS:
+            raise ConfigError(
+                "--seeds", f"more than {MOST_SEEDS:,} seeds.", "Expected fewer.", "Take -n N --seed S for many samples."
+            )
+        found += range(int(first), int(first) + count)
+    return found
+
+
+def strip_target(run: Path, output: Path | None) -> Path:
+    """Where a strip goes: a new PNG.
+
+    Raises:
+        ConfigError: the name ends otherwise.
+        InputError: something is there already.
+    """
+    if output is None:
+        return free_target(run, None, wanted=None, usual="strip")
+    if output.suffix.lower() != ".png":
+        raise ConfigError(
+            f"-o {output}", "--interpolate writes a picture.", "Expected a name in .png or .gif.", "Choose one."
+        )
+    return free_target(run, output, wanted=None, usual="strip")
 
 
 def free_target(run: Path, output: Path | None, *, wanted: str | None, usual: str) -> Path:
@@ -116,7 +281,9 @@ def free_target(run: Path, output: Path | None, *, wanted: str | None, usual: st
         InputError: something is at `output` already.
         ConfigError: the ending of `output` and the format contradict each other.
     """
-    suffix = SUFFIXES[wanted or usual]
+    from equipoise.cli.sample_sets import require_free
+
+    suffix = FILES[wanted or usual]
     if output is None:
         stem = f"{run.resolve().name}-samples"
         names = (f"{stem}{number}{suffix}" for number in ("", *(f"-{k}" for k in range(2, 10_000))))
@@ -131,11 +298,4 @@ def free_target(run: Path, output: Path | None, *, wanted: str | None, usual: st
                 "Leave one of them out.",
             )
         output = output.with_name(output.name + suffix)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(
-            f"-o {output}",
-            "something is there already.",
-            "Expected a new file, or a new or an empty folder.",
-            "Choose another name, or remove it yourself.",
-        )
-    return output
+    return require_free(output)

@@ -18,15 +18,19 @@ from equipoise.cli.options import (
     Kind,
     Minutes,
     Mirror,
+    NoBrowser,
     Preset,
     Quiet,
+    Rules,
     RunPath,
     Settings,
     Size,
     Steps,
     TrustCode,
+    View,
     image_settings,
     positive,
+    rule_settings,
     with_kind,
 )
 from equipoise.cli.progress import terminal_progress
@@ -67,6 +71,16 @@ def train(
     mirror: Mirror = False,
     background: Background = None,
     columns: Columns = None,
+    rules: Rules = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="COLUMN",
+            help="Rows of a table with one value here belong together (visits of a patient): no group is split between "
+            "training and tests. The column is taken out.",
+        ),
+    ] = None,
     sample_weight: Annotated[
         str | None,
         typer.Option(
@@ -107,9 +121,26 @@ def train(
             "that are long enough for interim evaluations]",
         ),
     ] = None,
+    table_report: Annotated[
+        bool | None,
+        typer.Option(
+            "--table-report/--no-table-report",
+            help="Measure a table's rows in the end, as report-table does: seconds.  [default: with the verdict]",
+        ),
+    ] = None,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--init-from",
+            metavar="RUN",
+            help="Begin with the weights of this run (or of a folder of 'equipoise export'), as far as they fit.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the whole configuration and a forecast; train nothing.")
     ] = False,
+    view: View = False,
+    no_browser: NoBrowser = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -130,7 +161,7 @@ def train(
     stops at once.
     """
     positive("--margin", margin)
-    from equipoise.data.tables.describing import columns_described, columns_text
+    from equipoise.data.tables.describing import columns_described, columns_text, rules_described
     from equipoise.distributed import process_group
     from equipoise.experiment.forecast import forecast_config
     from equipoise.experiment.judge.during_training import evaluation_settings
@@ -138,13 +169,19 @@ def train(
     from equipoise.experiment.train import train as train_configuration
 
     group = process_group()
-    asked = [*with_kind(settings, kind), *image_settings(size, crop, mirror, background)]
+    asked = [*with_kind(settings, kind), *image_settings(size, crop, mirror, background), *rule_settings(rules)]
     if sample_weight is not None:
         asked.append(f"data.sample_weight={json.dumps(sample_weight)}")  # quoted: a column may be called '1'
+    if group_by is not None:
+        asked.append(f"data.group={json.dumps(group_by)}")
     if balance is not None:
         asked.append(f"data.balance={balance}")
     if on_collapse is not None:
         asked.append(f"recovery.on_collapse={on_collapse}")
+    if init_from is not None:
+        asked.append(f"training.init_from={json.dumps(str(init_from))}")
+    if table_report is not None:
+        asked.append(f"outputs.table_report={str(table_report).lower()}")
     asked += evaluation_settings(until, margin, keep_best)
     planned = plan_run(
         data,
@@ -167,13 +204,11 @@ def train(
     def run(progress: Progress) -> Gan:
         if described:
             progress.message(columns_text(described))
+        for sentence in rules_described(planned.data):
+            progress.message(f"rule {sentence}")
         return train_configuration(planned.config, outdir, data=planned.data, progress=progress)
 
-    watch(
-        run,
-        as_json=as_json,
-        quiet=quiet,
-    )
+    watch(run, view=view, no_browser=no_browser, as_json=as_json, quiet=quiet)
 
 
 def resume(
@@ -185,6 +220,8 @@ def resume(
         bool,
         typer.Option("--force", help="Go on although settings, data, torch or the device have changed; recorded."),
     ] = False,
+    view: View = False,
+    no_browser: NoBrowser = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -204,21 +241,25 @@ def resume(
         lambda progress: resume_run(
             run, steps=steps, minutes=minutes, trust_code=trust_code, force=force, progress=progress
         ),
+        view=view,
+        no_browser=no_browser,
         as_json=as_json,
         quiet=quiet,
     )
 
 
-def watch(run: Callable[[Progress], Gan], *, as_json: bool, quiet: bool) -> None:
+def watch(run: Callable[[Progress], Gan], *, view: bool, no_browser: bool, as_json: bool, quiet: bool) -> None:
     """Show how far a run has come while it trains, and in the end what it made; of many processes, the first one."""
+    from equipoise.cli.run_page import with_run_page
     from equipoise.distributed import process_group
 
     is_main = process_group().is_main
     progress = terminal_progress(quiet=quiet or not is_main)
-    try:
-        gan = run(progress)
-    finally:
-        progress.close()
+    with with_run_page(progress, is_wanted=view and is_main, opens_browser=not no_browser) as shown:
+        try:
+            gan = run(shown)
+        finally:
+            progress.close()
     if is_main:
         show_run(gan, as_json=as_json)
 
@@ -258,12 +299,14 @@ def show_run(gan: Gan, *, as_json: bool) -> None:
     """What the run made and where it is."""
     from equipoise.reports import list_runs
     from equipoise.reports.reading import read_run
+    from equipoise.reports.table_report_lines import head_lines
     from equipoise.reports.weights import weights_phrase
     from equipoise.runfolder import RunFolder
 
     folder = RunFolder(Path(gan.folder))
     (summary,) = list_runs(folder.path)
-    weights = weights_phrase(read_run(folder.path))
+    record = read_run(folder.path)
+    weights = weights_phrase(record)
     grids = folder.sample_steps(".png")
     grid_image = folder.sample_file(gan.step if gan.step in grids else grids[-1], ".png") if grids else None
     report = folder.report if folder.report.is_file() else None
@@ -273,6 +316,7 @@ def show_run(gan: Gan, *, as_json: bool) -> None:
                 "run": str(folder.path),
                 "samples": None if grid_image is None else str(grid_image),
                 "report": None if report is None else str(report),
+                "table_report": None if not record.table_report else str(folder.table_report),
                 "step": gan.step,
                 "status": folder.read_status(),
             }
@@ -287,3 +331,8 @@ def show_run(gan: Gan, *, as_json: bool) -> None:
         print(f"report   {report}")
     if summary.verdict:
         print(f"verdict  {visible(summary.verdict)}  (more: equipoise judge {folder.path})")
+    lines = head_lines(record.table_report)
+    for word, text in lines:
+        print(visible(f"{word:<8} {text}"))
+    if gan.space.kind == "table" and not lines:
+        print(f"table    how faithful, useful and private: equipoise report-table {folder.path}")

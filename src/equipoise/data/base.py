@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +156,16 @@ class Domain(Judging):
         """How many samples are drawn for a sample grid or plot, and of which class; `None` is any."""
         del classes, by_class
         return ((SHOWN_SAMPLES, None),)
+
+    def save_nearest(self, values: Any, batches: Iterable[Any], path: Path) -> None:
+        """Write generated samples with the nearest training sample beside each, where that can be seen: of images.
+
+        Args:
+            values: generated ones, as `shown_draws` orders them.
+            batches: training rows in natural values, a few at a time; read only where they are wanted.
+            path: of the PNG.
+        """
+        del values, batches, path
 
     @abstractmethod
     def save_shown(

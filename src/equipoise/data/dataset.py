@@ -25,6 +25,21 @@ LARGEST_SIDE = 1024
 
 
 @dataclass(frozen=True)
+class RuleWishes:
+    """Which rules between the columns of a table samples are to obey; see `tables.rules`.
+
+    Attributes:
+        stated: rules as a person writes them.
+        finds: whether columns that another one decides are looked for.
+        label: the column of classes, which takes part in no rule.
+    """
+
+    stated: tuple[str, ...] = ()
+    finds: bool = False
+    label: str | None = None
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Data in their natural form.
 
@@ -39,8 +54,13 @@ class Dataset:
         source: where the values came from, as the person gave it.
         weights: how often each row is wanted, relative to the others, float64 `(n,)`; `None` is evenly.
         places: number of each row in the source, from 0, int64 `(n,)`; `None` where these are all rows in their order.
+        repeated: columns of a table whose name in the source is that of another: the name here, and there.
+        made_up: columns of a table that are neither learned nor judged (`tables.made_up`): keys, names and free text.
         files: the file that each image was read from, relative to the source, `(n,)`; `None` where it is in no file of
             its own.
+        rules: which rules samples of a table are to obey.
+        groups: rows that belong together have one number, from 0, int64 `(n,)`; `None` where rows are independent.
+        group_name: the column that said so.
     """
 
     kind: SpaceKind
@@ -53,6 +73,11 @@ class Dataset:
     weights: np.ndarray | None = None
     places: np.ndarray | None = None
     files: np.ndarray | None = None
+    rules: RuleWishes = RuleWishes()
+    made_up: tuple[Any, ...] = ()
+    repeated: tuple[tuple[str, str], ...] = ()
+    groups: np.ndarray | None = None
+    group_name: str = ""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -61,7 +86,7 @@ class Dataset:
         """The same data with only the rows at `indices`, in that order."""
         values = self.values
         chosen_values = values.iloc[indices].reset_index(drop=True) if hasattr(values, "iloc") else values[indices]
-        each = {"labels": self.labels, "weights": self.weights, "files": self.files}
+        each = {"labels": self.labels, "weights": self.weights, "files": self.files, "groups": self.groups}
         places = np.arange(len(self)) if self.places is None else self.places
         chosen = {name: None if entry is None else entry[indices] for name, entry in each.items()}
         return replace(self, values=chosen_values, places=places[indices], **chosen)
@@ -148,8 +173,12 @@ class DataOptions:
         like: types (`ColumnType`) of the columns that the data are to be compared with; text is read as these, if it
             can be, and what cannot be stays.
         columns: kinds that the person states for columns, by name; see `tables.overrides`.
+        made_up: columns (`MadeUpColumn`) that an earlier reading, or that of the other side, has taken out.
         white: value of a white pixel in images of more than 8 bits; `None` is 65,535.
         as_first_version: read images as version 0.1.0 did, for a run that it began.
+        rules: rules between the columns of a table, as a person writes them; see `tables.rules.language`.
+        group: the column of a table that says which rows belong together, such as a patient; it is taken out.
+        dependences: whether columns that another one decides are looked for, and read off from it.
         stored: types (`ColumnType`) that an earlier reading of the same data gave to the columns; they get them again.
     """
 
@@ -167,11 +196,15 @@ class DataOptions:
     like: tuple[Any, ...] = ()
     stored: tuple[Any, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    made_up: tuple[Any, ...] = ()
     white: int | None = None
     as_first_version: bool = False
     crop: Crop = "center"
     mirror: bool = False
     background: str | None = None
+    rules: tuple[str, ...] = ()
+    dependences: bool = True
+    group: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in (None, "points", "images", "table"):

@@ -80,7 +80,9 @@ def image_groups(images: np.ndarray) -> Groups:
     # Images that are nearly flat take part with their pixels only: a hash that no other image has.
     telling = steps >= FEWEST_STEPS
     near = np.where(telling, _numbered(hashes), len(images) + exact)
-    return Groups(_joined(exact, near), "equal images, and images with an equal difference hash, fall on one side")
+    return Groups(
+        joined_groups(exact, near), "equal images, and images with an equal difference hash, fall on one side"
+    )
 
 
 def difference_hashes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +132,7 @@ def _numbered(keys: np.ndarray) -> np.ndarray:
     return order[inverse.reshape(-1)]
 
 
-def _joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def joined_groups(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The finest groups that keep together what either numbering keeps together."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -14,6 +14,9 @@ def fingerprint(raw: Dataset) -> str:
     domain_of(raw.kind).add_to(digest, raw.values)
     if raw.labels is not None:
         digest.add_array(raw.labels)
+    if raw.groups is not None:
+        digest.add_facts("groups")
+        digest.add_array(raw.groups)
     if raw.weights is not None:
         digest.add_facts("weights")
         digest.add_array(raw.weights)

@@ -14,6 +14,7 @@ from equipoise.data.base import Domain, Encoder
 from equipoise.data.dataset import Dataset
 from equipoise.data.domain import domain_of, encoder_from_state
 from equipoise.data.fingerprint import fingerprint
+from equipoise.data.row_groups import with_owners
 from equipoise.data.splits import PARTS, SHARE, Part, Split, split_groups, unseen_nats
 from equipoise.data.store.arrow import is_on_disk
 from equipoise.data.store.cache import Draft, cache_key, kept
@@ -150,7 +151,12 @@ def prepare(raw: Dataset, *, seed: int, share: float | None = None) -> PreparedD
     share = domain.held_out_share(len(raw)) if share is None else share
 
     def make(draft: Draft) -> None:
-        split = split_groups(domain.groups(raw.values), seed=seed, source=raw.source, share=share)
+        split = split_groups(
+            with_owners(domain.groups(raw.values), raw.groups, raw.group_name),
+            seed=seed,
+            source=raw.source,
+            share=share,
+        )
         encoder = domain.fit(raw, split.train)
         draft.facts["fingerprint"] = fingerprint(raw)
         draft.facts["split"] = {"rule": split.rule, "groups": split.groups, "largest_group": split.largest_group}
@@ -184,9 +190,10 @@ def _facts(raw: Dataset) -> list[Any]:
     columns = [str(name) for name in raw.values.columns] if hasattr(raw.values, "columns") else []
     digests = [
         None if entry is None else hashlib.blake2b(np.ascontiguousarray(entry).tobytes(), digest_size=16).hexdigest()
-        for entry in (raw.labels, raw.weights)
+        for entry in (raw.labels, raw.weights, *([] if raw.groups is None else [raw.groups]))
     ]
-    return [list(raw.names) or columns, list(raw.label_names), digests]
+    rules = [] if raw.kind != "table" else [[list(raw.rules.stated), raw.rules.finds, raw.rules.label]]
+    return [list(raw.names) or columns, list(raw.label_names), digests, *rules]
 
 
 def _room(raw: Dataset) -> int:

@@ -46,6 +46,17 @@ def load(source: Any, *, options: DataOptions | None = None) -> Dataset:
             "Expected a table with that column, or an .npz file with that array.",
             "Store the weights beside the data.",
         )
+    for option, wish, is_heard in (
+        ("data.group", options.group, raw.groups is not None),
+        ("data.rules", options.rules, raw.kind == "table"),
+    ):
+        if wish and not is_heard:
+            raise DataError(
+                f"{raw.source}, {option}",
+                f"it is {wish if isinstance(wish, str) else wish[0]!r}, for data that are {raw.kind}.",
+                "Expected a table: a CSV, a Parquet file or a DataFrame.",
+                "Leave it out.",
+            )
     return raw
 
 

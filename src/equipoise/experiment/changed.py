@@ -19,7 +19,7 @@ from equipoise.distributed import process_group
 from equipoise.errors import RunFolderError
 from equipoise.experiment.config.schema import RunConfig
 
-FREE_SETTINGS = ("preset", "data.source", "outputs.final_verdict")
+FREE_SETTINGS = ("preset", "data.source", "outputs.final_verdict", "outputs.table_report")
 """A name; a place, whose content is compared; and what happens after training."""
 DECIDING = ("torch", "device", "threads", "machine", "arithmetic")
 """Entries of the environment that decide the bits of a result."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -31,7 +32,8 @@ class Forecast:
         steps: of the whole run.
         seconds_per_step: from a few timed steps; `None` where a step finds no room in memory.
         seconds: of the whole run, in the same way.
-        memory_bytes: estimated from sizes.
+        memory_bytes: estimated from sizes; of a run on a CPU at least what this process took for the steps and the
+            evaluation that were timed, since convolutions that are differentiated twice take far more than their sizes.
         disk_bytes: estimated from sizes.
         parameters: weights of each player.
         trouble: what kept a step from being timed; empty when nothing did.
@@ -113,7 +115,8 @@ def data_bytes(data: PreparedData) -> int:
 def forecast_config(planned: Planned) -> tuple[RunConfig, Forecast]:
     """The configuration as a run would store it, and what the run would take.
 
-    Where a step finds no room in memory, the interim evaluations stay as they were asked for.
+    On a CPU the memory is the largest that this process has had, if that is more than the estimate from sizes. Where a
+    step finds no room in memory, the interim evaluations stay as they were asked for.
     """
     config, found = planned.config, forecast_run(planned)
     if not found.trouble:
@@ -122,4 +125,16 @@ def forecast_config(planned: Planned) -> tuple[RunConfig, Forecast]:
                 config = config.model_copy(update={"evaluations": settled(planned)[0]})
         except OutOfMemory as error:
             found = replace(found, trouble=words(error))
+    if not found.trouble and config.runtime.device == "cpu":
+        found = replace(found, memory_bytes=max(found.memory_bytes, peak_memory_bytes()))
     return config, found
+
+
+def peak_memory_bytes() -> int:
+    """The largest memory that this process has had; 0 on systems that do not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak  # bytes there, kibibytes elsewhere

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,21 +16,24 @@ from torch import nn
 
 from equipoise.data import Encoder, PreparedData, domain_of
 from equipoise.data.dataset import Dataset
-from equipoise.errors import InputError, RunFolderError, nearest
-from equipoise.experiment.build.networks import build_networks
-from equipoise.experiment.build.python_parts import ROLES, NetworkFactory, PythonParts, require_parts, sort_parts
-from equipoise.experiment.config.files import read_run_config
+from equipoise.data.tables.conditions.language import Where
+from equipoise.errors import InputError, RunFolderError
+from equipoise.experiment.asked_for import class_number, require_truncation
+from equipoise.experiment.balance import Balance
+from equipoise.experiment.build.python_parts import PythonParts
+from equipoise.experiment.conditional_sampling import Wanted, conditional_rows, joined_data, wanted_rows
 from equipoise.experiment.config.schema import RunConfig
-from equipoise.experiment.stored_run import refuse_unexplained_size, stored_classes, stored_encoder
+from equipoise.experiment.narrowed_sampling import Draw, Source, narrowed_draws
+from equipoise.experiment.sample_parts import SamplePart
 from equipoise.files import replacing
 from equipoise.old_names import with_old_keywords
-from equipoise.runfolder import RunFolder, open_run_folder
+from equipoise.randomness import Stream
 from equipoise.spaces import Space, sample_size
-from equipoise.training.checkpoints import checkpoint_files, network_tensors, read_checkpoint
 from equipoise.training.conditions import ClassLabels, Condition
-from equipoise.training.sampling import joined, sample_batches
+from equipoise.training.sampling import CHUNK, joined, sample_batches
 
 if TYPE_CHECKING:
+    from equipoise.experiment.exporting import Exported
     from equipoise.experiment.judge.datasets import SensitivityPlan
     from equipoise.referee import Verdict
 
@@ -80,6 +84,9 @@ class Gan:
         label: str | int | None = None,
         condition: Condition | None = None,
         truncation: float = 1.0,
+        where: Where | None = None,
+        balance: Balance | None = None,
+        most_draws: int | None = None,
     ) -> Any:
         """`n` samples: an array of points `(n, d)`, images `(n, height, width[, channels])` uint8, or a DataFrame.
 
@@ -90,12 +97,33 @@ class Gan:
             condition: what to ask a conditional generator for, as an object of which a class label is the simplest.
             truncation: of images and points, a factor on the latents: below 1 they are more usual and less varied, and
                 no longer a sample of what was learned.
+            where: of a table, a condition that every row obeys: "income == '>50K' and 30 <= age < 40", or
+                {"income": ">50K", "age": slice(30, 40)}.
+            balance: of a table, a column whose values come equally often, or {"sex": {"Female": 0.7, "Male": 0.3}}.
+            most_draws: rows that may be drawn for those that are kept.
 
         Raises:
-            InputError: `n` is below 1, there is no such class, or the generator takes no condition.
+            InputError: `n` is below 1, there is no such class, the generator takes no condition, no row can meet
+                `where`, or so few do that `most_draws` rows are not enough.
         """
-        raw = self.sample_raw(n, seed=seed, label=label, condition=condition, truncation=truncation)
-        return domain_of(self.space.kind).presented(raw.values)
+        wanted = wanted_rows(self.encoder, where=where, balance=balance, most_draws=most_draws)
+        raw = self.sample_raw(n, seed=seed, label=label, condition=condition, truncation=truncation, wanted=wanted)
+        return domain_of(self.space.kind).presented(self.completed(raw).values)
+
+    def impute(self, rows: Any, *, seed: int | None = None, tell: Callable[[str], None] = lambda text: None) -> Any:
+        """The rows of a DataFrame with every gap filled by the generator, given the cells that are there.
+
+        Args:
+            rows: with gaps; columns may be left out altogether. Given cells are kept as they are.
+            seed: the same seed fills the same rows alike.
+            tell: takes sentences for the person.
+
+        Raises:
+            InputError: the rows cannot be continued, or not by this generator; see `equipoise.experiment.imputation`.
+        """
+        from equipoise.experiment.imputation import imputed
+
+        return imputed(self, rows, seed=secrets.randbits(62) if seed is None else seed, tell=tell)
 
     def stream(
         self,
@@ -105,6 +133,9 @@ class Gan:
         label: str | int | None = None,
         condition: Condition | None = None,
         truncation: float = 1.0,
+        where: Where | None = None,
+        balance: Balance | None = None,
+        most_draws: int | None = None,
     ) -> Iterator[Any]:
         """The samples of `sample(n, seed=seed)` a batch at a time, so that any number fits into memory.
 
@@ -112,7 +143,8 @@ class Gan:
         are `sample(n, seed=seed)`, bit for bit. The arguments are those of `sample`.
         """
         presented = domain_of(self.space.kind).presented
-        parts = self.stream_raw(n, seed=seed, label=label, condition=condition, truncation=truncation)
+        wanted = wanted_rows(self.encoder, where=where, balance=balance, most_draws=most_draws)
+        parts = self.stream_raw(n, seed=seed, label=label, condition=condition, truncation=truncation, wanted=wanted)
         return (presented(part.values) for part in parts)
 
     def stream_raw(
@@ -123,17 +155,73 @@ class Gan:
         label: str | int | None = None,
         condition: Condition | None = None,
         truncation: float = 1.0,
+        wanted: Wanted | None = None,
+        part: SamplePart = SamplePart(),
     ) -> Iterator[Dataset]:
-        """As `stream`, with labels and names, as `equipoise.data.write_batches` takes them."""
+        """As `stream`, with labels and names, as `equipoise.data.write_batches` takes them; `part` of all `n` alone."""
+        wanted = wanted or wanted_rows(self.encoder)
+        given = {"label": label, "condition": condition, "truncation": truncation}
+        found = self._learned(n, seed=seed, wanted=wanted, part=part, **given)
+        offset = part.chunks(n)[0] * CHUNK if wanted is None else n * (part.number - 1) // part.of
+        return self._all_completed(found, offset=offset)
+
+    def _all_completed(self, parts: Iterable[Dataset], *, offset: int) -> Iterator[Dataset]:
+        for each in parts:
+            yield self.completed(each, offset=offset)
+            offset += len(each)
+
+    def _learned(
+        self,
+        n: int,
+        *,
+        seed: int | None,
+        label: str | int | None,
+        condition: Condition | None,
+        truncation: float,
+        wanted: Wanted | None,
+        part: SamplePart = SamplePart(),
+    ) -> Iterator[Dataset]:
+        """The samples batch by batch, without made-up columns."""
         # Refused here and not when the first batch is asked for: hence no generator function.
         asked = self._condition(label, condition)
-        return self._datasets(self._drawn(n, seed=seed, condition=asked, truncation=truncation))
+        seed = secrets.randbits(62) if seed is None else seed
+        if wanted is None:
+            return self._datasets(n, seed=seed, condition=asked, truncation=truncation, part=part)
+        own, rows = part.seed(seed), part.rows(self._checked_count(n))
+        batches = partial(self._drawn, None, condition=asked, truncation=truncation)
+        source = Source(self.generator, self.encoder, batches, self._dataset)
+        draws = narrowed_draws(source, wanted, seed=own)
+        if draws is None:
+            draws = self._datasets(None, seed=own, condition=asked, truncation=truncation)
+        return conditional_rows(draws, rows, wanted, seed=own, part=part)
 
-    def _datasets(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor | None]]) -> Iterator[Dataset]:
-        before = 0
+    def _datasets(
+        self,
+        n: int | None,
+        *,
+        seed: int,
+        condition: Condition | None,
+        truncation: float,
+        part: SamplePart = SamplePart(),
+    ) -> Iterator[Dataset]:
+        first, count = (0, None) if n is None else part.chunks(self._checked_count(n))
+        batches = self._drawn(count, seed=seed, condition=condition, truncation=truncation, first_chunk=first)
+        return self._decoded(batches, offset=first * CHUNK)
+
+    def _decoded(
+        self, batches: Iterable[tuple[torch.Tensor, torch.Tensor | None]], *, offset: int
+    ) -> Iterator[Dataset]:
+        before = offset
         for samples, labels in batches:
             yield self._dataset(samples, labels, offset=before)
             before += len(samples)
+
+    def completed(self, part: Dataset, *, offset: int = 0) -> Dataset:
+        """Rows of a table with the columns that are made up: keys, names and free text; `offset` rows came before."""
+        complete = getattr(self.encoder, "completed", None)
+        if complete is None:
+            return part
+        return replace(part, values=complete(part.values, offset=offset), repeated=self.encoder.repeated)
 
     def sample_raw(
         self,
@@ -143,33 +231,48 @@ class Gan:
         label: str | int | None = None,
         condition: Condition | None = None,
         truncation: float = 1.0,
+        wanted: Wanted | None = None,
     ) -> Dataset:
-        """As `sample`, with labels and names: images `(n, channels, height, width)`."""
+        """As `sample`, with labels and names, and without made-up columns: images `(n, channels, height, width)`."""
+        wanted = wanted or wanted_rows(self.encoder)
+        if wanted is not None:
+            given = {"label": label, "condition": condition, "truncation": truncation}
+            return joined_data(list(self._learned(n, seed=seed, wanted=wanted, **given)))
         asked = self._condition(label, condition)
-        return self._dataset(*joined(self._drawn(n, seed=seed, condition=asked, truncation=truncation)))
+        seed = secrets.randbits(62) if seed is None else seed
+        return self._dataset(
+            *joined(self._drawn(self._checked_count(n), seed=seed, condition=asked, truncation=truncation))
+        )
 
-    def _drawn(
-        self, n: int, *, seed: int | None, condition: Condition | None, truncation: float
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+    def _checked_count(self, n: int) -> int:
         if n < 1:
             raise InputError(
                 "sample", f"{n} samples were asked for.", "Expected 1 or more.", "Give -n a number above 0."
             )
-        if not 0 <= truncation <= 1 or (truncation != 1 and self.space.kind == "table"):
-            raise InputError(
-                "truncation",
-                f"{truncation:g} for samples that are {domain_of(self.space.kind).phrase}.",
-                "Expected a factor from 0 to 1, for images or points: the latents of a row draw its categories, too.",
-                "Leave it out, or give a factor such as 0.7.",
-            )
+        return n
+
+    def _drawn(
+        self,
+        n: int | None,
+        *,
+        seed: int,
+        condition: Condition | None,
+        truncation: float,
+        first_chunk: int = 0,
+        draw: Draw | None = None,
+        purpose: str = Stream.SAMPLES,
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+        require_truncation(truncation, self.space)
         return sample_batches(
-            self.generator,
+            self.generator if draw is None else draw,
             n,
             latent_dimensions=self.generator.latent_dimensions,
             sample_numbers=sample_size(self.space),
-            seed=secrets.randbits(62) if seed is None else seed,
+            seed=seed,
+            purpose=purpose,
             condition=condition,
             truncation=truncation,
+            first_chunk=first_chunk,
             device=next((weight.device for weight in self.generator.parameters()), torch.device("cpu")),
         )
 
@@ -190,11 +293,13 @@ class Gan:
             )
         return condition
 
-    def _dataset(self, samples: torch.Tensor, labels: torch.Tensor | None, *, offset: int = 0) -> Dataset:
+    def _dataset(
+        self, samples: torch.Tensor, labels: torch.Tensor | None, *, offset: int = 0, **options: Any
+    ) -> Dataset:
         """Natural values; a table's label column holds the class that each row was asked for."""
         raw = Dataset(
             kind=self.space.kind,
-            values=self.encoder.decode(samples.numpy(), offset=offset),
+            values=self.encoder.decode(samples.numpy(), offset=offset, **options),
             names=self.names,
             source=f"{len(samples)} samples of {self.folder}",
         )
@@ -249,31 +354,35 @@ class Gan:
         found = np.moveaxis(walk(self, frames, seed=seed, label=label), 2, -1)
         return found[..., 0] if found.shape[-1] == 1 else found
 
+    def export(self, path: Path | str, *, form: Literal["onnx", "torch"] | None = None) -> Exported:
+        """Write an ONNX model (`.onnx`) or a program of torch alone (`.pt2`); see `equipoise.experiment.exporting`."""
+        from equipoise.experiment.exporting import export
+
+        return export(self, path, form=form)
+
+    def save_pretrained(self, path: Path | str) -> Path:
+        """Write a folder of weights, configuration and model card; `equipoise.from_pretrained` opens it.
+
+        Raises:
+            InputError: something is at `path` already, or the networks are code of your own.
+        """
+        from equipoise.experiment.pretrained import save_pretrained
+
+        return save_pretrained(self, path)
+
+    def push_to_hub(self, repository: str, *, private: bool = True, token: str | None = None) -> str:
+        """Upload that folder to a repository `owner/name` of the Hugging Face hub; not tested against the network."""
+        from equipoise.experiment.pretrained import push_to_hub
+
+        return push_to_hub(self, repository, private=private, token=token)
+
     def class_number(self, label: str | int) -> int:
         """The number of a class of that name or number.
 
         Raises:
             InputError: there is none.
         """
-        if not self.config.networks.conditional:
-            raise InputError(
-                "--class",
-                f"'{label}' was asked for, but the generator was trained without classes.",
-                "Expected a generator of labelled data.",
-                "Leave it out, or train on data with labels.",
-            )
-        names = [str(name) for name in self.label_names]
-        if str(label) in names:
-            return names.index(str(label))
-        # A number is a place only where it cannot be taken for a name.
-        if isinstance(label, int) and 0 <= label < len(names) and not any(name.lstrip("-").isdigit() for name in names):
-            return label
-        raise InputError(
-            "--class",
-            f"no class is called '{label}'.{nearest(str(label), names)}",
-            f"Available: {', '.join(names[:50])}.",
-            "Write one of these.",
-        )
+        return class_number(label, self.label_names, is_conditional=self.config.networks.conditional)
 
     def __repr__(self) -> str:
         shape, objective = self.space.shape, self.config.objective.name
@@ -285,107 +394,6 @@ class Gan:
         return f"<b>{escape(repr(self))}</b>"
 
 
-def checkpoints_wanted(run: RunFolder, config: RunConfig, wanted: str | None) -> Path:
-    """The folder of the checkpoint to use: the best one where it is kept, unless the last is asked for.
-
-    A run with no evaluation so far, or of an earlier version that was not asked to keep the best, has the last one.
-
-    Raises:
-        RunFolderError: the best is asked for, and there is none.
-        InputError: neither is asked for.
-    """
-    if wanted not in (None, "best", "last"):
-        raise InputError("checkpoint", f"it is {wanted!r}.", "Expected 'best' or 'last'.", "Leave it out for either.")
-    has_best = bool(checkpoint_files(run.best))
-    if wanted == "best" and not has_best:
-        raise RunFolderError(
-            str(run.path),
-            "the run has kept no best checkpoint.",
-            "Expected one that keeps it (evaluations.keep_best) and has had an interim evaluation.",
-            "Ask for the last one.",
-        )
-    uses_best = wanted == "best" or (wanted is None and config.evaluations.keep_best is not False and has_best)
-    return run.best if uses_best else run.checkpoints
-
-
 def _links(folder: str, names: list[str]) -> set[str]:
     """Links are not followed: what they lead to is not part of the run."""
     return {name for name in names if (Path(folder) / name).is_symlink()}
-
-
-def _names(found: Any) -> tuple[str, ...]:
-    return tuple(str(name) for name in found) if isinstance(found, list) else ()
-
-
-def load(
-    folder: Path | str,
-    *,
-    checkpoint: Literal["best", "last"] | None = None,
-    generator: nn.Module | NetworkFactory | None = None,
-    discriminator: nn.Module | NetworkFactory | None = None,
-    data: PreparedData | None = None,
-    trust_code: bool = False,
-) -> Gan:
-    """The generator of a run folder, ready to sample; the data are not needed.
-
-    Args:
-        folder: a run folder.
-        checkpoint: the best by the evaluations' estimate or the last; by default the best where the run keeps it.
-        generator: the network of a run that was begun with a Python object, made as then; its weights are loaded.
-        discriminator: the same for the other player.
-        data: the prepared data, if the caller has them.
-        trust_code: whether an import path in its configuration may be run.
-
-    Raises:
-        RunFolderError: the folder holds no whole checkpoint, or none that was kept as the best.
-        ConfigError: the run was begun with networks that were given as objects, and they are not given now.
-        InputError: `checkpoint` is neither.
-    """
-    parts, _ = sort_parts(generator=generator, discriminator=discriminator)
-    return load_gan(folder, checkpoint=checkpoint, parts=parts, data=data, trust_code=trust_code)
-
-
-def load_gan(
-    folder: Path | str,
-    *,
-    checkpoint: Literal["best", "last"] | None = None,
-    parts: PythonParts = PythonParts(),
-    data: PreparedData | None = None,
-    trust_code: bool = False,
-) -> Gan:
-    """As `load`, with everything that was given as Python objects in one record."""
-    run = open_run_folder(folder)
-    config = read_run_config(run)
-    require_parts(config.python, parts, places=ROLES, call=f"equipoise.load({str(run.path)!r}")
-    parts = replace(parts, latents=config.networks.latents)
-    description = run.read_json(run.data)
-    encoder = stored_encoder(description, where=str(run.data))
-    names, shares = stored_classes(description, where=str(run.data))
-    tensors, numbers, broken = read_checkpoint(checkpoints_wanted(run, config, checkpoint))
-    classes = len(names) if config.networks.conditional else 0
-    refuse_unexplained_size(config, encoder.space, classes, tensors, where=str(run.checkpoints), trusted=trust_code)
-    generator, discriminator = build_networks(config, encoder.space, classes, parts=parts, trusted=trust_code)
-    try:
-        generator.load_state_dict(network_tensors("generator", tensors, average=True))
-        discriminator.load_state_dict(network_tensors("discriminator", tensors))
-    except RuntimeError as error:
-        raise RunFolderError(
-            str(run.checkpoints),
-            "the checkpoint does not fit the networks of config.yaml.",
-            "Expected the configuration that the run began with.",
-            "Restore config.yaml.",
-        ) from error
-    return Gan(
-        folder=run.path,
-        config=config,
-        encoder=encoder,
-        generator=generator.eval().requires_grad_(False),
-        label_names=names,
-        class_shares=shares,
-        step=numbers["step"],
-        names=_names(description.get("names")),
-        data=data,
-        passed_over=tuple(broken),
-        discriminator=discriminator.eval().requires_grad_(False),
-        parts=parts,
-    )

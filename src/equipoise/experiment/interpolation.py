@@ -22,6 +22,7 @@ from equipoise.errors import InputError
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.files import replacing
 from equipoise.plotting.samples import image_grid
+from equipoise.plotting.style import save_figure
 from equipoise.randomness import Stream, torch_stream
 
 MOST_CLASSES = 10
@@ -83,6 +84,12 @@ def walk(gan: Walked, frames: int, *, seed: int = 0, label: str | int | None = N
         made = gan.generator(*(rows.to(device) for rows in given)).float().cpu()
         found.append(gan.encoder.decode(made.numpy()))
     return np.stack(found)
+
+
+def save_strip(images: np.ndarray, path: Path) -> None:
+    """Write frames of walks as one picture, a row for each walk, from left to right."""
+    frames = images.shape[0]
+    save_figure(image_grid(images.swapaxes(0, 1).reshape(-1, *images.shape[2:]), columns=frames), path)
 
 
 def save_loop(images: np.ndarray, path: Path) -> None:

@@ -9,8 +9,9 @@ import torch
 
 import equipoise.reports as reports
 from equipoise.errors import EquipoiseError, InputError, Interrupted, OutOfMemory, PlayDiverged
-from equipoise.experiment.generator import Gan, load_gan
+from equipoise.experiment.generator import Gan
 from equipoise.experiment.judge.during_training import EvaluationState, evaluations_handler
+from equipoise.experiment.loading import load_gan
 from equipoise.experiment.out_of_memory import explaining_memory
 from equipoise.experiment.prepare import Planned
 from equipoise.experiment.signals import (
@@ -20,10 +21,12 @@ from equipoise.experiment.signals import (
     stopping_at_once,
     whole_without_verdict,
 )
+from equipoise.run_requests import end_listening
 from equipoise.runfolder import RunFolder
 from equipoise.training import Handler, Trainer
+from equipoise.training.answers import RequestAnswers
 from equipoise.training.lower_rate import RiseWatch
-from equipoise.training.progress import Progress
+from equipoise.training.progress import Progress, is_watched
 from equipoise.training.recorder import Recorder, SampleGrids, TensorBoardEvents
 from equipoise.training.rollback import BAD_TRENDS, CollapseWatch, Recovery
 
@@ -60,6 +63,7 @@ class LiveRun:
         self.folder, self.planned, self.trainer = folder, planned, trainer
         self.progress = progress if progress is not None and trainer.group.is_main else Progress()
         self.grids = SampleGrids(folder, planned.data, seed=config.seed, conditional=config.networks.conditional)
+        self._stopped_by: list[str] = []
         self.evaluator = None
         if trainer.group.is_main:
             self.evaluator = evaluations_handler(folder, planned, evaluations, progress=self.progress)
@@ -91,7 +95,11 @@ class LiveRun:
                 self._show(gan)
                 if self.planned.config.outputs.final_verdict and not self._is_judged(gan.step):
                     self._judge(gan)
-                reports.write_report(self.folder.path)
+                try:
+                    if self.planned.config.outputs.measures_table and gan.space.kind == "table":
+                        self._measure_table(gan)
+                finally:
+                    reports.write_report(self.folder.path)
             group.barrier()
             return gan
 
@@ -113,6 +121,7 @@ class LiveRun:
         try:
             # Within: the folder's status says what to lower too.
             with explaining_memory(self.planned.config), stopping_after_the_step(trainer) as stopped_by:
+                self._stopped_by = stopped_by
                 recovery.train(trainer)
         except Stopped:
             raise  # before the first step or after the last: no failure
@@ -121,6 +130,7 @@ class LiveRun:
             raise
         finally:
             self.progress.close()
+            end_listening(self.folder.path)
         self._conclude(watch, stopped_by)
 
     def _handlers(self, watch: CollapseWatch | None) -> list[Handler]:
@@ -132,9 +142,30 @@ class LiveRun:
             handlers.append(self.evaluator)
         with contextlib.suppress(ImportError):
             handlers.append(TensorBoardEvents(self.folder))
+        if is_watched(self.progress, self.folder.path):
+            answers = self._answers()
+            handlers.append(answers)
+            self.trainer.between_steps = answers.look
         # Last but one: a person's callback finds in the folder what the event is about.
         handlers += self.planned.parts.callbacks
         return [*handlers, *(each for each in (watch, self.rises) if each is not None)]
+
+    def _answers(self) -> RequestAnswers:
+        """Answers what is asked of the run in its folder; a stop from there is one like Ctrl-C."""
+
+        def stop() -> None:
+            self._stopped_by.append("the run page")
+            self.trainer.stop_asked = True
+
+        return RequestAnswers(
+            self.folder,
+            self.planned.data,
+            grids=self.grids,
+            state=lambda: self.trainer.state,
+            stop=stop,
+            material=None if self.evaluator is None else self.evaluator.material,
+            conditional=self.planned.config.networks.conditional,
+        )
 
     def _begin(self) -> None:
         trainer, progress = self.trainer, self.progress
@@ -189,10 +220,13 @@ class LiveRun:
         return load_gan(self.folder.path, parts=self.planned.parts, data=self.planned.data, trust_code=True)
 
     def _show(self, gan: Gan) -> None:
-        """The samples of the weights that are used, where no grid was due at their step."""
+        """The samples of the weights that are used, where no grid was due at their step, and the nearest pictures."""
+        device = next((weight.device for weight in gan.generator.parameters()), torch.device("cpu"))
+        place = {"latents": gan.generator.latent_dimensions, "device": device}
         if gan.step not in self.folder.sample_steps(".png"):
-            device = next((weight.device for weight in gan.generator.parameters()), torch.device("cpu"))
-            self.grids.write_of(gan.generator, gan.step, latents=gan.generator.latent_dimensions, device=device)
+            self.grids.write_of(gan.generator, gan.step, **place)
+        if gan.space.kind == "images":
+            self.grids.write_nearest(gan.generator, **place)
 
     def _is_judged(self, step: int) -> bool:
         """Whether a run that was killed between its verdict and its report has its verdict."""
@@ -205,3 +239,17 @@ class LiveRun:
         except (InputError, OutOfMemory) as error:
             self.folder.write_status(message=f"No verdict: {error}")
             self.progress.message(f"No verdict: {error}")
+
+    def _measure_table(self, gan: Gan) -> None:
+        """How faithful, useful and private the rows are, for the report; where it cannot be said, why."""
+        from equipoise.experiment.table_report import report_table_of_gan
+
+        folder = self.folder
+        with contextlib.suppress(EquipoiseError):
+            if folder.read_json(folder.table_report).get("step") == gan.step:
+                return  # of a run that was killed before its report
+        self.progress.message("measuring how faithful, useful and private the rows are (--no-table-report: not)")
+        try:
+            report_table_of_gan(gan, is_short=True)
+        except (InputError, OutOfMemory) as error:
+            folder.write_json(folder.table_report, {"step": gan.step, "why_not": str(error)})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,27 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from equipoise.data import DataOptions, PreparedData
-from equipoise.data.tables.overrides import kinds_from
-from equipoise.documents import parse_yaml, read_text
 from equipoise.errors import ConfigError, Interrupted, RunFolderError
 from equipoise.experiment.build.python_parts import PYTHON, PythonParts
 from equipoise.experiment.build.recorded import with_findings, with_python_parts
 from equipoise.experiment.build.trainer import build_trainer
-from equipoise.experiment.config.auto import resolved, with_rule_asked_for
+from equipoise.experiment.column_kinds import columns_from
+from equipoise.experiment.config.auto import resolved, with_rule_asked_for, with_stage_steps
 from equipoise.experiment.config.files import read_config, validated
 from equipoise.experiment.config.overrides import merged, read_settings
 from equipoise.experiment.config.points_preset import is_short_run
 from equipoise.experiment.config.presets import cadence, preset
 from equipoise.experiment.config.schema import DataConfig, RunConfig
+from equipoise.experiment.init_from import networks_like, weights_in
 from equipoise.experiment.out_of_memory import explaining_memory, explaining_memory_of_data
 from equipoise.experiment.signals import before_the_run, stopping_at_once
+from equipoise.experiment.step_timing import median_seconds
 from equipoise.experiment.stored_data import read_and_split
 from equipoise.experiment.stored_run import stored_encoder
 from equipoise.experiment.threads import are_open, available_threads, timed_threads
-from equipoise.training import Trainer
 
 PLAY_SHARE = 0.93
 """Share of `--minutes` that goes to training; the rest is for sample grids, checkpoints and the verdict."""
@@ -86,6 +83,7 @@ def plan_run(
         _require_section(asked, section, where=str(config_file) if config_file else "configuration")
     if seed is not None:
         asked["seed"] = seed
+    asked = _with_networks_of_source(asked)
     where = str(config_file) if config_file else "configuration"
     data_section = _data_section(asked, source, where)
     chosen_seed = _seed(asked)
@@ -154,7 +152,19 @@ def plan_run(
         if not stored.get("count", 1) and not wishes.get("keep_best"):
             wishes.pop("keep_best", None)  # nobody's wish: there were no evaluations to keep the best of
         full["evaluations"] = {**wishes, **changes.get("evaluations", {})}
+    stage = asked.get("warm_start")
+    says_steps = isinstance(stage, Mapping) and stage.get("steps") is not None
+    full = with_stage_steps(full, rows=len(data.split.train), given=says_steps)
     return Planned(validated(full, where=where, lines=lines), data, parts)
+
+
+def _with_networks_of_source(asked: dict[str, Any]) -> dict[str, Any]:
+    """Settings in which the networks are like those of the run that is fine-tuned, where the person leaves them out."""
+    training, networks = asked.get("training"), asked.get("networks", {})
+    source = training.get("init_from") if isinstance(training, Mapping) else None
+    if not isinstance(source, str) or not isinstance(networks, Mapping):
+        return asked
+    return merged({"networks": networks_like(weights_in(source), networks)}, asked)
 
 
 def _family_wanted(asked: Mapping[str, Any], parts: PythonParts) -> str | None:
@@ -201,8 +211,10 @@ def prepare_data(
     options = data_options(section)
     encoder = None if stored is None or "encoder" not in stored else stored_encoder(stored, where="data.json")
     if encoder is not None and encoder.space.kind in ("points", "table"):
-        types = tuple(column.type for column in getattr(encoder, "columns", ()))
-        options = replace(options, kind=encoder.space.kind, stored=types)
+        made_up = getattr(encoder, "made_up", ())
+        options = replace(options, kind=encoder.space.kind, stored=getattr(encoder, "types", ()), made_up=made_up)
+        if encoder.space.kind == "table" and encoder.rules is None:  # a run of a version that looked for none
+            options = replace(options, rules=(), dependences=False)
     elif encoder is not None and options.image_size is None:  # versions choose different sizes
         options = replace(options, image_size=(encoder.space.height, encoder.space.width))
     with explaining_memory_of_data(section), stopping_at_once(partial(_while_reading, source)):
@@ -221,27 +233,6 @@ def inspect_data(source: str, *, settings: Sequence[str], columns_file: Path | N
     asked = merged(read_settings(settings), columns_from(columns_file))
     _require_section(asked, "data", where="configuration")
     return prepare_data(source, _data_section(asked, source, "configuration"), _seed(asked))
-
-
-def columns_from(file: Path | None) -> dict[str, Any]:
-    """What a file of kinds of columns sets.
-
-    Raises:
-        ConfigError: it cannot be read, or states something else.
-    """
-    if file is None:
-        return {}
-    try:
-        content = parse_yaml(read_text(file, most="config_bytes", kind=ConfigError))  # JSON is YAML, too
-    except OSError as error:
-        raise ConfigError(
-            f"--columns {file}", f"{(error.strerror or str(error)).lower()}.", "Expected a file.", "Correct the name."
-        ) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            f"--columns {file}", "it is neither YAML nor JSON.", "Expected a mapping of columns.", "Correct it."
-        ) from error
-    return {"data": {"columns": kinds_from(content, where=f"--columns {file}")}}
 
 
 def data_options(section: DataConfig) -> DataOptions:
@@ -306,34 +297,6 @@ def seconds_per_step(planned: Planned, *, trusted: bool = True) -> float:
     torch.set_num_threads(planned.config.runtime.threads)
     trainer = build_trainer(planned.config, planned.data, parts=planned.parts, trusted=trusted)
     return median_seconds(trainer, fewest=TRIAL_STEPS, most=1000, seconds=TRIAL_SECONDS)
-
-
-def median_seconds(trainer: Trainer, *, fewest: int, most: int, seconds: float) -> float:
-    """Median time of a step, to the end of its work on the device, after a warm-up of three.
-
-    Args:
-        trainer: a throw-away one.
-        fewest: steps to time, unless they take ten times as long as wanted; then two are enough.
-        most: steps to time.
-        seconds: to spend on more than the fewest.
-    """
-    times: list[float] = []
-    for _ in range(3):
-        trainer.train_step()
-    begun = time.perf_counter()
-
-    def goes_on() -> bool:
-        passed = time.perf_counter() - begun
-        if len(times) >= 2 and passed > 10 * seconds:
-            return False
-        return len(times) < fewest or (passed < seconds and len(times) < most)
-
-    # Many processes time the step that they take together: the first one's clock counts.
-    while trainer.group.broadcast_object(goes_on()):
-        started = time.perf_counter()
-        float(trainer.train_step().generator_loss)  # waits for the device
-        times.append(time.perf_counter() - started)
-    return trainer.group.broadcast_object(statistics.median(times))
 
 
 def _seed(asked: dict[str, Any]) -> int:

@@ -148,8 +148,6 @@ def resume(
         live = LiveRun(run, planned, trainer, evaluations=evaluations, progress=progress, goes_on=goes_on)
         for text in (*broken, *said):
             live.progress.message(text)
-        if group.is_main and not (run.samples / "real.png").is_file():
-            live.grids.write_real()
         return live.finish()
 
 

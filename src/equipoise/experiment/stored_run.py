@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ import torch
 from torch import Tensor
 
 from equipoise.data import Encoder, domain_of, encoder_from_state
-from equipoise.errors import RunFolderError
+from equipoise.errors import InputError, RunFolderError
 from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.config.schema import RunConfig
+from equipoise.runfolder import RunFolder
 from equipoise.spaces import Space, sample_size
+from equipoise.training.checkpoints import checkpoint_files
 
 ROWS_TO_TRY = 3
 LAYER_COUNTS = ("depth", "blocks")
@@ -84,12 +87,35 @@ def refuse_unexplained_size(
     if ":" in config.networks.family or config.python:  # the person's own code, which they trust or which is refused
         return
     plain = config.model_copy(update={"networks": config.networks.model_copy(update=sections)})
-    held = sum(tensor.numel() for tensor in tensors.values())
+    held = sum(tensor.numel() for tensor in tensors.values() if tensor.is_floating_point())
     with torch.device("meta"):  # shapes without memory
         networks = build_networks(plain, space, classes, trusted=trusted)
     needed = sum(weight.numel() for network in networks for weight in network.parameters())
     if needed > held:
         raise _unfit(where, f"{needed:,} weights in the networks, and the checkpoint holds {held:,} numbers")
+
+
+def checkpoints_wanted(run: RunFolder, config: RunConfig, wanted: str | None) -> Path:
+    """The folder of the checkpoint to use: the best one where it is kept, unless the last is asked for.
+
+    A run with no evaluation so far, or of an earlier version that was not asked to keep the best, has the last one.
+
+    Raises:
+        RunFolderError: the best is asked for, and there is none.
+        InputError: neither is asked for.
+    """
+    if wanted not in (None, "best", "last"):
+        raise InputError("checkpoint", f"it is {wanted!r}.", "Expected 'best' or 'last'.", "Leave it out for either.")
+    has_best = bool(checkpoint_files(run.best))
+    if wanted == "best" and not has_best:
+        raise RunFolderError(
+            str(run.path),
+            "the run has kept no best checkpoint.",
+            "Expected one that keeps it (evaluations.keep_best) and has had an interim evaluation.",
+            "Ask for the last one.",
+        )
+    uses_best = wanted == "best" or (wanted is None and config.evaluations.keep_best is not False and has_best)
+    return run.best if uses_best else run.checkpoints
 
 
 def _unfit(where: str, found: str) -> RunFolderError:

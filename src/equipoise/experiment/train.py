@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from equipoise.experiment.build.trainer import build_trainer, plan_of
 from equipoise.experiment.changed import environment
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.generator import Gan
+from equipoise.experiment.init_from import SETTING, begin_with
 from equipoise.experiment.judge.during_training import (
     EvaluationState,
     evaluation_settings,
@@ -67,6 +69,7 @@ def fit(
     margin: float | None = None,
     keep_best: bool | None = None,
     on_collapse: str | None = None,
+    init_from: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Gan:
     """Train a generator on `data` and return it.
@@ -110,6 +113,8 @@ def fit(
             weights of the last step are returned.
         on_collapse: what to do when the evaluations say that training has collapsed or diverged: "rollback" to a
             checkpoint with a lower learning rate, "stop", or "continue", the default.
+        init_from: a run folder, or one that `save_pretrained` wrote, whose weights both players begin with as far as
+            their shapes fit; what was not taken is said.
         progress: who is told how far the run has come.
 
     Raises:
@@ -132,6 +137,7 @@ def fit(
         *settings,
         *evaluation_settings(until, margin, keep_best),
         *([] if on_collapse is None else [f"recovery.on_collapse={on_collapse}"]),
+        *([] if init_from is None else [f"{SETTING}={json.dumps(str(init_from))}"]),
     )
     planned = plan_run(
         data,
@@ -183,28 +189,35 @@ def train_planned(planned: Planned, folder: Path | None = None, *, progress: Pro
         plan = agreed_plan(group, plan_of(config, evaluation_steps=evaluations.steps))
         # Before the folder: a configuration that cannot be built leaves nothing.
         trainer = build_trainer(config, planned.data, plan=plan, parts=planned.parts)
+        begun_with = "" if config.training.init_from is None else begin_with(trainer, config)
         if not group.is_main:
             run = RunFolder(Path(group.broadcast_object("")))
             return LiveRun(run, planned, trainer, evaluations=evaluations).finish()
         run = create_run_folder(next_folder(config) if folder is None else folder)
         with locked(run.path), stopping_at_once(partial(in_folder, run)):
             live = LiveRun(run, planned, trainer, evaluations=evaluations, progress=progress)
-            write_beginning(live, evaluations)
+            write_beginning(live, evaluations, begun_with=begun_with)
             group.broadcast_object(str(run.path))
             return live.finish()
 
 
-def write_beginning(live: LiveRun, evaluations: EvaluationState) -> None:
+def write_beginning(live: LiveRun, evaluations: EvaluationState, *, begun_with: str = "") -> None:
     """All that is in a run folder before the first step."""
     run, config, trainer = live.folder, live.planned.config, live.trainer
     run.sweep_up()
     run.write_json(run.data, live.planned.data.describe())
-    run.write_json(run.metadata, metadata(config, trainer))
+    run.write_json(run.metadata, metadata(config, trainer) | ({"begun_with": begun_with} if begun_with else {}))
+    if begun_with:
+        live.progress.message(begun_with)
+    if withheld := len(trainer.batches.withheld):
+        live.progress.message(
+            f"{withheld} of {len(trainer.batches.real)} training samples are withheld from both players, to measure "
+            "overfitting"
+        )
     evaluations.write(run)
     run.write_status(state="training", step=0, steps=config.training.steps, trend=None, last_verdict=None, message="")
     # Last: from here on it is a run that can be resumed.
     write_text(run.config, config.to_yaml())
-    live.grids.write_real()
     # Training that leaves the finite numbers before the first interval is over has somewhere to go back to.
     save_checkpoint(run.checkpoints, trainer.state)
 
@@ -263,6 +276,7 @@ def metadata(config: RunConfig, trainer: Trainer) -> dict[str, Any]:
         "steps": config.training.steps,
         "batch_size": config.training.batch_size,
         "sampling": sampling_metadata(config, trainer),
+        "withheld_rows": len(trainer.batches.withheld),
     }
 
 

@@ -3,6 +3,9 @@
 A referee that compared a weighted generator with the bare data would find the weighting and call it a failure. So
 rows of the data are thinned: row i stays with probability `w_i / max(w)`. What stays are independent rows of the
 weighted density, each at most once; drawing with repetition instead would give the referee copies to find.
+
+Rows of one group (`data.group`: the visits of a patient) depend on each other. Of each group that is held out one row,
+drawn at random, is tested on: these are independent, and every group counts the same. Training keeps all rows.
 """
 
 from __future__ import annotations
@@ -51,7 +54,12 @@ def thinned_rows(config: RunConfig, data: PreparedData, name: Part) -> np.ndarra
     """Numbers of the rows of `thinned_part`, int64, ascending."""
     weights = sampled_weights(config, data)
     rows = data.split.part(name)
-    if weights is None:
+    stream = numpy_stream(config.seed, Stream.THINNED_ROWS.format(name))
+    if weights is not None:
+        uniform = stream.random(len(rows))
+        rows = rows[uniform * weights.max() < weights[rows]]
+    if data.raw.groups is None or name == "train":
         return rows
-    uniform = numpy_stream(config.seed, Stream.THINNED_ROWS.format(name)).random(len(rows))
-    return rows[uniform * weights.max() < weights[rows]]
+    # Tests need independent rows: one of each group, drawn at random.
+    order = stream.permutation(len(rows))
+    return np.sort(rows[order[np.unique(data.raw.groups[rows][order], return_index=True)[1]]])

@@ -12,13 +12,16 @@ import numpy as np
 from equipoise.errors import ConfigError, DataError, unknown_name
 from equipoise.features.onnx import onnx_extractor
 from equipoise.features.pretrained import WELL_KNOWN, pretrained_extractor
+from equipoise.features.random_features import NAME as RANDOM_NAME
+from equipoise.features.random_features import random_features
 from equipoise.spaces import SpaceKind
 
 Extractor = Callable[[np.ndarray], np.ndarray] | Path | str
 """A function from images, float32 in [0, 1], `(n, channels, height, width)`, to numbers `(n, features)`; the path of an
-`.onnx` file; or a name in `WELL_KNOWN`."""
+`.onnx` file; or a name: `random`, or one in `WELL_KNOWN`."""
 KINDS: frozenset[SpaceKind] = frozenset({"images"})
 """Kinds of data that embeddings are for."""
+RANDOM = "random"
 _BATCH = 256
 
 
@@ -82,11 +85,15 @@ def embedding_of(extractor: Extractor, kind: SpaceKind, *, where: str) -> Embedd
     if callable(extractor):
         return Embedding(getattr(extractor, "__name__", "extractor"), extractor)
     if str(extractor) in WELL_KNOWN:
-        # The weights are whatever timm downloads: there is no hash of them.
-        return Embedding(str(extractor), pretrained_extractor(str(extractor)))
+        # The weights are whatever timm downloads: there is no hash of them. Scores by another implementation of the
+        # network of that name are other numbers, so the implementation is part of the name.
+        name = f"{extractor} as timm's {WELL_KNOWN[str(extractor)]}"
+        return Embedding(name, pretrained_extractor(str(extractor)))
+    if str(extractor) == RANDOM:
+        return Embedding(RANDOM_NAME, random_features, RANDOM_NAME)
     path = Path(extractor).expanduser()
     if path.suffix.lower() != ".onnx":
-        raise unknown_name(where, "extractor", str(extractor), WELL_KNOWN, "Or give an .onnx file.")
+        raise unknown_name(where, "extractor", str(extractor), (RANDOM, *WELL_KNOWN), "Or give an .onnx file.")
     made = onnx_extractor(path)
     return Embedding(path.name, made, hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest())
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,7 @@ from equipoise.shapes import precise
 from equipoise.spaces import PointSpace
 
 PENALTIES = {"r1": "real", "r2": "fake"}
+SOURCE = relativistic().source
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class ClosedFormStepper(EagerStepper):
             rule.name == "alternating"
             and rule.shared_batch
             and self.group.is_single_process
-            and (self.objective.name, self.objective.source) == ("relativistic", relativistic().source)
+            and (self.objective.name, self.objective.source) == ("relativistic", SOURCE)
             and type(generator) is MixturePriorGenerator
             and type(discriminator) is MLPDiscriminator
             and discriminator.has_closed_form
@@ -78,12 +80,20 @@ class ClosedFormStepper(EagerStepper):
             and all(is_exact(each) for each in self.penalties)
         )
 
+    @cached_property
+    def _discriminator_layers(self) -> Layers:
+        return _layers(self.discriminator.network)
+
+    @cached_property
+    def _generator_layers(self) -> Layers:
+        return _layers(self.generator.network)
+
     @torch.no_grad()
     def _closed_form_step(self, batch: Batch, penalty_factor: float | Tensor, *, measure: bool) -> StepReport:
         norms: dict[str, Tensor] = {}
-        made = _Made.of(self.generator.network, batch.latents)
+        made = _Made.of(self.generator.network, self._generator_layers, batch.latents)
         both = torch.cat([batch.real.flatten(start_dim=1), made.samples])
-        layers, count = _layers(self.discriminator.network), len(batch.real)
+        layers, count = self._discriminator_layers, len(batch.real)
         hidden, output = activations(both, layers, leak=LEAK)
         backs, gradient = input_gradient(hidden, layers, leak=LEAK)
         logits = output.squeeze(1)
@@ -119,7 +129,7 @@ class ClosedFormStepper(EagerStepper):
 
     def _generator_step(self, made: _Made, both: Tensor, norms: dict[str, Tensor], *, measure: bool) -> Tensor:
         """The generator's update, at the discriminator that answers it; its loss."""
-        layers, count = _layers(self.discriminator.network), len(made.samples)
+        layers, count = self._discriminator_layers, len(made.samples)
         hidden, output = activations(both, layers, leak=LEAK)
         logits = output.squeeze(1)
         margins = logits[count:] - logits[:count]
@@ -131,8 +141,12 @@ class ClosedFormStepper(EagerStepper):
         return (made.weights * terms).mean()
 
     def _update(self, player: Player, gradients: Sequence[Tensor], norms: dict[str, Tensor], measure: bool) -> None:
-        # The engine puts gradients into weights, so that hooks on them are called as in any other step.
-        torch.autograd.backward(list(player.parameters), list(gradients))
+        if any(_has_hooks(parameter) for parameter in player.parameters):
+            # The engine puts gradients into weights, so that hooks on them are called as in any other step.
+            torch.autograd.backward(list(player.parameters), list(gradients))
+        else:
+            for parameter, gradient in zip(player.parameters, gradients, strict=True):
+                parameter.grad = gradient
         if measure:
             norms["discriminator" if player is self.discriminator else "generator"] = player.gradient_norm()
         player.update()
@@ -150,9 +164,10 @@ class _Made:
     mixed: Tensor
     scales: Tensor
     hidden: list[Tensor]
+    layers: Layers
 
     @classmethod
-    def of(cls, network: MixturePriorGenerator, latents: Tensor) -> _Made:
+    def of(cls, network: MixturePriorGenerator, layers: Layers, latents: Tensor) -> _Made:
         quantiles = torch.special.ndtr(precise(latents[:, -1]))
         chosen = (network.components * quantiles).long().clamp_(0, network.components - 1)
         normal = mixed = latents[:, : network.latents]
@@ -161,7 +176,7 @@ class _Made:
             mixed = normal + turned
         scales = network.log_scales.exp().index_select(0, chosen)
         prior = torch.addcmul(network.means.index_select(0, chosen), scales, mixed)
-        hidden, correction = activations(prior, _layers(network), leak=LEAK)
+        hidden, correction = activations(prior, layers, leak=LEAK)
         shares = network.shares
         return cls(
             samples=torch.addmm(correction, prior, network.linear.weight.t()),
@@ -172,11 +187,12 @@ class _Made:
             mixed=mixed,
             scales=scales,
             hidden=hidden,
+            layers=layers,
         )
 
     def gradients(self, network: MixturePriorGenerator, of_samples: Tensor, of_weights: Tensor) -> list[Tensor]:
         """Derivatives in the parameters, in their order, of a loss with these derivatives in samples and weights."""
-        of_prior, *of_body = backward_pass(of_samples, self.hidden, _layers(network), leak=LEAK)
+        of_prior, *of_body = backward_pass(of_samples, self.hidden, self.layers, leak=LEAK)
         of_prior = torch.addmm(of_prior, of_samples, network.linear.weight)
         scaled = of_prior * self.scales
 
@@ -189,6 +205,10 @@ class _Made:
         of_shares = network.components * by_component(of_weights, network.weight_logits)
         found.append(self.shares * (of_shares - (self.shares * of_shares).sum()))
         return [*found, of_samples.t() @ self.hidden[0], *of_body]
+
+
+def _has_hooks(parameter: nn.Parameter) -> bool:
+    return bool(parameter._backward_hooks or parameter._post_accumulate_grad_hooks)
 
 
 def _layers(network: nn.Module) -> Layers:

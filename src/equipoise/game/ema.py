@@ -43,11 +43,17 @@ class AveragedWeights:
         self.updates = 0
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._pairs = tuple(zip(self.network.parameters(), network.parameters(), strict=True))
-        self._buffers = tuple(zip(self.network.buffers(), network.buffers(), strict=True))
+        self._buffers = tuple(
+            pair
+            for averaged, trained in zip(self.network.modules(), network.modules(), strict=True)
+            if not getattr(trained, "is_fitted_to_the_average", False)
+            for pair in zip(averaged.buffers(recurse=False), trained.buffers(recurse=False), strict=True)
+        )
 
     @torch.no_grad()
     def update(self) -> None:
-        """Bring the average up to date with the network's weights. Buffers (running statistics) are copied."""
+        """Bring the average up to date with the network's weights. Buffers (running statistics) are copied, but those
+        of a module that says `is_fitted_to_the_average`."""
         self.updates += 1
         weight = 1.0 / (1.0 + self.relative_length * self.updates)
         for averaged, trained in self._pairs:

@@ -13,17 +13,22 @@ Shape = Literal["constant", "linear", "cosine", "geometric"]
 class Schedule:
     """A factor that goes from 1 to `final` over a run, after a linear warm-up from 0.
 
+    With `full_steps` a run of more planned steps T begins at `full_steps / T` in place of 1: the sum of the factor over
+    the run, which is how far weights can go, stays what it is at `full_steps`, and longer runs take smaller steps.
+
     Attributes:
         shape: `constant` stays at 1; `linear` and `cosine` fall in value; `geometric` falls in logarithm.
         final: the factor at the end of the run; above 0 for `geometric`.
         warmup_steps: steps over which the factor first rises from 0.
         reached_at: share of the planned steps after which `final` is reached; the factor stays there.
+        full_steps: planned steps up to which the factor begins at 1; `None`: whatever their number.
     """
 
     shape: Shape = "constant"
     final: float = 1.0
     warmup_steps: int = 0
     reached_at: float = 1.0
+    full_steps: int | None = None
 
     def __post_init__(self) -> None:
         if not self.final >= 0 or (self.shape == "geometric" and self.final == 0):
@@ -32,13 +37,15 @@ class Schedule:
             raise ValueError(f"a warm-up takes 0 steps or more, not {self.warmup_steps}")
         if not 0 < self.reached_at <= 1:
             raise ValueError(f"the final factor is reached after a share of the steps in (0, 1], not {self.reached_at}")
+        if self.full_steps is not None and self.full_steps < 1:
+            raise ValueError(f"a run has 1 step or more up to which it begins at 1, not full_steps={self.full_steps}")
 
     def at(self, step: int, total: int) -> float:
         """The factor in effect during step `step` (counted from 0) of `total`; constant after the end."""
-        return self.decay_at(step, total) * self.warmup_at(step)
+        return self.decay_at(step, total) * self.scale_at(step, total)
 
     def decay_at(self, step: int, total: int) -> float:
-        """The factor without the warm-up."""
+        """The factor without the warm-up, as if it began at 1."""
         progress = min(1.0, step / max(1, self.reached_at * (total - 1)))
         if self.shape == "constant":
             factor = 1.0
@@ -50,6 +57,7 @@ class Schedule:
             factor = self.final**progress
         return factor
 
-    def warmup_at(self, step: int) -> float:
-        """The warm-up alone: a factor that rises to 1."""
-        return min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+    def scale_at(self, step: int, total: int) -> float:
+        """The warm-up, which rises to 1, times where a run of that length begins."""
+        warmup = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        return warmup * (1.0 if self.full_steps is None else min(1.0, self.full_steps / max(1, total)))

@@ -6,6 +6,7 @@ many they are. So a score is reported beside the same metric between two real se
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.errors import InputError
+from equipoise.metrics.interval import GROUPS, score_intervals
 from equipoise.metrics.known import Mixture
 from equipoise.randomness import Stream, numpy_stream
 from equipoise.spaces import SpaceKind
@@ -34,6 +36,7 @@ class Metric:
         kinds: of data that it is for.
         needs_density: whether the real side has to be a density in closed form.
         least, most: samples of a side that it needs, and that it uses at most.
+        bounds: of its numbers.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Metric:
     needs_density: bool = False
     least: int = 2
     most: int = 10_000
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Score:
         metric: its name.
         values: named numbers.
         between_real_sets: the same numbers for two real sets of the same sizes; empty when that was not measured.
+        intervals: of each number, 95 %; see `equipoise.metrics.interval`. Empty when they were not asked for, or where
+            there are too few samples.
         real_samples, fake_samples: how many of each side were compared; 0 real ones where a density was.
         seed: that chose them.
     """
@@ -65,13 +71,28 @@ class Score:
     fake_samples: int
     seed: int
     between_real_sets: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""
-        return {**vars(self), "values": dict(self.values), "between_real_sets": dict(self.between_real_sets)}
+        intervals = {name: list(ends) for name, ends in self.intervals.items()}
+        return {
+            **vars(self),
+            "values": dict(self.values),
+            "between_real_sets": dict(self.between_real_sets),
+            "intervals": intervals,
+        }
 
 
-def score(metric: Metric, real: np.ndarray | Mixture, fake: np.ndarray, *, seed: int = 0, floor: bool = True) -> Score:
+def score(
+    metric: Metric,
+    real: np.ndarray | Mixture,
+    fake: np.ndarray,
+    *,
+    seed: int = 0,
+    floor: bool = True,
+    interval: bool = False,
+) -> Score:
     """The metric of `fake` against `real`, and of real against real.
 
     Args:
@@ -81,6 +102,7 @@ def score(metric: Metric, real: np.ndarray | Mixture, fake: np.ndarray, *, seed:
         seed: chooses which samples are compared, and in which of two halves a real one falls.
         floor: whether real is also compared with real. Then both comparisons are made with as many samples a side, at
             most half of the real ones: a metric between sets of other sizes would be another number.
+        interval: whether each number gets an interval; it takes as long as `interval.GROUPS` more scores.
 
     Raises:
         InputError: there are too few samples.
@@ -107,4 +129,8 @@ def score(metric: Metric, real: np.ndarray | Mixture, fake: np.ndarray, *, seed:
             "Give more samples" + (", or leave out the comparison of real with real." if floor else "."),
         )
     between = {} if second is None else metric.function(real, second)
-    return Score(metric.name, metric.function(real, fake), count, others, seed, between)
+    values = metric.function(real, fake)
+    intervals = {}
+    if interval and fewest * (GROUPS - 1) // GROUPS >= max(metric.least, 2):
+        intervals = score_intervals(metric.function, real, fake, values, bounds=metric.bounds)
+    return Score(metric.name, values, count, others, seed, between, intervals)

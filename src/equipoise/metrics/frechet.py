@@ -6,6 +6,7 @@ r"""Frechet distance between Gaussians with the moments of two sets; called FID 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -62,5 +63,6 @@ METRICS = {
         "Lower is better, in squared units of the features; equal distributions score above 0, the more the fewer "
         "samples. It sees means and covariances alone.",
         "Heusel et al. 2017, arXiv:1706.08500",
+        bounds=(0.0, math.inf),
     )
 }

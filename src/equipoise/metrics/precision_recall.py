@@ -10,6 +10,7 @@ Each sample's ball reaches to its k-th nearest neighbour in its own set. With B(
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -73,5 +74,6 @@ METRICS = {
         "Kynkaanniemi et al. 2019, arXiv:1904.06991; Naeem et al. 2020, arXiv:2002.09797",
         least=NEIGHBOURS + 1,
         most=5_000,
+        bounds=(0.0, math.inf),
     )
 }

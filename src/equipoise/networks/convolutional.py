@@ -58,6 +58,7 @@ class ConvolutionalGenerator(nn.Module):
         blocks: int = 1,
         patch: int = 1,
         blur: bool = False,
+        tone: bool = False,
         classes: int = 0,
     ) -> None:
         super().__init__()
@@ -72,12 +73,12 @@ class ConvolutionalGenerator(nn.Module):
         self.changes = nn.ModuleList(nn.Conv2d(now, after, 1) for now, after in pairwise(plan))
         self.output = nn.Conv2d(plan[-1], space.channels * patch**2, 3, padding=1)
         self.space = space
-        self.head = SampleHead(space)
+        self.head = SampleHead(space, tone=tone)
 
     def forward(self, latents: Latents, labels: Labels | None = None) -> Samples:
         """Images of shape `(batch, channels, height, width)`, mostly within [-1, 1]."""
         latents = with_labels(latents, self.label_embedding, labels)
-        grid = self.entry(latents).reshape(len(latents), -1, *self.sizes[0])
+        grid = self.entry(latents).unflatten(1, (-1, *self.sizes[0]))
         for index, level in enumerate(self.levels):
             grid = level(grid)
             if index < len(self.changes):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from equipoise.networks.tone import ToneCurves
 from equipoise.shapes import Samples
-from equipoise.spaces import Space
+from equipoise.spaces import ImageSpace, Space
 
 TEMPERATURE = 0.5
 """Of the relaxed draw whose gradient stands in for that of the hard draw: lower is less biased and noisier."""
@@ -32,20 +33,29 @@ class SampleHead(nn.Module):
     The forward value is exactly one-hot, as in real rows (soft values would give generated rows away), and the gradient
     is that of the relaxed draw.
 
+    Args:
+        space: what one sample is.
+        tone: whether images pass through `ToneCurves` in evaluation mode. The game is played without them: they would
+            hide from the discriminator what it is to judge.
+
     Reference:
         Jang, Gu, Poole 2017, arXiv:1611.01144, section 2.2 (straight-through Gumbel-softmax).
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, *, tone: bool = False) -> None:
         super().__init__()
         self.space = space
         self.blocks = space.blocks
+        if tone and not isinstance(space, ImageSpace):
+            raise ValueError(f"tone curves are for images, and these samples are {space.kind}")
+        self.tone = ToneCurves(space) if tone else None
 
     def forward(self, raw: Tensor, noise: Tensor | None) -> Samples:
         """Samples of shape `(batch, *space.shape)` from `raw` of as many numbers; `noise` are standard normal."""
         if not self.blocks:
             samples = leaky_clip(raw) if self.space.is_bounded else raw
-            return samples.reshape(len(raw), *self.space.shape)
+            samples = samples.reshape(-1, *self.space.shape)
+            return samples if self.tone is None or self.training else self.tone(samples)
         parts: list[Tensor] = []
         start = drawn = 0
         for block in self.blocks:

@@ -68,7 +68,7 @@ def input_gradient(hidden: Sequence[Tensor], layers: Layers, *, leak: float) -> 
     back = layers[-1][0].expand(len(hidden[0]), -1)
     backs = []
     for (matrix, _), after in zip(reversed(layers[:-1]), reversed(hidden[1:]), strict=True):
-        back = through_rectifier(back, after, leak)
+        back = through_rectifier(back, after, leak, in_place=len(backs) > 0)
         backs.append(back)
         back = back @ matrix
     return backs[::-1], back
@@ -80,10 +80,15 @@ def weight_gradients(
     """Derivatives in the weight and the bias of each layer, in that order, of a loss whose derivatives are `delta` in
     the logits, `(batch, 1)`, and `tangent` in the input gradients, `(batch, inputs)`."""
     found = []
-    for before, after, back, (matrix, _) in zip(hidden[:-1], hidden[1:], backs, layers[:-1], strict=True):
-        found.append(back.t() @ torch.addcmul(tangent, before, delta))
+    for place, (before, after, back, (matrix, _)) in enumerate(
+        zip(hidden[:-1], hidden[1:], backs, layers[:-1], strict=True)
+    ):
+        forward = tangent @ matrix.t()
+        # The tangent that was given is its owner's; those made here are not needed any more.
+        mixed = tangent.addcmul_(before, delta) if place else torch.addcmul(tangent, before, delta)
+        found.append(back.t() @ mixed)
         found.append((delta.t() @ back).squeeze(0))
-        tangent = through_rectifier(tangent @ matrix.t(), after, leak)
+        tangent = through_rectifier(forward, after, leak, in_place=True)
     found.append(torch.addmm(tangent.sum(dim=0, keepdim=True), delta.t(), hidden[-1]))
     found.append(delta.sum(dim=0))
     return found
@@ -98,12 +103,14 @@ def backward_pass(of_output: Tensor, hidden: Sequence[Tensor], layers: Layers, *
         found += [slope.sum(dim=0), slope.t() @ hidden[place]]
         slope = slope @ layers[place][0]
         if place:
-            slope = through_rectifier(slope, hidden[place], leak)
+            slope = through_rectifier(slope, hidden[place], leak, in_place=True)
     return [slope, *reversed(found)]
 
 
-def through_rectifier(slope: Tensor, after: Tensor, leak: float) -> Tensor:
-    """A derivative through the rectifier: its output has the sign of its input."""
+def through_rectifier(slope: Tensor, after: Tensor, leak: float, *, in_place: bool = False) -> Tensor:
+    """A derivative through the rectifier, whose output has the sign of its input; `in_place` of the one given."""
+    if in_place:
+        return torch.ops.aten.leaky_relu_backward.grad_input(slope, after, leak, True, grad_input=slope)
     return torch.ops.aten.leaky_relu_backward(slope, after, leak, True)
 
 

@@ -24,15 +24,25 @@ LEAK = 0.2
 
 
 class MLPGenerator(nn.Module):
-    """Latents through `depth` hidden layers of `width` units to one sample of the space."""
+    """Latents through `depth` hidden layers of `width` units to one sample of the space; of images, `tone` adds
+    `networks.tone`."""
 
-    def __init__(self, space: Space, *, latents: int = 32, width: int = 256, depth: int = 3, classes: int = 0) -> None:
+    def __init__(
+        self,
+        space: Space,
+        *,
+        latents: int = 32,
+        width: int = 256,
+        depth: int = 3,
+        tone: bool = False,
+        classes: int = 0,
+    ) -> None:
         super().__init__()
         self.noise = one_hot_entries(space)
         self.latent_dimensions = latents + self.noise
         self.label_embedding = label_embedding(classes, latents)
         self.body = hidden_layers(latents * (2 if classes else 1), width, depth)
-        self.head = SampleHead(space)
+        self.head = SampleHead(space, tone=tone)
         self.output = nn.Linear(width, sample_size(space))
         nn.init.zeros_(self.output.bias)
 

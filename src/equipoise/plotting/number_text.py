@@ -20,6 +20,13 @@ def number(value: Any, digits: int = 4) -> str:
     return f"{found:.{digits}g}".replace("e-0", "e-").replace("e+0", "e+")
 
 
+def interval_text(ends: Any) -> str:
+    """Two ends as '0.1 to 0.2'; a dash where there are none."""
+    if not isinstance(ends, (list, tuple)) or len(ends) != 2 or any(finite(end) is None for end in ends):
+        return "–"
+    return f"{number(ends[0], 3)} to {number(ends[1], 3)}"
+
+
 def encodable(text: str) -> str:
     """`text` without the halves of characters that JSON can hold and neither UTF-8 nor a font can."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -14,8 +14,9 @@ more. The pooled standard error is that of independent terms. Folds share traini
 independent; under stability (one sample changes a classifier by little) the interval holds for many samples all the
 same, as the reference shows for one sample; for two, and few, it is measured: `bound.*` of benchmarks/referee.py.
 
-A sample whose value is also among the samples that a classifier was trained on is left out (`splits.split_indices`);
-the classifier abstains from it, with logit 0 (`bound.with_abstained`).
+A sample whose value is also among the samples that a classifier was trained on is left out, once both sides of these
+share a value (`splits.split_indices`); the classifier abstains from it, with logit 0 (`bound.with_abstained`). What is
+left out depends on the other samples alone, so that this, too, is a classifier fixed before it is tested.
 
 Reference: Bayle, Bayle, Janson and Mackey 2020, "Cross-validation confidence intervals for test error",
 arXiv:2007.12671.

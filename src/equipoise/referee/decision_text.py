@@ -19,6 +19,8 @@ SIZE_OPEN = "Different; size not established"
 """The conclusion where only the permutation test found a difference."""
 LONGEST_STATEMENT = 400
 _MOST_OTHERS = 4
+_OF_SEVERAL = ("correlation", "dependence", "direction", "all means", "kernel")
+"""Kinds of statistics that are about several columns together."""
 METHOD_OF_ONE = (
     "The referee is a classifier two-sample test: classifiers are trained for this verdict alone, and scored once on "
     "samples that they have not seen."
@@ -39,10 +41,18 @@ def is_size_open(verdict: Content) -> bool:
     return verdict.get("conclusion") == "distinguished" and verdict.get("speaks") == "companion"
 
 
-def strongest_statement(verdict: Content) -> str:
-    """The difference that the permutation test names first; empty without one."""
+def named_difference(verdict: Content) -> str:
+    """What differs, in one sentence: what the permutation test names first; empty without one.
+
+    Where that is about several columns together and regions of the data are missing, these are named: a missing class
+    bends many correlations, and none of them says what is missing.
+    """
     found = _statements(verdict)
-    return found[0] if found else ""
+    if not found:
+        return ""
+    first = _companion(verdict)["differences"][0]
+    family = first.get("family") if isinstance(first, Mapping) else None
+    return (_missing_regions(verdict) if family in _OF_SEVERAL else "") or found[0]
 
 
 def inside_a_sentence(statement: str) -> str:
@@ -63,6 +73,7 @@ def permutation_lines(verdict: Content) -> list[str]:
     statistics = number_at(said, "statistics")
     counted = f" It compared {number(statistics, 12)} statistics." if statistics else ""
     counted += " Its intervals hold for all of them together." if rejects and counted else ""
+    counted += _thinned(said)
     lines = [f"- Permutation test: {'a difference' if rejects else 'no difference'} ({beside}).{counted}"]
     others = _statements(verdict)[1:] if rejects else []
     return [*lines, *(f"- It also found: {inside_a_sentence(other)}." for other in others[:_MOST_OTHERS])]
@@ -96,6 +107,32 @@ def permutation_evidence(verdict: Content) -> list[tuple[str, str]]:
         ("its share of the error", number(number_at(said, "level"), 3)),
         ("statistics compared", number(number_at(said, "statistics"), 12)),
     ]
+
+
+def _thinned(said: Content) -> str:
+    """That a part of large sides was compared; empty where all of both was."""
+    compared, given = said.get("compared"), said.get("given")
+    if not all(isinstance(each, (list, tuple)) and len(each) == 2 for each in (compared, given)):
+        return ""
+    parts = [
+        f"{number(some, 12)} of {number(every, 12)} {side}"
+        for some, every, side in zip(compared, given, ("real", "generated"), strict=True)
+        if some != every
+    ]
+    return (
+        f" It compared {' and '.join(parts)} samples, drawn at random, so that they fit into memory." if parts else ""
+    )
+
+
+def _missing_regions(verdict: Content) -> str:
+    """What the check of coverage says where regions of the real samples have hardly any generated ones."""
+    findings = verdict.get("findings")
+    for finding in findings if isinstance(findings, (list, tuple)) else ():
+        if isinstance(finding, Mapping) and (finding.get("check"), finding.get("is_problem")) == ("coverage", True):
+            statement = finding.get("statement")
+            if isinstance(statement, str) and "are missing or nearly so" in statement:
+                return statement[:LONGEST_STATEMENT]
+    return ""
 
 
 def _companion(verdict: Content) -> Content:

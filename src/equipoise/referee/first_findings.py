@@ -33,8 +33,9 @@ def duplicates_of(real_keys: np.ndarray, fake_keys: np.ndarray) -> Duplicates | 
 
     A verdict takes the sides as independent. Where a sample is on both, that is broken, and its duplicate in the
     training part would show its side: a random half of a set would be "distinguished" from the whole.
-    `splits.split_indices` therefore leaves duplicates of training samples out. Where no value is on both sides there is
-    nothing to show, and a generator that repeats itself is told by its repeats.
+    `splits.split_indices` therefore leaves duplicates of training samples out, once training samples share a value.
+    Where no value is on both sides there is nothing to show, and a generator that repeats itself is told by its
+    repeats.
     """
     _, numbers = np.unique(np.concatenate([real_keys, fake_keys]), return_inverse=True)
     sides = numbers[: len(real_keys)], numbers[len(real_keys) :]

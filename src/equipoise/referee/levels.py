@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-REFEREE_VERSION = 4
+REFEREE_VERSION = 5
 """Raised whenever the same two sides may get another verdict: 1 was that of equipoise 0.1.0, 2 that of 0.2.0."""
 E_PROCESS_SHARE = 0.2
 """Of the level, that the classifiers' e-value may reject at; it costs log(1 / share) in log E."""

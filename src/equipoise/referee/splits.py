@@ -67,15 +67,21 @@ class Parts:
         return Counts(**{name: len(part) for name, part in vars(self).items()})
 
     def without_duplicates(self, duplicates: Duplicates) -> Parts:
-        """These indices without samples whose value is in an earlier part, unless it is there often."""
+        """These indices without samples whose value is in an earlier part, unless it is there often, once earlier parts
+        share a value.
+
+        Only earlier parts are asked, as in `chunks.chunk_indices`. Asked of all samples, whether there is anything to
+        leave out would depend on the tested ones, and the e-value would not be exact.
+        """
         sides = [[getattr(self, f"{side}_{part}") for part in _PARTS] for side in ("real", "fake")]
-        met = np.zeros(1 + max(int(side.max()) for side in duplicates), dtype=np.int64)
+        met = np.zeros((2, 1 + max(int(side.max()) for side in duplicates)), dtype=np.int64)
         left: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
         for pieces in zip(*sides, strict=True):
             values = [side[piece] for side, piece in zip(duplicates, pieces, strict=True)]
-            for kept, piece, numbers in zip(left, pieces, values, strict=True):
-                kept.append(piece[(met[numbers] == 0) | (met[numbers] > MOST_DUPLICATES)])
-            met = met + np.bincount(np.concatenate(values), minlength=len(met))
+            are_shared, often = bool(met.all(axis=0).any()), met.sum(axis=0)
+            for side, (kept, piece, numbers) in enumerate(zip(left, pieces, values, strict=True)):
+                kept.append(piece[(often[numbers] == 0) | (often[numbers] > MOST_DUPLICATES) | (not are_shared)])
+                met[side] += np.bincount(numbers, minlength=met.shape[1])
         return Parts.of_sides(*left)
 
 
@@ -119,7 +125,8 @@ def split_indices(
     that of both sides where there is no such set; the rest is for training and validation in the proportion 3 to 1.
 
     With `duplicates`, a sample is left out of the validation part if its value is in a training part, of either side,
-    and out of the test part if it is in either of the other two; unless it is there more than `MOST_DUPLICATES` times.
+    and out of the test part if it is in either of the other two; unless it is there more than `MOST_DUPLICATES` times,
+    and only if those parts share a value.
     What is left out depends on the other parts alone: the test part of either side is a sample of its distribution
     within the values that remain, and the e-value is as exact as it is without duplicates.
     """

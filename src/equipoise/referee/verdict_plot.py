@@ -15,7 +15,7 @@ from equipoise.plotting.bars import Interval, draw_bars
 from equipoise.plotting.curves import draw_histogram
 from equipoise.plotting.style import AXIS, FAINT, FAKE_COLOUR, INK, PALETTE, REAL_COLOUR, label_axes, new_figure
 from equipoise.referee.bound import LOGIT_LIMIT
-from equipoise.referee.decision_text import inside_a_sentence, is_size_open, strongest_statement
+from equipoise.referee.decision_text import inside_a_sentence, is_size_open, named_difference
 from equipoise.referee.verdict_text import conclusion_of, detectable_effects
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def draw(verdict: Mapping[str, Any], *, scores: tuple[np.ndarray, np.ndarray], s
 
 def _title(verdict: Mapping[str, Any]) -> str:
     """The conclusion; where only the permutation test found a difference, with that."""
-    said = inside_a_sentence(strongest_statement(verdict)) if is_size_open(verdict) else ""
+    said = inside_a_sentence(named_difference(verdict)) if is_size_open(verdict) else ""
     title = ": ".join(part for part in (conclusion_of(verdict), said) if part)
     return textwrap.fill(title.replace("$", r"\$"), _TITLE_WIDTH)
 

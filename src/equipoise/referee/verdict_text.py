@@ -22,10 +22,10 @@ from equipoise.referee.decision_text import (
     inside_a_sentence,
     is_size_open,
     method_of,
+    named_difference,
     permutation_evidence,
     permutation_lines,
     shares_line,
-    strongest_statement,
 )
 from equipoise.referee.detectable_effect import COARSE_NATS
 from equipoise.referee.model_selection import AT_CHANCE_LEVEL
@@ -60,7 +60,7 @@ def headline(verdict: Content) -> str:
     conclusion, counts = verdict["conclusion"], verdict["counts"]
     title = conclusion_of(verdict).upper()
     if is_size_open(verdict):
-        return f"{title}: {inside_a_sentence(strongest_statement(verdict)) or 'a permutation test found a difference'}."
+        return f"{title}: {inside_a_sentence(named_difference(verdict)) or 'a permutation test found a difference'}."
     samples = f"{counts['real_test']:,} real and {counts['fake_test']:,} generated samples"
     scored = f"{samples} that it had never seen"
     if conclusion == "distinguished" and verdict["accuracy_low"] > _PLAIN_ACCURACY:
@@ -103,7 +103,7 @@ def _named_in_headline(verdict: Content) -> str:
     """What the permutation test found, where the headline says it: where accuracy is no plain evidence; else empty."""
     is_plain = number_at(verdict, "accuracy_low") is not None and verdict["accuracy_low"] > _PLAIN_ACCURACY
     if is_size_open(verdict) or (verdict.get("speaks") == "both" and not is_plain):
-        return strongest_statement(verdict)
+        return named_difference(verdict)
     return ""
 
 
@@ -125,7 +125,7 @@ def page(verdict: Content) -> str:
     """Headline, evidence, sensitivity, findings, limits."""
     said = _named_in_headline(verdict)
     problems = [
-        f"! {finding['statement']}"
+        f"! {finding['statement'][:1].upper()}{finding['statement'][1:]}"
         for finding in verdict["findings"]
         if finding["is_problem"] and finding["statement"] != said
     ]

@@ -117,17 +117,18 @@ class Comparison:
         return group.label, str(len(group.runs)), middle, reach, said or "no verdict yet"
 
     def _repr_html_(self) -> str:
-        from equipoise.reports.page import environment
+        from equipoise.reports.rendering import environment
 
         template = environment().get_template("comparison_tables.html.jinja")
         return template.render(tables=self.tables(), notes=self.notes)
 
 
-def compare(folders: Sequence[Path | str]) -> Comparison:
+def compare(folders: Sequence[Path | str], *, reads_metrics: bool = True) -> Comparison:
     """Read run folders and set them beside each other.
 
     Args:
         folders: run folders, at least one; naming one twice is an error, because it would be counted twice.
+        reads_metrics: whether the measured steps are read, which figures need and tables do not.
 
     Raises:
         InputError: no folder, or one of them twice.
@@ -148,7 +149,7 @@ def compare(folders: Sequence[Path | str]) -> Comparison:
             "Expected each run folder once.",
             "Leave the second one out.",
         )
-    runs = [read_run(path) for path in folders]
+    runs = [read_run(path, reads_metrics=reads_metrics) for path in folders]
     configurations = [_configuration(run) for run in runs]
     keys = sorted({key for configuration in configurations for key in configuration})
     differing = tuple(key for key in keys if len({found.get(key, ABSENT) for found in configurations}) > 1)
@@ -170,7 +171,7 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str) -> Path:
     import time
 
     from equipoise.plotting.svg import to_svg
-    from equipoise.reports.page import environment
+    from equipoise.reports.rendering import environment
 
     comparison = compare(folders)
     template = environment().get_template("comparison.html.jinja")

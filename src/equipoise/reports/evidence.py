@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from equipoise.entries import entry_at, finite, listed, number_at
-from equipoise.plotting.number_text import duration, number, percent, shortened
+from equipoise.plotting.number_text import duration, interval_text, number, percent, shortened
 from equipoise.referee.verdict_text import detectable_effects
 from equipoise.reports.reading import RunRecord
 
@@ -137,22 +137,45 @@ def scores_table(run: RunRecord) -> Table | None:
     for score in listed(run.scores.get("scores")):
         values = entry_at(score, "values") if isinstance(score, Mapping) else None
         for name, value in values.items() if isinstance(values, Mapping) else ():
-            cells = (value, entry_at(score, "between_real_sets", name), score.get("fake_samples"))
-            rows.append((_cell(name).replace("_", " "), *(number(cell) for cell in cells)))
+            beside = (entry_at(score, "between_real_sets", name), score.get("fake_samples"))
+            interval = interval_text(entry_at(score, "intervals", name))
+            rows.append((_cell(name).replace("_", " "), number(value), interval, *(number(cell) for cell in beside)))
     if not rows:
         return None
     reading = (
         f"Scores of {run.scores.get('fake')} against {run.scores.get('real')}, "
         f"compared as {run.scores.get('compared')}. "
-        "A metric carries no confidence; two sets of real samples do not score 0 either, so that stands beside."
+        "Intervals of 95 % are about the samples; two sets of real ones do not score 0 either, so that stands beside."
     )
-    header = ("metric", "value", "between real sets", "samples a side")
-    return Table("Metrics, without confidence", reading[:400], header, tuple(rows[:MOST_ROWS]))
+    header = ("metric", "value", "95 % interval", "between real sets", "samples a side")
+    return Table("Metrics", reading[:400], header, tuple(rows[:MOST_ROWS]))
+
+
+def metrics_table(run: RunRecord) -> Table | None:
+    """What the evaluations measured on the way, for a run that was asked to."""
+    rows = [row for row in run.interim_evaluations if isinstance(row.get("scores"), Mapping)]
+    names = list(dict.fromkeys(str(name) for row in rows for name in row["scores"]))[:MOST_COLUMNS]
+    if not names:
+        return None
+    rows = rows[:: -(-len(rows) // MOST_ROWS)] if len(rows) > MOST_ROWS else rows
+    by = entry_at(run.config, "evaluations", "features")
+    reading = (
+        "Of the averaged weights after each of these steps against held-out samples"
+        f"{f', compared by {shortened(str(by), CELL_LENGTH)}' if isinstance(by, str) else ''}. Two sets of real ones "
+        "do not score 0 either: 'equipoise metrics' measures that beside."
+    )
+    header = ("step", *(_cell(name).replace("_", " ") for name in names))
+    cells = tuple(
+        (number(number_at(row, "step"), 12), *(number(number_at(row, "scores", name)) for name in names))
+        for row in rows
+    )
+    return Table("Metrics during training", reading, header, cells)
 
 
 def _best(run: RunRecord) -> str:
     step, estimate = number_at(run.status, "best", "step"), number_at(run.status, "best", "jsd_estimate_nats")
-    return "–" if step is None else f"step {int(step):,}, estimate {number(estimate, 3)} nats"
+    rounded = None if estimate is None else round(estimate, 9) + 0.0  # below it is rounding error: no "-1.11e-16"
+    return "–" if step is None else f"step {int(step):,}, estimate {number(rounded, 3)} nats"
 
 
 def _findings(verdict: Mapping[str, Any], check: str) -> list[Mapping[str, Any]]:

@@ -55,7 +55,7 @@ class RunSummary:
         return {**asdict(self), "folder": str(self.folder)}
 
 
-def list_runs(root: Path | str = "runs", *, now: float | None = None) -> list[RunSummary]:
+def list_runs(root: Path | str = "runs", *, now: float | None = None, reads_metrics: bool = True) -> list[RunSummary]:
     """The runs at or below `root`, the one last alive first.
 
     A folder counts as a run when it holds `config.yaml` and anything else that a run folder has; one that is half
@@ -64,6 +64,7 @@ def list_runs(root: Path | str = "runs", *, now: float | None = None) -> list[Ru
     Args:
         root: where to look; four levels down.
         now: the present moment in seconds since 1970 (default: the clock).
+        reads_metrics: whether `metrics.jsonl` is read where `status.json` does not tell the step; it may be long.
 
     Raises:
         RunFolderError: there is no folder at `root`.
@@ -76,7 +77,7 @@ def list_runs(root: Path | str = "runs", *, now: float | None = None) -> list[Ru
             "Expected a folder with run folders in it.",
             "Name the folder that you gave to 'equipoise train --outdir'.",
         )
-    found = [_summary(path, now) for path in _run_folders(top, DEEPEST)]
+    found = [_summary(path, now, reads_metrics) for path in _run_folders(top, DEEPEST)]
     return sorted(found, key=lambda run: (-(run.updated or 0.0), str(run.folder)))
 
 
@@ -100,9 +101,9 @@ def _seems_a_run(folder: Path) -> bool:
     return (folder / "config.yaml").is_file() and any((folder / name).exists() for name in names)
 
 
-def _summary(path: Path, now: float | None) -> RunSummary:
+def _summary(path: Path, now: float | None, reads_metrics: bool) -> RunSummary:
     try:
-        run = read_run(path)
+        run = read_run(path, reads_metrics=reads_metrics)
     except (EquipoiseError, OSError) as error:
         trouble = " ".join(str(error).split())
         return RunSummary(path, "unknown", "cannot be read", 0, None, "", "", "", None, "", "", None, trouble)

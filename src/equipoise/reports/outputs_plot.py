@@ -49,19 +49,11 @@ def outputs_plot(run: RunRecord) -> Plot:
     usable = [
         (row["step"], histogram)
         for row in run.metrics
-        if (histogram := _histogram(row, allow_probability=probable)) is not None
+        if (histogram := histogram_of(row, allow_probability=probable)) is not None
     ]
     is_probability = bool(usable) and usable[-1][1]["what"] == "probability"
     usable = [entry for entry in usable if entry[1]["what"] == usable[-1][1]["what"]]
-    what = "D, the probability of being real," if is_probability else "Output of the discriminator"
-    chance = "; where D is 1/2 everywhere it is at chance level." if is_probability else "."
-    plot = Plot(
-        "outputs",
-        f"{what} on real and on generated samples",
-        f"The more the two colours overlap, the less this discriminator can distinguish them{chance}",
-        notes=() if probable else (why_no_probability(run),),
-        label=NOT_EVIDENCE,
-    )
+    plot = outputs_words(run, is_probability=is_probability)
     if not usable:
         return _logits_over_time(run, plot)
     shown = [usable[place] for place in sorted({0, len(usable) // 2, len(usable) - 1})]
@@ -87,6 +79,19 @@ def outputs_plot(run: RunRecord) -> Plot:
     )
 
 
+def outputs_words(run: RunRecord, *, is_probability: bool) -> Plot:
+    """Title and reading of what the discriminator says on both sides, and why it is no probability where it is none."""
+    what = "D, the probability of being real," if is_probability else "Output of the discriminator"
+    chance = "; where D is 1/2 everywhere it is at chance level." if is_probability else "."
+    return Plot(
+        "outputs",
+        f"{what} on real and on generated samples",
+        f"The more the two colours overlap, the less this discriminator can distinguish them{chance}",
+        notes=() if run.logit_meaning == "log_odds" else (why_no_probability(run),),
+        label=NOT_EVIDENCE,
+    )
+
+
 def _logits_over_time(run: RunRecord, plot: Plot) -> Plot:
     """Mean outputs on each side with their spread, for a run without histograms."""
     lines = tuple(
@@ -105,7 +110,7 @@ def _logits_over_time(run: RunRecord, plot: Plot) -> Plot:
     return curves(plot, [Panel(lines, "output (logit)")], absent=absent)
 
 
-def _histogram(row: Mapping[str, Any], *, allow_probability: bool) -> dict[str, Any] | None:
+def histogram_of(row: Mapping[str, Any], *, allow_probability: bool) -> dict[str, Any] | None:
     """A well-formed histogram of this row, or None. A 'probability' of logits that are none is refused."""
     found = row.get("histogram")
     if not isinstance(found, Mapping) or found.get("what") not in ("probability", "logit"):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from equipoise.entries import entry_at, finite, listed, number_at
 from equipoise.files import write_text
 from equipoise.plotting.number_text import duration, encodable, number, percent, shortened
 from equipoise.plotting.svg import to_svg
-from equipoise.referee.decision_text import METHOD_OF_ONE, is_size_open, method_of
+from equipoise.referee.decision_text import is_size_open, method_of
 from equipoise.referee.verdict_text import (
     CONCLUSIONS,
     LOG_2,
@@ -23,19 +22,18 @@ from equipoise.referee.verdict_text import (
     verdict_evidence,
     verdict_sentence,
 )
-from equipoise.reports.evidence import evaluation_facts, evidence_tables, scores_table
+from equipoise.reports.evidence import evaluation_facts, evidence_tables, metrics_table, scores_table
 from equipoise.reports.incidents import incident_sentences
 from equipoise.reports.plots import Plot
 from equipoise.reports.reading import RunRecord, flatten, read_run
 from equipoise.reports.referee_plots import duality_gap_plot, referee_plot
+from equipoise.reports.rendering import environment
 from equipoise.reports.sample_grids import MOST_FRAMES, image_at, sample_grids, sample_rows
 from equipoise.reports.saturation import flag_sentences, saturation_plots
+from equipoise.reports.table_report import section_of_run
 from equipoise.reports.training_plots import PLOTS
-from equipoise.reports.weights import kept_step, weights_sentence
+from equipoise.reports.weights import kept_step, stages_sentence, weights_sentence
 from equipoise.reports.wording import moment, state_sentence
-
-if TYPE_CHECKING:
-    import jinja2
 
 MOST_BYTES = 5_000_000
 MOST_TEXT = 100_000  # characters of config.yaml shown
@@ -67,14 +65,17 @@ def render_report(run: RunRecord, *, now: float | None = None) -> str:
     template = environment().get_template("report.html.jinja")
     evidence = [referee_plot(run), *([duality_gap_plot(run)] if run.interim_evaluations else [])]
     context = {
-        **_context(run, now),
+        **report_texts(run, now=now),
+        "run": run,
+        "most_discriminative": image_at(run.folder.most_discriminative),
         "evidence_plots": [_drawn(plot) for plot in evidence],
         "plots": [_drawn(plot) for plot in (*(make(run) for make in PLOTS), *saturation_plots(run))],
     }
     frames = MOST_FRAMES
     while True:
         real, shown, notes = sample_grids(run, most=frames)
-        page = encodable(template.render(**context, real=real, frames=shown, sample_notes=notes))
+        nearest = image_at(run.folder.nearest) if frames else None
+        page = encodable(template.render(**context, real=real, frames=shown, nearest=nearest, sample_notes=notes))
         if len(page.encode("utf-8")) <= MOST_BYTES or frames == 0:
             return page
         frames //= 2
@@ -87,26 +88,18 @@ def _drawn(plot: Plot) -> tuple[Plot, str]:
     )
 
 
-def environment() -> jinja2.Environment:
-    """The templates of this package; every value put into them is escaped."""
-    import jinja2
-    from markupsafe import Markup
-
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("equipoise.reports"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["whole"] = lambda text: str(text).replace(" %", "\N{NO-BREAK SPACE}%")  # never '50' here, '%' below
-    made.globals |= {"conclusions": list(CONCLUSIONS), "method": METHOD_OF_ONE}
-    # For text between tags only: quotation marks stay as they are, so that a sentence reads the same in the source.
-    made.filters["plain_text"] = lambda text: Markup(html.escape(str(text), quote=False))
-    return made
+def style_sheet() -> str:
+    """The style sheet of the report by itself, for pages that look like it."""
+    return environment().get_template("style.css.jinja").render()
 
 
-def _context(run: RunRecord, now: float) -> dict[str, Any]:
+def report_texts(run: RunRecord, *, now: float) -> dict[str, Any]:
+    """Every sentence and table of a report by its name in the template; pages that follow a run have the same.
+
+    Args:
+        run: of its measured steps, those with flags of the monitor and the last one are read.
+        now: the moment written on the page, in seconds since 1970.
+    """
     verdict = run.verdict
     conclusion = str(verdict.get("conclusion")) if verdict else ""
     text = run.config_text
@@ -116,7 +109,6 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
     if len(notes) > MOST_NOTES:
         notes = [*notes[:MOST_NOTES], f"{len(notes) - MOST_NOTES} more notes are in data.json."]
     return {
-        "run": run,
         "state": _brief(state_sentence(run, now=now)),
         "verdict_class": conclusion if conclusion in CONCLUSIONS else "",
         "verdict_word": _verdict_word(run, verdict),
@@ -126,17 +118,18 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "verdict_basis": verdict_basis(verdict) if verdict else "",
         "verdict_evidence": verdict_evidence(verdict) if verdict else [],
         "statements": statements(verdict) if verdict else [],
-        "weights_sentence": weights_sentence(run, verdict),
+        "weights_sentence": " ".join(filter(None, [weights_sentence(run, verdict), stages_sentence(run)])),
         "kept_step": kept_step(run),
         "evidence_tables": evidence_tables(verdict),
         "scores": scores_table(run),
-        "most_discriminative": image_at(run.folder.most_discriminative),
+        "scores_during_training": metrics_table(run),
+        "table_report": section_of_run(run.table_report, command=_report_command(run)),
         "evaluation_facts": evaluation_facts(run),
         "flags": flag_sentences(run),
         "incidents": incident_sentences(run),
         "scale": _scale(verdict),
         "sample_rows": sample_rows(run),
-        "key_numbers": _key_numbers(run),
+        "key_numbers": key_numbers(run),
         "game_facts": _game_facts(run),
         "data_facts": _data_facts(run),
         "data_notes": notes,
@@ -145,6 +138,11 @@ def _context(run: RunRecord, now: float) -> dict[str, Any]:
         "version": str(run.metadata.get("equipoise") or ""),
         "written": moment(now),
     }
+
+
+def _report_command(run: RunRecord) -> str:
+    """The command that measures whether the table of a run can be used; nothing of other runs."""
+    return f"equipoise report-table {run.folder.path}" if run.kind == "table" else ""
 
 
 def _verdict_word(run: RunRecord, verdict: Mapping[str, Any] | None) -> str:
@@ -167,7 +165,8 @@ def _scale(verdict: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"bound": f"{100 * share:.1f}", "label": label}
 
 
-def _key_numbers(run: RunRecord) -> list[tuple[str, str]]:
+def key_numbers(run: RunRecord) -> list[tuple[str, str]]:
+    """The numbers of the last measured step, and the referee's bound, by their names."""
     if not run.metrics:
         return []
     row = run.metrics[-1]

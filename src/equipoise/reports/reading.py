@@ -32,6 +32,7 @@ class RunRecord:
         troubles: a sentence for each file that could not be read.
         evaluations: the plan of the interim evaluations; empty for a run without.
         scores: `scores.json`, what metrics said of the generator; empty for a run where nobody asked.
+        table_report: `table_report.json`, how faithful, useful and private a table's rows are; empty likewise.
     """
 
     folder: RunFolder
@@ -45,6 +46,7 @@ class RunRecord:
     troubles: tuple[str, ...]
     evaluations: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
+    table_report: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -129,8 +131,12 @@ class RunRecord:
         return summary if isinstance(summary, dict) and summary.get("conclusion") else None
 
 
-def read_run(path: Path | str) -> RunRecord:
+def read_run(path: Path | str, *, reads_metrics: bool = True) -> RunRecord:
     """Everything in the run folder at `path`.
+
+    Args:
+        path: of the folder.
+        reads_metrics: whether the measured steps are read too; whoever follows a run reads them as they come.
 
     Raises:
         RunFolderError: there is no run folder, or a later version wrote it.
@@ -163,10 +169,11 @@ def read_run(path: Path | str) -> RunRecord:
         data=tried(lambda: folder.read_json(folder.data), {}),
         metadata=tried(lambda: folder.read_json(folder.metadata), {}),
         status=tried(folder.read_status, {}),
-        metrics=_stepped(tried(folder.read_metrics, [])),
+        metrics=_stepped(tried(folder.read_metrics, [])) if reads_metrics else (),
         verdicts=tuple(row for row in tried(folder.read_verdicts, []) if row.get("conclusion")),
         evaluations=tried(lambda: folder.read_json(folder.evaluations), {}),
         scores=tried(lambda: folder.read_json(folder.scores), {}),
+        table_report=tried(lambda: folder.read_json(folder.table_report), {}),
         troubles=tuple(troubles),
     )
 

@@ -50,7 +50,7 @@ def referee_plot(run: RunRecord) -> Plot:
         np.array([np.nan if (found := number_at(row, key)) is None else found for row in rows])
         for key in ("step", "jsd_lower_bound_nats", "jsd_estimate_nats")
     )
-    tops = np.array([_top_of_band(row) for row in rows])
+    tops = np.array([top_of_band(row) for row in rows])
     is_final = np.array([row.get("part") == "final" for row in rows])
     is_descriptive = np.array([row.get("is_descriptive") is True for row in rows])
     with page_axes() as (figure, axes):
@@ -100,7 +100,7 @@ def referee_plot(run: RunRecord) -> Plot:
     return replace(plot, figure=figure, notes=tuple(notes), header=header, rows=tuple(table))
 
 
-def _top_of_band(row: Mapping[str, Any]) -> float:
+def top_of_band(row: Mapping[str, Any]) -> float:
     """As far above the estimate as a one-sided bound at the evaluation's confidence lies below it; NaN without one."""
     estimate, error, confidence = (
         number_at(row, key) for key in ("jsd_estimate_nats", "value_standard_error", "confidence")

@@ -23,6 +23,14 @@ from equipoise.reports.reading import RunRecord
 LOG_4 = math.log(4)
 MOST_FLAGS = 10
 RELATIVISTIC = "log_odds_up_to_a_constant"
+STEEPNESS_READING = (
+    "An input gradient that stays of one size is healthy; one that shoots up means that the discriminator is breaking "
+    "away."
+)
+SATURATION_READING = (
+    "As long as the two gradients above are of one size and few generated samples are dismissed (D below 0.01), the "
+    "generator can learn; an input gradient that shoots up means that the discriminator is breaking away."
+)
 
 
 def flag_sentences(run: RunRecord) -> list[str]:
@@ -70,18 +78,11 @@ def _saturation_plot(run: RunRecord, rows: list[dict[str, Any]]) -> Plot:
     )
     steepness = line("input gradient of the output", "input_gradient_norm", DISCRIMINATOR_COLOUR)
     panels = [Panel((steepness,), "input gradient", "log")]
-    reading = (
-        "An input gradient that stays of one size is healthy; one that shoots up means that the discriminator is "
-        "breaking away."
-    )
+    reading = STEEPNESS_READING
     notes: tuple[str, ...] = (why_no_probability(run),)
     if not all(entry.values.is_empty for entry in gradients):
         panels = [Panel(gradients, "gradient norm", "log"), Panel(probabilities, "D", "probability"), *panels]
-        reading = (
-            "As long as the two gradients above are of one size and few generated samples are dismissed (D below "
-            "0.01), the generator can learn; an input gradient that shoots up means that the discriminator is breaking "
-            "away."
-        )
+        reading = SATURATION_READING
         offset = "D is the sigmoid of the output less one offset, which was fitted on another batch."
         notes = (offset,) if run.logit_meaning == RELATIVISTIC else ()
     plot = Plot(

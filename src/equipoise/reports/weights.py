@@ -45,5 +45,31 @@ def weights_sentence(run: RunRecord, verdict: Mapping[str, Any] | None) -> str:
     )
 
 
+def stages_sentence(run: RunRecord) -> str:
+    """The estimated distance after each stage of a run that had one before the game, and of which the weights are."""
+    steps = number_at(run.config, "warm_start", "steps")
+    if steps is None or run.step < steps:
+        return ""
+    stage = int(steps)
+    rows = [row for row in run.interim_evaluations if number_at(row, "jsd_estimate_nats") is not None]
+    before = [row for row in rows if row["step"] <= stage]
+    after = [row for row in rows if row["step"] > stage]
+    parts = [
+        f"after {name} (step {row['step']:,}) it was {_four_places(number_at(row, 'jsd_estimate_nats'))} nats"
+        for name, found in (("the likelihood stage", before), ("the game", after))
+        for row in found[-1:]
+    ]
+    told = f" Of the estimated distance: {'; '.join(parts)}." if parts else " Nothing was estimated at their ends."
+    kept = kept_step(run)
+    used = run.step if kept is None else kept
+    whose = "the likelihood stage" if used <= stage else "the game"
+    stages = f"The run had two stages, {stage:,} steps by likelihood and then the game."
+    return f"{stages}{told} The weights used are of {whose}."
+
+
 def _has_no_evaluations(run: RunRecord) -> bool:
     return entry_at(run.config, "evaluations", "count") == 0
+
+
+def _four_places(value: float | None) -> str:
+    return "–" if value is None else f"{round(value, 4) + 0.0:.4f}"  # rounding error below zero is no "-0.0000"

@@ -12,7 +12,7 @@ from equipoise.data.sampler import DRAWN_AHEAD, StratifiedDraws, WeightedDraws, 
 from equipoise.data.training_rows import TrainingRows
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.game.step import Batch
-from equipoise.randomness import Stream, torch_stream
+from equipoise.randomness import Stream, numpy_stream, torch_stream
 
 
 class BatchSource:
@@ -36,6 +36,7 @@ class BatchSource:
         order: of the rows, along which a batch takes one row from each of as many equal stretches; see
             `data.kd_order`. `None` takes them in a random order.
         mirrored: whether each real image of a batch is mirrored, left to right, with chance 1/2.
+        withheld: share of the rows that no batch has, drawn from the seed; `withheld_batch` has them.
         group: the processes that train together; each is given its shard of a batch.
     """
 
@@ -55,8 +56,13 @@ class BatchSource:
         components: int | None = None,
         order: np.ndarray | None = None,
         mirrored: bool = False,
+        withheld: float = 0.0,
         group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
+        self.withheld, self._used = withheld_rows(len(real), share=withheld, seed=seed, labels=labels)
+        if self._used is not None:
+            weights = None if weights is None else weights[self._used]
+            order = None if order is None else np.searchsorted(self._used, order[np.isin(order, self._used)])
         self.real = real
         self.labels = labels
         self.latent_dimensions = latent_dimensions
@@ -140,11 +146,29 @@ class BatchSource:
 
     def rows(self, draw: int) -> np.ndarray:
         """Which training rows make the batch with global number `draw`, int64 `(batch,)`."""
+        places = self._places(draw)
+        return places if self._used is None else self._used[places]
+
+    def _places(self, draw: int) -> np.ndarray:
+        """The same as places among the rows that batches are made of."""
         if self._stratified is not None:
             return self._stratified.indices(draw=draw, batch_size=self.batch_size)
         if self.weighted is not None:
             return self.weighted.indices(draw=draw, batch_size=self.batch_size)
-        return batch_indices(seed=self.seed, draw=draw, batch_size=self.batch_size, rows=len(self.real))
+        rows = len(self.real) if self._used is None else len(self._used)
+        return batch_indices(seed=self.seed, draw=draw, batch_size=self.batch_size, rows=rows)
+
+    def withheld_batch(self, look: int) -> tuple[Tensor, Tensor | None]:
+        """Real samples that no batch has, for the `look`-th look at them, and their labels; at most a batch."""
+        count = min(self.batch_size, len(self.withheld))
+        entries = epoch_entries(
+            seed=self.seed, purpose=Stream.WITHHELD_ROWS, start=look * count, count=count, length=len(self.withheld)
+        )
+        rows = torch.from_numpy(self.withheld[entries])
+        rows = rows if isinstance(self.real, TrainingRows) else rows.to(self.real.device)
+        real = self.real[rows]
+        labels = None if self.labels is None else self.labels[rows.to(self.labels.device)]
+        return real if self.to_float is None else self.to_float(real), labels
 
     @property
     def leaves_rows_out(self) -> bool:
@@ -153,7 +177,26 @@ class BatchSource:
 
     def importance(self, draw: int) -> Tensor | None:
         """The known weights that bring a mean over that batch back to the data, `(batch,)`; `None` for even draws."""
-        return None if self._importance is None else torch.from_numpy(self._importance[self.rows(draw)])
+        return None if self._importance is None else torch.from_numpy(self._importance[self._places(draw)])
+
+
+def withheld_rows(
+    rows: int, *, share: float, seed: int, labels: Tensor | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Row numbers that no batch has, and those that batches are made of, ascending int64; `None` stands for all.
+
+    At least one row is withheld where a share above 0 is, and of every class one is left to learn from: of classes with
+    one row each, none is withheld.
+    """
+    if share <= 0:
+        return np.empty(0, dtype=np.int64), None
+    classes = np.zeros(rows, dtype=np.int64) if labels is None else labels.cpu().numpy()
+    order = numpy_stream(seed, Stream.WITHHELD_ROWS).permutation(rows)
+    _, last = np.unique(classes[order][::-1], return_index=True)  # the last of each class in this order
+    may_go = np.ones(rows, dtype=bool)
+    may_go[rows - 1 - last] = False
+    chosen = order[may_go][: max(1, round(share * rows))]
+    return np.sort(chosen), np.setdiff1d(np.arange(rows), chosen)
 
 
 def importance_weights(weights: np.ndarray) -> np.ndarray:

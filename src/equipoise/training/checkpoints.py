@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from equipoise.distributed import ProcessGroup
@@ -238,12 +239,13 @@ def restore(trainer: Trainer, tensors: Mapping[str, Tensor], numbers: Mapping[st
                 state.setdefault(int(index), {})[entry] = tensor.clone()
             weights = [weight for group in player.optimizer.param_groups for weight in group["params"]]
             _check_memory(state, weights)
+            state = {index: _laid_out_like(weights[index], entries) for index, entries in state.items()}
             groups = player.optimizer.state_dict()["param_groups"]
             player.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        trainer.step = int(numbers["step"])  # first: it says whether there is a stage that remembers
         for owner, memory in trainer.memories.items():
             for key, tensor in memory.items():
                 tensor.copy_(tensors[f"{owner}.{key}"])
-        trainer.step = int(numbers["step"])
         trainer.seconds = float(numbers["seconds"])
         trainer.lr_backoff = float(numbers.get("caution", 1.0))
         trainer.rollbacks = [dict(record) for record in numbers.get("rollbacks", ())]
@@ -272,6 +274,19 @@ def _check_memory(state: Mapping[int, Mapping[str, Tensor]], weights: list[Tenso
         for name, tensor in entries.items():
             if tensor.numel() != 1 and tensor.shape != weights[index].shape:
                 raise ValueError(f"the optimizer's '{name}' of weight {index} has the shape {tuple(tensor.shape)}")
+
+
+def _laid_out_like(weight: Tensor, entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What an optimizer remembers of a weight, in the memory layout of the weight: files hold another.
+
+    A fused optimizer walks through both in the order of memory; see `game.player.lay_out_like_weights`.
+    """
+    return {
+        name: torch.empty_like(weight, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
+        if tensor.shape == weight.shape and tensor.stride() != weight.stride()
+        else tensor
+        for name, tensor in entries.items()
+    }
 
 
 def thin_out(folder: Path, interval: int, *, step: int) -> None:

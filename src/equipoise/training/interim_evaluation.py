@@ -57,6 +57,7 @@ class EvaluationData:
         goal: `not-distinguished` ends the run at the first such evaluation (`equivalent`, when there is a margin).
         keep_best: whether the checkpoint with the smallest estimate is kept.
         seed: of the run.
+        measure: metrics of the real and the generated side, by name; `None`: nobody asked for any.
     """
 
     plan: EvaluationPlan
@@ -73,6 +74,7 @@ class EvaluationData:
     margin: float | None = None
     goal: Goal | None = None
     keep_best: bool = False
+    measure: Callable[[Dataset, Dataset], dict[str, float]] | None = None
 
 
 class InterimEvaluations:
@@ -136,6 +138,8 @@ class InterimEvaluations:
         verdict, gap = one_evaluation(state, self.material, earlier=earlier)
         row = {"step": state.step, "part": "selection", **described(verdict, since).to_json(), "duality_gap": gap}
         row |= {"is_descriptive": since is not None, "descriptive_since": since}
+        if self.material.measure is not None:
+            row["scores"] = self.material.measure(self.material.real, drawn_samples(state, self.material))
         row["log_e_needed"] = None if since is not None else self.material.plan.log_e_needed(state.step, earlier)
         self.rows.append(row)
         self.trend = row["trend"] = trend_of(self.rows)
@@ -188,7 +192,7 @@ def one_evaluation(
         earlier: log e-value by step of the evaluations before it that are under error control.
     """
     step, seed = state.step, material.seed
-    fake = material.draw(state, material.fake_count, derived_seed(seed, Stream.EVALUATION, step))
+    fake = drawn_samples(state, material)
     verdict = evaluate(
         material.plan,
         step,
@@ -209,6 +213,11 @@ def one_evaluation(
         state, steps=material.duality_gap_steps, real=material.gap_rows, labels=material.gap_labels, seed=seed
     )
     return verdict, gap
+
+
+def drawn_samples(state: TrainingState, material: EvaluationData) -> Dataset:
+    """The samples of the averaged generator that an evaluation is made with; each call draws the same."""
+    return material.draw(state, material.fake_count, derived_seed(material.seed, Stream.EVALUATION, state.step))
 
 
 def selection_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from equipoise.augmentation import Augmentation, StepAugmentation
+from equipoise.augmentation import WATCHED_EVERY, Augmentation, StepAugmentation
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.game.lr_schedule import Schedule
 from equipoise.game.player import Player
@@ -18,11 +19,13 @@ from equipoise.game.stepper import EagerStepper, Stepper
 from equipoise.game.update_rules import UpdateRule
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
+from equipoise.randomness import Stream, torch_stream
 from equipoise.training.agreement import require_same_weights
 from equipoise.training.batches import BatchSource
 from equipoise.training.events import CheckpointDue, Ended, EvaluationDue, Event, Handler, Measured, SamplesDue, Stop
 from equipoise.training.guards import FinitePlay
 from equipoise.training.histograms import logit_histogram
+from equipoise.training.likelihood_stage import LikelihoodStage
 from equipoise.training.plan import Plan
 from equipoise.training.saturation import measure_saturation
 from equipoise.training.state import TrainingState, require_finite
@@ -41,7 +44,12 @@ class Trainer:
         augmentation: what is done to real and generated samples alike before the discriminator sees them.
         stepper: computes the steps; by default one operation after the other.
         handlers: who is told of everything that happens.
+        between_steps: called after every step, whether anything happened or not, in the process that measures; it
+            must cost next to nothing and change nothing that training reads.
+        before_samples: called with the state, in every process, before the averaged generator is drawn from or stored;
+            it must change nothing that training reads.
         group: the processes that train together; the first one measures, and its handlers hear of everything.
+        likelihood: the stage of the first steps, in which the generator alone is fitted; `None`: there is none.
         step: steps taken so far.
         seconds: training time so far, without what handlers do.
         lr_backoff: factor on both learning rates for the rest of the run; each rollback lowers it.
@@ -63,7 +71,10 @@ class Trainer:
     augmentation: Augmentation | None = None
     stepper: Stepper | None = None
     handlers: Sequence[Handler] = ()
+    between_steps: Callable[[], None] | None = None
+    before_samples: Callable[[TrainingState], None] | None = None
     group: ProcessGroup = SINGLE_PROCESS
+    likelihood: LikelihoodStage | None = None
     step: int = 0
     seconds: float = 0.0
     lr_backoff: float = 1.0
@@ -95,7 +106,24 @@ class Trainer:
     def memories(self) -> dict[str, dict[str, Tensor]]:
         """What the penalties and the augmentation remember from step to step, by their names in a checkpoint."""
         found = {f"penalties.{index}": penalty.state for index, penalty in enumerate(self.penalties)}
+        if self.is_before_the_game:
+            assert self.likelihood is not None
+            found["likelihood"] = self.likelihood.memory
         return found if self.augmentation is None else {**found, "augmentation": self.augmentation.state}
+
+    @property
+    def stage_steps(self) -> int:
+        """Steps of the likelihood stage; 0 without one."""
+        return 0 if self.likelihood is None else self.likelihood.steps
+
+    @property
+    def is_before_the_game(self) -> bool:
+        """Whether the next step is one of the likelihood stage."""
+        return self.step < self.stage_steps
+
+    def in_the_game(self, step: int) -> tuple[int, int]:
+        """The place of a step of the run (counted from 0) in the game, and how many steps its schedules have."""
+        return max(0, step - self.stage_steps), max(1, self.plan.scheduled_steps - self.stage_steps)
 
     @property
     def state(self) -> TrainingState:
@@ -112,8 +140,8 @@ class Trainer:
             penalties=self.penalties,
             augmentation=self.augmentation,
             memories=self.memories,
-            learning_rate=self.lr_backoff * self.learning_rate.at(last, self.plan.scheduled_steps),
-            gamma=self.gamma.at(last, self.plan.scheduled_steps),
+            learning_rate=self.lr_backoff * self.learning_rate.at(*self.in_the_game(last)),
+            gamma=self.gamma.at(*self.in_the_game(last)),
             lr_backoff=self.lr_backoff,
             rollbacks=self.rollbacks,
         )
@@ -158,8 +186,10 @@ class Trainer:
                 last_step, last_seconds = self.step, self.seconds
                 if self.group.is_main:
                     self._announce(Measured(self.step, self.row(report, speed)), told)
-            if needs_samples := plan.needs_samples(self.step):
+            if plan.needs_average(self.step):
                 guard.check(self.step, report)
+                self._prepare_samples()
+            if needs_samples := plan.needs_samples(self.step):
                 self._announce(SamplesDue(self.step, self.state), told)
             if needs_evaluation := self.step in plan.evaluation_steps:
                 # Before the checkpoint: whoever resumes from that one finds this evaluation in the run folder.
@@ -168,30 +198,58 @@ class Trainer:
             if needs_checkpoint := plan.needs_checkpoint(self.step):
                 self._require_storable(report)
                 self._announce(CheckpointDue(self.step, self.state), told)
+            if self.between_steps is not None and self.group.is_main:
+                self.between_steps()
             is_over = self._ends(has_events=is_measured or needs_samples or needs_evaluation or needs_checkpoint)
             # Grids and files are not training: the clock stands still while handlers work.
             started, before = time.perf_counter(), self.seconds
         if self.step < plan.steps:
             self._require_storable(report)
+            self._prepare_samples()
             self._announce(CheckpointDue(self.step, self.state), told)
         self._announce(Ended(self.step, self.step >= plan.steps or bool(self.goal_reached)), told)
 
     def train_step(self, *, measure: bool = False) -> StepReport:
         """Take one step, at the learning rates and penalty weights that are due."""
-        decay = self.learning_rate.decay_at(self.step, self.plan.scheduled_steps)
-        scale = self.learning_rate.warmup_at(self.step) * self.lr_backoff
         self.guard.begin(self.step + 1)
+        if self.is_before_the_game:
+            report = self._likelihood_step(measure=measure)
+            self.step += 1
+            self.guard.watch(report)
+            return report
+        place, total = self.in_the_game(self.step)
+        decay = self.learning_rate.decay_at(place, total)
+        scale = self.learning_rate.scale_at(place, total) * self.lr_backoff
         for player in self.players.values():
             player.scale_learning_rate(decay, scale=scale)
         report = self.stepper.step(
             self.batches.at(self.step),
-            penalty_factor=self.gamma.at(self.step, self.plan.scheduled_steps),
+            penalty_factor=self.gamma.at(place, total),
             augmentation=self.augmentation_at(self.step, group=self.group),
             measure=measure,
         )
+        self._observe_withheld(report)
         self.step += 1
         self.guard.watch(report)
         return report
+
+    @torch.no_grad()
+    def _observe_withheld(self, report: StepReport) -> None:
+        """Show the augmentation what the discriminator makes of rows that it has not learned from, now and then."""
+        part = self.augmentation
+        look, rest = divmod(self.step, WATCHED_EVERY)
+        if part is None or part.observe_withheld is None or rest or not len(self.batches.withheld):
+            return
+        samples, labels = self.batches.withheld_batch(look)
+        stream = torch_stream(self.batches.seed, Stream.NOISE_ON_WITHHELD, self.step, device=samples.device)
+        seen = part.apply(samples, part.strength(*self.in_the_game(self.step)), stream)
+        network = self.discriminator.network
+        was_training = network.training
+        network.eval()  # looking leaves nothing behind, such as a step of a power iteration
+        logits = self.discriminator(seen, labels)
+        network.train(was_training)
+        real, fake = self.group.all_gather(report.real_logits, report.fake_logits)
+        part.observe_withheld(real, logits, fake)
 
     def augmentation_at(self, step: int, *, group: ProcessGroup = SINGLE_PROCESS) -> StepAugmentation | None:
         """The augmentation during `step` (counted from 0); `None` without one."""
@@ -200,11 +258,22 @@ class Trainer:
         return StepAugmentation(
             self.augmentation,
             seed=self.batches.seed,
-            step=step,
-            total=self.plan.scheduled_steps,
+            step=self.in_the_game(step)[0],
+            total=self.in_the_game(step)[1],
             device=self.batches.real.device,
             group=group,
         )
+
+    def _likelihood_step(self, *, measure: bool) -> StepReport:
+        """One step of the stage before the game: its loss stands where the generator's does, and there is no other."""
+        assert self.likelihood is not None
+        loss, norms = self.likelihood.step(self.step, self.batches.at(self.step), measure=measure)
+        none = torch.zeros(1, device=loss.device)
+        return StepReport(none, none, none[0], loss, gradient_norms=norms)
+
+    def _prepare_samples(self) -> None:
+        if self.before_samples is not None:
+            self.before_samples(self.state)
 
     def _require_storable(self, report: StepReport | None) -> None:
         """Make sure that handlers may store the state: here, in all processes, and not where one of them writes.
@@ -236,6 +305,9 @@ class Trainer:
 
     def row(self, report: StepReport, speed: float) -> dict[str, Any]:
         """A line of `metrics.jsonl` about the step that was just taken."""
+        if self.step <= self.stage_steps:
+            assert self.likelihood is not None
+            return self.likelihood.row(report, step=self.step, seconds=self.seconds, speed=speed, batches=self.batches)
         value, error = value_played(
             self.objective,
             report.real_logits,
@@ -243,7 +315,7 @@ class Trainer:
             is_conditional=self.batches.labels is not None,
             fake_weights=report.fake_weights,
         )
-        gamma = self.gamma.at(self.step - 1, self.plan.scheduled_steps)
+        gamma = self.gamma.at(*self.in_the_game(self.step - 1))
         real, fake = report.real_logits.float(), report.fake_logits.float()
         row: dict[str, Any] = {
             "step": self.step,
@@ -268,7 +340,9 @@ class Trainer:
         }
         row |= self._under_data(report)
         if self.augmentation is not None:
-            row[self.augmentation.name] = self.augmentation.strength(self.step - 1, self.plan.scheduled_steps)
+            row[self.augmentation.name] = self.augmentation.strength(*self.in_the_game(self.step - 1))
+            if "overfitting" in self.augmentation.state:
+                row["overfitting"] = float(self.augmentation.state["overfitting"])
         if self.step in self.plan.sample_steps or self.step == self.plan.steps:
             row["histogram"] = logit_histogram(
                 real,

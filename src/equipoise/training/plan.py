@@ -46,6 +46,10 @@ class Plan:
         """Whether samples are drawn after this step: a planned one, or the last."""
         return step in self.sample_steps or step == self.steps
 
+    def needs_average(self, step: int) -> bool:
+        """Whether the averaged generator is drawn from or stored after this step."""
+        return self.needs_samples(step) or step in self.evaluation_steps or self.needs_checkpoint(step)
+
     def needs_checkpoint(self, step: int) -> bool:
         """Whether the state is stored after this step: at every interval, and at the last."""
         return step % self.checkpoint_every == 0 or step == self.steps

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,9 @@ from equipoise.training.progress import Progress
 from equipoise.training.sampling import joined, sample_batches
 from equipoise.training.state import TrainingState
 
+MOST_COMPARED, COMPARED_AT_ONCE = 20_000, 1_000
+"""Training rows among which the nearest is looked for, and how many are in memory at once."""
+
 
 class SampleGrids:
     """Draws the same latents each time, so that one watches the same samples grow."""
@@ -32,7 +36,9 @@ class SampleGrids:
         self.folder, self.data, self.seed, self.conditional = folder, data, seed, conditional
 
     def write_real(self) -> None:
-        """`real.png`: training samples laid out like the generated ones."""
+        """`real.png`: training samples laid out like the generated ones, unless it is there."""
+        if (self.folder.samples / "real.png").is_file():
+            return
         domain = self.data.domain
         values = domain.shown(self.data.shown_part("train"), by_class=self.conditional)
         domain.save_shown(values, self.folder.samples / "real.png", values_are_real=True)
@@ -48,6 +54,24 @@ class SampleGrids:
 
     def write_of(self, generator: nn.Module, step: int, *, latents: int, device: torch.device) -> None:
         """As `write`, of a generator that was loaded from the checkpoint of a step."""
+        values = self._shown(generator, latents=latents, device=device)
+        path = self.folder.sample_file(step, ".png")
+        self.data.domain.save_shown(values, path, read_real=lambda: self.data.shown_part("train").values)
+
+    def write_nearest(self, generator: nn.Module, *, latents: int, device: torch.device) -> None:
+        """Samples of a generator beside the nearest training samples, where that can be shown.
+
+        Of more than `MOST_COMPARED` training rows as many are looked through, spread evenly.
+        """
+        rows = self.data.split.train
+        rows = rows[:: -(-len(rows) // MOST_COMPARED)]
+        batches = (
+            self.data.raw.rows(rows[at : at + COMPARED_AT_ONCE]).values for at in range(0, len(rows), COMPARED_AT_ONCE)
+        )
+        values = self._shown(generator, latents=latents, device=device)
+        self.data.domain.save_nearest(values, batches, self.folder.nearest)
+
+    def _shown(self, generator: nn.Module, *, latents: int, device: torch.device) -> Any:
         domain = self.data.domain
         drawn = [
             joined(
@@ -64,9 +88,7 @@ class SampleGrids:
             )[0].numpy()
             for count, label in domain.shown_draws(self.data.n_classes, by_class=self.conditional)
         ]
-        values = self.data.encoder.decode(np.concatenate(drawn))
-        path = self.folder.sample_file(step, ".png")
-        domain.save_shown(values, path, read_real=lambda: self.data.shown_part("train").values)
+        return self.data.encoder.decode(np.concatenate(drawn))
 
     def _asked(self, label: int | None) -> ClassLabels | None:
         return ClassLabels(torch.from_numpy(self.data.class_shares), label) if self.conditional else None
@@ -106,11 +128,14 @@ class Recorder:
                 self._flag(event.row["saturation"]["flags"])
             self._tell(event)
         elif isinstance(event, SamplesDue):
+            # Not before the first step: a picture of a table takes as long as a hundred of them.
+            self.grids.write_real()
             self.grids.write(event.state)
         elif isinstance(event, CheckpointDue):
             save_checkpoint(self.folder.checkpoints, event.state)
             self.folder.write_status(state="training", step=event.step, steps=event.state.plan.steps)
         elif isinstance(event, Ended):
+            self.grids.write_real()
             if event.is_complete:
                 # A report of fewer steps would say that nothing is left to do.
                 remove(self.folder.report)
@@ -127,11 +152,14 @@ class Recorder:
             self._said.add(text)
 
     def _tell(self, event: Measured) -> None:
-        self._values.append(event.row["value"])
+        if event.row["value"] is not None:
+            self._values.append(event.row["value"])
+        # Before the game there is no value of one: the stage's own loss is shown.
+        shown = float(np.mean(self._values)) if self._values else event.row["negative_log_likelihood"]
         self.progress.update(
             event.step,
             {
-                "value": float(np.mean(self._values)),
+                "value" if self._values else "negative_log_likelihood": shown,
                 "steps_per_second": event.row["steps_per_second"],
                 **self.live(),
             },

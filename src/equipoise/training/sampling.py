@@ -31,6 +31,7 @@ def sample_batches(
     device: torch.device | str = "cpu",
     sample_numbers: int = 1,
     truncation: float = 1.0,
+    first_chunk: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """`count` samples of `generator` in batches; their memory is that of one batch.
 
@@ -44,6 +45,7 @@ def sample_batches(
         sample_numbers: numbers in one sample; it decides how many are made at once.
         truncation: factor on the latents; below 1 they lie nearer to their mean, 0. The latent that chooses among
             `components` of a generator keeps its law: they come as often as ever.
+        first_chunk: samples begin with that of number `first_chunk * CHUNK`; `count` is counted from there.
 
     Yields:
         Samples of shape `(batch, *sample_shape)`, float32, on the CPU, and what was asked for or `None`. A batch has
@@ -54,7 +56,7 @@ def sample_batches(
     starts = itertools.count(0, CHUNK) if count is None else range(0, count, CHUNK)
     for index, start in enumerate(starts):
         # Drawn on the CPU whatever the device: the same seed asks for the same samples everywhere.
-        stream = torch_stream(seed, purpose, index)
+        stream = torch_stream(seed, purpose, first_chunk + index)
         latents = torch.randn(CHUNK, latent_dimensions, generator=stream)
         latents[:, : latent_dimensions - chooses] *= truncation
         drawn = [latents]

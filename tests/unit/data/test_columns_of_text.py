@@ -208,12 +208,20 @@ def test_a_packed_csv_is_read_and_written(tmp_path):
 
 
 def test_all_columns_that_cannot_be_generated_are_named_at_once(tmp_path):
-    rows = "".join(f"{k % 3},name {k},id-{k},{'yes' if k % 2 else 'no'}\n" for k in range(80))
+    rows = "".join(f"{k % 3},,,{'yes' if k % 2 else 'no'}\n" for k in range(80))
     with pytest.raises(DataError, match="2 columns cannot be generated") as caught:
         read(tmp_path, "n,who,the key,yes\n" + rows)
     assert "'who'" in caught.value.found and "'the key'" in caught.value.found
     assert """--set 'data.drop=[who, "the key"]'""" in caught.value.advice
     assert """--drop who --drop 'the key'""" in caught.value.advice
+
+
+def test_columns_of_keys_are_left_out_of_learning_and_named_in_one_note(tmp_path):
+    rows = "".join(f"{k % 3},name {k},id-{k},{'yes' if k % 2 else 'no'}\n" for k in range(80))
+    raw = read(tmp_path, "n,who,the key,yes\n" + rows)
+    assert list(raw.values) == ["n", "yes"]
+    (note,) = raw.notes
+    assert "'who'" in note and "'the key'" in note and "made-up" in note
 
 
 def test_blank_text_is_missing_in_frames_too():

@@ -195,7 +195,7 @@ def varied(**columns):
 @pytest.mark.parametrize(
     ("frame", "where", "found"),
     [
-        (varied(name=[f"person {k}" for k in range(60)]), "column 'name'", "as a key does"),
+        (varied(name=[*map(str, range(58)), "none of them", "unknown"]), "column 'name'", "as a key does"),
         (varied(empty=[None] * 60), "column 'empty'", "every value is missing"),
         (varied(x=np.where(np.arange(60) == 3, np.inf, 1.0)), "column 'x', row 3", "the value is inf"),
         (varied(x=[[1]] * 60), "column 'x'", "of type list"),

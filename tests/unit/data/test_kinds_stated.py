@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from equipoise.cli.main import main
-from equipoise.data import DataOptions, load, write_samples
+from equipoise.data import DataOptions, load, prepare, write_samples
 from equipoise.data.tables.overrides import kinds_from
-from equipoise.errors import ConfigError, DataError
+from equipoise.errors import ConfigError, DataError, InputError
+from equipoise.experiment.conditional_sampling import wanted_rows
 from equipoise.experiment.prepare import inspect_data
 from equipoise.referee.checks.differences import _told_apart
 
@@ -61,7 +62,7 @@ def test_the_metadata_of_sdv_are_read():
         "d": {"sdtype": "numerical", "computer_representation": "Int64"},
         "e": {"sdtype": "unknown"},
     }
-    wanted = {"a": "category", "b": "date %Y-%m-%d", "c": "drop", "d": "number"}
+    wanted = {"a": "category", "b": "date %Y-%m-%d", "c": "key", "d": "number"}
     assert kinds_from({"METADATA_SPEC_VERSION": "SINGLE_TABLE_V1", "columns": columns}, where="x") == wanted
     assert kinds_from({"tables": {"one": {"columns": columns}}, "relationships": []}, where="x") == wanted
 
@@ -90,7 +91,9 @@ def test_columns_that_yaml_would_read_otherwise_are_named(sales, setting):
 @pytest.mark.parametrize("name", ["yes", "2019", "note, free", "a b", "nan", "it's", 'say "x"'])
 def test_the_hint_for_a_key_works_when_it_is_followed(tmp_path, name):
     path = tmp_path / "keys.csv"
-    pd.DataFrame({name: [f"k{k}" for k in range(80)], "v": np.arange(80) % 5}).to_csv(path, index=False)
+    pd.DataFrame({name: [*map(str, range(78)), "none here", "unknown"], "v": np.arange(80) % 5}).to_csv(
+        path, index=False
+    )
     with pytest.raises(DataError) as caught:
         load(path)
     import shlex
@@ -184,3 +187,52 @@ def test_a_table_of_real_numbers_says_how_to_have_points(tmp_path):
     assert any("--kind points" in note for note in found.notes)
     assert load(path, options=DataOptions(kind="points")).kind == "points"
     assert not any("--kind points" in note for note in load(path, options=DataOptions(kind="table")).notes)
+
+
+def sizes(rows: int = 300) -> pd.DataFrame:
+    numbers = np.random.default_rng(0)
+    return pd.DataFrame(
+        {"size": numbers.choice(["large", "middle", "small"], rows, p=[0.2, 0.3, 0.5]), "v": numbers.normal(size=rows)}
+    )
+
+
+@pytest.mark.parametrize(
+    "entry", ["ordered small < middle < large", {"kind": "ordered", "levels": ["small", "middle", "large"]}]
+)
+def test_an_order_that_is_stated_is_seen_by_the_discriminator_and_by_conditions(tmp_path, entry):
+    kinds = kinds_from({"size": entry}, where="kinds.yaml")
+    sizes().to_csv(tmp_path / "sizes.csv", index=False)
+    raw = load(tmp_path / "sizes.csv", options=DataOptions(columns=kinds))
+    assert raw.values["size"].dtype == pd.CategoricalDtype(["small", "middle", "large"], ordered=True)
+    encoder = prepare(raw, seed=0).encoder
+    (scores,) = [block.scores for block in encoder.space.blocks if block.column == "size"]
+    assert len(scores) == 3 and list(scores) == sorted(scores)  # the entries stand in the order of the levels
+    condition = wanted_rows(encoder, where="size >= 'middle'").condition
+    assert condition.obeyed(raw.values).tolist() == raw.values["size"].isin(["middle", "large"]).tolist()
+    # The same from pandas, and none of it for names without an order.
+    again = prepare(load(raw.values), seed=0).encoder
+    assert [block.scores for block in again.space.blocks if block.column == "size"] == [scores]
+    plain = prepare(load(sizes()), seed=0).encoder
+    assert [block.scores for block in plain.space.blocks if block.column == "size"] == [()]
+    with pytest.raises(InputError, match="names have no order"):
+        wanted_rows(plain, where="size >= 'middle'")
+
+
+def test_inspect_shows_the_order(tmp_path, capsys):
+    sizes().to_csv(tmp_path / "sizes.csv", index=False)
+    (tmp_path / "kinds.yaml").write_text("size: ordered small < middle < large\n")
+    with pytest.raises(SystemExit):
+        main(["inspect", str(tmp_path / "sizes.csv"), "--columns", str(tmp_path / "kinds.yaml")])
+    out = capsys.readouterr().out
+    assert "category, ordered" in out and "small < middle < large" in out
+
+
+@pytest.mark.parametrize("kind", ["ordered", "ordered a", "ordered a < a", "ordered a < < b"])
+def test_an_order_that_is_none_is_refused(kind):
+    with pytest.raises(ConfigError, match="names no order of different levels"):
+        kinds_from({"size": kind}, where="kinds.yaml")
+
+
+def test_a_value_that_is_none_of_the_ordered_levels_is_refused_with_its_row():
+    with pytest.raises(DataError, match="'large' is none of the levels"):
+        load(sizes(), options=DataOptions(columns={"size": "ordered small < middle"}))

@@ -57,4 +57,5 @@ def test_points_of_every_kind_can_be_planned_and_trained_on(tmp_path, dimensions
     for _ in range(3):
         report = trainer.train_step()
     assert np.isfinite(float(report.generator_loss))
-    assert planned.config.networks.generator["components"] <= max(1, rows // 8)
+    # More training rows than components: with one on each row samples would repeat the rows.
+    assert planned.config.networks.generator["components"] <= max(1, rows // 2)

@@ -28,9 +28,15 @@ GAMES = {
     "default": [],
     "wgan_gp": ["objective=wasserstein", "penalties=[wgan_gp]"],
     "ragan": ["objective=relativistic_average"],
-    "conditional, weighted": ["data.labels=colour", "data.sample_weight=weight"],
+    "conditional, weighted": ["data.labels=colour", "data.sample_weight=weight", "networks.family=mlp"],
+    "column by column": [
+        "data.labels=colour",
+        "data.sample_weight=weight",
+        "networks.family=columnwise",
+        "warm_start={name: likelihood, share: 0.5}",
+    ],
 }
-TABLE = "conditional, weighted"
+TABLES = ("conditional, weighted", "column by column")
 
 
 def plan(data: str, game: str, *settings: str):
@@ -43,7 +49,7 @@ def plan(data: str, game: str, *settings: str):
             "networks.generator.width=8",
             "networks.discriminator.width=8",
             "networks.latents=4",
-            "networks.generator.depth=3",
+            *([] if game == "column by column" else ["networks.generator.depth=3"]),
             "training.batch_size=16",
             "runtime.threads=1",
             *GAMES[game],
@@ -72,6 +78,7 @@ def gradients_of_a_step(data: str, game: str, group: ProcessGroup) -> torch.Tens
     """Both players' gradients in the first step, in float32, as their optimizers meet them."""
     planned = plan(data, game)
     trainer = build_trainer(planned.config, planned.data, group=group)
+    trainer.step = trainer.stage_steps  # of a run in two stages, a step of the game
     found = []
     for player in (trainer.discriminator, trainer.generator):
         player.optimizer.register_step_pre_hook(
@@ -83,7 +90,7 @@ def gradients_of_a_step(data: str, game: str, group: ProcessGroup) -> torch.Tens
 
 def everything(points: str, table: str, group: ProcessGroup) -> dict[str, torch.Tensor]:
     """Parameters and gradients of every game."""
-    data = {game: table if game == TABLE else points for game in GAMES}
+    data = {game: table if game in TABLES else points for game in GAMES}
     return {f"parameters, {game}": parameters_after(path, game, group) for game, path in data.items()} | {
         f"gradients, {game}": gradients_of_a_step(path, game, group) for game, path in data.items()
     }

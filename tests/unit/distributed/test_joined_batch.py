@@ -139,8 +139,8 @@ def test_many_processes_give_the_weights_of_one_process_with_the_whole_batch(gam
 @pytest.mark.parametrize(
     "settings",
     [
-        ("data.labels=colour",),
-        ("data.labels=colour", "data.sample_weight=weight"),
+        ("data.labels=colour", "networks.family=mlp"),
+        ("data.labels=colour", "data.sample_weight=weight", "networks.family=mlp"),
         ("data.labels=colour", "data.sample_weight=weight", *MIXTURE),
     ],
 )
@@ -159,6 +159,23 @@ def test_classes_and_weights_are_those_of_the_joined_batch_and_so_are_the_measur
         numbers = flat.select_dtypes("number").columns
         assert list(flat.columns) == list(joined_flat.columns) and len(numbers) > 15
         np.testing.assert_allclose(joined_flat[numbers].to_numpy(float), flat[numbers].to_numpy(float), rtol=1e-6)
+
+
+def test_a_likelihood_stage_and_the_game_after_it_are_those_of_the_joined_batch(table):
+    planned = plan_run(
+        table,
+        steps=STEPS,
+        seed=3,
+        settings=[
+            "networks.generator={width: 8, context: 8}",
+            "networks.discriminator={width: 8, depth: 2}",
+            "training.batch_size=16",
+            "runtime.threads=1",
+            "warm_start={name: likelihood, steps: 5}",
+        ],
+    )
+    found = in_threads(2, lambda group: played(planned, group))
+    assert close(found[1], played(planned, SINGLE_PROCESS))
 
 
 def test_the_report_of_a_step_is_about_the_joined_batch(points):

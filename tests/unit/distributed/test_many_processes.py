@@ -101,7 +101,7 @@ def test_processes_that_talk_by_gloo_play_the_game_of_one(count, points, table, 
 class Launch:
     """A torchrun of two processes, on a free port of this machine."""
 
-    def __init__(self, *arguments, restarts=0):
+    def __init__(self, *arguments, restarts=0, monitor_seconds=0.1):
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -115,6 +115,8 @@ class Launch:
                 str(free_port()),
                 "--max-restarts",
                 str(restarts),
+                "--monitor-interval",
+                str(monitor_seconds),
                 "-m",
                 "equipoise",
                 *map(str, arguments),
@@ -156,8 +158,9 @@ def test_a_killed_process_is_named_and_torchrun_continues_the_run_bit_for_bit(po
     steps = 200
     run = tmp_path / "run"
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    launch = Launch("train", points, "--outdir", run, "--steps", steps, *settings, restarts=1)
+    launch = Launch("train", points, "--outdir", run, "--steps", steps, *settings, restarts=1, monitor_seconds=2)
     launch.wait_for(lambda: is_training(run))
+    # torchrun looks every two seconds: the survivor misses the other one, and says so, before torchrun ends it.
     launch.worker(1).send_signal(signal.SIGKILL)
     code, out, err = launch.end()
     assert code == 0, err

@@ -1,5 +1,7 @@
 """Configurations: files, settings and presets become one checked whole, and mistakes are named."""
 
+import itertools
+
 import numpy as np
 import pytest
 import yaml
@@ -9,6 +11,7 @@ from equipoise.errors import ConfigError, DataError
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.files import read_config, validated
 from equipoise.experiment.config.overrides import merged, read_settings
+from equipoise.experiment.config.points_preset import components_for
 from equipoise.experiment.config.presets import preset
 from equipoise.experiment.prepare import plan_run
 from equipoise.spaces import Block, ImageSpace, PointSpace, TableSpace
@@ -244,11 +247,22 @@ def test_a_short_run_on_points_has_smaller_batches_and_larger_steps(points):
 def test_points_of_any_size_get_a_preset(dimensions, rows):
     content = preset("points", source="x", space=PointSpace(dimensions), rows=rows, classes=0, device="cpu", threads=1)
     components = content["networks"]["generator"]["components"]
-    assert 1 <= components <= max(1, rows // 8)
+    assert 1 <= components <= max(1, rows // 2)
+    if rows >= 800 or dimensions >= 8:  # where each has a matrix it needs its eight rows
+        assert components <= max(1, rows // 8)
     assert (content["training"]["real_batches"] == "stratified") == (rows <= 1_000_000)
 
 
+def test_components_grow_with_the_rows_and_few_rows_have_half_as_many_up_to_a_hundred():
+    numbers = [components_for(rows) for rows in range(1, 3000)]
+    steps = [after - before for before, after in itertools.pairwise(numbers)]
+    assert min(steps) >= 0 and max(steps) == 1  # no row takes components away, and none brings many
+    assert [components_for(rows) for rows in (1, 10, 160, 200)] == [1, 5, 80, 100]
+    assert [components_for(rows) for rows in (800, 808, 1000, 8000)] == [100, 101, 125, 1000]  # an eighth
+    assert [components_for(rows, has_matrices=True) for rows in (4, 160, 800)] == [1, 20, 100]
+
+
 def test_more_components_than_rows_are_refused(points):
-    with pytest.raises(ConfigError, match=r"81 components for 80 training rows(.|\n)*at most 10"):
+    with pytest.raises(ConfigError, match=r"81 components for 80 training rows(.|\n)*at most 40"):
         planned = plan(points, "networks.generator.components=81")
         build_trainer(planned.config, planned.data)

@@ -1,6 +1,8 @@
 """How many evaluations a run has: decided once, from what a step and an evaluation take, and within their share of the
 time."""
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -14,6 +16,7 @@ from equipoise.experiment.judge.during_training import (
     EvaluationState,
     plan_interim_evaluations,
     settled,
+    times_the_final,
 )
 from equipoise.experiment.prepare import EVALUATIONS_SHARE, plan_run
 from equipoise.referee import plan_evaluations
@@ -84,6 +87,18 @@ def test_finer_evaluations_are_not_made_where_fewer_than_ten_would_fit(clock):
     assert (section.classifiers, section.samples) == LADDER[0]
 
 
+def test_of_a_table_they_see_from_twice_what_the_final_verdict_does_where_four_of_them_fit(clock, tmp_path):
+    rows = np.random.default_rng(0).integers(0, 3, size=(20_000, 3))
+    pd.DataFrame(rows.astype(str), columns=["a", "b", "c"]).to_csv(tmp_path / "rows.csv", index=False)
+    run = plan_run(tmp_path / "rows.csv", steps=12_000, settings=["runtime.threads=1", "warm_start=null"])
+    clock(0.01, 1.0, 1.0)  # 9 s for evaluations; twice the rows are taken to cost twice as much, and are not timed
+    section, _ = settled(run)
+    assert (section.classifiers, section.samples, section.count) == (*LADDER[1], 4)  # 2,000 rows are held out
+    assert times_the_final(run, section) < 2 < times_the_final(run, section.model_copy(update={"samples": 1_000}))
+    clock(0.01, 1.25, 1.25)
+    assert settled(run)[0].samples == LADDER[0][1]
+
+
 def test_a_person_who_asks_for_a_goal_has_evaluations_at_any_price(clock):
     clock(0.001, 1.0)
     section, timing = settled(planned(100, "evaluations.until=not-distinguished", "evaluations.margin=0.05"))
@@ -111,8 +126,6 @@ def test_minutes_leave_room_for_evaluations(monkeypatch):
 
 
 def test_too_few_rows_have_no_evaluations_and_refuse_a_goal(tmp_path):
-    import numpy as np
-
     np.save(tmp_path / "few.npy", np.random.default_rng(0).normal(size=(40, 2)))
     assert settled(plan_run(tmp_path / "few.npy", steps=10**7, settings=SMALL[:2]))[0].count == 0
     with pytest.raises(ConfigError, match="held out for interim evaluations"):

@@ -57,6 +57,23 @@ def test_a_batch_that_finds_no_room_says_what_to_lower_however_long_the_run_is(l
         assert "--minutes" in caught.value.where and not (tmp_path / "run").exists()
 
 
+def test_a_forecast_on_a_cpu_knows_what_the_timed_steps_took(monkeypatch):
+    monkeypatch.setattr(forecast, "peak_memory_bytes", lambda: 123 << 30)
+    planned = plan_run("ring8", steps=5, settings=[*SMALL, "evaluations.count=0"], device="cpu")
+    assert forecast_config(planned)[1].memory_bytes == 123 << 30
+    monkeypatch.setattr(forecast, "peak_memory_bytes", lambda: 0)
+    assert 0 < forecast_config(planned)[1].memory_bytes < 123 << 30
+
+
+def test_the_peak_of_this_process_is_told_in_bytes():
+    if not sys.platform.startswith(("linux", "darwin")):
+        pytest.skip("a system that does not say")
+    before = forecast.peak_memory_bytes()
+    held = np.ones(max(0, before + (64 << 20)), dtype=np.uint8)
+    # All of what is held is resident now, and more than there ever was.
+    assert forecast.peak_memory_bytes() >= len(held) > before > 10 << 20
+
+
 def test_a_forecast_of_what_finds_no_room_is_made_from_sizes(little_room):
     config, found = forecast_config(plan_run("ring8", steps=5, settings=HUGE_BATCH))
     assert (found.steps, found.seconds_per_step, found.seconds) == (5, None, None)

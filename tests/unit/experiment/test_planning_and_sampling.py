@@ -10,7 +10,7 @@ import torch
 
 from equipoise.errors import ConfigError, OutOfMemory, PlayDiverged
 from equipoise.experiment.build.trainer import build_trainer
-from equipoise.experiment.generator import load
+from equipoise.experiment.loading import load
 from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.resume import resume
 from equipoise.experiment.train import fit, train_planned

@@ -7,6 +7,7 @@ import torch
 from equipoise.errors import ConfigError, OldName
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.train import metadata
 
 SMALL = ["training.batch_size=8", "networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=2"]
 
@@ -44,6 +45,16 @@ def test_every_augmentation_can_be_named(points):
         assert trainer.augmentation.name == name and config.augmentation[name] == {}
     _, trainer = built(points, "augmentation={'equipoise.augmentation.instance_noise:instance_noise': {level: 0.3}}")
     assert trainer.augmentation.strength(0, 10) == 0.3
+
+
+def test_an_augmentation_by_overfitting_withholds_training_rows_and_the_run_says_how_many(images):
+    part = "augmentation={differentiable: {probability: 0, overfitting: 0.5, withheld: 0.25}}"
+    config, trainer = built(images, "networks.family=mlp", part)
+    rows = len(trainer.batches.real)
+    assert len(trainer.batches.withheld) == round(rows / 4)
+    assert metadata(config, trainer)["withheld_rows"] == round(rows / 4)
+    _, plain = built(images, "networks.family=mlp")
+    assert len(plain.batches.withheld) == 0
 
 
 def test_a_clip_norm_shortens_the_updates_of_its_player_only(points):

@@ -106,3 +106,17 @@ def test_hooks_on_weights_are_called():
         each.step([batch(2)])
     assert torch.equal(ours.generator.parameters[0], before)
     assert not torch.equal(plain.generator.parameters[0], before)
+
+
+def test_hooks_that_change_nothing_change_no_number():
+    ours, plain = stepper(ClosedFormStepper), stepper(ClosedFormStepper)
+    called = []
+    ours.discriminator.parameters[0].register_hook(lambda gradient: called.append("gradient"))
+    ours.generator.parameters[-1].register_post_accumulate_grad_hook(lambda parameter: called.append("accumulated"))
+    for each in (ours, plain):
+        for _ in range(3):
+            each.step([batch(2)])
+    assert called == 3 * ["gradient", "accumulated"]
+    for role in ("discriminator", "generator"):
+        for own, other in zip(getattr(ours, role).parameters, getattr(plain, role).parameters, strict=True):
+            assert torch.equal(own, other)

@@ -1,8 +1,9 @@
 """Schedules against their definitions."""
 
 import pytest
+import torch
 
-from equipoise.game import Schedule
+from equipoise.game import Player, Schedule
 
 
 @pytest.mark.parametrize("shape", ["linear", "cosine", "geometric"])
@@ -48,4 +49,35 @@ def test_an_end_outside_of_the_run_is_refused(share):
 
 def test_decay_and_warm_up_multiply():
     schedule = Schedule("geometric", final=0.01, warmup_steps=10)
-    assert schedule.at(4, 101) == schedule.decay_at(4, 101) * schedule.warmup_at(4) == pytest.approx(0.01**0.04 * 0.5)
+    assert (
+        schedule.at(4, 101) == schedule.decay_at(4, 101) * schedule.scale_at(4, 101) == pytest.approx(0.01**0.04 * 0.5)
+    )
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine", "geometric", "constant"])
+def test_beyond_the_full_steps_longer_runs_go_as_far_in_smaller_steps(shape):
+    schedule = Schedule(shape, final=0.01, full_steps=1000)
+
+    def total(steps):
+        return sum(schedule.at(step, steps) for step in range(steps))
+
+    unbounded = Schedule(shape, final=0.01)
+    assert all(schedule.at(step, 1000) == unbounded.at(step, 1000) for step in range(1000))
+    assert total(500) == pytest.approx(total(1000) / 2, rel=0.01)
+    assert total(4000) == pytest.approx(total(1000), rel=0.01)
+    assert schedule.at(0, 4000) == 0.25
+
+
+def test_a_floor_is_lowered_with_the_start_of_a_long_run():
+    """Both players' rates are scaled as a whole: a group's floor stays the same share of where the run begins."""
+    schedule = Schedule("geometric", final=0.01, full_steps=100)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([{"params": [weight], "lr": 2.0, "floor": 0.5}], lr=1.0)
+    player = Player(torch.nn.Identity(), optimizer)
+    player.scale_learning_rate(schedule.decay_at(399, 400), scale=schedule.scale_at(399, 400))
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(2.0 * 0.5 * 0.25)
+
+
+def test_no_full_steps_are_refused():
+    with pytest.raises(ValueError, match="full_steps=0"):
+        Schedule("geometric", final=0.1, full_steps=0)

@@ -5,6 +5,7 @@ import torch
 
 from equipoise.game import Batch, Player
 from equipoise.game.step import discriminator_loss
+from equipoise.networks.input_gradient import activations, backward_pass, input_gradient, weight_gradients
 from equipoise.networks.mlp import MLPDiscriminator, MLPGenerator
 from equipoise.objectives import find
 from equipoise.penalties.r1_r2 import r1, r2
@@ -57,6 +58,20 @@ def test_samples_have_the_gradient_of_the_logits_too():
     (found,) = torch.autograd.grad(logits.sum(), samples)
     assert torch.allclose(found, gradient.detach())
     assert torch.allclose(logits, discriminator(samples))
+
+
+def test_what_it_is_given_is_left_as_it_was():
+    torch.manual_seed(0)
+    network = MLPDiscriminator(PointSpace(3), width=8, depth=3).double()
+    linear = [*(layer for layer in network.body if isinstance(layer, torch.nn.Linear)), network.output]
+    layers = [(layer.weight.detach(), layer.bias.detach()) for layer in linear]
+    hidden, output = activations(torch.randn(5, 3, dtype=torch.float64), layers, leak=0.2)
+    backs, gradient = input_gradient(hidden, layers, leak=0.2)
+    given = [output, gradient, *hidden, *backs, *(entry for layer in layers for entry in layer)]
+    before = [entry.clone() for entry in given]
+    weight_gradients(output, gradient, hidden, backs, layers, leak=0.2)
+    backward_pass(output, hidden, layers, leak=0.2)
+    assert all(torch.equal(entry, copy) for entry, copy in zip(given, before, strict=True))
 
 
 def test_a_spectrally_normalised_network_leaves_it_to_autograd():

@@ -94,6 +94,49 @@ def test_a_copy_and_a_restored_optimizer_go_on_bit_for_bit():
         assert torch.equal(parameter, copied) and torch.equal(parameter, again)
 
 
+def two_groups(network):
+    groups = [{"params": [network.weight], "lr": 0.02}, {"params": [network.bias], "eps": 0.01, "weight_decay": 0.1}]
+    return GrowingAdam(groups, lr=0.1, shortest=5, beta1=0.3, fused=True)
+
+
+def test_the_kernel_alone_moves_weights_as_adams_own_step_does(monkeypatch):
+    torch.manual_seed(0)
+    network = nn.Linear(3, 2)
+    other = copy.deepcopy(network)
+    ours = network_after(two_groups, 20, network)
+    assert ours._is_plain() is False  # no gradients are left
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    assert ours._is_plain() is True
+    monkeypatch.setattr(GrowingAdam, "_is_plain", lambda self: False)
+    theirs = network_after(two_groups, 20, other)
+    for own, parameter in zip(network.parameters(), other.parameters(), strict=True):
+        assert torch.equal(own, parameter)
+        states = (ours.state[own], theirs.state[parameter])
+        assert all(torch.equal(states[0][name], states[1][name]) for name in ("step", "exp_avg", "exp_avg_sq"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda optimizer, weight: setattr(weight, "grad", None),
+        lambda optimizer, weight: optimizer.state.pop(weight),
+        lambda optimizer, weight: optimizer.param_groups[0].update(amsgrad=True),
+        lambda optimizer, weight: optimizer.param_groups[0].update(lr=torch.tensor(0.1)),
+        lambda optimizer, weight: setattr(optimizer, "found_inf", torch.zeros(())),
+    ],
+)
+def test_whatever_else_adam_would_do_is_left_to_it(change):
+    weight = nn.Parameter(torch.zeros(2))
+    optimizer = GrowingAdam([weight], lr=0.1, fused=True)
+    for _ in range(2):
+        weight.grad = torch.ones(2)
+        optimizer.step()
+    assert optimizer._is_plain()
+    change(optimizer, weight)
+    assert not optimizer._is_plain()
+
+
 def test_its_learning_rate_reads_as_it_was_set_between_steps():
     weight = nn.Parameter(torch.zeros(2))
     optimizer = GrowingAdam([weight], lr=0.1)

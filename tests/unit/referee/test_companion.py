@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from equipoise.data.domain import domain_of
+from equipoise.metrics.known import grid25
 from equipoise.referee.companion import Companion, companion_test
+from equipoise.referee.decision_text import permutation_lines
 
 POINTS, TABLE = domain_of("points"), domain_of("table")
 
@@ -113,8 +115,22 @@ def test_a_correlation_and_a_missing_mode_of_points_are_named():
     real, fake = (
         centres[stream.integers(0, modes, 1000)] + 0.05 * stream.standard_normal((1000, 2)) for modes in (9, 8)
     )
-    said = [each.statement for each in companion_of(real, fake, domain=POINTS).differences]
-    assert any("there are 0.0 % of the generated samples beside" in statement for statement in said), said
+    found = companion_of(real, fake, domain=POINTS)
+    # The last mode is a corner: without it both means are lower and the columns are correlated.
+    assert {each.family for each in found.differences} > {"place"}
+    first = found.differences[0].statement
+    assert first.startswith("Around `x") and "there are 0.0 % of the generated samples beside" in first
+
+
+@pytest.mark.parametrize("count", [500, 4000])
+def test_a_missing_mode_of_25_is_said_to_be_missing_and_a_shift_to_be_one(count):
+    stream = np.random.default_rng(2)
+    grid = grid25()
+    real, fake = grid.sample(count, stream), grid.without_mode(24).sample(count, stream)
+    missing = companion_of(real, fake, domain=POINTS).differences[0]
+    assert missing.family == "place" and "there are 0.0 % of the generated samples" in missing.statement
+    real, fake = stream.standard_normal((2, count, 2))
+    assert companion_of(real, fake + np.array([0.4, 0.0]), domain=POINTS).differences[0].family == "mean"
 
 
 def test_a_joint_difference_that_no_column_or_pair_shows_is_said_to_be_one():
@@ -215,7 +231,22 @@ def test_of_large_sides_some_units_are_compared_whole(monkeypatch):
     monkeypatch.setattr(permutation_test, "LEAST_SAMPLES", 60)
     stream = np.random.default_rng(0)
     real, fake = stream.standard_normal((2, 500, 2))
-    assert companion_of(real, fake + 3, domain=POINTS).rejects
+    found = companion_of(real, fake[:50] + 3, domain=POINTS)
+    assert found.rejects and (found.compared, found.given) == ((60, 50), (500, 50))
+    said = permutation_lines({"companion": found.to_json()})[0]
+    assert said.endswith("It compared 60 of 500 real samples, drawn at random, so that they fit into memory.")
+    both = permutation_lines({"companion": companion_of(real, fake, domain=POINTS).to_json()})[0]
+    assert "It compared 60 of 500 real and 60 of 500 generated samples, drawn at random" in both
+    whole = companion_of(real[:60], fake[:50], domain=POINTS)
+    assert "drawn at random" not in permutation_lines({"companion": whole.to_json()})[0]
+
+
+def test_a_companion_of_before_it_said_how_many_were_compared_is_read():
+    found = companion_of(people(0, 200), people(1, 200))
+    state = {name: value for name, value in found.to_json().items() if name not in ("compared", "given")}
+    old = Companion.from_json(state)
+    assert (old.compared, old.given, old.p_value) == (None, None, found.p_value)
+    assert permutation_lines({"companion": old.to_json()}) == permutation_lines({"companion": found.to_json()})
 
 
 @pytest.mark.parametrize(("real_count", "fake_count"), [(300, 300), (120, 700), (3200, 3200)])

@@ -86,6 +86,21 @@ def test_where_accuracy_is_no_plain_evidence_the_headline_names_the_difference(s
     assert headline({**state, "speaks": "classifier"}).startswith("DISTINGUISHED: generated and real samples differ")
 
 
+def test_missing_regions_are_named_before_a_correlation_and_not_before_a_mean(small):
+    missing = "3 of 30 regions of the data are missing or nearly so; the worst holds 5.1% of the real samples and none."
+    state = json.loads(json.dumps(small.to_json()))
+    state["findings"].append({"check": "coverage", "statement": missing, "is_problem": True, "numbers": {}, "rows": []})
+    state |= {"speaks": "both", "log_e_value": 9.21}
+    assert headline(state).startswith("DISTINGUISHED: the mean of `x0` is higher")
+    state["companion"]["differences"][0]["family"] = "correlation"
+    said = headline(state)
+    assert said.startswith("DISTINGUISHED: 3 of 30 regions of the data are missing or nearly so; the worst holds 5.1%")
+    text = " ".join(page(state).split())
+    # Each once: the one in the headline, the other among what to look at first.
+    assert text.count("are missing or nearly so") == 1 and text.count("! The mean of `x0` is higher") == 1
+    assert headline({**state, "speaks": "companion"}).startswith("DIFFERENT; SIZE NOT ESTABLISHED: 3 of 30 regions")
+
+
 def test_where_nothing_differs_the_headline_counts_the_statistics(none):
     assert f"none of {none.companion.statistics} statistics differs by more than chance" in none.sentence
 

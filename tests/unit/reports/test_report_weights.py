@@ -1,12 +1,13 @@
 """A run says which weights are used: the kept ones, those of the last step, and why."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from equipoise.reports.reading import RunRecord
 from equipoise.reports.sample_grids import sample_rows
-from equipoise.reports.weights import kept_step, weights_phrase, weights_sentence
+from equipoise.reports.weights import kept_step, stages_sentence, weights_phrase, weights_sentence
 from equipoise.runfolder import RunFolder
 
 
@@ -59,3 +60,15 @@ def test_rows_on_the_page_are_those_of_the_kept_weights(tmp_path):
         (tmp_path / "samples" / f"step-{step:08d}.png").touch()
     assert [rows.title for rows in sample_rows(record(best=300, folder=tmp_path))] == ["Generated rows, step 300"]
     assert [rows.title for rows in sample_rows(record(folder=tmp_path))] == ["Generated rows, step 900"]
+
+
+@pytest.mark.parametrize(("best", "whose"), [(300, "the likelihood stage"), (900, "the game")])
+def test_a_run_in_two_stages_says_what_was_estimated_after_each_and_of_which_the_weights_are(best, whose):
+    run = record(best=best)
+    rows = [dict(row, jsd_estimate_nats=0.1 / (place + 1)) for place, row in enumerate(run.verdicts)]
+    config = {**run.config, "warm_start": {"name": "likelihood", "steps": 300}}
+    told = stages_sentence(replace(run, config=config, verdicts=tuple(rows)))
+    assert "after the likelihood stage (step 300) it was 0.1000 nats" in told
+    assert "after the game (step 900) it was 0.0333 nats" in told
+    assert told.endswith(f"The weights used are of {whose}.")
+    assert stages_sentence(run) == ""

@@ -15,7 +15,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -49,6 +49,7 @@ class Layout:
         has_header: whether they stand in the file.
         lines_before: lines before the names.
         notes: sentences for the person.
+        repeated: columns with the name of an earlier one: their own name here, and that in the file.
     """
 
     separator: str
@@ -56,6 +57,7 @@ class Layout:
     has_header: bool
     lines_before: int = 0
     notes: tuple[str, ...] = ()
+    repeated: tuple[tuple[str, str], ...] = ()
 
 
 def read_csv(path: Path, options: DataOptions) -> Dataset:
@@ -87,7 +89,7 @@ def read_csv(path: Path, options: DataOptions) -> Dataset:
         if ", column " not in error.where or not about:
             raise
         raise DataError(error.where, error.found, error.expected, " ".join([error.advice, *about])) from None
-    return raw.with_notes(*layout.notes, *notes)
+    return replace(raw.with_notes(*layout.notes, *notes), repeated=layout.repeated)
 
 
 def write_csv(path: Path, batches: Iterable[Dataset], rows: int) -> None:
@@ -101,13 +103,19 @@ def write_csv(path: Path, batches: Iterable[Dataset], rows: int) -> None:
             raw = stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
         stream = stack.enter_context(io.TextIOWrapper(raw, encoding="utf-8", newline=""))
         for number, batch in enumerate(batches):
-            as_frame(batch).to_csv(stream, index=False, header=number == 0, sep=separator)
+            frame, written = as_frame(batch), dict(batch.repeated)
+            header = [written.get(str(name), str(name)) for name in frame.columns]
+            frame.to_csv(stream, index=False, header=header if number == 0 else False, sep=separator)
 
 
 def _understood(text: pd.DataFrame, layout: Layout, options: DataOptions) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The columns in the types of what they hold, or of the data that they are to be compared with; and notes."""
     rules = TextRules(frozenset(options.missing), options.day_first, decimal_comma=layout.separator != ",")
-    stated = {name: "level" if " " in kind else HOLDS[kind] for name, kind in options.columns.items() if kind != DROP}
+    stated = {
+        name: "level" if " " in kind else HOLDS.get(kind, "level")
+        for name, kind in options.columns.items()
+        if kind != DROP
+    }
     known = {**stated, **{str(kind.name): holds_of(kind) for kind in (*options.like, *options.stored)}}
     kept = {str(kind.name): getattr(kind, "levels", ()) for kind in (*options.like, *options.stored)}
     remarks = Remarks()
@@ -229,7 +237,8 @@ def _named(first: list[str], separator: str, before: int, path: Path) -> Layout:
             "Name it in the first line.",
         )
     names, notes = distinct_names(first)
-    return Layout(separator, tuple(names), True, before, notes)
+    repeated = tuple((str(new), old) for new, old in zip(names, first, strict=True) if new != old)
+    return Layout(separator, tuple(names), True, before, notes, repeated)
 
 
 def _lines(stream: TextIO, path: Path) -> Iterator[str]:

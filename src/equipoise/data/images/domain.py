@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from equipoise.data.dataset import LARGEST_SIDE, Aligned, Dataset, unlike
 from equipoise.data.duplicates import Groups, image_groups
 from equipoise.data.images.encoder import ImageEncoder, levels_of
 from equipoise.data.images.judging import ImageJudging
+from equipoise.data.images.nearest import nearest_pictures
 from equipoise.data.splits import small_share
 from equipoise.data.store.cache import Entry
 from equipoise.data.training_rows import TrainingRows
@@ -24,6 +25,8 @@ from equipoise.spaces import ImageSpace, sample_size, space_from_json
 GREY, RGB, RGBA = 1, 3, 4
 GRID_CLASSES, GRID_COLUMNS = 10, 12
 CHUNK = 1024
+PAIRS = 30
+"""Generated images that are shown beside the nearest training picture."""
 SMALL_IMAGE = 256
 """Numbers of an image up to which it gets the preset of small ones."""
 
@@ -118,6 +121,14 @@ class ImageDomain(ImageJudging, Domain):
     ) -> None:
         del read_real, values_are_real
         save_figure(image_grid(values, columns=GRID_COLUMNS), path)
+
+    def save_nearest(self, values: np.ndarray, batches: Iterable[np.ndarray], path: Path) -> None:
+        """Pairs, six to a row: a generated image, and the training picture nearest to it."""
+        # Of a grid with a row for each class, as many of each.
+        per_row = max(1, PAIRS // -(-len(values) // GRID_COLUMNS))
+        chosen = values[np.arange(len(values)) % GRID_COLUMNS < per_row][:PAIRS]
+        pairs = np.stack([chosen, nearest_pictures(chosen, batches)], axis=1)
+        save_figure(image_grid(pairs.reshape(-1, *chosen.shape[1:]), columns=GRID_COLUMNS), path)
 
     def save_most_discriminative(
         self, scored: tuple[np.ndarray, np.ndarray], scores: tuple[np.ndarray, np.ndarray], path: Path

@@ -1,6 +1,7 @@
 """What is refused of tables and their columns before anything is learned from them.
 
-Text that differs in nearly every row (names, keys, free text) is refused: a generator could only repeat it.
+Text that differs in nearly every row (names, keys, free text) is taken out before and made up by its pattern: see
+`made_up`. What is refused of it are numbers with a few other values among them: these are worth a look.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def check_column(column: pd.Series, *, name: str | int, source: str) -> None:
             f"Leave the column out: {leave_out([name])}.",
         )
     infer_type(column, name=name, source=source)
-    if _is_key(column):
+    if differs_in_nearly_every_row(column):
         raise DataError(
             f"{source}, column '{name}'",
             f"its text differs in {column.nunique()} of {int(column.notna().sum())} rows, as a key does.",
@@ -145,13 +146,18 @@ def no_column(name: str, columns: Iterable[object], *, source: str, option: str)
     )
 
 
-def _is_key(column: pd.Series) -> bool:
-    is_text = types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        is_text = types.is_string_dtype(column.dtype.categories.dtype)
-    if not is_text or len(column) < FEWEST_ROWS_OF_A_KEY:
-        return False
-    if types.is_object_dtype(column.dtype) and types.infer_dtype(column, skipna=True) != "string":
+def differs_in_nearly_every_row(column: pd.Series) -> bool:
+    """Whether a column is text of which nearly every value occurs once."""
+    if len(column) < FEWEST_ROWS_OF_A_KEY or not is_text(column):
         return False
     counts = column.value_counts().to_numpy()
     return bool((counts == 1).sum() > KEY_SHARE * counts.sum())
+
+
+def is_text(column: pd.Series) -> bool:
+    """Whether a column holds text, as objects, strings or categories."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return bool(types.is_string_dtype(column.dtype.categories.dtype))
+    if not (types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype)):
+        return False
+    return not types.is_object_dtype(column.dtype) or types.infer_dtype(column, skipna=True) == "string"

@@ -10,11 +10,14 @@ draws one of them by its frequency.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
+from equipoise.data.tables.cells import cells_of
 from equipoise.data.tables.column_type import ColumnType
 from equipoise.data.tables.quantile_transform import QuantileMap, fit_quantiles, row_jitter
 from equipoise.data.tables.schema import infer_type, type_from_state
@@ -56,13 +59,22 @@ class ColumnEncoder:
         """Entries of the one-hot block, in the order: a number, the levels, the pooled ones, missing."""
         return (self.numbers is not None) + len(self.levels) + (len(self.pooled) > 0) + self.has_missing
 
-    @property
+    @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """What the column looks like in an encoded row."""
         name = str(self.type.name)
-        one_hot = (Block("choice", self.one_hot_width, name),) if self.one_hot_width > 1 else ()
-        continuous = (Block("number", 1, name),) if self.numbers is not None else ()
+        one_hot = (Block("choice", self.one_hot_width, name, scores=self._scores),) if self.one_hot_width > 1 else ()
+        continuous = (Block("number", 1, name, cells=cells_of(self.numbers)),) if self.numbers is not None else ()
         return one_hot + continuous
+
+    @property
+    def _scores(self) -> tuple[float, ...]:
+        """Normal scores of the entries of ordered levels; 0 for a missing value, which has no place among them."""
+        has_order = not self.type.is_nominal or getattr(self.type, "is_ordered", False)
+        if not has_order or self.numbers is not None or len(self.pooled) or not len(self.levels):
+            return ()
+        middle = (np.cumsum(self.level_counts) - self.level_counts / 2) / self.level_counts.sum()
+        return (*(float(score) for score in ndtri(middle)), *([0.0] if self.has_missing else []))
 
     @property
     def width(self) -> int:
@@ -91,8 +103,17 @@ class ColumnEncoder:
             result[is_number, -1] = self.numbers.encode(codes[is_number], jitter)
         return result
 
-    def decode(self, encoded: np.ndarray, *, position: int, offset: int = 0) -> pd.Series:
-        """The column in its own type; each row's entry is the largest of its one-hot block."""
+    def decode(
+        self, encoded: np.ndarray, *, position: int, offset: int = 0, allowed: np.ndarray | None = None
+    ) -> pd.Series:
+        """The column in its own type; each row's entry is the largest of its one-hot block.
+
+        Args:
+            encoded: `(n, width)`.
+            position: the column's place in the table.
+            offset: the first row's in its part.
+            allowed: which of the pooled categories may be drawn; `None`: any.
+        """
         rows = len(encoded)
         entry = (
             encoded[:, : self.one_hot_width].argmax(axis=1)
@@ -108,7 +129,8 @@ class ColumnEncoder:
         codes[is_level] = self.levels[entry[is_level] - first]
         if len(self.pooled):
             is_pooled = entry == first + len(self.levels)
-            shares = np.cumsum(self.pooled_counts) / self.pooled_counts.sum()
+            counts = self.pooled_counts if allowed is None or not allowed.any() else self.pooled_counts * allowed
+            shares = np.cumsum(counts) / counts.sum()
             draw = np.searchsorted(shares, row_jitter(rows, column=position, offset=offset)[is_pooled], side="right")
             codes[is_pooled] = self.pooled[np.minimum(draw, len(self.pooled) - 1)]
         missing = (entry == self.one_hot_width - 1) if self.has_missing else np.zeros(rows, dtype=bool)

@@ -9,7 +9,10 @@ import numpy as np
 from equipoise.data.prepare import PreparedData
 from equipoise.data.store.tables import table_of
 from equipoise.data.tables.column_encoder import ColumnEncoder
+from equipoise.data.tables.column_type import ColumnType
+from equipoise.data.tables.conditions.support import Support
 from equipoise.data.tables.encoder import TableEncoder
+from equipoise.data.tables.made_up.base import MadeUpColumn
 
 HEADS = ("column", "kind", "missing", "atoms", "decimals", "range", "generated as")
 WIDEST = 34
@@ -20,7 +23,23 @@ def columns_described(data: PreparedData) -> list[dict[str, Any]]:
     if not isinstance(data.encoder, TableEncoder):
         return []
     missing = {column.name: column.missing / len(column) for column in table_of(data.raw.values).stored}
-    return [_described(column, missing[column.type.name]) for column in data.encoder.columns]
+    written = {column.type.name: column for column in data.encoder.columns}
+    supports = {} if data.encoder.rules is None else data.encoder.supports()
+    rows = [
+        _described(written[kind.name], missing[kind.name])
+        if kind.name in written
+        else _made(supports[kind.name], missing[kind.name], data.encoder)
+        for kind in data.encoder.types
+    ]
+    for made in sorted(data.encoder.made_up, key=lambda made: made.place):
+        rows.insert(min(made.place, len(rows)), _described_made_up(made))
+    return rows
+
+
+def rules_described(data: PreparedData) -> list[str]:
+    """A sentence for each rule that samples will obey; none for most data."""
+    rules = data.encoder.rules if isinstance(data.encoder, TableEncoder) else None
+    return [] if rules is None else rules.sentences()
 
 
 def columns_text(rows: list[dict[str, Any]]) -> str:
@@ -40,24 +59,50 @@ def _cell(value: Any) -> str:
 def _described(column: ColumnEncoder, missing: float) -> dict[str, Any]:
     kind = column.type
     decimals = getattr(kind, "decimals", None)
+    codes = [*column.levels[[0, -1]]] if len(column.levels) else []
+    codes += [] if column.numbers is None else [*column.numbers.values[[0, -1]]]
     return {
         "column": str(kind.name),
-        "kind": kind.kind,
+        "kind": _kind_text(kind),
         "missing": missing,
         "atoms": len(column.levels) + len(column.pooled) or None,
         "decimals": decimals,
-        "range": _range(column),
+        "range": _range(kind, codes),
         "generated as": _generated(column),
     }
 
 
-def _range(column: ColumnEncoder) -> str:
-    kind = column.type
+def _made(support: Support, missing: float, encoder: TableEncoder) -> dict[str, Any]:
+    """A column that a rule makes from others."""
+    kind = support.type
+    rule = next(rule for rule in encoder.rules.rules if kind.name in rule.targets)
+    codes = [*support.points, *(support.span or ())]
+    return {
+        "column": str(kind.name),
+        "kind": _kind_text(kind),
+        "missing": missing,
+        "atoms": len(support.points) or None,
+        "decimals": getattr(kind, "decimals", None),
+        "range": _range(kind, codes),
+        "generated as": rule.made_as,
+    }
+
+
+def _kind_text(kind: ColumnType) -> str:
+    return f"{kind.kind}, ordered" if getattr(kind, "is_ordered", False) else kind.kind
+
+
+def _described_made_up(made: MadeUpColumn) -> dict[str, Any]:
+    values = dict.fromkeys(HEADS)
+    generated = f"made up as {made.pattern}" if made.kind == "key" else "made up in its shape"
+    return {**values, "column": str(made.name), "kind": made.kind, "missing": made.missing, "generated as": generated}
+
+
+def _range(kind: ColumnType, codes: list[float]) -> str:
     levels = getattr(kind, "levels", None)
     if levels is not None:
-        return ", ".join(str(level) for level in levels[:3]) + (", ..." if len(levels) > 3 else "")
-    codes = [*column.levels[[0, -1]]] if len(column.levels) else []
-    codes += [] if column.numbers is None else [*column.numbers.values[[0, -1]]]
+        between = " < " if getattr(kind, "is_ordered", False) else ", "
+        return between.join(str(level) for level in levels[:3]) + (f"{between}..." if len(levels) > 3 else "")
     if not codes:
         return ""
     ends = kind.values(np.array([min(codes), max(codes)]), np.zeros(2, dtype=bool))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from equipoise.data.tables.column_type import ColumnType
 from equipoise.data.tables.compact import compact_rows, keep_compact
 from equipoise.data.tables.encoder import TableEncoder
 from equipoise.data.tables.judging import TableJudging
+from equipoise.data.tables.made_up.finding import from_state
+from equipoise.data.tables.rules.table_rules import TableRules, fit_rules
 from equipoise.data.tables.schema import infer_type
 from equipoise.data.training_rows import TrainingRows
 from equipoise.files import replacing
@@ -44,17 +47,34 @@ class TableDomain(TableJudging, Domain):
         return self.kind if any(block.is_one_hot for block in space.blocks) else "points"
 
     def fit(self, raw: Dataset, rows: np.ndarray) -> TableEncoder:
-        columns = []
-        for column in table_of(raw.values).stored:
-            kind = infer_type(column.evidence(rows), name=column.name, source=raw.source)
-            columns.append(fit_numeric(kind, *kind.to_numeric(column.series(rows, is_light=True))))
-        encoder = TableEncoder(tuple(columns))
+        table = table_of(raw.values)
+        stored = {column.name: column for column in table.stored}
+        type_of = cache(lambda name: infer_type(stored[name].evidence(rows), name=name, source=raw.source))
+        rules = fit_rules(table, rows, raw.rules, type_of=type_of, source=raw.source)
+        helpers = pd.DataFrame() if rules is None else rules.helpers(table, rows)
+
+        def numeric(name: Any) -> tuple[ColumnType, np.ndarray, np.ndarray]:
+            """What `fit_numeric` needs of a column. The column itself is let go before it is fitted: it is as large."""
+            if name in stored:
+                kind, column = type_of(name), stored[name].series(rows, is_light=True)
+            else:
+                column = helpers[name]
+                kind = infer_type(column, name=name, source=raw.source)
+            return kind, *kind.to_numeric(column)
+
+        written = stored if rules is None else rules.written(table, rows)
+        columns = [fit_numeric(*numeric(name)) for name in written]
+        encoder = TableEncoder(tuple(columns), rules, raw.made_up, raw.repeated)
         if encoder.space.shape == (0,):
             raise nothing_varies(raw.source)
         return encoder
 
     def encoder_from_state(self, state: dict[str, Any]) -> TableEncoder:
-        return TableEncoder(tuple(ColumnEncoder.from_state(column) for column in state["columns"]))
+        columns = tuple(ColumnEncoder.from_state(column) for column in state["columns"])
+        rules = TableRules.from_state(state["rules"]) if "rules" in state else None
+        made_up = tuple(from_state(made) for made in state.get("made_up", ()))
+        repeated = tuple((str(name), str(written)) for name, written in state.get("repeated", ()))
+        return TableEncoder(columns, rules, made_up, repeated)
 
     def groups(self, values: Any) -> Groups:
         return row_groups(table_of(values).chunks())

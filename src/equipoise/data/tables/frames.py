@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from equipoise.data.dataset import DataOptions, Dataset
+from equipoise.data.dataset import DataOptions, Dataset, RuleWishes
 from equipoise.data.points.numbers import points_from_array
+from equipoise.data.row_groups import row_owners
 from equipoise.data.sample_weights import OPTION, checked_weights
 from equipoise.data.store.arrow import StackedColumns
 from equipoise.data.store.tables import Column, OnDiskTable, Table, table_of
@@ -27,6 +28,8 @@ from equipoise.data.tables.checks import (
     no_column,
 )
 from equipoise.data.tables.like import restored
+from equipoise.data.tables.made_up.base import MadeUpColumn
+from equipoise.data.tables.made_up.finding import MADE_UP, taken_out
 from equipoise.data.tables.native import natural
 from equipoise.data.tables.overrides import DROP, stated
 from equipoise.errors import DataError
@@ -74,11 +77,19 @@ def from_table(table: Table, *, options: DataOptions, source: str, may_be_points
         column = _named(table, options.sample_weight, source=source, option=OPTION)
         weights = checked_weights(_weights(column.series()), options.sample_weight, source=source)
         table = table.without([column.name])
-    table = table.without([_named(table, name, source=source, option="data.drop").name for name in options.drop])
+    groups, before = None, table
+    if options.group is not None:
+        column = _named(table, options.group, source=source, option="data.group")
+        groups = row_owners(column.series(), options.group, source=source)
+        table = table.without([column.name])
+    dropped = [name for name in options.drop if name != options.group]
+    table = table.without([_named(before, name, source=source, option="data.drop").name for name in dropped])
+    table, made_up, notes = _without_made_up(table, options, source=source)
     left = table
     if options.labels is not None and options.use_labels:
         column = _named(table, options.labels, source=source, option="data.labels")
-        labels, label_names, notes = _labels(column, source=source)
+        labels, label_names, more = _labels(column, source=source)
+        notes = (*notes, *more)
         left = table.without([column.name])
     if not table.stored:
         raise DataError(source, "there are no columns.", "Expected a table.")
@@ -88,6 +99,13 @@ def from_table(table: Table, *, options: DataOptions, source: str, may_be_points
         notes = (*notes, REAL_NUMBERS)
     values: Any = table.values
     names: tuple[str, ...] = ()
+    if (is_points or options.kind == "points") and options.rules:
+        raise DataError(
+            source,
+            f"the rule '{options.rules[0]}' is stated for points.",
+            "Expected a table.",
+            "Add --kind table, or leave the rule out.",
+        )
     if is_points or options.kind == "points":
         values = _points(left, source=source, keep_gaps=options.keep_gaps)
         names = tuple(str(column.name) for column in left.stored)
@@ -104,6 +122,10 @@ def from_table(table: Table, *, options: DataOptions, source: str, may_be_points
         notes=notes,
         source=source,
         weights=weights,
+        groups=groups,
+        group_name=options.group or "",
+        rules=RuleWishes() if names else RuleWishes(options.rules, options.dependences, options.labels),
+        made_up=made_up,
     )
 
 
@@ -123,10 +145,26 @@ def _stated(frame: pd.DataFrame, options: DataOptions, *, source: str) -> pd.Dat
     for wanted, kind in options.columns.items():
         if wanted not in known:
             raise no_column(wanted, frame.columns, source=source, option="data.columns")
-        if wanted not in options.drop and not options.like:
+        if wanted not in options.drop and not options.like and kind not in MADE_UP:
             frame = frame.copy(deep=False)
             frame[known[wanted]] = stated(frame[known[wanted]], kind, name=wanted, source=source)
     return frame
+
+
+def _without_made_up(
+    table: Table, options: DataOptions, *, source: str
+) -> tuple[Table, tuple[MadeUpColumn, ...], tuple[str, ...]]:
+    """The table less the columns that are made up in samples, these, and a note on those that are found now."""
+    if options.stored or options.like:
+        known = {str(made.name) for made in options.made_up}
+        return table.without([each.name for each in table.stored if str(each.name) in known]), options.made_up, ()
+    if options.kind == "points":
+        return table, (), ()
+    stated = dict(options.columns)
+    for name in (options.labels, options.sample_weight):
+        if name is not None:  # whatever it holds, it is asked for
+            stated.setdefault(name, "category")
+    return taken_out(table, stated=stated, source=source)
 
 
 def _check_all(table: Table, *, options: DataOptions, source: str) -> None:
@@ -137,7 +175,8 @@ def _check_all(table: Table, *, options: DataOptions, source: str) -> None:
     """
     faults: list[tuple[Column, DataError]] = []
     for column in table.stored:
-        if not (options.keep_gaps and column.missing == len(column)):
+        is_stated = str(column.name) in options.columns
+        if not is_stated and not (options.keep_gaps and column.missing == len(column)):
             try:
                 column.check(source=source)
             except DataError as error:

@@ -15,18 +15,22 @@ from equipoise.data.kd_order import kd_order
 from equipoise.data.sampler import balancing_weights
 from equipoise.distributed import ProcessGroup, process_group
 from equipoise.errors import ConfigError
+from equipoise.experiment.build.likelihood import begin_at_the_data, likelihood_stage
 from equipoise.experiment.build.named import build_augmentation, build_objective, build_penalty
 from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.build.optimizers import build_optimizer
 from equipoise.experiment.build.python_parts import PythonParts, require_parts
+from equipoise.experiment.config.points_preset import components_for
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.many_processes import refuse_unshareable
 from equipoise.game import AveragedWeights, EagerStepper, Player
 from equipoise.game.closed_form import ClosedFormStepper
 from equipoise.networks.spectral import has_normal_spectra
+from equipoise.networks.tone import tone_of
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty
 from equipoise.training import BatchSource, Plan, Trainer
+from equipoise.training.tone_fit import ToneFit
 
 MOST_NUMBERS_TO_ORDER = 2**28
 """Numbers of all training rows together that may be ordered in memory: a gibibyte in float32."""
@@ -95,10 +99,14 @@ def build_trainer(
         components=getattr(generator, "components", None),
         order=stratifying_order(config, data),
         mirrored=config.data.mirror and data.space.kind == "images",
+        withheld=0.0 if augmentation is None else augmentation.withheld,
         group=group,
     )
     autocast = AUTOCAST[config.runtime.precision]
+    begin_at_the_data(generator, data)
     generator, discriminator = generator.to(device), discriminator.to(device)
+    if config.runtime.channels_last and data.space.kind == "images":
+        generator, discriminator = (each.to(memory_format=torch.channels_last) for each in (generator, discriminator))
     players = {
         "discriminator": Player(
             discriminator,
@@ -125,6 +133,8 @@ def build_trainer(
         learning_rate=config.optimizers.lr_schedule,
         gamma=config.gamma,
         group=group,
+        before_samples=None if tone_of(generator) is None else ToneFit(),
+        likelihood=likelihood_stage(config, data, players["generator"], conditional=classes > 0, group=group),
     )
 
 
@@ -144,13 +154,15 @@ def refuse_more_components_than_rows(config: RunConfig, *, rows: int) -> None:
     Raises:
         ConfigError: more components are asked for than there are rows to train on.
     """
-    asked = config.networks.generator.get("components")
+    options = config.networks.generator
+    asked = options.get("components")
     if isinstance(asked, int) and asked > max(1, rows):
         raise ConfigError(
             "networks.generator.components",
             f"{asked:,} components for {rows:,} training rows.",
-            "Expected at most as many as rows, and better an eighth of them: a component on each row repeats the rows.",
-            f"Ask for at most {max(1, rows // 8):,}, or leave it out.",
+            "Expected at most as many as rows, and better far fewer: a component on each row repeats the rows.",
+            f"Ask for at most {components_for(rows, has_matrices=options.get('covariance') == 'full'):,}, "
+            "or leave it out.",
         )
 
 

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from equipoise.data import PreparedData
+from equipoise.data.tables.rules.dependences import find_dependences
 from equipoise.errors import ConfigError
+from equipoise.experiment.build.likelihood import training_chunks
 from equipoise.experiment.build.named import build_penalty
-from equipoise.experiment.config.schema import PartConfig
+from equipoise.experiment.config.schema import PartConfig, TrainingConfig, WarmStartConfig
+from equipoise.experiment.config.tables_preset import COLUMNWISE
 from equipoise.game.update_rules import SHARING_RULES
+from equipoise.networks.columnwise_dependences import one_hot_columns
 from equipoise.penalties import automatic_gamma
 from equipoise.randomness import Stream, numpy_stream
 
 AUTOMATIC = "auto"
 REACHED_AT = 0.9
 """Share of the planned steps after which gamma has its final value: the rest of the run settles there."""
+FEWEST_STAGE_STEPS = 300
+"""A small table is passed over more often: with fewer steps nothing is learned, however few rows there are."""
 ROWS_LOOKED_AT = 4096
 """Training rows from which gamma is chosen: the mean variance over them is within a few percent."""
 
@@ -33,7 +40,7 @@ def resolved(content: Mapping[str, Any], data: PreparedData, *, given: Container
     Raises:
         ConfigError: gamma is to be automatic, and no penalty has one.
     """
-    made = dict(content)
+    made = with_found_dependences(content, data)
     parts = made.get("penalties")
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, (str, Mapping)) for part in parts):
         return made  # the schema says what is wrong with it
@@ -41,6 +48,50 @@ def resolved(content: Mapping[str, Any], data: PreparedData, *, given: Container
         part if index in given else with_default_augmentation(part, data) for index, part in enumerate(parts)
     ]
     return with_automatic_gamma(made, data, given=given) if made.get("gamma") == AUTOMATIC else made
+
+
+def with_stage_steps(content: Mapping[str, Any], *, rows: int, given: bool) -> dict[str, Any]:
+    """The steps of the stage before the game written out, from its share of the run and passes over the training rows.
+
+    Args:
+        content: nested dictionaries that the schema accepts.
+        rows: for training.
+        given: whether a person has said how many steps the stage has.
+    """
+    section = content.get("warm_start")
+    if section is None or given:
+        return dict(content)
+    stage = WarmStartConfig.model_validate({"name": section} if isinstance(section, str) else section)
+    training = TrainingConfig.model_validate(content["training"])
+    a_step = training.batch_size * training.rule.updates_per_step
+    most = max(FEWEST_STAGE_STEPS, round(stage.passes * rows / a_step))
+    steps = max(1, min(round(stage.share * training.steps), most))
+    return {**content, "warm_start": {**stage.model_dump(mode="json"), "steps": steps}}
+
+
+def with_found_dependences(content: Mapping[str, Any], data: PreparedData) -> dict[str, Any]:
+    """The columns that the column-by-column generator looks up, written out, where nobody has said which."""
+    made, networks = dict(content), content.get("networks")
+    if not isinstance(networks, Mapping) or networks.get("family") != COLUMNWISE:
+        return made
+    options = networks.get("generator", {})
+    if not isinstance(options, Mapping) or options.get("dependences", AUTOMATIC) != AUTOMATIC:
+        return made
+    found = dependences_of(data) if data.space.kind == "table" else {}
+    return {**made, "networks": {**networks, "generator": {**options, "dependences": found}}}
+
+
+def dependences_of(data: PreparedData) -> dict[str, str]:
+    """For each column of few values that another such one decides in every training row, that other one."""
+    blocks = one_hot_columns(data.space)
+    codes: dict[str, list[np.ndarray]] = {name: [] for name in blocks}
+    for rows in training_chunks(data):
+        for name, (start, block) in blocks.items():
+            codes[name].append(rows[:, start : start + block.width].argmax(dim=1).numpy())
+    if not blocks:
+        return {}
+    found = find_dependences({name: np.concatenate(parts) for name, parts in codes.items()})
+    return {str(each.dependent): str(each.determinant) for each in found}
 
 
 def with_rule_asked_for(content: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:

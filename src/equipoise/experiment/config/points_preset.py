@@ -15,7 +15,9 @@ MANY_DIMENSIONS = 16
 FULL_COVARIANCE_FROM, FULL_COVARIANCE_TO = 6, 64
 """Coordinates for which each component has a matrix: scales along the axes alone fit tilted modes badly there."""
 ROWS_PER_COMPONENT = 8
-"""Fewest training rows for each component: with fewer, components settle on single rows."""
+"""Training rows for each component where rows are many: with fewer, components settle on single rows."""
+COMPONENTS_OF_FEW_ROWS, FEWEST_ROWS_PER_COMPONENT = 100, 2
+"""Components where an eighth of the rows are fewer, and the fewest rows to one of them."""
 MOST_COMPONENTS = 256
 """Without matrices; with them 64, because a matrix is learned from more samples to a component (8-D mixture of 20, a
 minute, one run each: an estimate of 0.26 with 64 components and 0.34 with 256)."""
@@ -24,6 +26,9 @@ MOST_ROWS_IN_ORDER = 1_000_000
 
 
 MIXTURE = "mixture_prior"
+FULL_STEPS = 15_000
+"""Planned steps beyond which rates are lower in proportion. At the full rates for longer, units of the discriminator
+drift to where all samples lie on one side of their kink; with fewer kinks it no longer sees small errors."""
 SHORT_STEPS, SHORT_MINUTES = 8_000, 0.5
 """A run up to here is short: half as many components and samples to a batch give it more steps, and scales and weights
 need larger ones to arrive."""
@@ -41,7 +46,7 @@ def points_preset(space: Space, device: str, rows: int, *, is_short: bool = Fals
     width = 64 if dimensions <= FEW_DIMENSIONS else 128 if dimensions <= MANY_DIMENSIONS else 256
     has_matrices = FULL_COVARIANCE_FROM <= dimensions <= FULL_COVARIANCE_TO
     most = 64 if dimensions >= FULL_COVARIANCE_FROM else 128 if is_short else MOST_COMPONENTS
-    components = max(1, min(most, rows // ROWS_PER_COMPONENT))
+    components = min(most, components_for(rows, has_matrices=has_matrices))
     return {
         "networks": {
             "family": MIXTURE,
@@ -84,10 +89,28 @@ def points_preset(space: Space, device: str, rows: int, *, is_short: bool = Fals
                 "learning_rate": 1e-2,
                 "options": {"shortest": 100, "share": 0.2},
             },
-            "lr_schedule": {"shape": "geometric", "final": 3e-3, "warmup_steps": 200},
+            "lr_schedule": {"shape": "geometric", "final": 3e-3, "warmup_steps": 200, "full_steps": FULL_STEPS},
         },
         "runtime": {"threads": 1},
     }
+
+
+def components_for(rows: int, *, has_matrices: bool = False) -> int:
+    r"""How many components that many training rows are given, before any limit of their number: at least one.
+
+    .. math::
+        K(n) = \max(n / 8,\, \min(100,\, n / 2))
+
+    Data have as many modes as they have, however few rows are given. An eighth of 160 rows are 20 components: on a grid
+    of 25 modes those that cover two of them grow as wide as the space between.
+
+    Args:
+        rows: n.
+        has_matrices: whether a component has one; it then needs its eight rows, however few there are.
+    """
+    of_many = rows // ROWS_PER_COMPONENT
+    of_few = 0 if has_matrices else min(COMPONENTS_OF_FEW_ROWS, rows // FEWEST_ROWS_PER_COMPONENT)
+    return max(1, of_many, of_few)
 
 
 def points_mlp_preset(space: Space, device: str, rows: int) -> dict[str, Any]:

@@ -10,9 +10,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -22,14 +20,10 @@ from pydantic import (
 )
 
 from equipoise.data.dataset import Crop
+from equipoise.experiment.config.outputs import OutputsConfig
+from equipoise.experiment.config.section import Section
 from equipoise.game import Schedule, UpdateRule
 from equipoise.game.update_rules import UpdateRuleName
-
-
-class Section(BaseModel):
-    """Base of every section: frozen, and strict about keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PartConfig(Section):
@@ -74,7 +68,20 @@ class DataConfig(Section):
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="Kinds of columns, where reading decides otherwise: number, integer, category, boolean, date, "
-        "duration or drop; a date may be followed by its form, as in 'date %d/%m/%Y'.",
+        "duration, key, text or drop; a date may be followed by its form, as in 'date %d/%m/%Y'.",
+    )
+    rules: tuple[str, ...] = Field(
+        (),
+        description="What holds between columns in every row, and in every generated one: 'a <= b', 'a + b = c', "
+        "'fixed(a, b)', 'unique(a, b)'.",
+    )
+    group: str | None = Field(
+        None,
+        description="Column of a table that says which rows belong together, such as a patient; it is taken out, and "
+        "no group is split between the parts.",
+    )
+    dependences: bool = Field(
+        True, description="Whether columns that another one decides in every training row are read off from it."
     )
     day_first: bool | None = Field(
         None, description="Whether dates such as 01/02/2024 begin with the day; null decides where a column shows it."
@@ -89,7 +96,7 @@ class DataConfig(Section):
     )
     balance: Literal["none", "classes"] = Field("none", description="Whether training draws all classes equally often.")
 
-    @field_validator("labels", "sample_weight", "drop", "missing", mode="before")
+    @field_validator("labels", "sample_weight", "group", "drop", "missing", mode="before")
     @classmethod
     def _names_of_columns(cls, value: Any) -> Any:
         """YAML reads 2019 as a number; a column may be called so."""
@@ -119,6 +126,11 @@ class TrainingConfig(Section):
     consensus_weight: PositiveFloat = Field(1.0, description="Weight of the consensus term, for the two such rules.")
     batch_size: PositiveInt = Field(description="Samples of each side in one update.")
     steps: PositiveInt = Field(description="Steps in the whole run.")
+    init_from: str | None = Field(
+        None,
+        description="A run folder, or one that 'equipoise export --folder' wrote, whose weights both players begin "
+        "with as far as their shapes fit; networks are made like its own unless they are set. null: drawn weights.",
+    )
     shared_batch: bool = Field(
         False,
         description="Whether the generator's update uses the batch of the discriminator's, whose samples are then made "
@@ -133,7 +145,6 @@ class TrainingConfig(Section):
         description="Whether a batch's rows come in random order, every row once an epoch, or one from each of as many "
         "equal stretches of a k-d order of the rows: batches that run evenly through the data.",
     )
-
     gradients: Literal["autograd", "closed_form"] = Field(
         "autograd",
         description="closed_form makes the steps of the points preset's own game without autograd, in half of the "
@@ -151,6 +162,26 @@ class TrainingConfig(Section):
     def _rule_exists(self) -> TrainingConfig:
         assert self.rule  # whose own checks name what is wrong
         return self
+
+
+class WarmStartConfig(Section):
+    """A stage before the game."""
+
+    name: Literal["likelihood"] = Field(
+        "likelihood", description="likelihood fits the generator alone, where it knows its density (columnwise)."
+    )
+    share: float = Field(0.9, gt=0, lt=1, description="Most of the planned steps that it has; the game has the rest.")
+    passes: PositiveFloat = Field(30, description="Most passes over the training rows, but never below 300 steps.")
+    steps: PositiveInt | None = Field(
+        None, description="How many it has; left out, share and passes decide, and the number is stored."
+    )
+    learning_rate: PositiveFloat = Field(3e-3, description="Of AdamW, with a warm-up and a cosine down to a hundredth.")
+    dropout: float = Field(0.2, ge=0, lt=1, description="Share of the generator's hidden units set to zero.")
+    weight_decay: float = Field(1e-4, ge=0, description="Of AdamW.")
+
+
+def _stage_from_text(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
 
 
 class ParameterGroupConfig(Section):
@@ -188,8 +219,9 @@ class OptimizersConfig(Section):
     discriminator: OptimizerConfig
     lr_schedule: Schedule = Field(
         Schedule(),
-        description="`shape` (constant, linear, cosine, geometric), `final` factor, `warmup_steps`, and `reached_at`: "
-        "the share of the planned steps after which the final factor is reached.",
+        description="`shape` (constant, linear, cosine, geometric), `final` factor, `warmup_steps`, `reached_at`: "
+        "the share of the planned steps after which the final factor is reached, and `full_steps`: a run of more "
+        "planned steps begins at full_steps / steps of the learning rates; null: always at the whole.",
     )
 
 
@@ -252,6 +284,10 @@ class EvaluationsConfig(Section):
         None, description="End at the first evaluation that says so ('equivalent', where a margin is given)."
     )
     margin: PositiveFloat | None = Field(None, lt=0.6931, description="The JSD in nats that is small enough.")
+    metrics: tuple[str, ...] = Field((), description="What each also measures, such as frechet_distance; [] is none.")
+    features: str | None = Field(
+        None, description="What these compare images by, as 'equipoise metrics --features'; null: their pixels."
+    )
     keep_best: bool | None = Field(
         None,
         description="Whether the weights with the smallest estimated distance (to a quarter of its standard error, "
@@ -274,16 +310,11 @@ class EvaluationsConfig(Section):
             raise ValueError(
                 "without evaluations nothing is found and no checkpoint is the best: leave evaluations.count out"
             )
+        if self.count == 0 and self.metrics:
+            raise ValueError("evaluations.metrics are measured at evaluations: leave evaluations.count out")
+        if self.features is not None and not self.metrics:
+            raise ValueError("evaluations.features are for evaluations.metrics: name some, e.g. [frechet_distance]")
         return self
-
-
-class OutputsConfig(Section):
-    """What is written, and how often, in steps."""
-
-    measure_every: PositiveInt
-    samples: PositiveInt = Field(12, description="How many times samples are drawn during the run.")
-    checkpoint_every: PositiveInt
-    final_verdict: bool = Field(True, description="Whether the referee judges the finished run.")
 
 
 class RuntimeConfig(Section):
@@ -295,6 +326,11 @@ class RuntimeConfig(Section):
         "one thread and all are timed before the run, and the faster number is stored."
     )
     precision: Literal["float32", "bf16"] = "float32"
+    channels_last: bool = Field(
+        False,
+        description="Whether the weights of image networks lie in memory with channels last, as tensor cores read "
+        "them. The numbers are the same but for the order of float32 sums.",
+    )
 
 
 class RunConfig(Section):
@@ -318,6 +354,9 @@ class RunConfig(Section):
         "with its factory's options; null is none.",
     )
     training: TrainingConfig
+    warm_start: Annotated[WarmStartConfig | None, BeforeValidator(_stage_from_text)] = Field(
+        None, description="A stage before the game, such as `likelihood`, with its options; null is none."
+    )
     optimizers: OptimizersConfig
     ema: EmaConfig = EmaConfig()
     recovery: RecoveryConfig = RecoveryConfig()
@@ -329,6 +368,14 @@ class RunConfig(Section):
         description="Places whose part was given as a Python object, and what it was. Whoever goes on with such a run "
         "gives the objects again.",
     )
+
+    @property
+    def stage_steps(self) -> int:
+        """Steps of the stage before the game: at least one, and at least one is left to the game."""
+        section, total = self.warm_start, self.training.steps
+        if section is None or total < 2:
+            return 0
+        return min(max(1, section.steps or round(section.share * total)), total - 1)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, complete."""

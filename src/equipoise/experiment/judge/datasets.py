@@ -46,6 +46,7 @@ def judge_sources(
     drop: Sequence[str] = (),
     missing: Sequence[str] = (),
     day_first: bool | None = None,
+    columns: Mapping[str, str] | None = None,
     group: str | tuple[Any, Any] | None = None,
     tell: Tell | None = None,
 ) -> Verdict:
@@ -69,6 +70,7 @@ def judge_sources(
         drop: columns of tables that are left out on both sides, such as keys.
         missing: what means in a text file that a value is missing, beyond blanks, NA and the like.
         day_first: whether dates such as 01/02/2024 begin with the day, where the file does not show it.
+        columns: kinds of columns of tables by name, where reading would decide otherwise; both sides are read so.
         group: a column of both tables whose rows belong together where it is equal, such as a patient; it is not judged
             itself. Or two arrays, with the group of each sample of either side.
         tell: is told what is measured (an injected defect; how far apart the sides are, where that takes long) and how
@@ -87,7 +89,9 @@ def judge_sources(
         OutOfMemory: there is no room for the data, or for the classifiers.
     """
     with explaining_memory_of_verdict(named(real, fake), again=""):
-        real_data, fake_data = load_pair(real, fake, drop=drop, seed=seed, missing=missing, day_first=day_first)
+        real_data, fake_data = load_pair(
+            real, fake, drop=drop, seed=seed, missing=missing, day_first=day_first, columns=columns
+        )
         groups = None
         if group is not None:
             (real_data, fake_data), groups = taken_out(group, (real_data, fake_data))
@@ -119,6 +123,7 @@ def load_pair(
     seed: int,
     missing: Sequence[str] = (),
     day_first: bool | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> tuple[Dataset, Dataset]:
     """Both sides, read as the same kind of data; of data on disk, as many rows as a verdict is made from.
 
@@ -126,10 +131,27 @@ def load_pair(
         DataError: one side cannot be read, or the two sides are not the same kind of thing.
     """
     # Missing values in points are told to the reader; only players cannot take them.
-    reading = DataOptions(keep_gaps=True, drop=tuple(drop), missing=tuple(missing), day_first=day_first)
-    real_data = load(real, options=reading)
+    reading = DataOptions(
+        keep_gaps=True,
+        drop=tuple(drop),
+        missing=tuple(missing),
+        day_first=day_first,
+        columns=dict(columns or {}),
+    )
+    real_data = as_stated(load(real, options=reading), reading.columns)
     fake_data = _loaded_like(fake, real_data, reading)
     return some_of(real_data, seed=seed), some_of(fake_data, seed=seed)
+
+
+def as_stated(real: Dataset, columns: Mapping[str, str]) -> Dataset:
+    """The real side with the columns that the person calls categories as such: text of numbers would be compared as
+    the numbers."""
+    levels = [name for name, kind in columns.items() if kind == "category"]
+    if not levels or not hasattr(real.values, "assign"):
+        return real
+    frame = real.values
+    wanted = [name for name in frame.columns if str(name) in levels]
+    return replace(real, values=frame.assign(**{str(name): frame[name].astype("category") for name in wanted}))
 
 
 def _remarks(real: Dataset, fake: Dataset, sides: Aligned) -> Iterator[Finding]:
@@ -227,7 +249,7 @@ def _loaded_like(fake: Any, real: Dataset, reading: DataOptions) -> Dataset:
 def options_like(real: Dataset, reading: DataOptions) -> DataOptions:
     """Options that read another source as the same kind of data: images at the same size, columns of the same types."""
     size = domain_of(real.kind).size_of(real.values)
-    return replace(reading, kind=real.kind, image_size=size, like=types_of(real))
+    return replace(reading, kind=real.kind, image_size=size, like=types_of(real), made_up=real.made_up)
 
 
 def most_samples(numbers: int) -> int:

@@ -7,7 +7,9 @@ evaluation is made of climbs a ladder (quick classifiers on 1,000 rows, on 2,000
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,9 +23,11 @@ from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.schema import EvaluationsConfig, RunConfig
 from equipoise.experiment.generator import Gan
 from equipoise.experiment.judge.datasets import at_most, drawn
-from equipoise.experiment.prepare import EVALUATIONS_SHARE, Planned, median_seconds
+from equipoise.experiment.prepare import EVALUATIONS_SHARE, Planned
+from equipoise.experiment.step_timing import median_seconds
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.referee import EvaluationPlan, Sensitivity, plan_evaluations, quick_sensitivity
+from equipoise.referee.detectable_effect import theoretical_nats
 from equipoise.referee.evaluation_plan import RESERVE
 from equipoise.referee.splits import TEST_SHARE
 from equipoise.referee.two_sample_test import samples_needed
@@ -40,6 +44,9 @@ which then has them even if they take more than their share of the time. A run w
 then be kept from a third and from two thirds of it, and the evaluations take at most half as much again."""
 LEAST_SECONDS = 0.25
 """A run whose share for evaluations is below this has none; not even the cheapest would fit."""
+COARSE, FEWEST_FINE = 2.0, 4
+"""Of a table, evaluations that see from more than so many times what the final verdict sees are made finer as long as
+so few fit: ten that see nothing say less than four that do."""
 _GAP_SHARE, _MOST_GAP_STEPS, _FEWEST_GAP_STEPS = 0.25, 50, 5
 _QUICK_EVALUATIONS, _QUICK_SHARE = 25, 0.25
 """Quick sensitivity takes about so many evaluations' time, and is measured when that is at most this share."""
@@ -119,12 +126,13 @@ def plan_interim_evaluations(planned: Planned) -> tuple[Planned, EvaluationState
     Raises:
         ConfigError: `until` or `keep_best` on data that are too few to hold some out.
     """
+    _metrics_asked(planned.config.evaluations, planned.data, seed=planned.config.seed)
     section, timing = settled(planned)
     chosen = replace(planned, config=planned.config.model_copy(update={"evaluations": section}))
     if not section.count:
         return chosen, EvaluationState(timing=timing)
     plan = plan_evaluations(
-        chosen.config.training.steps, evaluations=section.count, confidence=section.confidence, reserve=RESERVE
+        evaluation_steps(chosen.config, section.count), confidence=section.confidence, reserve=RESERVE
     )
     state = EvaluationState(plan=plan, timing=timing)
     if section.sensitivity == "quick":
@@ -142,6 +150,20 @@ def plan_interim_evaluations(planned: Planned) -> tuple[Planned, EvaluationState
     return chosen, state
 
 
+def evaluation_steps(config: RunConfig, count: int) -> list[int]:
+    """Steps spread evenly over a run, the last at its end; of a run in two stages one at the end of the first.
+
+    That one takes the place of the nearest that is not the last.
+    """
+    total, stage = config.training.steps, config.stage_steps
+    count = min(count, total)
+    steps = [math.ceil(total * (place + 1) / count) for place in range(count)]
+    if stage and count > 1:
+        nearest = min(range(count - 1), key=lambda place: abs(steps[place] - stage))
+        steps[nearest] = stage
+    return steps
+
+
 def settled(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
     """The section on evaluations with nothing left open, and the seconds that were measured for it."""
     section, timing = _timed(planned)
@@ -153,7 +175,7 @@ def settled(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
 def _timed(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
     """As `settled`, without the choice that needs no clock."""
     section = planned.config.evaluations
-    is_asked = section.until is not None or section.keep_best
+    is_asked = section.until is not None or section.keep_best or bool(section.metrics)
     if section.count == 0:
         return _filled(section), {}
     if not _has_enough_rows(planned.data):
@@ -162,7 +184,7 @@ def _timed(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
                 "evaluations",
                 f"{len(planned.data.split.selection)} rows are held out for interim evaluations.",
                 f"Expected enough for the referee: {samples_needed(section.confidence)} rows on each side.",
-                "Give more data, or train without --until and --keep-best.",
+                "Give more data, or train without --until, --keep-best and evaluations.metrics.",
             )
         return _filled(section.model_copy(update={"count": 0})), {}
     if section == _filled(section) and section.count is not None:
@@ -222,7 +244,23 @@ def evaluation_data(planned: Planned, state: EvaluationState) -> EvaluationData:
         margin=section.margin,
         goal=None if section.until is None else "equivalent" if section.margin is not None else section.until,
         keep_best=section.keep_best is True,
+        measure=_metrics_asked(section, data, seed=seed),
     )
+
+
+def _metrics_asked(
+    section: EvaluationsConfig, data: PreparedData, *, seed: int
+) -> Callable[[Dataset, Dataset], dict[str, float]] | None:
+    """What measures the metrics that evaluations were asked for.
+
+    Raises:
+        ConfigError: there is no such metric or feature function, or it does not suit the data.
+    """
+    from equipoise.experiment.measure import metrics_of_evaluations  # it loads runs, and a run loads this
+
+    if not section.metrics:
+        return None
+    return metrics_of_evaluations(data, section.metrics, features=section.features, seed=seed)
 
 
 def evaluations_handler(
@@ -240,7 +278,6 @@ def _finest_affordable(
     planned: Planned, section: EvaluationsConfig, trainer: Trainer, budget: float
 ) -> tuple[EvaluationsConfig, float]:
     """The section with the finest samples and classifiers that fit, and the seconds of one such evaluation."""
-    wanted = section.count or WANTED
     held_out = len(planned.data.split.selection)
     levels = [
         section.model_copy(
@@ -253,13 +290,26 @@ def _finest_affordable(
     _timed_evaluation(planned, levels[0].model_copy(update={"samples": 100}), trainer)  # imports, caches
     chosen, seconds = levels[0], _timed_evaluation(planned, levels[0], trainer)
     for level in levels[1:]:
+        is_coarse = planned.data.space.kind == "table" and times_the_final(planned, chosen) > COARSE
+        wanted = section.count or (FEWEST_FINE if is_coarse else WANTED)
         if budget / seconds < 2 * wanted:  # a finer one takes at least twice as long
             break
-        finer = _timed_evaluation(planned, level, trainer)
+        if is_coarse and level.classifiers == chosen.classifiers and level.samples and chosen.samples:
+            finer = seconds * level.samples / chosen.samples  # at most: trees take less for each of more rows
+        else:
+            finer = _timed_evaluation(planned, level, trainer)
         if budget / finer < wanted:
             break
         chosen, seconds = level, finer
     return chosen, seconds
+
+
+def times_the_final(planned: Planned, section: EvaluationsConfig) -> float:
+    """What the last of several evaluations sees from, in theory, as a multiple of what the final verdict does."""
+    rows, final = min(section.samples or 0, len(planned.data.split.selection)), len(planned.data.split.final)
+    level = plan_evaluations(FEWEST_FINE, evaluations=FEWEST_FINE, reserve=RESERVE).levels[-1]
+    interim = theoretical_nats(rows, rows, confidence=1 - level)
+    return interim / theoretical_nats(final, final, confidence=section.confidence, whole=(final, final))
 
 
 def _timed_evaluation(planned: Planned, section: EvaluationsConfig, trainer: Trainer) -> float:

@@ -125,8 +125,15 @@ def run_data(gan: Judged, run: RunFolder) -> PreparedData:
     """The data of a run, prepared anew.
 
     Raises:
-        RunFolderError: they have changed since the run began.
+        RunFolderError: they have changed since the run began, or the folder holds a generator without its run.
     """
+    if not run.data.is_file():
+        raise RunFolderError(
+            str(run.path),
+            "it holds a generator and not the data that it was trained on.",
+            "Expected the run folder, for a comparison with its held-out rows.",
+            "Judge samples against data of your own: equipoise judge REAL FAKE.",
+        )
     require_path(gan.config, where=str(run.path))
     described = run.read_json(run.data)
     data = prepare_data(gan.config.data.source, gan.config.data, gan.config.seed, stored=described)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from equipoise.experiment.generator import load
 from equipoise.experiment.judge.run import judge_gan
+from equipoise.experiment.loading import load
 from equipoise.referee import Verdict
 from equipoise.referee.base import Tell
 from equipoise.referee.two_sample_test import SensitivityPlan

@@ -29,6 +29,7 @@ def judge_several(
     drop: Sequence[str] = (),
     missing: Sequence[str] = (),
     day_first: bool | None = None,
+    columns: Mapping[str, str] | None = None,
     group: str | None = None,
     tell: Tell | None = None,
 ) -> Ranking:
@@ -49,6 +50,7 @@ def judge_several(
         drop: columns of tables that are left out.
         missing: what means that a value is missing.
         day_first: how dates begin.
+        columns: kinds of columns by name.
         group: a column of all sides whose rows belong together where it is equal.
         tell: is told what is measured.
 
@@ -88,6 +90,7 @@ def judge_several(
             drop=drop,
             missing=missing,
             day_first=day_first,
+            columns=columns,
             group=group,
             tell=tell,
         )

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from equipoise.errors import EquipoiseError
 from equipoise.experiment.config.schema import RunConfig
-from equipoise.experiment.generator import load
 from equipoise.experiment.judge.run_folder import judge_run
 from equipoise.experiment.known_density import FILE_NAME, has_known_density, score_known_density
+from equipoise.experiment.loading import load
 from equipoise.experiment.resume import resume
 from equipoise.experiment.train import train
 from equipoise.locking import locked

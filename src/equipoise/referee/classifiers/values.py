@@ -61,8 +61,13 @@ def _met(real: np.ndarray, fake: np.ndarray) -> Callable[[np.ndarray], np.ndarra
             reals, fakes = (np.where(is_met, counts[place], 0) for counts in (real_counts, fake_counts))
             # Sides of unlike sizes are brought to the same expected counts.
             scale = np.array([1 / len(real), 1 / len(fake)]) * min(len(real), len(fake))
-            ratios.append(np.log(reals * scale[0] + _PRIOR) - np.log(fakes * scale[1] + _PRIOR))
             marks.append(~is_met)
+            if len(values) == 1:
+                # One value everywhere: its counts tell only how large the folds were.
+                ratios.append(np.zeros(len(at)))
+                repeats.append(np.zeros(len(at)))
+                continue
+            ratios.append(np.log(reals * scale[0] + _PRIOR) - np.log(fakes * scale[1] + _PRIOR))
             repeats.append(np.log1p(reals * scale[0] + fakes * scale[1]))
         stacked = np.stack(ratios, axis=1)
         return np.concatenate(

@@ -64,9 +64,13 @@ def _swapped(units: np.ndarray, is_real: np.ndarray, permutations: int, stream: 
     """Each real unit has a generated one as its partner, drawn at random; a permutation swaps some of the pairs."""
     # The side of the first unit comes first, whichever it is, so that the answer does not depend on the sides' names.
     first, second = np.flatnonzero(is_real == is_real[0]), np.flatnonzero(is_real != is_real[0])
-    halves = (units[first] - units[stream.permutation(second)]) / 2
+    halves = units[first]
+    halves -= units[stream.permutation(second)]
+    halves /= 2
     bits = np.unpackbits(np.frombuffer(stream.bytes(permutations * -(-len(first) // 8)), np.uint8))
-    signs = bits.reshape(permutations, -1)[:, : len(first)].astype(np.float32) * 2 - 1
+    signs = bits.reshape(permutations, -1)[:, : len(first)].astype(np.float32)
+    signs *= 2
+    signs -= 1
     sums = np.concatenate([halves.sum(axis=0, dtype=np.float64)[None].astype(np.float32), signs @ halves])
     scale = np.sqrt(np.einsum("ij,ij->j", halves, halves, dtype=np.float64)) * (1 if is_real[0] else -1)
     return sums / np.where(scale != 0, scale, 1.0).astype(np.float32)

@@ -49,7 +49,9 @@ class Companion:
         statistics: how many the maximum was taken over.
         margin: by how many standard deviations the strongest statistic lies beyond what would just have been rejected;
             below 0 where it is not.
-        differences: strongest first. The first is the maximum; others are there if they reject by themselves.
+        differences: strongest first. Others than the first are there if they reject by themselves.
+        compared: real and generated samples that were compared; `None` of earlier versions.
+        given: how many there were.
     """
 
     p_value: float
@@ -58,6 +60,8 @@ class Companion:
     statistics: int
     margin: float
     differences: tuple[Difference, ...]
+    compared: tuple[int, int] | None = None
+    given: tuple[int, int] | None = None
 
     @property
     def rejects(self) -> bool:
@@ -87,4 +91,5 @@ class Companion:
     def from_json(cls, state: Mapping[str, Any]) -> Companion:
         """The inverse of `to_json`."""
         differences = tuple(Difference(**{**each, "columns": tuple(each["columns"])}) for each in state["differences"])
-        return cls(**{**state, "differences": differences})
+        counts = {name: tuple(state[name]) for name in ("compared", "given") if state.get(name) is not None}
+        return cls(**{**state, "differences": differences, **counts})

@@ -83,10 +83,13 @@ def standardised(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if features.shape[1] == 0:
         return np.zeros((len(features), 0), np.float32), np.zeros(0, np.int64)
     centres = features.mean(axis=0, dtype=np.float64)
-    centred = (features - centres.astype(features.dtype)).astype(np.float32)
+    centred = (features - centres.astype(features.dtype)).astype(np.float32, copy=False)
     deviations = np.sqrt(np.einsum("ij,ij->j", centred, centred, dtype=np.float64) / len(features))
     kept = np.flatnonzero(deviations > _LEAST_DEVIATION * np.maximum(1.0, np.abs(centres)))
-    return centred[:, kept] / deviations[kept].astype(np.float32), kept
+    if len(kept) < centred.shape[1]:
+        centred, deviations = centred[:, kept], deviations[kept]
+    centred /= deviations.astype(np.float32)
+    return centred, kept
 
 
 def normal_scores(values: np.ndarray) -> np.ndarray:

@@ -16,6 +16,9 @@ from equipoise.referee.nearest import Nearest
 _MOST_DIRECTIONS = 64
 _WAVES = 128
 """Random frequencies of a kernel, a sine and a cosine each."""
+_LEAST_OF_A_WAVE = 0.01
+"""Directions of waves with a smaller part of the largest variance are left out: the kernel weighs each squared
+difference by it, and all of them together would take as long as everything else."""
 _MOST_FITTED = 2_000
 """Samples that distances are taken to, and that centres of places are fitted on."""
 _MOST_AXES = 12
@@ -99,7 +102,10 @@ def waves(numbers: np.ndarray, weight: float, stream: np.random.Generator, *, wi
     for width in widths:
         frequencies = (stream.standard_normal((scaled.shape[1], _WAVES)) / (typical * width)).astype(np.float32)
         angles = scaled @ frequencies
-        directions, variances = _uncorrelated(np.concatenate([np.cos(angles), np.sin(angles)], axis=1))
+        both = np.empty((len(angles), 2 * _WAVES), angles.dtype)
+        np.cos(angles, out=both[:, :_WAVES])
+        np.sin(angles, out=both[:, _WAVES:])
+        directions, variances = _uncorrelated(both, least=_LEAST_OF_A_WAVE)
         if directions.shape[1]:
             families.append(Family("kernel", directions, np.array([weight / len(widths)]), _describe_kernel, variances))
     return families
@@ -186,14 +192,18 @@ def main_directions(numbers: np.ndarray) -> np.ndarray:
     return whitened * np.sqrt(variances).astype(numbers.dtype)
 
 
-def _uncorrelated(numbers: np.ndarray, *, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers along the main directions of their covariance, and their variances there; directions of none left out."""
+def _uncorrelated(
+    numbers: np.ndarray, *, most: int | None = None, least: float = 1e-5
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers along the main directions of their covariance, and their variances there; directions that have less than
+    `least` of the largest variance are left out."""
     centred = numbers - numbers.mean(axis=0, dtype=np.float64).astype(numbers.dtype)
     # A float32 product is exact enough: directions serve the labels and their permutations alike.
     variances, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(numbers))
-    kept = np.flatnonzero(variances > 1e-5 * max(variances[-1], 1e-12))[::-1][:most]
+    kept = np.flatnonzero(variances > least * max(variances[-1], 1e-12))[::-1][:most]
     directions = centred @ vectors[:, kept].astype(centred.dtype)
-    return directions / np.sqrt(variances[kept]).astype(centred.dtype), variances[kept]
+    directions /= np.sqrt(variances[kept]).astype(centred.dtype)
+    return directions, variances[kept]
 
 
 def _centres(fitted: np.ndarray, count: int, stream: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,5 @@
+"""Columns that name things and hold nothing to learn, one kind to a file: keys, and names and free text.
+
+No player sees them and no referee judges them. They are taken out of the table when it is read, and made up again by
+their pattern in what is sampled, so that samples have the form of the data.
+"""

@@ -1,0 +1,1 @@
+"""The kinds of rules that are held by writing a table anew, one file each."""

@@ -1,0 +1,31 @@
+"""The templates of the pages, with every value that is put into them escaped."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from equipoise.referee.decision_text import METHOD_OF_ONE
+from equipoise.referee.verdict_text import CONCLUSIONS
+
+if TYPE_CHECKING:
+    import jinja2
+
+
+def environment() -> jinja2.Environment:
+    """The templates of this package; every value put into them is escaped."""
+    import jinja2
+    from markupsafe import Markup
+
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("equipoise.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["whole"] = lambda text: str(text).replace(" %", "\N{NO-BREAK SPACE}%")  # never '50' here, '%' below
+    made.globals |= {"conclusions": list(CONCLUSIONS), "method": METHOD_OF_ONE}
+    # For text between tags only: quotation marks stay as they are, so that a sentence reads the same in the source.
+    made.filters["plain_text"] = lambda text: Markup(html.escape(str(text), quote=False))
+    return made

@@ -1,0 +1,116 @@
+"""The page of a table report: whole, needing nothing from elsewhere, hostile names escaped, broken records said."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from page_checks import HOSTILE, checked, text_of
+from synthetic_runs import build_run
+
+from equipoise.experiment.table_report import report_table
+from equipoise.files import plain
+from equipoise.reports import write_report
+from equipoise.reports.table_report import render_table_report, section_of_run
+from equipoise.reports.table_report_lines import head_lines
+from equipoise.reports.table_report_plots import all_plots
+
+NAME = HOSTILE.replace("\x01\ud800", "")
+
+
+def rows(seed, count=200):
+    stream = np.random.default_rng(seed)
+    number = stream.normal(size=count)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(stream.integers(0, 900, count), unit="D")
+    levels = stream.choice(["yes", NAME, "no"], count)
+    return pd.DataFrame({NAME: number, "two": number**2, "day": days, "level": levels, "flag": number > 0})
+
+
+@pytest.fixture(scope="module")
+def report():
+    return plain(report_table(rows(0), rows(1), train=rows(2), unused=rows(3)).to_json())
+
+
+def test_the_page_is_whole_needs_nothing_from_elsewhere_and_escapes_what_it_is_given(report):
+    page = render_table_report(report, title=NAME, now=0.0)
+    found = checked(page)
+    assert all(address.startswith("#") for address in found.addresses)
+    assert "alert(1)</script>" not in page
+    assert found.images_without_text == 0
+    assert len(set(found.identifiers)) == len(found.identifiers)
+
+
+def test_the_first_thing_that_a_person_reads_is_whether_it_can_be_used(report):
+    text = text_of(render_table_report(report, now=0.0))
+    assert text.index("Can I use this?") < text.index("The figures")
+    for question in ("Does it look like the real data?", "Is it useful?", "Does it give away the rows"):
+        assert text.index(question) < text.index("The figures")
+    assert "no differential privacy" in text
+
+
+def test_every_plot_says_how_to_read_it(report):
+    plots = all_plots(report)
+    assert len(plots) == 5 + 6 + 2 + 1 + 1 + 3
+    assert all(plot.figure is not None and plot.reading for plot in plots)
+
+
+def test_a_run_shows_the_report_of_its_table(report, tmp_path):
+    folder = build_run(tmp_path / "run", steps=200)
+    assert "can it be used?" not in write_report(folder).read_text(encoding="utf-8")
+    (folder / "table_report.json").write_text(json.dumps(report, default=str))
+    page = write_report(folder).read_text(encoding="utf-8")
+    checked(page)
+    assert "The generated table: can it be used?" in page
+    (folder / "table_report.json").write_text(json.dumps({"answers": []}))
+    page = write_report(folder).read_text(encoding="utf-8")
+    checked(page)
+    assert "table_report.json is not as it was written" in page
+
+
+def test_a_run_on_a_table_names_the_command_that_measures_it(tmp_path):
+    folder = build_run(tmp_path / "run", steps=200)
+    data = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    (folder / "data.json").write_text(json.dumps({**data, "kind": "table", "space": {"kind": "table"}}))
+    page = write_report(folder).read_text(encoding="utf-8")
+    checked(page)
+    assert f"equipoise report-table {folder}" in page
+    assert section_of_run({}) is None
+
+
+@pytest.mark.parametrize("content", [{"answers": 3}, {"pairs": [1]}, {"column_pictures": {"a": {}}}, {"answers": [{}]}])
+def test_a_broken_table_report_is_said_to_be_broken(content, report):
+    assert "broken" not in section_of_run(report)
+    assert "not as it was written" in section_of_run({**report, **content})["broken"]
+
+
+def test_of_a_run_that_could_not_be_measured_the_reason_is_shown(tmp_path):
+    folder = build_run(tmp_path / "run", steps=200)
+    (folder / "table_report.json").write_text(json.dumps({"step": 200, "why_not": f"there are 6 rows of {NAME}"}))
+    page = write_report(folder).read_text(encoding="utf-8")
+    checked(page)
+    assert "there are 6 rows of" in text_of(page)
+    assert "alert(1)</script>" not in page
+
+
+def test_the_head_of_a_report_is_four_lines_of_figures_beside_those_of_unused_rows(report):
+    (word, answer), *figures = head_lines(report)
+    assert word == "table" and answer.startswith("Can I use this? ")
+    assert [text.split("  ")[0] for _, text in figures] == ["looks real", "useful", "private"]
+    auc = report["aucs"]
+    beside = f"{auc['synthetic']['value']:.3f} (unused real rows {auc['unused real rows']['value']:.3f})"
+    assert beside in figures[0][1]
+    assert f"{report['usefulness']['scores']['synthetic']['value']:.3f}" in figures[1][1]
+    assert f"attack AUC {report['privacy']['membership']['synthetic']['value']:.3f}" in figures[2][1]
+
+
+@pytest.mark.parametrize("content", [{}, {"answers": [{}]}, {"answers": 3}, {"step": 3}])
+def test_a_record_without_answers_has_no_head(content):
+    assert head_lines(content) == []
+
+
+def test_what_was_not_measured_says_why_in_its_line(report):
+    assert head_lines({"why_not": "six rows"}) == [("table", "not measured: six rows")]
+    lines = head_lines({**report, "usefulness": {"why_not": "No column suits."}, "privacy": {"why_not": "Few rows."}})
+    assert lines[2][1].endswith("not measured: No column suits.") and lines[3][1].endswith("not measured: Few rows.")

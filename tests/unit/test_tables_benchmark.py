@@ -1,0 +1,99 @@
+"""What `benchmarks/tables.py` plans, and what it says that the game adds."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from equipoise.cli.main import main
+from equipoise.experiment.config.schema import CHOSEN_AT_START
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+import tables
+import tables_contestants
+
+
+def line(contestant, seed, auc):
+    return {
+        "data": "fair",
+        "contestant": contestant,
+        "seed": seed,
+        "quick_auc": auc,
+        "cpu_seconds": 10,
+        "is_quick": True,
+    }
+
+
+ROW = {
+    "name": "game adds: fair",
+    "data": "fair",
+    "seeds": 10,
+    "measure": "quick_auc",
+    "against": ["with_game", "no_game"],
+}
+
+
+def test_what_the_game_adds_is_the_mean_of_paired_differences_with_their_interval():
+    falls = [-0.01, -0.02, -0.03]
+    lines = [line("no_game", seed, 0.6) for seed in range(4)]  # the last one has no partner
+    lines += [line("with_game", seed, 0.6 + fall) for seed, fall in enumerate(falls)]
+    (found,) = tables.what_it_adds(ROW, lines)
+    assert found["repeats"] == 3 and found["mean"] == pytest.approx(-0.02)
+    # Student's t with 2 degrees of freedom: 4.3027 standard errors of 0.01 / sqrt(3).
+    assert [found["low"], found["high"]] == pytest.approx([-0.02 - 0.024841, -0.02 + 0.024841], abs=1e-5)
+
+
+def test_one_pair_has_no_interval():
+    assert tables.what_it_adds(ROW, [line("no_game", 0, 0.6), line("with_game", 0, 0.5)]) == []
+
+
+def test_a_row_with_an_opponent_is_played_by_both_with_the_same_seeds_and_scored_quickly():
+    planned = list(tables.planned("a commit", only="game adds"))
+    assert len(planned) == 6 * 2 * 10 and all(each.is_quick for each in planned)
+    seeds = {name: [(each.data, each.seed) for each in planned if each.contestant == name] for name in ROW["against"]}
+    assert seeds["with_game"] == seeds["no_game"]
+    assert not any(each.is_quick for each in tables.planned("a commit", only="adult 60"))
+
+
+def test_an_attempt_that_was_stored_is_not_made_again():
+    wanted = next(tables.planned("a commit", only="adult 60"))
+    stored = {name: getattr(wanted, name) for name in ("data", "contestant", "seconds", "steps", "seed", "commit")}
+    assert tables.key_of(stored) == wanted.key  # a line of before there were quick ones, and `more` left out
+
+
+@pytest.mark.parametrize("contestant", ["default", "game_alone"])
+def test_the_command_of_a_stored_attempt_gives_its_rows_number_for_number(contestant, tmp_path, monkeypatch):
+    stream = np.random.default_rng(0)
+    group = stream.choice(["a", "b", "c"], 1200)
+    rows = pd.DataFrame({"x": stream.normal(size=1200), "group": group, "count": stream.integers(0, 9, 1200)})
+    small = [
+        "evaluations.count=2",
+        "evaluations.samples=60",
+        "training.batch_size=32",
+    ]  # what is left out, a clock decides
+    made, facts = tables_contestants.trained(rows, contestant, steps=6, seed=3, count=50, more=small)
+    monkeypatch.chdir(tmp_path)
+    rows.to_csv("rows.csv", index=False)
+    typed = [*shlex.split(facts["command"])[1:], "--outdir", "run", "--quiet", "--set", "outputs.final_verdict=false"]
+    for words in (typed, ["sample", "run", "-n", "50", "--seed", "3", "-o", "made.csv"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert not stopped.value.code
+    pd.testing.assert_frame_equal(pd.read_csv("made.csv"), made.reset_index(drop=True), check_dtype=False)
+    evaluations = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["evaluations"]
+    assert None not in [evaluations[name] for name in CHOSEN_AT_START]
+    assert all(f"evaluations.{name}=" in facts["command"] for name in CHOSEN_AT_START)
+
+
+def test_an_attempt_that_was_late_is_null_in_the_summary_which_is_json():
+    late = {"data": "diamonds", "seconds": 120, "contestant": "default", "cpu_seconds": 133, "hgb_auc": 0.6, "seed": 0}
+    (row,) = tables.summarised([late | {"commit": "c", "steps": 2200}])
+    assert json.loads(json.dumps(tables.finite(row), allow_nan=False))["values"] == [None]
+    (row,) = tables.summarised([late | {"commit": "c", "steps": 2200, "cpu_seconds": 131}])
+    assert tables.finite(row)["values"] == [0.6]

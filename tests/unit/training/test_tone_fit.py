@@ -1,0 +1,147 @@
+"""Fitting tone curves during training: when, from what, and without a trace in the game."""
+
+import numpy as np
+import pytest
+import torch
+
+import equipoise as eq
+from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.init_from import begin_with
+from equipoise.experiment.prepare import plan_run
+from equipoise.networks.tone import tone_of
+from equipoise.training import CheckpointDue, EvaluationDue, Plan, SamplesDue
+from equipoise.training.tone_fit import ToneFit
+
+SMALL = [
+    "networks={family: strided, latents: 4}",
+    "networks.generator={channels: 4, widest: 4, patch: 1, blocks: 1, blur: false}",
+    "networks.discriminator={channels: 4, widest: 4, patch: 1}",
+    "training.batch_size=16",
+    "runtime.threads=1",
+]
+TONE = "networks.generator.tone=true"
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """60 pictures of 8 x 10 pixels of any byte, whose first column is black, of three classes."""
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 10), dtype=np.uint8)
+    images[:, :, 0] = 0
+    np.savez(tmp_path / "pictures.npz", images=images, labels=np.repeat(["a", "b", "c"], 20))
+    return tmp_path / "pictures.npz"
+
+
+def trainer_of(pictures, *settings, steps=12, plan=None):
+    planned = plan_run(str(pictures), steps=steps, seed=3, settings=[*SMALL, *settings])
+    return build_trainer(planned.config, planned.data, plan=plan)
+
+
+def test_the_game_is_the_same_with_curves_and_without(pictures):
+    states = []
+    for settings in ([TONE], ["networks.generator.tone=false"]):
+        trainer = trainer_of(pictures, *settings)
+        trainer.run()
+        states.append(trainer.generator.network.state_dict() | trainer.discriminator.network.state_dict())
+    with_curves, without = states
+    assert set(with_curves) - set(without) == {"head.tone.curves"}
+    assert all(torch.equal(with_curves[name], tensor) for name, tensor in without.items())
+
+
+def test_curves_are_fitted_before_each_grid_evaluation_and_checkpoint_and_for_nothing_else(pictures):
+    plan = Plan(
+        steps=9, sample_steps=frozenset({2}), evaluation_steps=frozenset({4}), checkpoint_every=6, measure_every=1
+    )
+    trainer = trainer_of(pictures, TONE, plan=plan)
+    fitted, announced = [], []
+    fit = trainer.before_samples
+
+    def counted(state):
+        fitted.append(state.step)
+        fit(state)
+
+    trainer.before_samples = counted
+
+    def handler(event):
+        if isinstance(event, (SamplesDue, EvaluationDue, CheckpointDue)):
+            announced.append((event.step, tone_of(event.state.sampled_generator).curves.clone()))
+
+    trainer.run([handler])
+    assert fitted == [2, 4, 6, 9]
+    assert [step for step, _ in announced] == [2, 4, 6, 9, 9]
+    identity = torch.arange(256).to(torch.uint8)
+    assert all(not torch.equal(curves, identity.expand_as(curves)) for _, curves in announced)
+    # The game has none of it, in evaluation mode either: what measures it does so without curves.
+    own = tone_of(trainer.generator.network).curves
+    assert torch.equal(own, identity.expand_as(own))
+    assert torch.equal(tone_of(trainer.state.sampled_generator).curves, announced[-1][1])
+
+
+def test_a_run_that_is_stopped_between_checkpoints_has_curves_of_its_own_weights(pictures):
+    trainer = trainer_of(pictures, TONE, plan=Plan(steps=9, checkpoint_every=100))
+    fitted = []
+    trainer.before_samples = lambda state: fitted.append(state.step)
+    trainer.between_steps = lambda: setattr(trainer, "should_stop", trainer.step >= 5)
+    trainer.run()
+    assert fitted == [5]
+
+
+def test_the_same_weights_give_the_same_curves_whatever_was_fitted_before(pictures):
+    trainer = trainer_of(pictures, TONE)
+    trainer.run()
+    wanted = tone_of(trainer.state.sampled_generator).curves.clone()
+    trainer.before_samples(trainer.state)
+    assert torch.equal(tone_of(trainer.state.sampled_generator).curves, wanted)
+    ToneFit()(trainer.state)
+    assert torch.equal(tone_of(trainer.state.sampled_generator).curves, wanted)
+
+
+def test_curves_stay_while_the_average_goes_on_until_they_are_fitted_again(pictures):
+    trainer = trainer_of(pictures, TONE, plan=Plan(steps=6, checkpoint_every=3))
+    seen = []
+    trainer.between_steps = lambda: seen.append(tone_of(trainer.state.sampled_generator).curves.clone())
+    trainer.run()
+    assert torch.equal(seen[2], seen[3])
+    assert torch.equal(seen[2], seen[4])
+    assert not torch.equal(seen[4], seen[5])
+
+
+def test_fine_tuning_begins_with_the_curves_of_the_other_run_in_the_average_alone(pictures, tmp_path):
+    settings = [*SMALL, "outputs.final_verdict=false", "outputs.samples=1", "evaluations.count=0"]
+    first = eq.fit(str(pictures), steps=5, seed=3, outdir=tmp_path / "run", settings=[*settings, TONE])
+    planned = plan_run(str(pictures), steps=4, seed=4, settings=[*SMALL, f"training.init_from={tmp_path / 'run'}"])
+    trainer = build_trainer(planned.config, planned.data)
+    begin_with(trainer, planned.config)
+    assert torch.equal(tone_of(trainer.state.sampled_generator).curves, tone_of(first.generator).curves)
+    own = tone_of(trainer.generator.network).curves
+    assert torch.equal(own, torch.arange(256).to(torch.uint8).expand_as(own))
+
+
+def test_a_generator_without_curves_has_nothing_to_fit(pictures):
+    assert trainer_of(pictures, "networks.generator.tone=false").before_samples is None
+
+
+def test_a_place_that_is_black_in_the_data_is_black_in_samples_exports_and_folders_to_give_away(pictures, tmp_path):
+    settings = [*SMALL, "outputs.final_verdict=false", "outputs.samples=1", "evaluations.count=0"]
+    gan = eq.fit(str(pictures), steps=40, seed=3, outdir=tmp_path / "run", settings=[*settings, TONE])
+    curves = tone_of(gan.generator).curves
+    assert curves[0, :, 0].max() < curves[0, :, 1].max() == 255
+    samples = gan.sample(50, seed=1)
+    without = eq.load(tmp_path / "run")
+    tone_of(without.generator).reset()
+    # 40 steps do not bring it to black; the curves take away up to their limit.
+    moved = without.sample(50, seed=1)[:, :, 0].astype(int) - samples[:, :, 0]
+    assert moved.min() >= 0
+    assert moved.max() > 16
+    assert np.array_equal(eq.load(tmp_path / "run").sample(50, seed=1), samples)
+    gan.save_pretrained(tmp_path / "folder")
+    assert np.array_equal(eq.from_pretrained(tmp_path / "folder").sample(50, seed=1), samples)
+
+
+def test_a_mirrored_run_counts_its_pictures_as_the_players_see_them(pictures):
+    """Mirrored, the black column is at both edges half of the time."""
+    trainer = trainer_of(pictures, TONE, "data.mirror=true")
+    trainer.before_samples(trainer.state)
+    real = trainer.before_samples._real
+    share = real[0, :, [0, 9], 0] / real[0, :, [0, 9]].sum(axis=-1)
+    # Of 8,192 draws a share of 1/2, and a little more where a byte is 0 by chance: five standard errors are .028.
+    assert share == pytest.approx(np.full((2, 8), 0.5), abs=0.04)
