@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,14 @@ class PreparedData:
         """
         if self.samples is not None:
             return self.samples
+        return self._rows_as_held() if self.raw.kind == "images" else self._encoded_rows
+
+    @cached_property
+    def _encoded_rows(self) -> torch.Tensor:
+        """Rows that encoding made, once for all who ask: nobody writes into them. Images are not encoded, only copied."""
+        return self._rows_as_held()
+
+    def _rows_as_held(self) -> torch.Tensor:
         return self.domain.stored(self.encoder, self.part("train").values)
 
     def train_labels(self) -> torch.Tensor | None:

@@ -176,6 +176,13 @@ def test_images_come_back_from_their_encoding_as_the_same_bytes():
     assert prepared.class_shares.sum() == pytest.approx(1)
 
 
+def test_training_rows_are_encoded_once_for_all_who_ask(monkeypatch):
+    prepared = prepare(load(points()), seed=0)
+    once = prepared.encoded_train()
+    monkeypatch.setattr(type(prepared.domain), "stored", lambda *_: pytest.fail("encoded again"))
+    assert prepared.encoded_train() is once
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_samples_that_are_not_finite_are_refused(bad):
     encoder = prepare(load(points()), seed=0).encoder

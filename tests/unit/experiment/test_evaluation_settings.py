@@ -99,6 +99,18 @@ def test_of_a_table_they_see_from_twice_what_the_final_verdict_does_where_four_o
     assert settled(run)[0].samples == LADDER[0][1]
 
 
+def test_of_rows_on_a_cpu_one_evaluation_is_timed_and_none_is_made_to_warm_up(clock, monkeypatch):
+    clock(0.01, 0.5)
+    timed, seconds = [], during_training._timed_evaluation
+    monkeypatch.setattr(
+        during_training,
+        "_timed_evaluation",
+        lambda planned, section, trainer: timed.append(section.samples) or seconds(planned, section, trainer),
+    )
+    settled(planned(6000))
+    assert timed == [LADDER[0][1]]
+
+
 def test_a_person_who_asks_for_a_goal_has_evaluations_at_any_price(clock):
     clock(0.001, 1.0)
     section, timing = settled(planned(100, "evaluations.until=not-distinguished", "evaluations.margin=0.05"))

@@ -287,7 +287,7 @@ def _finest_affordable(
         if place == 0 or classifiers != LADDER[place - 1][0] or held_out > LADDER[place - 1][1]
     ]
     levels = [level for place, level in enumerate(levels) if level not in levels[:place]]
-    _timed_evaluation(planned, levels[0].model_copy(update={"samples": 100}), trainer)  # imports, caches
+    _load_what_evaluations_use(planned, levels[0], trainer)
     chosen, seconds = levels[0], _timed_evaluation(planned, levels[0], trainer)
     for level in levels[1:]:
         is_coarse = planned.data.space.kind == "table" and times_the_final(planned, chosen) > COARSE
@@ -302,6 +302,15 @@ def _finest_affordable(
             break
         chosen, seconds = level, finer
     return chosen, seconds
+
+
+def _load_what_evaluations_use(planned: Planned, section: EvaluationsConfig, trainer: Trainer) -> None:
+    """What happens once in a process and is no part of an evaluation's time: of rows on a CPU imports, and no more."""
+    if planned.data.space.kind != "images" and planned.config.runtime.device == "cpu":
+        import scipy.stats
+        import sklearn.ensemble  # noqa: F401  # both take longer than a quick evaluation
+    else:
+        _timed_evaluation(planned, section.model_copy(update={"samples": 100}), trainer)
 
 
 def times_the_final(planned: Planned, section: EvaluationsConfig) -> float:
