@@ -93,7 +93,7 @@ class PreparedData:
 
     @cached_property
     def _encoded_rows(self) -> torch.Tensor:
-        """Rows that encoding made, once for all who ask: nobody writes into them. Images are not encoded, only copied."""
+        """Rows that encoding made, once for all who ask: nobody writes into them. Images are only copied."""
         return self._rows_as_held()
 
     def _rows_as_held(self) -> torch.Tensor:

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -307,8 +308,8 @@ def _finest_affordable(
 def _load_what_evaluations_use(planned: Planned, section: EvaluationsConfig, trainer: Trainer) -> None:
     """What happens once in a process and is no part of an evaluation's time: of rows on a CPU imports, and no more."""
     if planned.data.space.kind != "images" and planned.config.runtime.device == "cpu":
-        import scipy.stats
-        import sklearn.ensemble  # noqa: F401  # both take longer than a quick evaluation
+        import_module("scipy.stats")  # either takes as long as a quick evaluation
+        import_module("sklearn.ensemble")
     else:
         _timed_evaluation(planned, section.model_copy(update={"samples": 100}), trainer)
 
