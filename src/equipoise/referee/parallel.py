@@ -54,7 +54,7 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
                 done, waiting = wait(futures, _HEARS_SECONDS, FIRST_EXCEPTION)
                 is_over = not waiting or any(future.exception() for future in done)
         except RuntimeError:  # no room for another thread: what has not begun is done below
-            running.join()
+            pass
         except BaseException:
             running.interrupt()
             executor.shutdown(wait=False, cancel_futures=True)
