@@ -171,3 +171,16 @@ def test_a_recorded_run_is_played_from_a_folder_without_a_server(tab, tmp_path):
     assert "step 12." in tab.locator("canvas.plane").first.get_attribute("aria-label")
     tab.locator("details.walk summary").click()
     wait_until(tab, lambda: "real x" in tab.locator(".flow").inner_text())  # drawn when the browser says it is open
+
+
+def test_the_chart_names_the_best_discriminator_only_where_it_is_drawn_and_minus_signs_are_minus_signs(play):
+    page = play("saturation", QUICK)
+    page.get_by_role("button", name="Step", exact=True).click()
+    legend = page.locator(".chart-card .legend")
+    legend.get_by_text("V by quadrature").wait_for(timeout=WAIT)
+    assert legend.get_by_text("V of the best D").count() == 0
+    page.get_by_label("best D, dashed").check()
+    legend.get_by_text("V of the best D").wait_for(timeout=WAIT)
+    page.locator(".chart-card svg text", has_text="−1").first.wait_for(timeout=WAIT)
+    assert page.locator(".chart-card svg text", has_text="-").count() == 0
+    assert page.get_by_label("real rows drawn").locator("option:checked").inner_text() == "as they come"

@@ -67,7 +67,24 @@ View = Annotated[
         "--view", help="Show the run in the browser as it happens, with buttons to stop, evaluate and draw samples."
     ),
 ]
-NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address of the page; open nothing.")]
+Port = Annotated[int | None, typer.Option("--port", metavar="N", min=0, max=65535, help="[default: 8777]")]
+Host = Annotated[
+    str,
+    typer.Option("--host", metavar="ADDRESS", help="Where to listen; other machines reach any but 127.0.0.1."),
+]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address; open nothing.")]
+PagePort = Annotated[
+    int | None, typer.Option("--port", metavar="N", min=0, max=65535, help="Of the page.  [default: 8777]")
+]
+PageHost = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        metavar="ADDRESS",
+        help="Where the page listens; other machines reach any but 127.0.0.1.  [default: 127.0.0.1]",
+    ),
+]
+PageNoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address of the page; open nothing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Steps = Annotated[
     int | None,

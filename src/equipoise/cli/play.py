@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.options import AsJson
+from equipoise.cli.options import AsJson, Host, NoBrowser, Port
 from equipoise.cli.terminal import print_json
-from equipoise.cli.view import Host, NoBrowser, Port, serve_pages
+from equipoise.cli.view import serve_pages
 
 
 def play(

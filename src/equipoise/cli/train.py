@@ -18,7 +18,9 @@ from equipoise.cli.options import (
     Kind,
     Minutes,
     Mirror,
-    NoBrowser,
+    PageHost,
+    PageNoBrowser,
+    PagePort,
     Preset,
     Quiet,
     Rules,
@@ -34,6 +36,7 @@ from equipoise.cli.options import (
     with_kind,
 )
 from equipoise.cli.progress import terminal_progress
+from equipoise.cli.run_page import PageWanted, wanted_page, with_run_page
 from equipoise.cli.terminal import print_json, readable_bytes, readable_seconds
 from equipoise.errors import visible
 
@@ -140,7 +143,9 @@ def train(
         bool, typer.Option("--dry-run", help="Print the whole configuration and a forecast; train nothing.")
     ] = False,
     view: View = False,
-    no_browser: NoBrowser = False,
+    port: PagePort = None,
+    host: PageHost = None,
+    no_browser: PageNoBrowser = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -161,6 +166,7 @@ def train(
     stops at once.
     """
     positive("--margin", margin)
+    page = wanted_page(view, port=port, host=host, no_browser=no_browser)
     from equipoise.data.tables.describing import columns_described, columns_text, rules_described
     from equipoise.distributed import process_group
     from equipoise.experiment.forecast import forecast_config
@@ -208,7 +214,7 @@ def train(
             progress.message(f"rule {sentence}")
         return train_configuration(planned.config, outdir, data=planned.data, progress=progress)
 
-    watch(run, view=view, no_browser=no_browser, as_json=as_json, quiet=quiet)
+    watch(run, page=page, as_json=as_json, quiet=quiet)
 
 
 def resume(
@@ -221,7 +227,9 @@ def resume(
         typer.Option("--force", help="Go on although settings, data, torch or the device have changed; recorded."),
     ] = False,
     view: View = False,
-    no_browser: NoBrowser = False,
+    port: PagePort = None,
+    host: PageHost = None,
+    no_browser: PageNoBrowser = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -235,27 +243,26 @@ def resume(
       equipoise resume runs/digits
       equipoise resume runs/digits --steps 20000
     """
+    page = wanted_page(view, port=port, host=host, no_browser=no_browser)
     from equipoise.experiment.resume import resume as resume_run
 
     watch(
         lambda progress: resume_run(
             run, steps=steps, minutes=minutes, trust_code=trust_code, force=force, progress=progress
         ),
-        view=view,
-        no_browser=no_browser,
+        page=page,
         as_json=as_json,
         quiet=quiet,
     )
 
 
-def watch(run: Callable[[Progress], Gan], *, view: bool, no_browser: bool, as_json: bool, quiet: bool) -> None:
+def watch(run: Callable[[Progress], Gan], *, page: PageWanted | None, as_json: bool, quiet: bool) -> None:
     """Show how far a run has come while it trains, and in the end what it made; of many processes, the first one."""
-    from equipoise.cli.run_page import with_run_page
     from equipoise.distributed import process_group
 
     is_main = process_group().is_main
     progress = terminal_progress(quiet=quiet or not is_main)
-    with with_run_page(progress, is_wanted=view and is_main, opens_browser=not no_browser) as shown:
+    with with_run_page(progress, page) as shown:
         try:
             gan = run(shown)
         finally:

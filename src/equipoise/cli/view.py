@@ -10,16 +10,9 @@ from typing import Annotated
 
 import typer
 
-from equipoise.cli.options import AsJson
+from equipoise.cli.options import AsJson, Host, NoBrowser, Port
 from equipoise.cli.run_page import ENDS_WITH_STDIN, GOODBYE_SECONDS
 from equipoise.cli.terminal import note
-
-Port = Annotated[int | None, typer.Option("--port", metavar="N", min=0, max=65535, help="[default: 8777]")]
-Host = Annotated[
-    str,
-    typer.Option("--host", metavar="ADDRESS", help="Where to listen; other machines reach any but 127.0.0.1."),
-]
-NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address; open nothing.")]
 
 
 def view(

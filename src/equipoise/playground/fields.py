@@ -12,6 +12,7 @@ which point the same way and differ in length: by :math:`e^{l}`, which is what s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -28,8 +29,12 @@ CELLS = 48
 GRID_LINES = 17
 FINER = 2
 """Masses are taken in cells this many times finer along each side than those that are drawn."""
-PUSHED = 320
+PUSHED = 160
 """Latents along an axis that are sent through the generator to find its mass in cells."""
+DOUBLINGS = 2
+"""How often their images are then interpolated to a lattice twice as fine."""
+KNOWN_MASS = 1e-6
+"""Cells with less of both sides have no p / (p + q) of their own: the lattice of latents ends about there."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ class BestDiscriminator:
     Attributes:
         real: mass of p in each cell that is drawn. Shape `(CELLS, CELLS)`.
         fake: mass of q.
-        probabilities: p / (p + q); one half where both are next to nothing.
+        probabilities: p / (p + q); where both are next to nothing, that of the nearest cell.
         jsd_nats: of the two distributions over cells of 1 / 16 and all that is outside.
         coarse_jsd_nats: the same over the cells that are drawn, of 1 / 8.
 
@@ -178,32 +183,54 @@ def best_discriminator(generator: nn.Module, law: LatentLaw, real: np.ndarray) -
     fake = pushed_masses(generator, law)
     jsd = _jsd(real, fake)
     real, fake = _joined(real), _joined(fake)
+    return BestDiscriminator(real, fake, _shares(real, fake), jsd, _jsd(real, fake))
+
+
+def _shares(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
+    """p / (p + q), and where both are next to nothing that of the nearest cell, so that no line is drawn for it."""
+    from scipy.ndimage import distance_transform_edt
+
     total = real + fake
-    known = total > 1e-7
-    probabilities = np.where(known, real / np.where(known, total, 1.0), 0.5)
-    return BestDiscriminator(real, fake, probabilities, jsd, _jsd(real, fake))
+    known = total > KNOWN_MASS
+    if not known.any():
+        return np.full(total.shape, 0.5)
+    shares = real / np.where(known, total, 1.0)
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return shares[tuple(nearest)]
 
 
 @torch.no_grad()
 def pushed_masses(generator: nn.Module, law: LatentLaw) -> np.ndarray:
     """The generator's mass in each finer cell, by quadrature over latents. Shape `(FINER * CELLS, FINER * CELLS)`.
 
-    Latents on the plane are sent through on a lattice, and their images are interpolated to one twice as fine: the
-    networks are piecewise linear, and an image costs less than an answer of the network.
+    Latents are sent through on a lattice, and their images are interpolated to ever finer ones: the networks are
+    piecewise linear, and an image costs less than an answer of the network.
     """
-    latents, masses = latent_quadrature(law, PUSHED)
-    images = generator(torch.from_numpy(latents).float()).double().numpy()
-    if law == "normal_line":
-        return _in_cells(images, masses)
-    lattice = _twice_as_fine(_twice_as_fine(images.reshape(PUSHED, PUSHED, 2)).swapaxes(0, 1)).swapaxes(0, 1)
-    return _in_cells(lattice.reshape(-1, 2), latent_quadrature(law, 2 * PUSHED)[1])
+    is_line = law == "normal_line"
+    images = generator(_lattice(law)).reshape((-1, 2) if is_line else (PUSHED, PUSHED, 2))
+    for _ in range(DOUBLINGS):
+        images = _twice_as_fine(images, dim=0)
+        images = images if is_line else _twice_as_fine(images, dim=1)
+    return _in_cells(images.reshape(-1, 2), _lattice_masses(law))
 
 
-def _twice_as_fine(values: np.ndarray) -> np.ndarray:
-    """Values at midpoints of even cells along the first axis, at the midpoints of their halves; beyond the ends too."""
-    steps = np.diff(values, axis=0)
-    before, after = np.concatenate([steps[:1], steps]), np.concatenate([steps, steps[-1:]])
-    return np.stack([values - before / 4, values + after / 4], axis=1).reshape(-1, *values.shape[1:])
+@cache
+def _lattice(law: LatentLaw) -> Tensor:
+    return torch.from_numpy(latent_quadrature(law, PUSHED)[0]).float()
+
+
+@cache
+def _lattice_masses(law: LatentLaw) -> np.ndarray:
+    # On a line there are `cells ** 2` latents, so that two doublings are one of `cells`.
+    return latent_quadrature(law, PUSHED * 2 ** (DOUBLINGS // 2 if law == "normal_line" else DOUBLINGS))[1]
+
+
+def _twice_as_fine(values: Tensor, *, dim: int) -> Tensor:
+    """Values at midpoints of even cells along a dimension, at the midpoints of their halves; beyond the ends too."""
+    steps, last = values.diff(dim=dim) / 4, values.shape[dim] - 2
+    before = torch.cat([steps.narrow(dim, 0, 1), steps], dim)
+    after = torch.cat([steps, steps.narrow(dim, last, 1)], dim)
+    return torch.stack([values - before, values + after], dim + 1).flatten(dim, dim + 1)
 
 
 def cell_masses(data: PlaneData, *, balanced: bool) -> np.ndarray | None:
@@ -220,13 +247,13 @@ def cell_masses(data: PlaneData, *, balanced: bool) -> np.ndarray | None:
     return np.einsum("k,ky,kx->yx", density.weights, along[1], along[0])
 
 
-def _in_cells(points: np.ndarray, masses: np.ndarray) -> np.ndarray:
+def _in_cells(points: Tensor, masses: np.ndarray) -> np.ndarray:
+    """Sums of masses in each finer cell; all that is outside falls into a border of one cell, which is cut off."""
     side = FINER * CELLS
-    places = np.floor((points + REACH) * (side / (2 * REACH)))
-    inside = ((places >= 0) & (places < side)).all(axis=1)
-    places = places[inside].astype(np.int64)
-    counted = np.bincount(places[:, 1] * side + places[:, 0], weights=masses[inside], minlength=side * side)
-    return counted.reshape(side, side)
+    places = ((points + REACH) * (side / (2 * REACH)) + 1).nan_to_num_(nan=0.0).clamp_(0, side + 1).int()
+    flat = places[:, 1] * (side + 2) + places[:, 0]
+    counted = np.bincount(flat.numpy(), weights=masses, minlength=(side + 2) ** 2)
+    return counted.reshape(side + 2, side + 2)[1:-1, 1:-1]
 
 
 def _joined(masses: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ import torch
 
 from equipoise.errors import ConfigError, EquipoiseError, PlayDiverged
 from equipoise.playground.frames import frame_of
-from equipoise.playground.measure import Proved, prove
+from equipoise.playground.measure import Proved, prepare, prove
 from equipoise.playground.plane_data import csv_data, drawn_data, find_data
 from equipoise.playground.situations import Situation
 from equipoise.playground.walk_boxes import walk_json
@@ -31,6 +31,8 @@ BEST_EVERY = 6
 """Frames between two best discriminators, which take as long as a few steps."""
 REFEREE_SECONDS = 4.0
 """At least so long between two readings of the referee."""
+REFEREE_PAUSE = 6.0
+"""And so many times as long as the last one took: where the machine is busy, the game goes before its readings."""
 SPEEDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 ANSWER_SECONDS = 20.0
 
@@ -68,6 +70,9 @@ class Session:
         self._show(walk=self._next_walk())
         self._thread = threading.Thread(target=self._run, name="playground", daemon=True)
         self._thread.start()
+        # While the person still reads what to look for.
+        self._preparing = threading.Thread(target=prepare, name="playground referee's start", daemon=True)
+        self._preparing.start()
 
     # What pages call.
 
@@ -123,7 +128,7 @@ class Session:
 
     def join(self, seconds: float) -> None:
         """Wait for the threads of a closed game: one that still computes while Python ends would abort it."""
-        for thread in (self._thread, self._referee):
+        for thread in (self._thread, self._preparing, self._referee):
             if thread is not None:
                 thread.join(seconds)
 
@@ -217,6 +222,8 @@ class Session:
         def read() -> None:
             torch.set_num_threads(1)
             found = prove(real, fake, step=step, seed=game.settings.seed)
+            ended = time.monotonic()
+            self._referee_due = max(self._referee_due, ended + REFEREE_PAUSE * (ended - now))
             if found is not None and game is self.game and game.steps >= step:
                 self._proved = found
                 if not self.is_playing:

@@ -44,12 +44,39 @@ def test_it_waits_for_the_training_and_ends_when_its_input_does():
 def test_a_browser_is_opened_unless_the_person_says_not_to(opens, tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr(run_page.subprocess, "Popen", lambda command, **options: started.append(command))
-    with run_page.with_run_page(Progress(), is_wanted=True, opens_browser=opens) as shown:
+    page = run_page.wanted_page(True, port=None, host=None, no_browser=not opens)
+    with run_page.with_run_page(Progress(), page) as shown:
         assert shown.watches(tmp_path)
     assert [("--no-browser" in command) for command in started] == [not opens]
+
+
+def test_the_port_and_the_address_of_a_training_are_those_of_its_page(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(run_page.subprocess, "Popen", lambda command, **options: started.append(command))
+    page = run_page.wanted_page(True, port=9123, host="127.0.0.1", no_browser=True)
+    with run_page.with_run_page(Progress(), page) as shown:
+        shown.watches(tmp_path)
+    # What `view` is asked for decides on the warning, the token and the next free port; its own tests hold them.
+    assert started[0][-5:] == [str(tmp_path), "--port", "9123", "--host=127.0.0.1", "--no-browser"]
+
+
+@pytest.mark.parametrize("command", ["train", "resume"])
+@pytest.mark.parametrize("option", [["--port", "9123"], ["--host", "127.0.0.1"]])
+def test_a_port_or_an_address_without_a_page_is_refused_before_anything_is_trained(
+    equipoise, command, option, tmp_path
+):
+    outcome = equipoise(command, tmp_path, *option)
+    assert outcome.code == 2
+    assert f"{option[0]}: {option[1]} for a page that is not asked for." in outcome.err and "Add --view" in outcome.err
+
+
+@pytest.mark.parametrize("command", ["train", "resume"])
+def test_an_address_that_this_machine_does_not_have_is_refused_before_anything_is_trained(equipoise, command, tmp_path):
+    outcome = equipoise(command, tmp_path, "--view", "--host", "no.such.address.invalid")
+    assert outcome.code == 2 and "is no address of this machine" in outcome.err
 
 
 @pytest.mark.parametrize("command", ["train", "resume"])
 def test_training_commands_know_the_option(command):
     shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
-    assert "--no-browser" in shown.output
+    assert {"--no-browser", "--port", "--host"} <= set(shown.output.split())

@@ -170,6 +170,22 @@ def test_the_finer_lattice_holds_the_images_that_the_generator_would_give(law):
     # Through a linear map, interpolation is exact, beyond the outermost latents too.
     coarse, _ = latent_quadrature(law, 6)
     fine, _ = latent_quadrature(law, 12)
-    made = fields._twice_as_fine(coarse.reshape(6, 6, 2)).swapaxes(0, 1)
-    made = fields._twice_as_fine(made).swapaxes(0, 1)
+    made = torch.from_numpy(coarse.reshape(6, 6, 2))
+    for dim in (0, 1):
+        made = fields._twice_as_fine(made, dim=dim)
     np.testing.assert_allclose(made.reshape(-1, 2), fine, atol=1e-12)
+
+
+def test_what_is_outside_the_window_is_counted_nowhere_and_a_point_in_its_own_cell():
+    edge = fields.REACH
+    points = torch.tensor([[-edge + 0.01, edge - 0.01], [edge + 0.01, 0.0], [0.0, -edge - 1e6], [float("inf"), 0.0]])
+    counted = fields._in_cells(points, np.array([0.25, 1.0, 1.0, 1.0]))
+    assert counted[-1, 0] == counted.sum() == 0.25
+
+
+def test_the_best_discriminator_has_no_line_between_what_is_known_and_where_there_is_nothing():
+    # Two spots far from each other: D* is one near the one and nought near the other, and half of neither elsewhere.
+    data, generator = find_data("spot"), LinearGenerator(2, (2.0, 0.0, 0.1))
+    best = fields.best_discriminator(generator, "normal", fields.cell_masses(data, balanced=False))
+    assert set(np.unique(best.probabilities.round(3))) == {0.0, 1.0}
+    assert best.probabilities[24, 0] == 1.0 and best.probabilities[24, -1] == 0.0

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
 import torch
 
 from equipoise.errors import ConfigError, DataError
+from equipoise.playground import session as session_module
 from equipoise.playground.frames import CODE, frame_of
 from equipoise.playground.games import Games, free_game
 from equipoise.playground.session import Session
@@ -139,3 +141,22 @@ def test_only_a_few_games_are_open_at_once():
         assert len(tickets) == 6 and games.find(kept[0][0]) is kept[0][1] and games.find("guessed") is None
     finally:
         games.close()
+
+
+def test_what_the_referee_needs_is_loaded_before_the_first_step(monkeypatch):
+    loaded = threading.Event()
+    monkeypatch.setattr(session_module, "prepare", loaded.set)
+    opened = Session(free_game(), QUICK)
+    try:
+        assert loaded.wait(20) and opened.game.steps == 0
+    finally:
+        opened.close()
+
+
+def test_where_a_reading_takes_long_the_next_one_is_due_later(session, monkeypatch):
+    monkeypatch.setattr(session_module, "REFEREE_SECONDS", 0.0)
+    monkeypatch.setattr(session_module, "prove", lambda *_, **__: time.sleep(0.2))
+    begun = time.monotonic()
+    session.ask("step")
+    session._referee.join(20)
+    assert session._referee_due - begun > 0.2 * session_module.REFEREE_PAUSE

@@ -76,7 +76,7 @@ export function facts(rows, caption = "") {
 export function number(value, digits = 4) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size < 1e15 && (Number.isInteger(value) || size >= 10000)) return Math.round(value).toLocaleString("en-GB");
+  if (size < 1e15 && (Number.isInteger(value) || size >= 10000)) return Math.round(value).toLocaleString("en-GB").replace("-", "−");
   const text = size !== 0 && size < 1e-4 ? value.toExponential(digits - 1) : String(Number(value.toPrecision(digits)));
   return text.replace(/\.?0+e/, "e").replace("-", "−").replace("e-", "e−");
 }

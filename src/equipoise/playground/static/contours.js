@@ -10,6 +10,9 @@ export function contour(heights, size, level) {
   const pieces = [];
   for (let row = 0; row < size - 1; row += 1) {
     for (let column = 0; column < size - 1; column += 1) {
+      const at = row * size + column;
+      const first = heights[at] > level;
+      if (heights[at + 1] > level === first && heights[at + size] > level === first && heights[at + size + 1] > level === first) continue;
       const corners = [
         heights[row * size + column],
         heights[row * size + column + 1],

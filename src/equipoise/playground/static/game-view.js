@@ -49,6 +49,7 @@ export class GameView {
     this.proved = [];
     this.chartDue = 0;
     this.describeDue = 0;
+    this.barDue = 0;
   }
 
   build() {
@@ -187,12 +188,12 @@ export class GameView {
     const { frame } = this;
     const isGame = Boolean(frame.surface);
     this.plane.draw(frame, { layers: this.layers, loss: "own", trail: this.trail, followed: this.followed, drawn: this.drawn, brush: this.brush });
-    this.drawBar(isGame);
+    this.drawBar(isGame, frame.playing === false);
     this.noBest.hidden = !(this.layers.has("best") && isGame && !this.best);
     if (!this.losses.hidden) this.drawLosses(isGame);
   }
 
-  drawBar(isGame) {
+  drawBar(isGame, isLast) {
     this.figure.classList.toggle("no-surface", !isGame || !this.layers.has("surface"));
     if (!isGame) return;
     const { frame } = this;
@@ -205,6 +206,8 @@ export class GameView {
       for (let i = 0; i < 256; i += 1) picture.data.set([...scaleColour(i / 255, frame.probability, colours), 255], 4 * i);
       context.putImageData(picture, 0, 0);
     }
+    if (!isLast && performance.now() < this.barDue) return; // words that change lay the page out anew
+    this.barDue = performance.now() + CHART_EVERY;
     const ends = [Math.min(...frame.surface), Math.max(...frame.surface)].map((value) => number(value / 255, 2));
     const title = frame.probability
       ? `D(x) = ${frame.offset ? "σ(l − c), c fitted on other draws" : "σ(l)"}: probability of being real, here from ${ends[0]} to ${ends[1]}; lines at 1/4, 1/2, 3/4`
@@ -234,7 +237,8 @@ export class GameView {
 
   /** A chart for games, another one without a discriminator: they have other lines. */
   chartFor(isGame) {
-    const kind = isGame ? `game ${this.frame.equilibrium}` : "error";
+    const hasBest = this.layers.has("best") && this.bestValue !== null;
+    const kind = isGame ? `game ${this.frame.equilibrium} ${hasBest}` : "error";
     if (this.chart && this.chartKind === kind) return this.chart;
     this.chartKind = kind;
     this.chartHost.replaceChildren();
@@ -242,7 +246,7 @@ export class GameView {
       ? [
           { name: "V of the batch ± standard error", colour: "discriminator" },
           { name: "V by quadrature", colour: "ink" },
-          { name: "V of the best D (cells)", colour: "line-3", dash: true },
+          ...(hasBest ? [{ name: "V of the best D (cells)", colour: "line-3", dash: true }] : []),
           { name: "−log 4 + 2 JSD proved by the referee", colour: "line-2", isPoints: true, mark: "dot" },
         ]
       : [{ name: "mean squared error of the batch", colour: "generator" }];
@@ -277,7 +281,7 @@ export class GameView {
     chart.setData(x, [
       { mean: rows.map(({ value }) => value), low: edge(-1), high: edge(1) },
       { mean: rows.map(({ quadrature }) => quadrature) },
-      { mean: rows.map(({ best }) => best) },
+      ...(this.chart.options.lines.length > 3 ? [{ mean: rows.map(({ best }) => best) }] : []),
       { mean: proved },
     ]);
   }

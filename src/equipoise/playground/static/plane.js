@@ -7,11 +7,18 @@ const MOST_ARROW = 0.7; // length of the longest arrow, in the plane's units
 const FLAT = 8; // of 255: below it lines of equal height would show rounding
 const LEVELS = [0.25, 0.5, 0.75];
 
-/** The page's colours, as they are now: dark mode changes them. */
+const NAMES = ["card", "ink", "muted", "axis", "rule", "real", "fake", "discriminator", "generator"];
+const dark = matchMedia("(prefers-color-scheme: dark)");
+let known = null;
+
+/** The page's colours, as they are now: dark mode changes them. Asked of the page once for each mode. */
 export function coloursOf(node) {
-  const style = getComputedStyle(node);
-  const names = ["card", "ink", "muted", "axis", "rule", "real", "fake", "discriminator", "generator"];
-  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim() || "#888"]));
+  if (known?.isDark !== dark.matches) {
+    const style = getComputedStyle(node);
+    const colours = NAMES.map((name) => [name, style.getPropertyValue(`--${name}`).trim() || "#888"]);
+    known = { isDark: dark.matches, colours: Object.fromEntries(colours) };
+  }
+  return known.colours;
 }
 
 /** "#rrggbb" or "#rgb" as three numbers. */
@@ -39,6 +46,11 @@ export class Plane {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.cells = document.createElement("canvas");
+    this.marks = new Map();
+    this.shownWidth = 0;
+    new ResizeObserver(() => {
+      this.shownWidth = 0;
+    }).observe(canvas);
   }
 
   /** Where a point of the plane is on the canvas, in its pixels. */
@@ -56,13 +68,15 @@ export class Plane {
 
   /** Fit the canvas to its place and the screen's pixels. */
   fit() {
-    const side = Math.max(40, Math.round(this.canvas.clientWidth * Math.min(2, devicePixelRatio || 1)));
+    // Measured where it has changed: asking the page for a width makes it lay itself out anew, in each frame.
+    this.shownWidth ||= this.canvas.clientWidth;
+    const side = Math.max(40, Math.round(this.shownWidth * Math.min(2, devicePixelRatio || 1)));
     if (this.canvas.width !== side || this.canvas.height !== side) {
       this.canvas.width = side;
       this.canvas.height = side;
     }
     this.unit = side / (2 * REACH);
-    this.pixel = side / Math.max(1, this.canvas.clientWidth);
+    this.pixel = side / Math.max(1, this.shownWidth);
   }
 
   /**
@@ -102,17 +116,25 @@ export class Plane {
     this.cells.width = size;
     this.cells.height = size;
     const picture = new ImageData(size, size);
-    const table = Array.from({ length: 256 }, (_, value) => scaleColour(value / 255, isProbability, colours));
+    const pixels = new Uint32Array(picture.data.buffer);
+    const table = this.tableOf(isProbability, colours);
     for (let row = 0; row < size; row += 1) {
-      for (let column = 0; column < size; column += 1) {
-        const at = 4 * ((size - 1 - row) * size + column);
-        picture.data.set(table[surface[row * size + column]], at);
-        picture.data[at + 3] = 255;
-      }
+      const line = (size - 1 - row) * size;
+      for (let column = 0; column < size; column += 1) pixels[line + column] = table[surface[row * size + column]];
     }
     this.cells.getContext("2d").putImageData(picture, 0, 0);
     this.context.imageSmoothingEnabled = true;
     this.context.drawImage(this.cells, 0, 0, this.canvas.width, this.canvas.height);
+  }
+
+  /** The colours of the scale as pixels, made once for a scale. */
+  tableOf(isProbability, colours) {
+    if (this.table?.colours !== colours || this.table.isProbability !== isProbability) {
+      const bytes = Uint8ClampedArray.from({ length: 1024 }, () => 255);
+      for (let value = 0; value < 256; value += 1) bytes.set(scaleColour(value / 255, isProbability, colours), 4 * value);
+      this.table = { colours, isProbability, pixels: new Uint32Array(bytes.buffer) };
+    }
+    return this.table.pixels;
   }
 
   drawAxes(colours) {
@@ -201,25 +223,41 @@ export class Plane {
 
   /** Real points are discs, generated ones diamonds: shape says it too, not colour alone. */
   drawPoints(points, colour, edge, isReal) {
-    const { context } = this;
-    const size = (isReal ? 2.6 : 3.4) * this.pixel;
-    context.fillStyle = colour;
-    context.strokeStyle = edge;
-    context.lineWidth = 0.7 * this.pixel;
+    const mark = this.markOf(colour, edge, isReal);
+    const half = mark.width / 2;
     for (let i = 0; i < points.length; i += 2) {
       const [x, y] = this.toPixels(points[i], points[i + 1]);
+      this.context.drawImage(mark, x - half, y - half);
+    }
+  }
+
+  /** A point as a small picture, drawn once: three hundred copies of it cost less than three hundred shapes. */
+  markOf(colour, edge, isReal) {
+    const key = `${colour}${edge}${isReal}${this.pixel}`;
+    if (!this.marks.has(key)) {
+      const size = (isReal ? 2.6 : 3.4) * this.pixel;
+      const mark = document.createElement("canvas");
+      mark.width = mark.height = 2 * Math.ceil(size + 2 * this.pixel);
+      const context = mark.getContext("2d");
+      const half = mark.width / 2;
+      context.fillStyle = colour;
+      context.strokeStyle = edge;
+      context.lineWidth = 0.7 * this.pixel;
       context.beginPath();
-      if (isReal) context.arc(x, y, size, 0, 7);
+      if (isReal) context.arc(half, half, size, 0, 7);
       else {
-        context.moveTo(x - size, y);
-        context.lineTo(x, y - size);
-        context.lineTo(x + size, y);
-        context.lineTo(x, y + size);
+        context.moveTo(half - size, half);
+        context.lineTo(half, half - size);
+        context.lineTo(half + size, half);
+        context.lineTo(half, half + size);
         context.closePath();
       }
       context.fill();
       context.stroke();
+      if (this.marks.size > 8) this.marks.clear(); // sizes of windows that were
+      this.marks.set(key, mark);
     }
+    return this.marks.get(key);
   }
 
   drawArrows(frame, { loss = "own", longest = 0 }, colours) {

@@ -16,13 +16,14 @@ let game = null;
 let state = null;
 let done = Promise.resolve();
 
-const heading = element("h1", { text: "Play" });
-const sentence = element("p", { class: "look-for" });
+const prepared = known.situations.find(({ name }) => name === wanted.situation);
+const heading = element("h1", { text: prepared?.title ?? "Play" });
+const sentence = element("p", { class: "look-for", text: prepared?.sentence ?? "" });
 const start = element("button", { type: "button", class: "primary", text: "Start" });
 const step = element("button", { type: "button", text: "Step" });
 const again = element("button", { type: "button", text: "Reset" });
 const speed = element("select", { id: "speed", "aria-label": "Speed" }, ...known.speeds.map((value) => element("option", { value, text: `${number(value)} step${value === 1 ? "" : "s"} a second${value <= SLOW ? ", walked" : ""}` })), element("option", { value: "", text: "as fast as it goes" }));
-const counter = element("output", { class: "counter", "aria-label": "Steps made" });
+const counter = element("output", { class: "counter", "aria-label": "Steps made", text: "the game is being set up …" });
 const trouble = element("p", { class: "failed", role: "alert", hidden: true });
 const viewHost = element("div", { class: "view" });
 const walkHost = element("section", { class: "card walk", "aria-label": "One iteration, walked" }, element("h2", { class: "small", text: "One iteration, walked" }));
@@ -211,6 +212,7 @@ function dataControls() {
 }
 
 // A game is opened first: until it answers there is nothing to start.
+speed.value = prepared?.speed ? String(prepared.speed) : "";
 for (const button of [start, step, again]) button.disabled = true;
 start.addEventListener("click", () => {
   data.stop();

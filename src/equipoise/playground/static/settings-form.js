@@ -12,7 +12,7 @@ const WORDS = {
   discriminator_rate: "learning rate of D",
   generator_rate: "learning rate of G",
   batch_size: "batch size",
-  sampling: "real rows come",
+  sampling: "real rows drawn",
   latents: "law of the latents z",
   generator_width: "G: units of a layer",
   generator_depth: "G: hidden layers (0 is linear)",
@@ -28,12 +28,12 @@ const GROUPS = [
 const VALUES = {
   r1_r2: "r1 + r2",
   none: "none",
-  as_they_come: "as they are",
-  balanced: "balanced: each mode alike",
-  normal: "normal, 2 coordinates",
-  uniform: "uniform, 2 coordinates",
-  normal_line: "normal, 1 coordinate",
-  squared_error: "squared error (no game)",
+  as_they_come: "as they come",
+  balanced: "balanced by mode",
+  normal: "2 normal numbers",
+  uniform: "2 uniform numbers",
+  normal_line: "1 normal number",
+  squared_error: "squared error",
 };
 
 export class SettingsForm {
