@@ -162,3 +162,12 @@ def test_a_page_finds_its_server_again_and_shows_what_came_meanwhile(tab, servin
     shutil.rmtree(run)
     tab.get_by_text("the run folder is gone", exact=False).wait_for(timeout=PATIENCE_MS)
     assert tab.get_by_text("step 20 of 50").is_visible()  # the last state stays
+
+
+def test_names_in_backticks_are_set_as_names_and_stay_text(tab, serving, run):
+    tab.goto(f"{serving(pages_of(run.parent))}/?token={TOKEN}")
+    made = tab.evaluate(
+        """async () => (await import("/static/dom.js")).element(
+            "p", { prose: "the shares of `<b>age</b>` and of `job`; a ` alone" }).outerHTML"""
+    )
+    assert made == "<p>the shares of <code>&lt;b&gt;age&lt;/b&gt;</code> and of <code>job</code>; a ` alone</p>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from equipoise.reports.rendering import prose
 from equipoise.reports.wording import moment, silence, state_phrase
 
 
@@ -17,3 +18,8 @@ def test_only_a_run_that_says_it_trains_and_was_silent_for_long_is_doubted():
     assert state_phrase(status, now=1_000.0 + 7_200) == "training (no sign of life for 2 h)"
     assert state_phrase({**status, "state": "finished"}, now=1e9) == "finished"
     assert state_phrase({}, now=0.0) == "unknown"
+
+
+def test_names_in_backticks_are_set_as_names_and_everything_is_escaped():
+    shown = str(prose("the shares of `<b>age</b>` & `job`; a ` alone"))
+    assert shown == "the shares of <code>&lt;b&gt;age&lt;/b&gt;</code> &amp; <code>job</code>; a ` alone"

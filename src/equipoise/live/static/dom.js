@@ -5,7 +5,7 @@ const SVG = "http://www.w3.org/2000/svg";
 /**
  * An HTML element.
  * @param {string} name of the tag
- * @param {Object<string, any>} [attributes] `class`, `text`, `on` (listeners by event), `dataset`, and plain attributes; null ones are left out
+ * @param {Object<string, any>} [attributes] `class`, `text`, `prose` (text with names in backticks), `on` (listeners by event), `dataset`, and plain attributes; null ones are left out
  * @param {...(Node|string|null|undefined|false)} children text stays text
  * @returns {HTMLElement}
  */
@@ -27,6 +27,15 @@ export function replaceChildren(node, ...children) {
 /** Set the text of a node, and touch it only when it changes: screen readers speak changes. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
+}
+
+/**
+ * A sentence as nodes: what stands between two backticks is a name, and is set as one. Both stay text.
+ * @param {string} text
+ * @returns {Array<Node|string>}
+ */
+export function prose(text) {
+  return String(text ?? "").split(/`([^`\n]+)`/).map((part, place) => (place % 2 ? element("code", { text: part }) : part));
 }
 
 /** The element with an id that the page is known to have. */
@@ -85,6 +94,7 @@ function filled(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "text") node.textContent = value;
+    else if (name === "prose") node.append(...prose(value));
     else if (name === "on") for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
     else if (name === "dataset") Object.assign(node.dataset, value);
     else node.setAttribute(name, value === true ? "" : String(value));

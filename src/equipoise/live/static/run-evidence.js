@@ -38,7 +38,7 @@ export class RunEvidence {
             "div",
             { class: "grid" },
             ...evidence_tables.map(({ title, reading, header, rows }) =>
-              element("section", { class: "card" }, element("h3", { text: title }), element("p", { class: "reading", text: reading }), table(header, rows, { caption: title })),
+              element("section", { class: "card" }, element("h3", { text: title }), element("p", { class: "reading", prose: reading }), table(header, rows, { caption: title })),
             ),
           ),
       );

@@ -1,6 +1,6 @@
 /** The words of a run page: what the referee says, what happened, numbers and settings. */
 
-import { byId, element, facts, replaceChildren, table } from "./dom.js";
+import { byId, element, facts, prose, replaceChildren, table } from "./dom.js";
 
 const shown = new Map();
 
@@ -26,8 +26,8 @@ export function showVerdict(state) {
     replaceChildren(
       card,
       verdict_word && element("p", { class: "word", text: verdict_word }),
-      element("p", { class: "sentence", text: verdict_sentence }),
-      distance_sentence && element("p", { text: distance_sentence }),
+      element("p", { class: "sentence", prose: verdict_sentence }),
+      distance_sentence && element("p", { prose: distance_sentence }),
       scale && drawnScale(scale),
       scale && note("The mark is the lower bound; the true distance (Jensen-Shannon divergence, in nats) lies somewhere to its right."),
       verdict_basis && note(verdict_basis),
@@ -56,7 +56,7 @@ export function showHappenings({ incidents, events, troubles }) {
           "section",
           { class: "card" },
           element("h3", { text: "Event log" }),
-          element("ul", { class: "event-list" }, ...events.map(({ when, text }) => element("li", {}, element("time", { text: when }), element("span", { text })))),
+          element("ul", { class: "event-list" }, ...events.map(({ when, text }) => element("li", {}, element("time", { text: when }), element("span", { prose: text })))),
         ),
       );
     }
@@ -88,7 +88,7 @@ export function showNumbers(state) {
 }
 
 /** A sentence in small letters. */
-export const note = (text) => element("p", { class: "note", text });
+export const note = (text) => element("p", { class: "note", prose: text });
 
 /** A card with a heading, a sentence on how to read it, and its content. */
 export function card({ title, label = "", reading = "", notes = [], numbers = null }, ...content) {
@@ -98,18 +98,18 @@ export function card({ title, label = "", reading = "", notes = [], numbers = nu
     element("h3", { text: title }),
     label && element("p", { class: "label", text: label }),
     ...content,
-    reading && element("p", { class: "reading", text: reading }),
+    reading && element("p", { class: "reading", prose: reading }),
     notes.length > 0 && note(notes.join(" ")),
     numbers,
   );
 }
 
 function statement(text, isProblem) {
-  return element("li", {}, isProblem && element("strong", { text: "Look at this: " }), text);
+  return element("li", {}, isProblem && element("strong", { text: "Look at this: " }), ...prose(text));
 }
 
 function list(title, sentences) {
-  return element("section", { class: "card" }, element("h3", { text: title }), element("ul", { class: "statements" }, ...sentences.map((text) => element("li", { text }))));
+  return element("section", { class: "card" }, element("h3", { text: title }), element("ul", { class: "statements" }, ...sentences.map((text) => element("li", { prose: text }))));
 }
 
 function factsCard(title, rows, absent = "", notes = []) {
@@ -118,7 +118,7 @@ function factsCard(title, rows, absent = "", notes = []) {
     "section",
     { class: "card" },
     rows.length ? facts(rows, title) : element("p", { class: "muted", text: absent }),
-    notes.length > 0 && element("ul", { class: "note" }, ...notes.map((text) => element("li", { text }))),
+    notes.length > 0 && element("ul", { class: "note" }, ...notes.map((text) => element("li", { prose: text }))),
   );
 }
 
