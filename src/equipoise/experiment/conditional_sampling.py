@@ -148,7 +148,8 @@ def wanted_rows(
         raise InputError("most_draws", f"it is {most_draws}.", "Expected 1 or more.", "Leave it out for the usual one.")
     supports = encoder.supports()
     types = [support.type for support in supports.values()]
-    condition = None if where is None else read_condition(where, types, option=option)
+    made_up = [str(made.name) for made in encoder.made_up]
+    condition = None if where is None else read_condition(where, types, option=option, made_up=made_up)
     if condition is not None:
         refuse_impossible(condition, supports)
     shares = None if balance is None else shares_of(balance, encoder, condition)

@@ -36,10 +36,10 @@ def head_lines(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _alike(report: Mapping[str, Any]) -> str:
-    return (
-        f"boosted trees AUC {_beside(report, 'aucs', last='value')}, where 0.5 is chance; columns "
-        f"{_beside(report, 'shapes_score')}; pairs {_beside(report, 'pairs_score')}"
-    )
+    trees = f"boosted trees AUC {_beside(report, 'aucs', last='value')}, where 0.5 is chance"
+    if number_at(report, "aucs", SYNTHETIC, "value") is None:
+        trees = "boosted trees not trained: too few rows"
+    return f"{trees}; columns {_beside(report, 'shapes_score')}; pairs {_beside(report, 'pairs_score')}"
 
 
 def _useful(report: Mapping[str, Any]) -> str:

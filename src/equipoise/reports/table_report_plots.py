@@ -73,7 +73,8 @@ def _draw_amounts(axes: Axes, picture: Record) -> None:
         edges = (edges / 86_400.0).astype(np.float64)  # matplotlib counts days
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-        locator = AutoDateLocator(maxticks=5)
+        # Years from two on: as months, a little less than five years are too many ticks, of which matplotlib warns.
+        locator = AutoDateLocator(minticks=2, maxticks=5)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
     widths = np.diff(edges)

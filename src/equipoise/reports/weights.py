@@ -21,9 +21,10 @@ def weights_phrase(run: RunRecord) -> str:
     kept, count = kept_step(run), len(run.interim_evaluations)
     if kept is None:
         return f"of the last step, {run.step:,}: no interim evaluation was made" if _has_no_evaluations(run) else ""
+    chosen = f"the best of {count} interim evaluations" if count != 1 else "where the one interim evaluation was"
     if kept == run.step:
-        return f"of the last step, {run.step:,}, the best of {count} interim evaluations"
-    return f"of step {kept:,}, the best of {count} interim evaluations (--last: of step {run.step:,})"
+        return f"of the last step, {run.step:,}, {chosen}"
+    return f"of step {kept:,}, {chosen} (--last: of step {run.step:,})"
 
 
 def weights_sentence(run: RunRecord, verdict: Mapping[str, Any] | None) -> str:

@@ -55,6 +55,13 @@ SUPPORTS = ENCODER.supports()
 TYPES = [support.type for support in SUPPORTS.values()]
 
 
+def test_a_condition_on_a_made_up_column_is_refused_as_such():
+    with pytest.raises(InputError, match="column 'email'.*its values are made up"):
+        read_condition("email == 'a@b.c'", TYPES, made_up=["email"])
+    with pytest.raises(InputError, match="no column is called 'mail'"):
+        read_condition("mail == 'a@b.c'", TYPES, made_up=["email"])
+
+
 def obeyed(where, frame: pd.DataFrame = FRAME) -> np.ndarray:
     return read_condition(where, TYPES).obeyed(frame)
 

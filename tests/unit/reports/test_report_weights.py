@@ -40,6 +40,10 @@ def test_the_last_weights_are_said_to_be_the_best_where_they_are():
     assert weights_phrase(record(best=900)) == "of the last step, 900, the best of 3 interim evaluations"
 
 
+def test_one_interim_evaluation_is_called_the_best_of_nothing():
+    assert weights_phrase(record(best=900, count=1)) == "of the last step, 900, where the one interim evaluation was"
+
+
 def test_a_run_without_evaluations_says_that_it_has_the_last_weights_and_why():
     run = record(keep_best=False, evaluations=0, count=0)
     assert kept_step(run) is None

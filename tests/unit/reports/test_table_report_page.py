@@ -12,10 +12,11 @@ from synthetic_runs import build_run
 
 from equipoise.experiment.table_report import report_table
 from equipoise.files import plain
+from equipoise.plotting.style import page_figure
 from equipoise.reports import write_report
 from equipoise.reports.table_report import render_table_report, section_of_run
 from equipoise.reports.table_report_lines import head_lines
-from equipoise.reports.table_report_plots import all_plots
+from equipoise.reports.table_report_plots import _draw_amounts, all_plots
 
 NAME = HOSTILE.replace("\x01\ud800", "")
 
@@ -54,6 +55,21 @@ def test_every_plot_says_how_to_read_it(report):
     plots = all_plots(report)
     assert len(plots) == 5 + 6 + 2 + 1 + 1 + 3
     assert all(plot.figure is not None and plot.reading for plot in plots)
+
+
+@pytest.mark.parametrize("days", [1, 45, 400, 1_500, 1_800])
+def test_an_axis_of_dates_of_any_length_is_drawn_without_a_warning(days, recwarn):
+    picture = {"edges": np.linspace(1.5e9, 1.5e9 + days * 86_400, 9), "is_date": True, "real": [1] * 8, "fake": [1] * 8}
+    with page_figure(2.0) as figure:
+        axes = figure.subplots()
+        _draw_amounts(axes, picture)
+        assert 2 <= len(axes.get_xticks()) <= 6
+    assert not recwarn.list
+
+
+def test_trees_that_saw_too_few_rows_are_said_to_be_untrained(report):
+    few = {**report, "aucs": {name: {**found, "value": None} for name, found in report["aucs"].items()}}
+    assert any("boosted trees not trained: too few rows" in text for _, text in head_lines(few))
 
 
 def test_a_run_shows_the_report_of_its_table(report, tmp_path):

@@ -140,11 +140,15 @@ def overall(real: Answer, useful: Answer, safe: Answer) -> Answer:
         return Answer(question, "poor", "As a stand-in only", sentence)
     if grades == {"unknown"}:
         return Answer(question, "unknown", "Not known", "Too little could be measured of these rows.")
-    if "fair" in grades:
+    if "fair" in grades or real.grade == "unknown":
         sentence = (
             "For first looks and for development. Check conclusions on the real data, and read what differs below."
         )
+        if real.grade == "unknown":
+            sentence += " Whether the rows look real was not measured."
         word = "With care"
+    elif useful.grade == "unknown":
+        sentence, word = "For exploring. No model was tested on it. Check what matters to you below.", "Yes"
     else:
         sentence = "For exploring, and for models like the one that was tested. Check what matters to you below."
         word = "Yes"
@@ -157,7 +161,7 @@ def overall(real: Answer, useful: Answer, safe: Answer) -> Answer:
         )
     if safe.grade == "fair":
         return Answer(question, "fair", "With care", f"{sentence} It leaks a little of its training rows.")
-    grade: Grade = "fair" if "fair" in grades else "good"
+    grade: Grade = "fair" if word == "With care" else "good"
     return Answer(question, grade, word, sentence)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,9 @@ QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`([^`]*)`")
 Where = str | Mapping[Any, Any]
 
 
-def read_condition(where: Where, types: Sequence[ColumnType], *, option: str = "where") -> Condition:
+def read_condition(
+    where: Where, types: Sequence[ColumnType], *, option: str = "where", made_up: Collection[str] = ()
+) -> Condition:
     """The condition that a text or a mapping states.
 
     Args:
@@ -57,12 +59,13 @@ def read_condition(where: Where, types: Sequence[ColumnType], *, option: str = "
             `None` for missing, to a `slice(low, high)` for low <= x < high, or to a `pandas.Interval`.
         types: what the columns of the table hold.
         option: what it is called in messages.
+        made_up: names of the columns whose values are made up.
 
     Raises:
         InputError: it cannot be read, names an unknown column, or a value that its column cannot have.
     """
     known = {str(kind.name): kind for kind in types}
-    reader = _Reader(known, option)
+    reader = _Reader(known, option, made_up)
     if isinstance(where, str):
         return condition_of(reader.text(where), reader.scales, where)
     if isinstance(where, Mapping):
@@ -78,8 +81,8 @@ def read_condition(where: Where, types: Sequence[ColumnType], *, option: str = "
 class _Reader:
     """Reads one condition, and keeps the scale of each column that it meets."""
 
-    def __init__(self, known: Mapping[str, ColumnType], option: str) -> None:
-        self.known, self.option = known, option
+    def __init__(self, known: Mapping[str, ColumnType], option: str, made_up: Collection[str]) -> None:
+        self.known, self.option, self.made_up = known, option, made_up
         self.scales: dict[Name, Scale] = {}
         self._quoted: dict[str, str] = {}
 
@@ -204,15 +207,25 @@ class _Reader:
         return self._quoted.get(node.id, node.id)
 
     def _scale(self, name: str) -> Scale:
+        if name in self.made_up and name not in self.known:
+            raise InputError(
+                f"{self.option}, column '{name}'",
+                "its values are made up, as those of keys and free text are: no condition can hold them.",
+                f"Expected a column that is learned: {self._columns_shown()}.",
+                "Leave it out of the condition, or train with another kind for it in --columns FILE.",
+            )
         if name not in self.known:
             raise InputError(
                 self.option,
                 f"no column is called '{name}'.{nearest(name, self.known)}",
-                f"Its columns: {', '.join(list(self.known)[:30])}{', ...' if len(self.known) > 30 else ''}.",
+                f"Its columns: {self._columns_shown()}.",
                 "Text stands in quotes; a name of several words in backticks.",
             )
         kind = self.known[name]
         return self.scales.setdefault(kind.name, Scale(kind, f"{self.option}, column '{name}'"))
+
+    def _columns_shown(self) -> str:
+        return f"{', '.join(list(self.known)[:30])}{', ...' if len(self.known) > 30 else ''}"
 
     def _literal(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Constant) and isinstance(node.value, (str, int, float, bool, type(None))):
