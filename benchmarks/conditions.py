@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from points import git, machine
+from attempts import git, machine
 from tables_scores import two_sample_auc
 
 ROWS = Path(__file__).parent / "rows" / "conditions.jsonl"

@@ -29,6 +29,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from attempts import committed, git, stored
+
 HERE = Path(__file__).parent
 SETTINGS = HERE / "objectives_settings.json"
 TRIALS, SUMMARY = HERE / "rows" / "objectives_trials.jsonl", HERE / "rows" / "objectives.jsonl"
@@ -134,8 +136,8 @@ def work(block: Sequence[dict[str, Any]]) -> None:
 
 def run(minutes: float) -> None:
     """Play what is missing, block by block, and begin none after so many minutes."""
-    content, commit = json.loads(SETTINGS.read_text(encoding="utf-8")), committed()
-    done = {key_of(line) for line in stored()}
+    content, commit = json.loads(SETTINGS.read_text(encoding="utf-8")), committed(SETTINGS)
+    done = {key_of(line) for line in stored(TRIALS)}
     missing = [wanted for wanted in attempts(content, commit) if key_of(wanted) not in done]
     ends = time.monotonic() + 60 * minutes
     while missing and time.monotonic() < ends:
@@ -202,28 +204,8 @@ def half_width(values: Sequence[float]) -> float | None:
     return float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
 
 
-def stored() -> list[dict[str, Any]]:
-    """The attempts that are there."""
-    return [json.loads(line) for line in TRIALS.read_text(encoding="utf-8").splitlines()] if TRIALS.is_file() else []
-
-
 def key_of(line: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(line[name] for name in ("data", "objective", "penalty", "seed", "commit"))
-
-
-def committed() -> str:
-    """The commit that last changed the settings.
-
-    Raises:
-        SystemExit: they differ from what was committed, or the code does.
-    """
-    if git("status", "--porcelain", "--", str(SETTINGS), str(HERE.parent / "src")):
-        raise SystemExit("Settings or code differ from what was committed: commit first, the seeds come from it.")
-    return git("log", "-1", "--format=%H", "--", str(SETTINGS))
-
-
-def git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main() -> None:
@@ -242,7 +224,7 @@ def main() -> None:
     if arguments.minutes is not None:
         run(arguments.minutes)
     if arguments.summarise:
-        rows = summarised(stored(), content)
+        rows = summarised(stored(TRIALS), content)
         SUMMARY.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         for row in rows:
             means = " ".join(f"{data} {value:.3f}" for data, value in row["jsd"].items())

@@ -25,17 +25,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from points import LATE, git, machine, stored
+import attempts
+from attempts import (
+    add_arguments,
+    by_measure,
+    carried_out,
+    committed,
+    latest,
+    lines_of,
+    make_missing,
+    print_planned,
+    store,
+    stored,
+    write_summary,
+)
 
 HERE = Path(__file__).parent
 SETTINGS = HERE / "tables_settings.json"
@@ -46,32 +56,14 @@ UNTRAINED = ("unused_rows", "independent_columns")
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """One run of one contestant.
+class Attempt(attempts.Attempt):
+    """One run of one contestant: a name of `tables_contestants.SETTINGS`, `unused_rows` or `independent_columns`.
 
     Attributes:
-        data: name of a table of `tables_data`.
-        contestant: a name of `tables_contestants.SETTINGS`, or `unused_rows` or `independent_columns`.
-        seconds: that it may take.
-        steps: of a contestant that is trained.
-        seed: number of the seed, from 0.
-        commit: of the settings; it decides the seeds.
-        more: settings beyond the contestant's own; only in trials that count for nothing.
         is_quick: few training rows, and boosted trees over three folds as the only score.
     """
 
-    data: str
-    contestant: str
-    seconds: float
-    steps: int | None
-    seed: int
-    commit: str
-    more: tuple[str, ...] = ()
     is_quick: bool = False
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        return key_of(asdict(self))
 
 
 def attempt(wanted: Attempt, folder: Path | None) -> dict[str, Any]:
@@ -126,48 +118,17 @@ def planned(commit: str, *, only: str) -> Iterator[Attempt]:
                 yield Attempt(row["data"], contestant, row["seconds"], steps, seed, commit, is_quick=quick)
 
 
-def carried_out(wanted: Attempt, folder: Path | None) -> dict[str, Any]:
-    """The attempt in a process of its own, with everything that the line of it says."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, str(Path(__file__)), "--attempt", json.dumps(asdict(wanted))]
-    command += [] if folder is None else ["--adult", str(folder)]
-    started = time.time()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    lines = done.stdout.strip().splitlines()
-    outcome = json.loads(lines[-1]) if done.returncode == 0 and lines else {"error": done.stderr[-800:]}
-    return asdict(wanted) | outcome | {"wall_seconds": round(time.time() - started, 1), **machine()}
-
-
-def key_of(line: dict[str, Any]) -> tuple[Any, ...]:
-    names = ("data", "contestant", "seconds", "steps", "seed", "commit")
-    return (*(line[name] for name in names), tuple(line.get("more", ())), line.get("is_quick", False))
-
-
-def committed() -> str:
-    """The commit that last changed the settings.
-
-    Raises:
-        SystemExit: they differ from what was committed, or the code does.
-    """
-    source = str(HERE.parent / "src")
-    if git("status", "--porcelain", "--", str(SETTINGS), source):
-        raise SystemExit("Settings or code differ from what was committed: commit first, the seeds come from it.")
-    return git("log", "-1", "--format=%H", "--", str(SETTINGS))
-
-
 def summarised(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each row of the settings and contestant."""
+    """A row for each row of the settings and contestant: of the attempts under the latest settings, and the number of
+    earlier ones."""
     content = json.loads(SETTINGS.read_text(encoding="utf-8"))
     found = []
     for row in content["rows"]:
         for contestant in row["contestants"]:
-            mine = [
-                line
-                for line in lines
-                if (line["data"], line["seconds"], line["contestant"]) == (row["data"], row["seconds"], contestant)
-            ]
+            mine = lines_of(lines, row, contestant)
             if mine:
-                found.append(_summary(row, contestant, mine, row.get("seeds", content["seeds"])))
+                summary = _summary(row, contestant, latest(mine), row.get("seeds", content["seeds"]))
+                found.append(summary | {"earlier_attempts": len(mine) - len(latest(mine))})
         found += what_it_adds(row, lines)
     return found
 
@@ -180,9 +141,9 @@ def what_it_adds(row: dict[str, Any], lines: list[dict[str, Any]]) -> list[dict[
 
     first, second = row["against"]
     values: dict[str, dict[int, dict[str, Any]]] = {first: {}, second: {}}
-    for line in lines:
-        if line.get("is_quick") and line["data"] == row["data"] and row["measure"] in line:
-            values[line["contestant"]][line["seed"]] = line
+    quick = [line for line in lines if line.get("is_quick") and line["data"] == row["data"] and row["measure"] in line]
+    for line in latest(quick):
+        values[line["contestant"]][line["seed"]] = line
     seeds = sorted(set(values[first]) & set(values[second]))
     if len(seeds) < 2:
         return []
@@ -209,95 +170,35 @@ def what_it_adds(row: dict[str, Any], lines: list[dict[str, Any]]) -> list[dict[
 
 
 def _summary(row: dict[str, Any], contestant: str, lines: list[dict[str, Any]], seeds: int) -> dict[str, Any]:
-    worst = float("inf")
-    is_timed = contestant not in UNTRAINED
-    values = [
-        line.get(row["measure"], worst)
-        if not is_timed or line.get("cpu_seconds", worst) <= LATE * row["seconds"]
-        else worst
-        for line in lines
-    ]
-    others = sorted({key for line in lines for key in line if isinstance(line[key], (int, float))} - {"seed"})
-    found = {
-        "claim": row["name"],
-        "contestant": contestant,
-        "measure": row["measure"],
-        "repeats": len(values),
-        "planned": seeds,
-        "median": statistics.median(values),
-        "worst": max(values),
-        "values": values,
-        "medians": {key: statistics.median(line[key] for line in lines if key in line) for key in others},
-        "commit": lines[-1]["commit"],
-    }
+    found = by_measure(row, contestant, lines, seeds=seeds, is_timed=contestant not in UNTRAINED)
     mark = row.get("mark") if contestant == row.get("held_to") else None
     if mark is not None:
-        found |= {"mark": mark, "is_met": bool(found["median"] <= mark) if len(values) >= seeds else None}
+        found |= {"mark": mark, "is_met": bool(found["median"] <= mark) if len(lines) >= seeds else None}
     return found
 
 
-def finite(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with null for an attempt that missed: JSON has no infinity."""
-    values = [value if value < float("inf") else None for value in row["values"]]
-    median, worst = (row[name] if row[name] < float("inf") else None for name in ("median", "worst"))
-    return row | {"values": values, "median": median, "worst": worst}
-
-
 def main() -> None:
-    arguments = _arguments()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser, data="adult", seconds=120)
+    parser.add_argument("--adult", type=Path, metavar="FOLDER", help="where adult_train.csv and adult_test.csv are")
+    arguments = parser.parse_args()
+
+    def make(wanted: attempts.Attempt) -> dict[str, Any]:
+        return carried_out(__file__, wanted, *([] if arguments.adult is None else ["--adult", str(arguments.adult)]))
+
     if arguments.attempt:
         print(json.dumps(attempt(Attempt(**json.loads(arguments.attempt)), arguments.adult)))
         return
     if arguments.list:
-        for wanted in planned("-", only="all"):
-            if wanted.seed == 0:
-                print(f"{wanted.data:10} {wanted.contestant:20} {wanted.seconds:5.0f} s {wanted.steps or '':>8} steps")
+        print_planned(planned("-", only="all"))
         return
-    ends = time.monotonic() + 60 * arguments.minutes
     if arguments.dev is not None:
-        commit, more = f"dev {arguments.dev_seed}", tuple(arguments.set)
-        wanted = Attempt(arguments.data, arguments.contestant, arguments.seconds, arguments.steps, 0, commit, more)
-        _store(arguments.dev, carried_out(wanted, arguments.adult))
+        store(arguments.dev, make(attempts.of_dev(arguments)))
     if arguments.run is not None:
-        done = {key_of(line) for line in stored(TRIALS)}
-        for wanted in planned(committed(), only=arguments.run):
-            if time.monotonic() > ends:
-                break
-            if wanted.key not in done and arguments.contestant in (None, wanted.contestant):
-                _store(TRIALS, carried_out(wanted, arguments.adult))
+        wanted_ones = planned(committed(SETTINGS), only=arguments.run)
+        make_missing(wanted_ones, TRIALS, make, minutes=arguments.minutes, contestant=arguments.contestant)
     if arguments.summarise:
-        rows = summarised(stored(TRIALS))
-        SUMMARY.write_text("".join(json.dumps(finite(row)) + "\n" for row in rows), encoding="utf-8")
-        for row in rows:
-            print(
-                f"{row['claim']:22} {row['contestant']:20} {row['measure']:8} median {row['median']:.4f} worst "
-                f"{row['worst']:.4f} of {row['repeats']}/{row['planned']}  {row.get('is_met', '')}"
-            )
-
-
-def _store(path: Path, line: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(line) + "\n")
-    print({key: value for key, value in line.items() if key not in ("commit", "code", "machine")}, flush=True)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--list", action="store_true", help="what is planned")
-    parser.add_argument("--run", metavar="ROW", help="score this row of the settings, or all")
-    parser.add_argument("--minutes", type=float, default=10, help="begin no attempt after so long")
-    parser.add_argument("--adult", type=Path, metavar="FOLDER", help="where adult_train.csv and adult_test.csv are")
-    parser.add_argument("--summarise", action="store_true")
-    parser.add_argument("--dev", type=Path, help="one attempt that counts for nothing, stored there")
-    parser.add_argument("--dev-seed", type=int, default=0)
-    parser.add_argument("--data", default="adult")
-    parser.add_argument("--contestant")
-    parser.add_argument("--seconds", type=float, default=120)
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--attempt", help=argparse.SUPPRESS)
-    return parser.parse_args()
+        write_summary(SUMMARY, summarised(stored(TRIALS)))
 
 
 if __name__ == "__main__":

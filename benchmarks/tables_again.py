@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from points import stored
+from attempts import stored
 from tables import TRIALS
 
 COMPARED = ("hgb_auc", "xgb_auc", "shapes", "pairs", "trained_on_synthetic", "nearer_to_training", "copies")

@@ -15,6 +15,7 @@ from equipoise.experiment.config.schema import CHOSEN_AT_START
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+import attempts
 import tables
 import tables_contestants
 
@@ -26,6 +27,7 @@ def line(contestant, seed, auc):
         "seed": seed,
         "quick_auc": auc,
         "cpu_seconds": 10,
+        "commit": "c",
         "is_quick": True,
     }
 
@@ -64,7 +66,7 @@ def test_a_row_with_an_opponent_is_played_by_both_with_the_same_seeds_and_scored
 def test_an_attempt_that_was_stored_is_not_made_again():
     wanted = next(tables.planned("a commit", only="adult 60"))
     stored = {name: getattr(wanted, name) for name in ("data", "contestant", "seconds", "steps", "seed", "commit")}
-    assert tables.key_of(stored) == wanted.key  # a line of before there were quick ones, and `more` left out
+    assert attempts.key_of(stored) == wanted.key  # a line of before there were quick ones, and `more` left out
 
 
 @pytest.mark.parametrize("contestant", ["default", "game_alone"])
@@ -94,6 +96,6 @@ def test_the_command_of_a_stored_attempt_gives_its_rows_number_for_number(contes
 def test_an_attempt_that_was_late_is_null_in_the_summary_which_is_json():
     late = {"data": "diamonds", "seconds": 120, "contestant": "default", "cpu_seconds": 133, "hgb_auc": 0.6, "seed": 0}
     (row,) = tables.summarised([late | {"commit": "c", "steps": 2200}])
-    assert json.loads(json.dumps(tables.finite(row), allow_nan=False))["values"] == [None]
+    assert json.loads(json.dumps(attempts.finite(row), allow_nan=False))["values"] == [None]
     (row,) = tables.summarised([late | {"commit": "c", "steps": 2200, "cpu_seconds": 131}])
-    assert tables.finite(row)["values"] == [0.6]
+    assert attempts.finite(row)["values"] == [0.6]
