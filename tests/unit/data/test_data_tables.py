@@ -243,3 +243,17 @@ def test_text_of_a_parquet_file_that_is_no_utf8_is_refused(threshold, as_categor
     pyarrow.parquet.write_table(pa.table({"tree": column, "size": range(60)}), tmp_path / "trees.parquet")
     with pytest.raises(DataError, match=r"trees\.parquet: it cannot be read as Parquet .*UTF"):
         load(tmp_path / "trees.parquet")
+
+
+@pytest.mark.parametrize("drop", [(), ("a", "b")])
+def test_a_table_without_columns_says_which_were_taken_out_before(drop):
+    frame = pd.DataFrame({"a": range(20), "b": list("xy") * 10} if drop else {})
+    with pytest.raises(DataError) as caught:
+        load(frame, options=DataOptions(drop=drop))
+    assert "no columns to learn" in str(caught.value) and "drop fewer columns" in str(caught.value)
+
+
+def test_an_infinite_number_is_refused_with_how_many_there_are():
+    frame = pd.DataFrame({"a": [1.5, np.inf, *np.arange(0.25, 30)], "b": list("xy") * 16})
+    with pytest.raises(DataError, match="the value is inf; rows with such values: 1"):
+        prepare(load(frame), seed=0)

@@ -232,9 +232,9 @@ def _named(first: list[str], separator: str, before: int, path: Path) -> Layout:
     elif unnamed:
         raise DataError(
             f"{path}, line 1",
-            f"column {unnamed[0]} has no name.",
-            "Expected a name for every column.",
-            "Name it in the first line.",
+            f"column {unnamed[0]} has no name; {len(unnamed)} of {len(first)} columns have none.",
+            "Expected a name for every column (counted from 0), except the first.",
+            "Write the names in the first line.",
         )
     names, notes = distinct_names(first)
     repeated = tuple((str(new), old) for new, old in zip(names, first, strict=True) if new != old)

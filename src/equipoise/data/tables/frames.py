@@ -92,7 +92,12 @@ def from_table(table: Table, *, options: DataOptions, source: str, may_be_points
         notes = (*notes, *more)
         left = table.without([column.name])
     if not table.stored:
-        raise DataError(source, "there are no columns.", "Expected a table.")
+        raise DataError(
+            source,
+            "there are no columns to learn.",
+            "Expected one or more beside those that are dropped, group rows or weigh them.",
+            "Give a table that has, or drop fewer columns.",
+        )
     is_guessed = options.kind is None and options.labels is None and _looks_like_points(table)
     is_points = may_be_points and is_guessed
     if is_guessed and not is_points and not options.stored and not options.like:

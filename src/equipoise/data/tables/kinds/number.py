@@ -47,7 +47,7 @@ class Number(ColumnType):
             row = int(np.flatnonzero(~column.isna().to_numpy())[np.argmax(bad)])
             raise DataError(
                 f"{where}, row {row}",
-                f"the value is {values[bad][0]:g}; {int(bad.sum())} rows have such values.",
+                f"the value is {values[bad][0]:g}; rows with such values: {int(bad.sum()):,}.",
                 f"Expected numbers up to {LARGEST_NUMBER:g}, or missing values.",
                 "Replace infinities by missing values, or take these rows out.",
             )
