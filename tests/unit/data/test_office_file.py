@@ -67,6 +67,22 @@ def test_a_made_up_key_moves_no_judgement_and_the_same_columns_are_left_out_on_b
     assert "row" not in real.values.columns
 
 
+def test_a_note_names_the_text_that_samples_will_hold_as_it_is():
+    frame = pd.DataFrame(
+        {
+            "patient": [f"Ada {k // 2 if k < 400 else k}" for k in range(600)],
+            "town": [f"Town {k % 30}" for k in range(600)],
+            "doctor": ["Grace" if k else "Alan" for k in range(600)],
+            "age": np.arange(600) % 70,
+        }
+    )
+    (note,) = [note for note in load(frame).notes if "as they are" in note]
+    assert "'patient' (200 values that occur once)" in note and "--columns FILE" in note
+    assert "town" not in note and "doctor" not in note
+    said = load(frame, options=DataOptions(columns={"patient": "category"}))
+    assert not [note for note in said.notes if "as they are" in note]
+
+
 def test_a_person_may_say_otherwise(path):
     options = DataOptions(columns={"row": "integer", "email": "drop", "phone": "text", "first_name": "text"})
     raw = load(path, options=options)

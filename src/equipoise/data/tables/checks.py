@@ -148,10 +148,14 @@ def no_column(name: str, columns: Iterable[object], *, source: str, option: str)
 
 def differs_in_nearly_every_row(column: pd.Series) -> bool:
     """Whether a column is text of which nearly every value occurs once."""
-    if len(column) < FEWEST_ROWS_OF_A_KEY or not is_text(column):
+    if len(column) < FEWEST_ROWS_OF_A_KEY:
         return False
-    counts = column.value_counts().to_numpy()
-    return bool((counts == 1).sum() > KEY_SHARE * counts.sum())
+    return values_that_occur_once(column) > KEY_SHARE * int(column.notna().sum())
+
+
+def values_that_occur_once(column: pd.Series) -> int:
+    """Of text, how many; of anything else none."""
+    return int((column.value_counts() == 1).sum()) if is_text(column) else 0
 
 
 def is_text(column: pd.Series) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from equipoise.data.store.tables import Table
-from equipoise.data.tables.checks import is_text
+from equipoise.data.tables.checks import is_text, values_that_occur_once
 from equipoise.data.tables.made_up.base import MadeUpColumn
 from equipoise.data.tables.made_up.key import Key, is_key
 from equipoise.data.tables.made_up.text import Text
@@ -15,12 +15,17 @@ from equipoise.errors import DataError
 MADE_UP: Mapping[str, type[MadeUpColumn]] = {"key": Key, "text": Text}
 """Kinds of made-up columns, by the word for `--columns`."""
 SHOWN = 12
+FEWEST_ONCE, ONCE_SHARE = 20, 0.05
+"""Values of a text that occur once, and their share of all, from which a note says that samples will hold real ones."""
 
 
 def taken_out(
     table: Table, *, stated: Mapping[str, str], source: str
 ) -> tuple[Table, tuple[MadeUpColumn, ...], tuple[str, ...]]:
-    """The table less its keys, names and free text; these by their patterns; and one note on all of them.
+    """The table less its keys, names and free text; these by their patterns; and notes.
+
+    One note names all of them, and one all text that is learned although many of its values occur once, so that a
+    sample may name what a single row does.
 
     Args:
         table: the columns.
@@ -31,6 +36,7 @@ def taken_out(
         DataError: a column that is stated to be a key or text is neither, or nothing else is left.
     """
     found: list[MadeUpColumn] = []
+    repeated: list[str] = []
     for place, column in enumerate(table.stored):
         word = stated.get(str(column.name))
         if word is not None and word not in MADE_UP:
@@ -39,6 +45,9 @@ def taken_out(
             continue
         values = column.series()
         if word is None and not is_key(values, name=column.name):
+            once = values_that_occur_once(values)
+            if once >= FEWEST_ONCE and once > ONCE_SHARE * int(values.notna().sum()):
+                repeated.append(f"'{column.name}' ({once:,} values that occur once)")
             continue
         wanted = (Key, Text) if word is None else (MADE_UP[word],)
         made = next(
@@ -53,8 +62,9 @@ def taken_out(
             )
         if made is not None:
             found.append(made)
+    notes = (note_on_repeated(repeated),) if repeated else ()
     if not found:
-        return table, (), ()
+        return table, (), notes
     left = table.without([made.name for made in found])
     if not left.stored:
         listed = ", ".join(f"'{made.name}'" for made in found)
@@ -64,7 +74,7 @@ def taken_out(
             "Expected a column that other rows share values with, or numbers.",
             "There is nothing to learn; state a kind for a column with --columns if it is none of these.",
         )
-    return left, tuple(found), (note_on(found),)
+    return left, tuple(found), (note_on(found), *notes)
 
 
 def note_on(found: Sequence[MadeUpColumn]) -> str:
@@ -74,6 +84,15 @@ def note_on(found: Sequence[MadeUpColumn]) -> str:
     return (
         "Text that differs in nearly every row and numbers that count rows are neither learned nor judged; samples get "
         f"made-up ones: {', '.join(listed)}{more}. --columns FILE states another kind, or 'drop'."
+    )
+
+
+def note_on_repeated(columns: Sequence[str]) -> str:
+    """One sentence on all text that samples will repeat."""
+    more = f" and {len(columns) - SHOWN} more" if len(columns) > SHOWN else ""
+    return (
+        f"Samples will hold values of these columns as they are: {', '.join(columns[:SHOWN])}{more}. If they name "
+        "persons or cases, --columns FILE with 'text' makes them up, and with 'drop' leaves them out."
     )
 
 
