@@ -13,8 +13,9 @@ Shape = Literal["constant", "linear", "cosine", "geometric"]
 class Schedule:
     """A factor that goes from 1 to `final` over a run, after a linear warm-up from 0.
 
-    With `full_steps` a run of more planned steps T begins at `full_steps / T` in place of 1: the sum of the factor over
-    the run, which is how far weights can go, stays what it is at `full_steps`, and longer runs take smaller steps.
+    With `full_steps` a run of more planned steps T begins at `sqrt(full_steps / T)` in place of 1. The sum of the
+    squared factor over the run, to which the square of a random walk of the weights is proportional, stays what it is
+    at `full_steps`; the sum of the factor itself, which is how far they can go on purpose, still grows with `sqrt(T)`.
 
     Attributes:
         shape: `constant` stays at 1; `linear` and `cosine` fall in value; `geometric` falls in logarithm.
@@ -60,4 +61,4 @@ class Schedule:
     def scale_at(self, step: int, total: int) -> float:
         """The warm-up, which rises to 1, times where a run of that length begins."""
         warmup = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
-        return warmup * (1.0 if self.full_steps is None else min(1.0, self.full_steps / max(1, total)))
+        return warmup * (1.0 if self.full_steps is None else min(1.0, math.sqrt(self.full_steps / max(1, total))))

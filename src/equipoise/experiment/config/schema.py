@@ -221,7 +221,7 @@ class OptimizersConfig(Section):
         Schedule(),
         description="`shape` (constant, linear, cosine, geometric), `final` factor, `warmup_steps`, `reached_at`: "
         "the share of the planned steps after which the final factor is reached, and `full_steps`: a run of more "
-        "planned steps begins at full_steps / steps of the learning rates; null: always at the whole.",
+        "planned steps begins at sqrt(full_steps / steps) of the learning rates; null: always at the whole.",
     )
 
 
