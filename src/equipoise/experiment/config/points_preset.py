@@ -30,9 +30,9 @@ FULL_STEPS, FULL_STEPS_OF_MORE_DIMENSIONS = 5_000, 15_000
 """Planned steps beyond which rates begin lower. At the full rates for longer, units of the discriminator drift to where
 all samples lie on one side of their kink; with fewer kinks it no longer sees small errors. 12,600 steps on 100 modes
 end at a true JSD of 0.03 with rates of 0.6, 0.06 to 0.08 with 0.4, and 0.06 with 1 (two seeds, two, one); 54,000 on 25
-modes at 0.007 with 0.14, and 72,000 at 0.004 with 0.21 (three seeds, five). With more than 4 dimensions they may not be
-as low: in 8, 24,000 steps end at an AUC of 0.69 with 0.31, and of 0.58 with 1, 46,000 at 0.56 with 0.3 (one each); in 5,
-9,000 at an estimate of 0.012 and 0.026 with 0.75, and 0.009 with 1 (two seeds, five)."""
+modes at 0.007 with 0.14, and 72,000 at 0.004 with 0.21 (three seeds, five). With more than 4 dimensions they may not
+be as low: in 8, 24,000 steps end at an AUC of 0.69 with 0.31, and of 0.58 with 1, 46,000 at 0.56 with 0.3 (one each);
+in 5, 9,000 at an estimate of 0.012 and 0.026 with 0.75, and 0.009 with 1 (two seeds, five)."""
 SHORT_STEPS, SHORT_MINUTES = 8_000, 0.5
 """A run up to here is short: half as many components and samples to a batch give it more steps, and scales and weights
 need larger ones to arrive."""
