@@ -253,6 +253,13 @@ def test_points_of_any_size_get_a_preset(dimensions, rows):
     assert (content["training"]["real_batches"] == "stratified") == (rows <= 1_000_000)
 
 
+@pytest.mark.parametrize(("dimensions", "full_steps"), [(1, 5000), (4, 5000), (5, 15_000), (8, 15_000), (100, 15_000)])
+def test_points_of_few_coordinates_begin_long_runs_lower(dimensions, full_steps):
+    space = PointSpace(dimensions)
+    content = preset("points", source="x", space=space, rows=10_000, classes=0, device="cpu", threads=1)
+    assert content["optimizers"]["lr_schedule"]["full_steps"] == full_steps
+
+
 def test_components_grow_with_the_rows_and_few_rows_have_half_as_many_up_to_a_hundred():
     numbers = [components_for(rows) for rows in range(1, 3000)]
     steps = [after - before for before, after in itertools.pairwise(numbers)]
