@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from equipoise.cli.options import AsJson, Columns, Confidence, Last, Margin, Quiet, TrustCode, positive, probability
+from equipoise.cli.options import (
+    AsJson,
+    Columns,
+    Confidence,
+    DayFirst,
+    Last,
+    Margin,
+    Missing,
+    Quiet,
+    TrustCode,
+    positive,
+    probability,
+)
 from equipoise.cli.progress import injection_progress
 from equipoise.cli.terminal import print_json, print_result
 from equipoise.errors import InputError, StorageError, visible
@@ -72,16 +84,8 @@ def judge(
         list[str] | None,
         typer.Option("--drop", metavar="COLUMN", help="A column of both tables that is left out, such as a key."),
     ] = None,
-    missing: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--missing", metavar="TEXT", help="What means in a text file that a value is missing; repeatable."
-        ),
-    ] = None,
-    day_first: Annotated[
-        bool | None,
-        typer.Option("--day-first/--month-first", help="How dates such as 01/02/2024 begin, where nothing shows it."),
-    ] = None,
+    missing: Missing = None,
+    day_first: DayFirst = None,
     columns: Columns = None,
     group: Annotated[
         str | None,

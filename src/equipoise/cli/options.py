@@ -22,6 +22,14 @@ Kind = Annotated[
     Literal["points", "images", "table"] | None,
     typer.Option("--kind", help="What the data are; left out, the data decide, and a note says what was guessed."),
 ]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option("--missing", metavar="TEXT", help="What means in a text file that a value is missing; repeatable."),
+]
+DayFirst = Annotated[
+    bool | None,
+    typer.Option("--day-first/--month-first", help="How dates such as 01/02/2024 begin, where nothing shows it."),
+]
 Columns = Annotated[
     Path | None,
     typer.Option("--columns", metavar="FILE", help="Kinds of columns that FILE states (YAML, JSON or SDV's metadata)."),

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from equipoise.cli.options import AsJson, Columns, Last, Quiet, TrustCode
+from equipoise.cli.options import (
+    AsJson,
+    Columns,
+    DayFirst,
+    Last,
+    Missing,
+    Quiet,
+    TrustCode,
+)
 from equipoise.cli.terminal import note, print_json, print_result
 from equipoise.errors import InputError, visible
 
@@ -48,16 +56,8 @@ def report_table(
         list[str] | None,
         typer.Option("--drop", metavar="COLUMN", help="A column that is left out, such as a key; repeatable."),
     ] = None,
-    missing: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--missing", metavar="TEXT", help="What means in a text file that a value is missing; repeatable."
-        ),
-    ] = None,
-    day_first: Annotated[
-        bool | None,
-        typer.Option("--day-first/--month-first", help="How dates such as 01/02/2024 begin, where nothing shows it."),
-    ] = None,
+    missing: Missing = None,
+    day_first: DayFirst = None,
     columns: Columns = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Chooses which rows are compared.")] = 0,
     last: Last = False,
