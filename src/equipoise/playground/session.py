@@ -33,6 +33,8 @@ REFEREE_SECONDS = 4.0
 """At least so long between two readings of the referee."""
 REFEREE_PAUSE = 6.0
 """And so many times as long as the last one took: where the machine is busy, the game goes before its readings."""
+REST_SECONDS = 2.0
+"""A game that plays while nobody looks rests after so long, and goes on when somebody does."""
 SPEEDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 ANSWER_SECONDS = 20.0
 
@@ -85,6 +87,7 @@ class Session:
         if self.is_over:
             raise ConfigError("play", "this game is over.", "Expected one that is open.", "Reload the page.")
         answer: Future = Future()
+        self.last_used = time.monotonic()
         self._commands.put((command, value, answer))
         return answer.result(timeout=ANSWER_SECONDS)
 
@@ -108,6 +111,7 @@ class Session:
         ticket = id(wake)
         self._wakers[ticket] = wake
         self.last_used = time.monotonic()
+        self._commands.put(("nothing", None, Future()))  # a resting game goes on
         return ticket
 
     def leave(self, ticket: int) -> None:
@@ -138,7 +142,7 @@ class Session:
         torch.set_num_threads(1)
         due = time.monotonic()
         while not self.is_over:
-            if not self.is_playing:
+            if not self.is_playing or self._rests():
                 self._do(self._commands.get())
                 due = time.monotonic()
                 continue
@@ -156,6 +160,10 @@ class Session:
             due = max(now, due + 1 / self.speed) if self.speed is not None else now
             if self.speed is None:
                 time.sleep(0)  # let the server answer
+
+    def _rests(self) -> bool:
+        """Whether it would play for nobody, and take its share of the machine from the games that are looked at."""
+        return not self.has_readers and time.monotonic() - self.last_used > REST_SECONDS
 
     def _step(self, *, walk: bool) -> None:
         try:

@@ -56,6 +56,22 @@ def test_a_playing_game_goes_on_by_itself_until_it_is_paused(session):
     assert not session.has_readers
 
 
+def test_a_game_that_nobody_looks_at_rests_and_goes_on_when_somebody_does(session, monkeypatch):
+    monkeypatch.setattr(session_module, "REST_SECONDS", 0.0)
+    moved = threading.Event()
+    session.ask("speed", None)
+    ticket = session.watch(lambda: moved.set() if session.frame["step"] >= 2 else None)
+    session.ask("play")
+    assert moved.wait(20)
+    session.leave(ticket)
+    rested = session.ask("layers", [])["step"]  # at most the step that was being made is still counted
+    assert session.ask("layers", [])["step"] == rested and session.is_playing
+
+    moved.clear()
+    session.watch(lambda: moved.set() if session.frame["step"] > rested else None)
+    assert moved.wait(20)
+
+
 def test_settings_change_while_it_plays_and_networks_begin_again(session):
     session.ask("step")
     before = session.game.generator.network
