@@ -91,7 +91,7 @@ def test_the_index_that_pandas_writes_gets_a_name(tmp_path):
         ("a,b\n", "data.csv", "names but no rows"),
         ("", "data.csv", "the file is empty"),
         ("\n\n", "data.csv", "the file is empty"),
-        ("a,b\n1,\n2,\n", "data.csv, column 'b'", "every value is missing"),
+        ("a,b\n,\n,\n", "data.csv", "columns without any value only: 'a', 'b'"),
         ("a,,c\n1,2,3\n", "data.csv, line 1", "column 1 has no name; 1 of 3 columns have none"),
         ("a,b\n1,x\n2,\xe9\n".encode("latin1"), "data.csv, line 3", "0xe9 is no UTF-8"),
         ('a,b\n1,"x\n' + "y" * 200_000, "data.csv, line 2", "cannot be read as CSV"),

@@ -196,7 +196,6 @@ def varied(**columns):
     ("frame", "where", "found"),
     [
         (varied(name=[*map(str, range(58)), "none of them", "unknown"]), "column 'name'", "as a key does"),
-        (varied(empty=[None] * 60), "column 'empty'", "every value is missing"),
         (varied(x=np.where(np.arange(60) == 3, np.inf, 1.0)), "column 'x', row 3", "the value is inf"),
         (varied(x=[[1]] * 60), "column 'x'", "of type list"),
         (varied(x=np.ones(60) * 1j), "column 'x'", "its type is complex128"),

@@ -67,6 +67,24 @@ def test_a_made_up_key_moves_no_judgement_and_the_same_columns_are_left_out_on_b
     assert "row" not in real.values.columns
 
 
+def test_columns_without_any_value_stay_empty_in_samples_and_one_note_names_them_all(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("a,fax,b,telex\n" + "".join(f"{k % 7},,{'xyz'[k % 3]},\n" for k in range(200)), encoding="utf-8")
+    raw = load(path)
+    (note,) = [note for note in raw.notes if "without any value" in note]
+    assert "'fax', 'telex'" in note
+    data = prepare(raw, seed=0)
+    again = data.domain.encoder_from_state(data.encoder.state())
+    rows = again.completed(again.decode(data.encoder.encode(data.raw.values)))
+    assert list(rows.columns) == ["a", "fax", "b", "telex"] and rows[["fax", "telex"]].isna().all().all()
+
+
+def test_a_column_that_is_empty_on_the_real_side_is_judged_so_that_values_in_it_are_seen():
+    real = pd.DataFrame({"a": [1, 2, 3, 4] * 20, "fax": [None] * 80})
+    sides = load_pair(real, real.assign(fax=[7, None] * 40), drop=(), seed=0)
+    assert all("fax" in side.values for side in sides)
+
+
 def test_a_note_names_the_text_that_samples_will_hold_as_it_is():
     frame = pd.DataFrame(
         {

@@ -94,7 +94,7 @@ def _kind_text(kind: ColumnType) -> str:
 
 def _described_made_up(made: MadeUpColumn) -> dict[str, Any]:
     values = dict.fromkeys(HEADS)
-    generated = f"made up as {made.pattern}" if made.kind == "key" else "made up in its shape"
+    generated = {"key": f"made up as {made.pattern}", "empty": "left empty"}.get(made.kind, "made up in its shape")
     return {**values, "column": str(made.name), "kind": made.kind, "missing": made.missing, "generated as": generated}
 
 

@@ -169,7 +169,7 @@ def _without_made_up(
     for name in (options.labels, options.sample_weight):
         if name is not None:  # whatever it holds, it is asked for
             stated.setdefault(name, "category")
-    return taken_out(table, stated=stated, source=source)
+    return taken_out(table, stated=stated, source=source, keeps_empty=options.keep_gaps)
 
 
 def _check_all(table: Table, *, options: DataOptions, source: str) -> None:

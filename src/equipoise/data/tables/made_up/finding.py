@@ -8,29 +8,34 @@ from typing import Any
 from equipoise.data.store.tables import Table
 from equipoise.data.tables.checks import is_text, values_that_occur_once
 from equipoise.data.tables.made_up.base import MadeUpColumn
+from equipoise.data.tables.made_up.empty import Empty
 from equipoise.data.tables.made_up.key import Key, is_key
 from equipoise.data.tables.made_up.text import Text
 from equipoise.errors import DataError
 
 MADE_UP: Mapping[str, type[MadeUpColumn]] = {"key": Key, "text": Text}
 """Kinds of made-up columns, by the word for `--columns`."""
+KINDS: Mapping[str, type[MadeUpColumn]] = {**MADE_UP, Empty.kind: Empty}
+"""All of them; that a column is empty is seen, and need not be stated."""
 SHOWN = 12
 FEWEST_ONCE, ONCE_SHARE = 20, 0.05
 """Values of a text that occur once, and their share of all, from which a note says that samples will hold real ones."""
 
 
 def taken_out(
-    table: Table, *, stated: Mapping[str, str], source: str
+    table: Table, *, stated: Mapping[str, str], source: str, keeps_empty: bool = False
 ) -> tuple[Table, tuple[MadeUpColumn, ...], tuple[str, ...]]:
-    """The table less its keys, names and free text; these by their patterns; and notes.
+    """The table less its keys, names and free text, and less columns without any value; these by their patterns; and
+    notes.
 
-    One note names all of them, and one all text that is learned although many of its values occur once, so that a
-    sample may name what a single row does.
+    One note names all that are made up, one all that are empty, and one all text that is learned although many of its
+    values occur once, so that a sample may name what a single row does.
 
     Args:
         table: the columns.
         stated: kinds of columns that the person states: 'key' and 'text' are made up, every other is not.
         source: for messages.
+        keeps_empty: whether columns without any value stay: a report on a table says of them what it can.
 
     Raises:
         DataError: a column that is stated to be a key or text is neither, or nothing else is left.
@@ -40,6 +45,11 @@ def taken_out(
     for place, column in enumerate(table.stored):
         word = stated.get(str(column.name))
         if word is not None and word not in MADE_UP:
+            continue
+        if not keeps_empty and len(column) and column.missing == len(column):
+            empty = Empty.fitted(column.series(), name=column.name, place=place)
+            assert empty is not None
+            found.append(empty)
             continue
         if word is None and not _may_be_key(column.dtype):
             continue
@@ -70,11 +80,21 @@ def taken_out(
         listed = ", ".join(f"'{made.name}'" for made in found)
         raise DataError(
             source,
-            f"it has keys and free text only: {listed}.",
+            f"it has {_kinds_of(found)} only: {listed}.",
             "Expected a column that other rows share values with, or numbers.",
             "There is nothing to learn; state a kind for a column with --columns if it is none of these.",
         )
-    return left, tuple(found), (note_on(found), *notes)
+    empty = [made for made in found if made.kind == Empty.kind]
+    patterned = [made for made in found if made.kind != Empty.kind]
+    said = (*((note_on(patterned),) if patterned else ()), *((note_on_empty(empty),) if empty else ()))
+    return left, tuple(found), (*said, *notes)
+
+
+def note_on_empty(found: Sequence[MadeUpColumn]) -> str:
+    """One sentence on all columns without any value."""
+    listed = ", ".join(f"'{made.name}'" for made in found[:SHOWN])
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"Columns without any value are not learned, and stay empty in samples: {listed}{more}."
 
 
 def note_on(found: Sequence[MadeUpColumn]) -> str:
@@ -98,7 +118,12 @@ def note_on_repeated(columns: Sequence[str]) -> str:
 
 def from_state(state: Mapping[str, Any]) -> MadeUpColumn:
     """The inverse of `MadeUpColumn.state`."""
-    return MADE_UP[str(state["kind"])].from_state(dict(state))
+    return KINDS[str(state["kind"])].from_state(dict(state))
+
+
+def _kinds_of(found: Sequence[MadeUpColumn]) -> str:
+    words = {"key": "keys and free text", "text": "keys and free text", "empty": "columns without any value"}
+    return " and ".join(dict.fromkeys(words[made.kind] for made in found))
 
 
 def _described(made: MadeUpColumn) -> str:
