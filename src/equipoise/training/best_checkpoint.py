@@ -19,6 +19,10 @@ none to half an error lose the same together, 0.2 to 0.3 standard errors in the 
 more; a quarter loses a quarter less than none where training improves to the end, which the schedules here are made
 for. The anchor is the least estimate and not the kept one, so that many small rises do not add up to a large one.
 
+Below the difference that an evaluation sees in theory, an estimate says nothing of which weights are better: where no
+classifier finds anything it is 0 with an error of 0, and would rule out whatever comes later. So an evaluation is kept,
+too, whose estimate is no larger than its own sensitivity.
+
 Which evaluation is kept is read from the stored ones alone, so that a run that was stopped or rolled back goes on as if
 it never had been. For that, what was kept up to each checkpoint that is still there stays too: whoever goes back to
 that checkpoint finds it.
@@ -33,7 +37,7 @@ from typing import Any
 from equipoise.runfolder import RunFolder
 from equipoise.training.checkpoints import checkpoint_files, drop_checkpoint, save_checkpoint, step_of
 from equipoise.training.state import TrainingState
-from equipoise.training.trend import estimate_error
+from equipoise.training.trend import estimate_error, sensitivity
 
 KEPT_WITHIN = 0.25
 """Standard errors above the least estimate within which a later evaluation is preferred."""
@@ -55,7 +59,7 @@ def best_evaluation(evaluations: Sequence[Mapping[str, Any]], *, up_to: float = 
         error = error if math.isfinite(error) else 0.0
         if estimate < least:
             least, least_error = estimate, error
-        if estimate <= least + KEPT_WITHIN * max(error, least_error):
+        if estimate <= max(least + KEPT_WITHIN * max(error, least_error), sensitivity(row)):
             kept = row
     return kept
 

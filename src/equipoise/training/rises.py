@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.training.trend import estimate_error
+from equipoise.training.trend import estimate_error, sensitivity
 
 FALSE_ALARM = 0.05
 """Chance that a run whose distance stays as it is is told that it has risen."""
@@ -76,7 +76,7 @@ def significant_rise(
         score = rise / error if error > 0 else math.inf if rise > 0 else 0.0
         if best is None or score > best[0]:
             best, of = (score, rise, error), pair
-    if best is None or of is None or best[0] < limit or best[1] < max(map(_sensitivity, last)):
+    if best is None or of is None or best[0] < limit or best[1] < max(map(sensitivity, last)):
         return None
     return {
         "nats": best[1],
@@ -126,10 +126,6 @@ def _error(pair: tuple[Mapping[str, Any], Mapping[str, Any]]) -> float:
 def _estimate(row: Mapping[str, Any]) -> float:
     estimate = _number(row, "jsd_estimate_nats", math.nan)
     return 0.0 if estimate < 0 else estimate
-
-
-def _sensitivity(row: Mapping[str, Any]) -> float:
-    return _number(row, "sensitivity_theoretical_nats", 0.0)
 
 
 def _number(row: Mapping[str, Any], key: str, otherwise: float) -> float:

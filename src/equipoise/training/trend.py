@@ -93,6 +93,12 @@ def estimate_error(row: Mapping[str, Any]) -> float:
     return error / 2 if _finite(error) else math.inf
 
 
+def sensitivity(row: Mapping[str, Any]) -> float:
+    """The difference in nats that an evaluation sees in theory; 0 where none is stored."""
+    found = row.get("sensitivity_theoretical_nats")
+    return float(found) if _finite(found) else 0.0
+
+
 def _error(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
     return math.hypot(estimate_error(first), estimate_error(second))
 

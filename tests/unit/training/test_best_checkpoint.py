@@ -56,6 +56,16 @@ def test_an_early_estimate_of_zero_with_a_large_error_does_not_rule_out_later_on
     assert best_evaluation([*found[:2], {**found[2], "jsd_estimate_nats": 0.0005}])["step"] == 2
 
 
+def test_below_what_an_evaluation_sees_a_later_one_is_kept_and_above_it_none():
+    # As a run on a table had it: no classifier found anything at step 2, so that the error of its zero is zero.
+    found = rows(0.0043, error=0.001) + rows(0.0, error=0.0) + rows(0.00066, 0.00034, error=0.0001)
+    found = [{**row, "step": step} for step, row in enumerate(found, 1)]
+    assert best_evaluation(found)["step"] == 2
+    seeing = [{**row, "sensitivity_theoretical_nats": 0.005} for row in found]
+    assert best_evaluation(seeing)["step"] == 4
+    assert best_evaluation([*seeing[:3], {**seeing[3], "jsd_estimate_nats": 0.0051}])["step"] == 3
+
+
 def test_what_was_kept_up_to_a_step_was_stored_then():
     # Whoever goes back to any step needs the evaluation that counts there: it was the newest of the kept at its time.
     stream = np.random.default_rng(0)

@@ -9,8 +9,10 @@ import torch
 
 from equipoise.errors import ConfigError
 from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.config.tables_preset import tables_preset
 from equipoise.experiment.judge.during_training import evaluation_steps
 from equipoise.experiment.prepare import plan_run
+from equipoise.spaces import PointSpace
 from equipoise.training import EvaluationDue
 
 SMALL = (
@@ -148,3 +150,8 @@ def test_the_stage_of_a_long_run_ends_after_its_passes_over_the_rows_and_the_gam
     assert plan.config.stage_steps == round(200 * rows / a_step)
     assert planned("warm_start={name: likelihood, passes: 1}", steps=5_000).config.stage_steps == 300
     assert planned("warm_start={name: likelihood, steps: 7}", steps=5_000).config.stage_steps == 7
+
+
+def test_of_few_rows_the_preset_passes_over_them_less_often_and_drops_more_units():
+    few, many = (tables_preset(PointSpace(2), "cpu", rows)["warm_start"] for rows in (1_999, 2_000))
+    assert few["passes"] < many["passes"] and few["dropout"] > many["dropout"]
