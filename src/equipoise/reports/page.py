@@ -237,12 +237,15 @@ def _listed(flat: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _brief(value: Any) -> str:
-    """A value in at most 400 characters; numbers as people write them, lists with their first entries."""
+    """A value in at most 400 characters; numbers as people write them, lists with their first entries, or only their
+    count where an entry has several values itself."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no"}.get(value, "–")
     if isinstance(value, (int, float)):
         return number(value, 12 if isinstance(value, int) else 6)
     if isinstance(value, (list, tuple)):
+        if any(isinstance(entry, Mapping) for entry in value):
+            return f"{len(value)} entries, in the run folder"
         shown = ", ".join(_brief(entry) for entry in value[:12])
         return shown[:FACT_LENGTH] + (f", and {len(value) - 12} more" if len(value) > 12 else "")
     return shortened(str(value), FACT_LENGTH)

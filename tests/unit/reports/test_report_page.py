@@ -183,6 +183,12 @@ def test_a_failed_run_shows_its_message(run_folder):
     assert said in text_of(page_of(run_folder))
 
 
+def test_entries_of_several_values_are_counted_and_not_written_out(run_folder):
+    change(run_folder / "data.json", space={"kind": "table", "blocks": [{"kind": "choice", "width": 2}] * 3})
+    page = page_of(run_folder)
+    assert "<td>3 entries, in the run folder</td>" in page and "&#39;width&#39;" not in page
+
+
 def test_markup_in_names_settings_notes_and_messages_stays_text(tmp_path):
     folder = build_run(tmp_path / "a <b> & 'c'", steps=100, settings={"data.source": HOSTILE})
     metadata = json.loads((folder / "run.json").read_text())
