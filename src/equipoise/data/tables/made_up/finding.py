@@ -35,7 +35,8 @@ def taken_out(
         table: the columns.
         stated: kinds of columns that the person states: 'key' and 'text' are made up, every other is not.
         source: for messages.
-        keeps_empty: whether columns without any value stay: a report on a table says of them what it can.
+        keeps_empty: whether columns without any value stay, where nothing is learned: a referee and a report on a table
+            say of them what they can.
 
     Raises:
         DataError: a column that is stated to be a key or text is neither, or nothing else is left.
