@@ -171,3 +171,13 @@ def test_names_in_backticks_are_set_as_names_and_stay_text(tab, serving, run):
             "p", { prose: "the shares of `<b>age</b>` and of `job`; a ` alone" }).outerHTML"""
     )
     assert made == "<p>the shares of <code>&lt;b&gt;age&lt;/b&gt;</code> and of <code>job</code>; a ` alone</p>"
+
+
+def test_that_there_are_no_samples_is_said_only_once_the_run_was_read(tab, serving, run):
+    address = serving(pages_of(run.parent))
+    tab.goto(f"{address}/?token={TOKEN}")
+    link = tab.get_by_role("link", name="first")
+    sent = tab.request.get(f"{address}{link.get_attribute('href')}").text()
+    assert "The run is being read." in sent and "No samples were written" not in sent
+    link.click()
+    tab.locator("#samples", has_text="No samples were written yet.").wait_for()

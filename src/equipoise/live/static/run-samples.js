@@ -62,7 +62,10 @@ export class RunSamples {
       this.facts = samples;
       this.kept = kept_step;
       this.kind = kind;
-      if (!samples.steps.length && !samples.real) return;
+      if (!samples.steps.length && !samples.real) {
+        replaceChildren(byId("samples"), element("p", { class: "card absent", text: "No samples were written yet." }));
+        return;
+      }
       // Pictures of points and tables show real data in the same axes: a second one would only be smaller.
       this.left.hidden = !samples.real || (kind !== "images" && samples.steps.length > 0);
       this.right.hidden = !samples.steps.length;
