@@ -42,7 +42,8 @@ def weights_sentence(run: RunRecord, verdict: Mapping[str, Any] | None) -> str:
         of = f" This verdict is about {'it' if number_at(verdict, 'step') == kept else 'another one'}."
     return (
         f"Samples come from step {kept:,}, where the interim evaluation estimated the smallest distance (to a quarter "
-        f"of its standard error, then the latest); the last step is {run.step:,} (option --last).{of}"
+        "of its standard error, or below what it can see, then the latest); the last step is "
+        f"{run.step:,} (option --last).{of}"
     )
 
 

@@ -291,8 +291,8 @@ class EvaluationsConfig(Section):
     keep_best: bool | None = Field(
         None,
         description="Whether the weights with the smallest estimated distance (to a quarter of its standard error, "
-        "then the latest) are kept, and used for samples, verdict and report. Left out: in every run with "
-        "evaluations. true: with at least 3 of them.",
+        "or below what it can see, then the latest) are kept, and used for samples, verdict and report. Left out: in "
+        "every run with evaluations. true: with at least 3 of them.",
     )
 
     def settled_like(self, run: EvaluationsConfig) -> EvaluationsConfig:
