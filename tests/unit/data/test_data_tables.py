@@ -10,6 +10,7 @@ from data_builders import mixed_frame
 from pandas.testing import assert_frame_equal, assert_series_equal
 
 from equipoise.data import DataOptions, encoder_from_state, load, prepare
+from equipoise.data.tables.checks import check_column
 from equipoise.data.tables.column_encoder import MOST_LEVELS, fit_column
 from equipoise.errors import DataError
 from equipoise.files import plain
@@ -256,3 +257,8 @@ def test_an_infinite_number_is_refused_with_how_many_there_are():
     frame = pd.DataFrame({"a": [1.5, np.inf, *np.arange(0.25, 30)], "b": list("xy") * 16})
     with pytest.raises(DataError, match="the value is inf; rows with such values: 1"):
         prepare(load(frame), seed=0)
+
+
+def test_a_column_that_a_run_has_learned_and_that_is_empty_now_is_named():
+    with pytest.raises(DataError, match="(?s)column 'empty'.*every value is missing.*--drop empty"):
+        check_column(pd.Series([None] * 60), name="empty", source="rows.csv")
