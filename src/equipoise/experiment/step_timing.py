@@ -7,6 +7,10 @@ import time
 
 from equipoise.training import Trainer
 
+WARM_UP_STEPS, MOST_WARM_UP_STEPS = {"cpu": 1}, 3
+"""Steps before those that are timed: on a CPU the second one takes at most half as long again, which no median heeds;
+another device chooses its kernels during the first ones."""
+
 
 def median_seconds(trainer: Trainer, *, fewest: int, most: int, seconds: float) -> float:
     """Median time of a step, as `_median_seconds`; of a run in two stages the mean over its steps of both medians."""
@@ -21,7 +25,7 @@ def median_seconds(trainer: Trainer, *, fewest: int, most: int, seconds: float) 
 
 
 def _median_seconds(trainer: Trainer, *, fewest: int, most: int, seconds: float) -> float:
-    """Median time of a step, to the end of its work on the device, after a warm-up of three.
+    """Median time of a step, to the end of its work on the device, after a warm-up.
 
     Args:
         trainer: a throw-away one.
@@ -30,7 +34,7 @@ def _median_seconds(trainer: Trainer, *, fewest: int, most: int, seconds: float)
         seconds: to spend on more than the fewest.
     """
     times: list[float] = []
-    for _ in range(3):
+    for _ in range(WARM_UP_STEPS.get(trainer.batches.real.device.type, MOST_WARM_UP_STEPS)):
         trainer.train_step()
     begun = time.perf_counter()
 

@@ -43,6 +43,8 @@ WANTED, MOST, FEWEST_ASKED = 10, 20, 3
 """Evaluations that should fit before they are made finer; most of them; fewest in a run with --until or --keep-best,
 which then has them even if they take more than their share of the time. A run where two fit has three, too: weights can
 then be kept from a third and from two thirds of it, and the evaluations take at most half as much again."""
+STEP_SECONDS = 0.2
+"""For which steps are timed; slow ones are three, whose median is as good as the time of the one evaluation."""
 LEAST_SECONDS = 0.25
 """A run whose share for evaluations is below this has none; not even the cheapest would fit."""
 COARSE, FEWEST_FINE = 2.0, 4
@@ -192,7 +194,7 @@ def _timed(planned: Planned) -> tuple[EvaluationsConfig, dict[str, float]]:
         return section, {}
     # Alone: of many processes only the first one evaluates; the others are not asked to run a trial with it.
     trainer = build_trainer(planned.config, planned.data, parts=planned.parts, group=SINGLE_PROCESS)
-    step = median_seconds(trainer, fewest=3, most=50, seconds=0.5) / process_group().world_size
+    step = median_seconds(trainer, fewest=3, most=50, seconds=STEP_SECONDS) / process_group().world_size
     budget = planned.config.training.steps * step * EVALUATIONS_SHARE / (1 - EVALUATIONS_SHARE)
     if budget < LEAST_SECONDS and not is_asked and section.count is None:
         return _filled(section.model_copy(update={"count": 0})), {"seconds_per_step": step}
