@@ -14,6 +14,7 @@ from equipoise.experiment.judge.during_training import (
     LEAST_SECONDS,
     MOST,
     EvaluationState,
+    evaluation_data,
     plan_interim_evaluations,
     settled,
     times_the_final,
@@ -109,6 +110,14 @@ def test_of_rows_on_a_cpu_one_evaluation_is_timed_and_none_is_made_to_warm_up(cl
     )
     settled(planned(6000))
     assert timed == [LADDER[0][1]]
+
+
+@pytest.mark.parametrize(("steps", "rows"), [(0, None), (5, 2_000)])
+def test_rows_for_the_duality_gap_are_encoded_only_where_it_is_measured(steps, rows):
+    wishes = ("evaluations.count=2", "evaluations.samples=3000", f"evaluations.duality_gap_steps={steps}")
+    run = planned(6000, *wishes)
+    material = evaluation_data(run, EvaluationState(plan=plan_evaluations(6000, evaluations=2)))
+    assert (None if material.gap_rows is None else len(material.gap_rows)) == rows
 
 
 def test_a_person_who_asks_for_a_goal_has_evaluations_at_any_price(clock):

@@ -228,9 +228,7 @@ def evaluation_data(planned: Planned, state: EvaluationState) -> EvaluationData:
         data.raw.rows(drawn(thinned_rows(config, data, name), most, seed=seed))
         for name, most in (("selection", count), ("train", 2 * count))
     )
-    rows = at_most(real, MOST_GAP_ROWS, seed=seed)
-    stored = data.domain.stored(data.encoder, rows.values)
-    labels = rows.labels if config.networks.conditional else None
+    gap_rows, gap_labels = _gap_rows(planned, real) if section.duality_gap_steps else (None, None)
     assert state.plan is not None, "a run without evaluations has no material for them"
     return EvaluationData(
         plan=state.plan,
@@ -241,14 +239,23 @@ def evaluation_data(planned: Planned, state: EvaluationState) -> EvaluationData:
         seed=seed,
         classifiers=section.classifiers,
         sensitivity=state.sensitivity,
-        gap_rows=data.encoder.to_float(stored),
-        gap_labels=None if labels is None else torch.from_numpy(labels),
+        gap_rows=gap_rows,
+        gap_labels=gap_labels,
         duality_gap_steps=section.duality_gap_steps,
         margin=section.margin,
         goal=None if section.until is None else "equivalent" if section.margin is not None else section.until,
         keep_best=section.keep_best is True,
         measure=_metrics_asked(section, data, seed=seed),
     )
+
+
+def _gap_rows(planned: Planned, real: Dataset) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The selection rows that the duality gap is measured on, as the players see them, and their classes."""
+    config, data = planned.config, planned.data
+    rows = at_most(real, MOST_GAP_ROWS, seed=config.seed)
+    labels = rows.labels if config.networks.conditional else None
+    stored = data.domain.stored(data.encoder, rows.values)
+    return data.encoder.to_float(stored), None if labels is None else torch.from_numpy(labels)
 
 
 def _metrics_asked(
