@@ -145,7 +145,8 @@ def decide_once(
         classifiers: what one is selected from.
     """
     whole = split_indices(len(real), len(fake), seed=seed, real_train_count=len(real_train))
-    parts = whole.taken_from(real, fake, real_train)
+    # Each side is read into arrays once, and its parts are taken from those.
+    parts = whole.taken_from(*map(domain_of(kind).measured, (real, fake, real_train)))
     found = train_and_test(parts, kind=kind, seed=seed, classifiers=classifiers)
     return Decision(
         log_e_value=found.log_e_value,

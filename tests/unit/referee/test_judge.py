@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from equipoise.data.domain import domain_of
 from equipoise.errors import ConfigError, DataError
 from equipoise.metrics.known import gaussian
 from equipoise.referee import Conclusion, judge
@@ -94,6 +95,14 @@ def test_a_training_part_of_its_own_leaves_all_real_samples_to_be_scored():
     verdict = judge(points(300, 0), points(1000, 1), kind="points", real_train=points(700, 2))
     assert verdict.counts.real_test == 300 and verdict.counts.fake_test == 400
     assert verdict.counts.real_train == 525 and verdict.counts.real_validation == 175
+
+
+def test_beside_a_training_part_of_its_own_a_table_is_read_into_arrays_once_a_side(monkeypatch):
+    kind, read = type(domain_of("table")), []
+    seen = kind.measured
+    monkeypatch.setattr(kind, "measured", lambda self, values: read.append(type(values)) or seen(self, values))
+    judge(table(300, 0), table(1000, 1), kind="table", real_train=table(700, 2), checks=[], companion=False)
+    assert read.count(pd.DataFrame) == 3
 
 
 def test_the_three_parts_share_no_sample_and_lose_none():

@@ -110,9 +110,9 @@ def _same_columns(real: pd.DataFrame, fake: pd.DataFrame) -> pd.DataFrame:
     clashes = [
         f"{name} ({real[name].dtype} and {fake[name].dtype})"
         for name in real.columns
-        if real[name].notna().any()
+        if is_number_column(real[name]) != is_number_column(fake[name])
+        and real[name].notna().any()
         and fake[name].notna().any()
-        and is_number_column(real[name]) != is_number_column(fake[name])
     ]
     if clashes:
         raise DataError(
