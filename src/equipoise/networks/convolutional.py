@@ -4,7 +4,8 @@ The generator grows an image from a small grid by doubling, the discriminator sh
 has `blocks` residual blocks. Residual branches start at zero (Zhang et al. 2019, arXiv:1901.09321), which
 takes the place of normalisation: a batch-wide one is forbidden under per-sample penalties, and none is needed.
 With `patch` p, squares of p x p pixels are folded into channels, so that the finest grid, where most of the work is,
-has a p-th of the side: on a CPU p = 2 buys three to four times the steps.
+has a p-th of the side: on a CPU p = 2 buys three to four times the steps. `whitening` says in which coordinates; see
+`networks.folding`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import math
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pad, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pad
 
 from equipoise.networks.base import Family
 from equipoise.networks.conditioning import label_embedding, label_projection, projected, with_labels
+from equipoise.networks.folding import Folding
 from equipoise.networks.heads import SampleHead
 from equipoise.networks.mlp import LEAK
 from equipoise.networks.spectral import normalise_spectra
@@ -59,20 +61,21 @@ class ConvolutionalGenerator(nn.Module):
         patch: int = 1,
         blur: bool = False,
         tone: bool = False,
+        whitening: float = 0.0,
         classes: int = 0,
     ) -> None:
         super().__init__()
         assert isinstance(space, ImageSpace)
         self.latent_dimensions = latents
-        self.patch, self.blur = patch, blur
+        self.blur = blur
         self.label_embedding = label_embedding(classes, latents)
         self.sizes = grid_sizes(-(-space.height // patch), -(-space.width // patch))
         plan = channel_plan(len(self.sizes), channels, widest)
         self.entry = nn.Linear(latents * (2 if classes else 1), plan[0] * math.prod(self.sizes[0]))
         self.levels = nn.ModuleList(_residual_blocks(width, blocks) for width in plan)
         self.changes = nn.ModuleList(nn.Conv2d(now, after, 1) for now, after in pairwise(plan))
-        self.output = nn.Conv2d(plan[-1], space.channels * patch**2, 3, padding=1)
-        self.space = space
+        self.folding = Folding(space, patch=patch, whitening=whitening)
+        self.output = nn.Conv2d(plan[-1], self.folding.channels, 3, padding=1)
         self.head = SampleHead(space, tone=tone)
 
     def forward(self, latents: Latents, labels: Labels | None = None) -> Samples:
@@ -83,8 +86,7 @@ class ConvolutionalGenerator(nn.Module):
             grid = level(grid)
             if index < len(self.changes):
                 grid = interpolate(self.changes[index](grid), size=self.sizes[index + 1], mode="nearest")
-        image = pixel_shuffle(self.output(leaky_relu(grid, LEAK)), self.patch)
-        image = image[:, :, : self.space.height, : self.space.width]
+        image = self.folding.unfold(self.output(leaky_relu(grid, LEAK)))
         if self.blur:
             image = blurred(image)
         return self.head(image.flatten(start_dim=1), None)
@@ -103,15 +105,15 @@ class ConvolutionalDiscriminator(nn.Module):
         blocks: int = 1,
         patch: int = 1,
         spectral: bool = False,
+        whitening: float = 0.0,
         classes: int = 0,
     ) -> None:
         super().__init__()
         assert isinstance(space, ImageSpace)
-        self.patch = patch
-        self.padding = (0, -space.width % patch, 0, -space.height % patch)
+        self.folding = Folding(space, patch=patch, whitening=whitening)
         self.sizes = grid_sizes(-(-space.height // patch), -(-space.width // patch))[::-1]
         plan = channel_plan(len(self.sizes), channels, widest)[::-1]
-        self.entry = nn.Conv2d(space.channels * patch**2, plan[0], 3, padding=1)
+        self.entry = nn.Conv2d(self.folding.channels, plan[0], 3, padding=1)
         self.levels = nn.ModuleList(_residual_blocks(width, blocks) for width in plan)
         self.changes = nn.ModuleList(nn.Conv2d(now, after, 1) for now, after in pairwise(plan))
         features = plan[-1] * math.prod(self.sizes[-1])
@@ -123,7 +125,7 @@ class ConvolutionalDiscriminator(nn.Module):
 
     def forward(self, samples: Samples, labels: Labels | None = None) -> Logits:
         """Logits of shape `(batch,)`."""
-        grid = self.entry(pixel_unshuffle(pad(samples, self.padding), self.patch))
+        grid = self.entry(self.folding.fold(samples))
         for index, level in enumerate(self.levels):
             grid = level(grid)
             if index < len(self.changes):

@@ -12,11 +12,12 @@ import math
 from itertools import pairwise
 
 from torch import nn
-from torch.nn.functional import leaky_relu, pad, pixel_unshuffle
+from torch.nn.functional import leaky_relu
 
 from equipoise.networks.base import Family
 from equipoise.networks.conditioning import label_projection, projected
 from equipoise.networks.convolutional import ConvolutionalGenerator, channel_plan, grid_sizes
+from equipoise.networks.folding import Folding
 from equipoise.networks.mlp import LEAK
 from equipoise.networks.spectral import normalise_spectra
 from equipoise.shapes import Labels, Logits, Samples
@@ -29,9 +30,9 @@ SIDES = (8, 256)
 class StridedDiscriminator(nn.Module):
     """Images to logits by a 3x3 convolution, then one of stride 2 for each halving, then two dense layers.
 
-    With `patch` p, squares of p x p pixels are folded into channels first. There is no normalisation, so that samples
-    are treated independently, as per-sample penalties need. All weights are drawn with He's variance for leaky
-    rectifiers, biases start at 0, and so does what the label adds.
+    With `patch` p, squares of p x p pixels are folded into channels first, as `networks.folding` says. There is no
+    normalisation, so that samples are treated independently, as per-sample penalties need. All weights are drawn with
+    He's variance for leaky rectifiers, biases start at 0, and so does what the label adds.
 
     Reference:
         He et al. 2015, arXiv:1502.01852, Eq. 15.
@@ -45,15 +46,15 @@ class StridedDiscriminator(nn.Module):
         widest: int = 64,
         patch: int = 2,
         spectral: bool = False,
+        whitening: float = 0.0,
         classes: int = 0,
     ) -> None:
         super().__init__()
         assert isinstance(space, ImageSpace)
-        self.patch = patch
-        self.padding = (0, -space.width % patch, 0, -space.height % patch)
+        self.folding = Folding(space, patch=patch, whitening=whitening)
         sizes = grid_sizes(-(-space.height // patch), -(-space.width // patch))[::-1]
         plan = channel_plan(len(sizes), channels, widest)[::-1]
-        self.entry = _convolution(space.channels * patch**2, plan[0], stride=1)
+        self.entry = _convolution(self.folding.channels, plan[0], stride=1)
         self.halvings = nn.ModuleList(_convolution(now, after, stride=2) for now, after in pairwise(plan))
         self.summary = nn.Linear(plan[-1] * math.prod(sizes[-1]), widest)
         self.output = nn.Linear(widest, 1)
@@ -63,7 +64,7 @@ class StridedDiscriminator(nn.Module):
 
     def forward(self, samples: Samples, labels: Labels | None = None) -> Logits:
         """Logits of shape `(batch,)`."""
-        grid = self.entry(pixel_unshuffle(pad(samples, self.padding), self.patch))
+        grid = self.entry(self.folding.fold(samples))
         for halving in self.halvings:
             grid = halving(leaky_relu(grid, LEAK))
         hidden = leaky_relu(self.summary(leaky_relu(grid, LEAK).flatten(start_dim=1)), LEAK)

@@ -12,24 +12,34 @@ from equipoise.distributed import ProcessGroup
 from equipoise.errors import ConfigError
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.game import Player
+from equipoise.networks.folding import folding_of
+from equipoise.spaces import sample_size
 from equipoise.training.likelihood_stage import HELD_OUT_ROWS, SLACK, LikelihoodStage
 
 CHUNK = 16_384
-"""Training rows that are read at once."""
+"""Training rows that are read at once; of images fewer, so that they hold `NUMBERS` numbers together, or one image."""
+NUMBERS = 2**24
+MOST_IMAGES = 4_096
+"""Images that say how images are folded: a covariance of a few numbers needs no more."""
 
 
-def begin_at_the_data(generator: nn.Module, data: PreparedData) -> None:
-    """Let a generator that asks for it see all training rows once, before its first step."""
-    start = getattr(generator, "start_at", None)
+def begin_at_the_data(network: nn.Module, data: PreparedData) -> None:
+    """Let a network that asks for it see training rows once, before its first step."""
+    start = getattr(network, "start_at", None)
     if start is not None:
         start(training_chunks(data))
+    folding = folding_of(network)
+    if folding is not None:
+        folding.fit(training_chunks(data, most=MOST_IMAGES))
 
 
-def training_chunks(data: PreparedData) -> Iterator[Tensor]:
-    """All training rows as the networks see them, some at a time."""
+def training_chunks(data: PreparedData, *, most: int | None = None) -> Iterator[Tensor]:
+    """Training rows as the networks see them, some at a time: all, or `most` of them, evenly spaced."""
     rows = data.encoded_train()
-    for at in range(0, len(rows), CHUNK):
-        numbers = torch.arange(at, min(at + CHUNK, len(rows)))
+    count = len(rows) if most is None else min(most, len(rows))
+    size = min(CHUNK, max(1, NUMBERS // sample_size(data.space)))
+    for at in range(0, count, size):
+        numbers = torch.arange(at, min(at + size, count)) * len(rows) // count
         yield data.encoder.to_float(rows[numbers])
 
 

@@ -103,7 +103,8 @@ def build_trainer(
         group=group,
     )
     autocast = AUTOCAST[config.runtime.precision]
-    begin_at_the_data(generator, data)
+    for network in (generator, discriminator):
+        begin_at_the_data(network, data)
     generator, discriminator = generator.to(device), discriminator.to(device)
     if config.runtime.channels_last and data.space.kind == "images":
         generator, discriminator = (each.to(memory_format=torch.channels_last) for each in (generator, discriminator))

@@ -1,0 +1,117 @@
+r"""Squares of pixels as numbers of about the same size: what the networks for images on a CPU read and paint.
+
+A network that folds squares of p x p pixels into channels works on a grid of a p-th of the side. Folded as they are,
+the numbers of a square are nearly the same number: of colour photographs, brightness varies thirty times as much as
+the third colour, and a hundred times as much as the finest detail. A discriminator whose gradient is penalised tells
+large differences first, and a generator paints everything at one size: what is left is coloured noise. So a square x is
+folded into its principal components, each divided by a power of its standard deviation,
+
+.. math::
+    y = \operatorname{diag}(s^{-w})\, U^\top (x - \bar x), \qquad
+    \Sigma = U \operatorname{diag}(\lambda)\, U^\top, \qquad s = \sqrt{\lambda / \lambda_{\max}}
+
+with the mean :math:`\bar x` and the covariance :math:`\Sigma` of the squares of training images. With w = 1 that is
+whitening, which makes as much of faint noise as of the picture; with w = 0 it is a rotation.
+
+Reference:
+    Whitening of patches: Bell & Sejnowski 1997, doi:10.1016/S0042-6989(97)00121-1. Wavelets of 2 x 2 pixels in both
+    players: Gal et al. 2021, arXiv:2102.06108; here the basis and its scales are those of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
+
+from equipoise.shapes import Samples
+from equipoise.spaces import ImageSpace
+
+FLOOR = 0.01
+"""Least s: a direction in which training images do not vary, such as the colour of grey ones, is not divided by 0."""
+
+
+class Folding(nn.Module):
+    """Images to grids of folded squares, and back.
+
+    Args:
+        space: of the images.
+        patch: p, side of a square in pixels; an image whose side is no multiple of it is filled up with zeros.
+        whitening: w, from 0 to 1; see the head of this module. 0 leaves the pixels as they are.
+
+    Attributes:
+        fold_matrix, unfold_matrix, mean: what `fit` found; until then a square's numbers are its pixels. There are none
+            where `whitening` is 0.
+
+    Raises:
+        ValueError: `whitening` is not within 0 and 1.
+    """
+
+    fold_matrix: Tensor
+    unfold_matrix: Tensor
+    mean: Tensor
+
+    def __init__(self, space: ImageSpace, *, patch: int, whitening: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= whitening <= 1:
+            raise ValueError(f"a whitening of {whitening}; expected a number from 0, none, to 1, all of it")
+        self.patch, self.whitening = patch, whitening
+        self.height, self.width = space.height, space.width
+        self.padding = (0, -space.width % patch, 0, -space.height % patch)
+        self.channels = space.channels * patch**2
+        if whitening:
+            self.register_buffer("fold_matrix", torch.eye(self.channels))
+            self.register_buffer("unfold_matrix", torch.eye(self.channels))
+            self.register_buffer("mean", torch.zeros(self.channels))
+
+    def fold(self, images: Samples) -> Tensor:
+        """Grids of shape `(batch, channels * p^2, ceil(height / p), ceil(width / p))`, of images."""
+        squares = pixel_unshuffle(pad(images, self.padding), self.patch)
+        if not self.whitening:
+            return squares
+        return _mapped(squares - self.mean[:, None, None], self.fold_matrix)
+
+    def unfold(self, grid: Tensor) -> Tensor:
+        """Images of shape `(batch, channels, height, width)`, of such grids."""
+        if self.whitening:
+            grid = _mapped(grid, self.unfold_matrix) + self.mean[:, None, None]
+        return pixel_shuffle(grid, self.patch)[:, :, : self.height, : self.width]
+
+    @torch.no_grad()
+    def fit(self, images: Iterable[Samples]) -> None:
+        """Take mean, components and scales from training images, some at a time."""
+        if not self.whitening:
+            return
+        count, total, product = (
+            0,
+            torch.zeros(self.channels).double(),
+            torch.zeros(self.channels, self.channels).double(),
+        )
+        for some in images:
+            squares = pixel_unshuffle(pad(some, self.padding), self.patch)
+            rows = squares.movedim(1, -1).reshape(-1, self.channels).double().cpu()
+            count, total, product = count + len(rows), total + rows.sum(dim=0), product + rows.T @ rows
+        mean = total / count
+        variances, components = torch.linalg.eigh(product / count - mean.outer(mean))
+        deviations = variances.clamp(min=0).sqrt()
+        if deviations[-1] == 0:  # all training images are one and the same colour
+            return
+        scales = (deviations / deviations[-1]).clamp(min=FLOOR) ** self.whitening
+        # A component's sign is arbitrary; one and the same on every machine.
+        signs = components.gather(0, components.abs().argmax(dim=0, keepdim=True)).sign()
+        components = components * signs
+        self.fold_matrix.copy_((components / scales).T)
+        self.unfold_matrix.copy_(components * scales)
+        self.mean.copy_(mean)
+
+
+def folding_of(network: nn.Module) -> Folding | None:
+    """How a network folds images, if it does and if that depends on the data."""
+    return next((part for part in network.modules() if isinstance(part, Folding) and part.whitening), None)
+
+
+def _mapped(grid: Tensor, matrix: Tensor) -> Tensor:
+    """The matrix times the numbers of each cell."""
+    return nn.functional.conv2d(grid, matrix[:, :, None, None])
