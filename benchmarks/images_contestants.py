@@ -47,15 +47,23 @@ def _game(rate: str, gamma: str, final: str, warm: str) -> list[str]:
     ]
 
 
+def _pixels() -> list[str]:
+    """Squares of pixels as they are: the preset before they were folded into components."""
+    return ["networks.generator.whitening=0", "networks.discriminator.whitening=0"]
+
+
 SETTINGS: dict[str, Callable[[], list[str]]] = {
     "default": list,
     "augmented": lambda: ["augmentation={differentiable: {kinds: [translate, cutout], probability: 0.6}}"],
     "adapted": lambda: [
         "augmentation={differentiable: {kinds: [translate, cutout], probability: 0, overfitting: 0.5}}"
     ],
+    "unaugmented": lambda: ["augmentation={}"],
+    "pixels": _pixels,
+    "pixels_blurred": lambda: [*_pixels(), "networks.generator.blur=true"],
     "without_tone": lambda: ["networks.generator.tone=false"],
     "first_preset": _residual,
-    "prototype": lambda: _game("0.004", "30.0", "0.3333333333333333", "100"),
+    "prototype": lambda: [*_pixels(), *_game("0.004", "30.0", "0.3333333333333333", "100")],
 }
 """Contestants that are trained, and what they change of the preset."""
 

@@ -17,7 +17,12 @@ from equipoise.experiment.build.python_parts import PYTHON, PythonParts
 from equipoise.experiment.build.recorded import with_findings, with_python_parts
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.column_kinds import columns_from
-from equipoise.experiment.config.auto import resolved, with_rule_asked_for, with_stage_steps
+from equipoise.experiment.config.auto import (
+    resolved,
+    with_augmentation_asked_for,
+    with_rule_asked_for,
+    with_stage_steps,
+)
 from equipoise.experiment.config.files import read_config, validated
 from equipoise.experiment.config.overrides import merged, read_settings
 from equipoise.experiment.config.points_preset import is_short_run
@@ -107,7 +112,9 @@ def plan_run(
         family=_family_wanted(asked, parts),
         is_short=is_short_run(steps, minutes),
     )
-    full = resolved(with_rule_asked_for(merged(base, asked), asked), data, given=parts.penalties)
+    full = with_rule_asked_for(merged(base, asked), asked)
+    full = with_augmentation_asked_for(full, asked, is_given=parts.augmentation is not None)
+    full = resolved(full, data, given=parts.penalties)
     full["runtime"] = {**full["runtime"], "device": chosen_device}
     full, parts = with_python_parts(full, parts, asked=asked, classes=data.n_classes)
     config = validated(full, where=where, lines=lines)

@@ -45,6 +45,7 @@ def discriminator_gradients(
             return functional_call(network, dict(weights), (samples,))
 
         forward = FunctionalForwardPass(discriminator, real, fake, differentiate=sides, fake_weights=fake_weights)
+        forward.to_read_units = getattr(network, "to_read_units", None)
         total = objective.discriminator_loss(forward.real_logits, forward.fake_logits, fake_weights)
         for penalty in penalties:
             total = total + penalty.factor(factor) * penalty.per_sample(forward).mean()

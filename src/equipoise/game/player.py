@@ -66,6 +66,11 @@ class Player:
         known = getattr(self.network, "with_input_gradient", None)
         return None if known is None or self.autocast is not None else known(samples)
 
+    @property
+    def to_read_units(self) -> Callable[[Tensor], Tensor] | None:
+        """From a discriminator's input gradients to the units in which it reads samples, if its network has some."""
+        return getattr(self.network, "to_read_units", None)
+
     def update(self) -> None:
         """Apply the gradients that are there, then forget them."""
         lay_out_like_weights(self.parameters)

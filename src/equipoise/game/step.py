@@ -3,8 +3,7 @@
 A step is `n_critic` updates of the discriminator, each on a fresh batch, and `generator_updates` updates of the
 generator. For an update of the discriminator, a real batch and a batch of generated samples go through the same network
 and into one loss, `-V + penalties`. For an update of the generator, the gradient flows through the discriminator, whose
-weights stay as they are, into the generator. `game.update_rules` has the rules beyond alternating and simultaneous
-updates.
+weights stay as they are, into the generator. `game.update_rules` has the rules that are not described here.
 """
 
 from __future__ import annotations
@@ -344,6 +343,7 @@ def discriminator_loss(
         knows = bound is discriminator and all(each.asks_for_gradient for each in penalties if each.differentiates)
         gradient = discriminator.with_input_gradient if knows else None
         forward = ForwardPass(bound, batch.real, samples, differentiate=sides, with_gradient=gradient, **shared)
+    forward.to_read_units = discriminator.to_read_units
     if objective.is_joint:
         loss = objective.discriminator_loss(*forward.gathered_logits, forward.gathered_weights)
     else:

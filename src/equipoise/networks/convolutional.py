@@ -86,7 +86,7 @@ class ConvolutionalGenerator(nn.Module):
             grid = level(grid)
             if index < len(self.changes):
                 grid = interpolate(self.changes[index](grid), size=self.sizes[index + 1], mode="nearest")
-        image = self.folding.unfold(self.output(leaky_relu(grid, LEAK)))
+        image = self.folding.painted_by(self.output, leaky_relu(grid, LEAK))
         if self.blur:
             image = blurred(image)
         return self.head(image.flatten(start_dim=1), None)
@@ -123,9 +123,13 @@ class ConvolutionalDiscriminator(nn.Module):
         if spectral:
             normalise_spectra(self)
 
+    def to_read_units(self, gradient: Samples) -> Tensor:
+        """Input gradients as those of the squares that the network reads; see `networks.folding`."""
+        return self.folding.in_folded_units(gradient)
+
     def forward(self, samples: Samples, labels: Labels | None = None) -> Logits:
         """Logits of shape `(batch,)`."""
-        grid = self.entry(self.folding.fold(samples))
+        grid = self.folding.read_by(self.entry, samples)
         for index, level in enumerate(self.levels):
             grid = level(grid)
             if index < len(self.changes):

@@ -11,7 +11,8 @@ folded into its principal components, each divided by a power of its standard de
     \Sigma = U \operatorname{diag}(\lambda)\, U^\top, \qquad s = \sqrt{\lambda / \lambda_{\max}}
 
 with the mean :math:`\bar x` and the covariance :math:`\Sigma` of the squares of training images. With w = 1 that is
-whitening, which makes as much of faint noise as of the picture; with w = 0 it is a rotation.
+whitening, which makes as much of faint noise as of the picture; with w = 0 nothing is changed. R1 and R2 measure the
+discriminator's gradient in y: on pixels they would forbid it the steep slopes along faint directions that it needs.
 
 Reference:
     Whitening of patches: Bell & Sejnowski 1997, doi:10.1016/S0042-6989(97)00121-1. Wavelets of 2 x 2 pixels in both
@@ -24,7 +25,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import conv2d, pad, pixel_shuffle, pixel_unshuffle
 
 from equipoise.shapes import Samples
 from equipoise.spaces import ImageSpace
@@ -77,7 +78,37 @@ class Folding(nn.Module):
         """Images of shape `(batch, channels, height, width)`, of such grids."""
         if self.whitening:
             grid = _mapped(grid, self.unfold_matrix) + self.mean[:, None, None]
-        return pixel_shuffle(grid, self.patch)[:, :, : self.height, : self.width]
+        return self._pixels(grid)
+
+    def read_by(self, layer: nn.Conv2d, images: Samples) -> Tensor:
+        """`layer(fold(images))`, in less time: the layer's weights are mapped, and not every cell of the grid."""
+        squares = pixel_unshuffle(pad(images, self.padding), self.patch)
+        if not self.whitening:
+            return layer(squares)
+        weight = torch.einsum("oihw,ij->ojhw", layer.weight, self.fold_matrix)
+        return conv2d(squares - self.mean[:, None, None], weight, layer.bias, layer.stride, layer.padding)
+
+    def painted_by(self, layer: nn.Conv2d, grid: Tensor) -> Samples:
+        """`unfold(layer(grid))`, in less time."""
+        if not self.whitening:
+            return self._pixels(layer(grid))
+        weight = torch.einsum("ij,johw->iohw", self.unfold_matrix, layer.weight)
+        bias = self.unfold_matrix @ layer.bias + self.mean
+        return self._pixels(conv2d(grid, weight, bias, layer.stride, layer.padding))
+
+    def _pixels(self, squares: Tensor) -> Samples:
+        return pixel_shuffle(squares, self.patch)[:, :, : self.height, : self.width]
+
+    def in_folded_units(self, gradient: Samples) -> Tensor:
+        r"""Gradients in the pixels as gradients in the folded numbers y, of the shape of `fold`.
+
+        Since :math:`x = \bar x + U \operatorname{diag}(s^w)\, y`, it is :math:`\operatorname{diag}(s^w)\, U^\top` times
+        the gradient in the pixels of a square. A gradient penalty on it asks for little slope along y: along brightness
+        as much as on pixels, along faint colours and detail less, as they differ less.
+        """
+        if not self.whitening:
+            return gradient
+        return _mapped(pixel_unshuffle(pad(gradient, self.padding), self.patch), self.unfold_matrix.T)
 
     @torch.no_grad()
     def fit(self, images: Iterable[Samples]) -> None:
@@ -114,4 +145,4 @@ def folding_of(network: nn.Module) -> Folding | None:
 
 def _mapped(grid: Tensor, matrix: Tensor) -> Tensor:
     """The matrix times the numbers of each cell."""
-    return nn.functional.conv2d(grid, matrix[:, :, None, None])
+    return conv2d(grid, matrix[:, :, None, None])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from equipoise.networks.base import Family
@@ -62,9 +62,13 @@ class StridedDiscriminator(nn.Module):
         if spectral:
             normalise_spectra(self)
 
+    def to_read_units(self, gradient: Samples) -> Tensor:
+        """Input gradients as those of the squares that the network reads; see `networks.folding`."""
+        return self.folding.in_folded_units(gradient)
+
     def forward(self, samples: Samples, labels: Labels | None = None) -> Logits:
         """Logits of shape `(batch,)`."""
-        grid = self.entry(self.folding.fold(samples))
+        grid = self.folding.read_by(self.entry, samples)
         for halving in self.halvings:
             grid = halving(leaky_relu(grid, LEAK))
         hidden = leaky_relu(self.summary(leaky_relu(grid, LEAK).flatten(start_dim=1)), LEAK)

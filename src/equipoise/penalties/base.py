@@ -26,6 +26,9 @@ Discriminator = Callable[[Samples], Logits]
 WithInputGradient = Callable[[Samples], tuple[Logits, Samples] | None]
 """A discriminator that knows its input gradient beside its logits, both differentiable in its weights; or `None`."""
 
+ReadUnits = Callable[[Samples], Tensor]
+"""A linear map of input gradients, sample by sample: see `networks.folding`."""
+
 
 class ForwardPass:
     """The discriminator's forward pass on a real and a generated batch: their logits, and their input gradients.
@@ -39,10 +42,15 @@ class ForwardPass:
         randomness: the stream for penalties that draw random numbers; of several processes, each has the same.
         group: the processes that train together. Each holds its shard of the whole batch.
         fake_weights: importance weights of the generated samples. Shape `(batch,)`; `None` counts all the same.
+
+    Attributes:
+        to_read_units: from input gradients to the units in which the discriminator reads samples, where these are not
+            the units of the samples.
     """
 
     group: ProcessGroup = SINGLE_PROCESS
     fake_weights: PerSample | None = None
+    to_read_units: ReadUnits | None = None
     _gathered: tuple[Tensor, ...] | None = None
 
     def __init__(
@@ -119,6 +127,11 @@ class ForwardPass:
                 points, logits = (self.real, self.real_logits) if side == "real" else (self.fake, self.fake_logits)
                 (self._gradients[side],) = torch.autograd.grad(logits.sum(), points, create_graph=True)
         return self._gradients[side]
+
+    def squared_gradient(self, side: Side) -> PerSample:
+        """Squared length of each sample's input gradient, in the units in which the discriminator reads samples."""
+        gradient = self.input_gradient(side)
+        return squared_norm(gradient if self.to_read_units is None else self.to_read_units(gradient))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 r"""Zero-centred gradient penalties: the discriminator's input gradient is pulled to zero at real and fake samples.
 
-R1 is :math:`\frac{\gamma}{2} E_{x \sim p} |\nabla l(x)|^2`; R2 is the same at generated samples.
+R1 is :math:`\frac{\gamma}{2} E_{x \sim p} |\nabla l(x)|^2`; R2 is the same at generated samples. Lengths are those of
+samples, unless the discriminator reads samples in units of its own (`networks.folding`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import torch
 
 from equipoise.distributed import SINGLE_PROCESS, ProcessGroup
 from equipoise.errors import ConfigError, unknown_name
-from equipoise.penalties.base import Discriminator, ForwardPass, Penalty, Side, reject_negative_weight, squared_norm
+from equipoise.penalties.base import Discriminator, ForwardPass, Penalty, Side, reject_negative_weight
 from equipoise.shapes import PerSample, Samples, precise
 
 Form = Literal["exact", "finite_difference"]
@@ -101,7 +102,7 @@ def _zero_centred(name: str, weight: float, side: Side, *, form: Form, step_size
         )
 
     def exact(forward: ForwardPass) -> PerSample:
-        return weighed(forward, squared_norm(forward.input_gradient(side)) / 2)
+        return weighed(forward, forward.squared_gradient(side) / 2)
 
     def finite_difference(forward: ForwardPass) -> PerSample:
         samples = forward.real if side == "real" else forward.fake

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from equipoise import augmentation
 from equipoise.errors import ConfigError, OldName
+from equipoise.experiment.build.python_parts import PythonParts
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.train import metadata
@@ -156,3 +158,38 @@ def test_training_in_bf16_keeps_weights_losses_and_penalties_in_float32(points):
     assert all(p.dtype == torch.float32 for p in (*trainer.generator.parameters, *trainer.discriminator.parameters))
     row = trainer.row(report, 1.0)
     assert np.isfinite(row["value"]) and row["gradient_norm"]["discriminator"] > 0
+
+
+def few_pictures(tmp_path, count):
+    images = np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+    np.savez(tmp_path / "pictures.npz", images=images)
+    return str(tmp_path / "pictures.npz")
+
+
+@pytest.mark.parametrize(("count", "is_watched"), [(100, True), (700, False)])
+def test_the_preset_watches_overfitting_where_images_are_few(tmp_path, count, is_watched):
+    chosen = plan_run(few_pictures(tmp_path, count), steps=5).config.augmentation
+    assert ("overfitting" in chosen.get("differentiable", {})) == is_watched
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("augmentation={}", {}),
+        ("augmentation={shift_and_flip: {}}", {"shift_and_flip": {}}),
+        (
+            "augmentation.differentiable.overfitting=0.3",
+            {"differentiable": {"kinds": ["translate", "cutout"], "probability": 0.0, "overfitting": 0.3}},
+        ),
+    ],
+)
+def test_an_augmentation_that_is_asked_for_takes_the_place_of_the_presets(tmp_path, setting, expected):
+    config = plan_run(few_pictures(tmp_path, 100), steps=5, settings=[setting]).config
+    assert config.augmentation == expected
+
+
+def test_an_augmentation_given_as_an_object_takes_the_place_of_the_presets(tmp_path):
+    given = augmentation.find("shift_and_flip")()
+    planned = plan_run(few_pictures(tmp_path, 100), steps=5, parts=PythonParts(augmentation=given))
+    assert planned.config.augmentation == {}
+    assert build_trainer(planned.config, planned.data, parts=planned.parts).augmentation.name == "shift_and_flip"

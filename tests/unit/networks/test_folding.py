@@ -6,10 +6,17 @@ import torch
 from torch.nn.functional import pixel_unshuffle
 
 import equipoise as eq
+from equipoise.errors import ConfigError
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.prepare import plan_run
+from equipoise.game import Player
+from equipoise.game.functional import discriminator_gradients
+from equipoise.game.step import Batch, discriminator_loss
 from equipoise.networks import find
 from equipoise.networks.folding import FLOOR, Folding, folding_of
+from equipoise.objectives.relativistic import relativistic
+from equipoise.penalties.base import ForwardPass
+from equipoise.penalties.r1_r2 import r1, r2
 from equipoise.spaces import ImageSpace
 
 
@@ -50,6 +57,19 @@ def test_folded_numbers_are_uncorrelated_with_the_deviations_of_the_formula(whit
     assert torch.allclose(rows.mean(dim=0), torch.zeros(12).double(), atol=1e-5)
 
 
+@pytest.mark.parametrize("whitening", [0.0, 0.5])
+@pytest.mark.parametrize("patch", [1, 2])
+def test_a_layer_with_mapped_weights_reads_and_paints_what_it_would_on_mapped_grids(patch, whitening):
+    torch.manual_seed(0)
+    images = coloured(6, (9, 11))
+    folding = Folding(ImageSpace(3, 9, 11), patch=patch, whitening=whitening)
+    folding.fit([images])
+    entry, output = (torch.nn.Conv2d(*sides, 3, padding=1) for sides in ((folding.channels, 5), (5, folding.channels)))
+    grid = folding.read_by(entry, images)
+    assert torch.allclose(grid, entry(folding.fold(images)), atol=1e-4)
+    assert torch.allclose(folding.painted_by(output, grid), folding.unfold(output(grid)), atol=1e-4)
+
+
 def test_without_whitening_the_channels_are_the_pixels():
     images = coloured(2, (8, 8))
     folding = Folding(ImageSpace(3, 8, 8), patch=2)
@@ -71,6 +91,53 @@ def test_images_of_one_colour_leave_the_pixels_as_they_are():
     folding = Folding(ImageSpace(1, 8, 8), patch=2, whitening=0.5)
     folding.fit([torch.full((4, 1, 8, 8), -1.0)])
     assert torch.equal(folding.fold_matrix, torch.eye(4))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 11)])
+def test_r1_is_that_of_the_discriminator_as_a_function_of_the_folded_numbers(size):
+    """|grad_y l(unfold(y))|^2, by automatic differentiation."""
+    torch.manual_seed(0)
+    images = coloured(6, size)
+    network = find("strided").discriminator(ImageSpace(3, *size), channels=2, widest=4, whitening=0.5).double()
+    network.folding.fit([images])
+    images = images.double()
+    forward = ForwardPass(network, images, images, differentiate=frozenset({"real"}))
+    on_pixels = r1(1.0).per_sample(forward)
+    forward.to_read_units = network.to_read_units
+    found = r1(1.0).per_sample(forward)
+    folded = network.folding.fold(images).detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(network(network.folding.unfold(folded)).sum(), folded)
+    assert torch.allclose(found, gradient.square().sum(dim=(1, 2, 3)) / 2, rtol=1e-5)
+    assert not torch.allclose(found, on_pixels, rtol=0.01)
+
+
+def test_a_step_penalises_in_these_units_whichever_way_it_differentiates():
+    torch.manual_seed(0)
+    images, fakes = coloured(8, (8, 8)), coloured(8, (8, 8), seed=1)
+    network = find("strided").discriminator(ImageSpace(3, 8, 8), channels=2, widest=4, whitening=0.5)
+    network.folding.fit([images])
+    penalties = [r1(3.0), r2(2.0)]
+    player = Player(network, torch.optim.SGD(network.parameters(), 0.1))
+    batch = Batch(real=images, latents=torch.zeros(8, 1))
+    _, loss, _ = discriminator_loss(
+        player, lambda latents, labels=None: fakes, objective=relativistic(), batch=batch, penalties=penalties
+    )
+    loss.backward()
+    weights = dict(network.named_parameters())
+    gradients, value = discriminator_gradients(network, relativistic(), penalties)(weights, images, fakes, 1.0)
+    assert torch.allclose(value, loss.detach(), rtol=1e-5)
+    assert all(torch.allclose(gradients[name], weight.grad, atol=1e-5) for name, weight in weights.items())
+    pixels = ForwardPass(network, images, fakes, differentiate=frozenset({"real", "fake"}))
+    plain = relativistic().discriminator_loss(pixels.real_logits, pixels.fake_logits, None)
+    plain = plain + sum(each.weight * each.per_sample(pixels).mean() for each in penalties)
+    assert not torch.allclose(plain, loss, rtol=1e-3)
+
+
+def test_finite_differences_along_pixels_are_refused_beside_it(pictures):
+    settings = [*SETTINGS, "penalties=[{name: r1, options: {form: finite_difference}}]"]
+    planned = plan_run(str(pictures), steps=2, seed=3, settings=settings)
+    with pytest.raises(ConfigError, match="'r1' by finite differences, beside a discriminator that folds pixels"):
+        build_trainer(planned.config, planned.data)
 
 
 @pytest.mark.parametrize("whitening", [-0.1, 1.1])

@@ -25,9 +25,11 @@ from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.many_processes import refuse_unshareable
 from equipoise.game import AveragedWeights, EagerStepper, Player
 from equipoise.game.closed_form import ClosedFormStepper
+from equipoise.networks.folding import folding_of
 from equipoise.networks.spectral import has_normal_spectra
 from equipoise.networks.tone import tone_of
 from equipoise.objectives.base import Objective
+from equipoise.penalties import r1_r2
 from equipoise.penalties.base import Penalty
 from equipoise.training import BatchSource, Plan, Trainer
 from equipoise.training.tone_fit import ToneFit
@@ -216,10 +218,19 @@ def refuse_forbidden(objective: Objective, terms: Sequence[Penalty], discriminat
     """Refuse what theory forbids, by name.
 
     Raises:
-        ConfigError: batch normalisation under a per-sample penalty, or a Wasserstein game without control of the
-            discriminator's input gradient.
+        ConfigError: batch normalisation under a per-sample penalty, a Wasserstein game without control of the
+            discriminator's input gradient, or finite differences beside one that reads samples in units of its own.
     """
     penalties.require_independent_samples(discriminator, terms)
+    if folding_of(discriminator) is not None:
+        for place, penalty in enumerate(terms):
+            if penalty.name in r1_r2.PENALTIES and not r1_r2.is_exact(penalty):
+                raise ConfigError(
+                    f"penalties.{place}.form",
+                    f"'{penalty.name}' by finite differences, beside a discriminator that folds pixels by whitening.",
+                    "Expected the exact form: differences along pixels do not measure slopes in its own units.",
+                    "Leave the form out, or set --set networks.discriminator.whitening=0.",
+                )
     is_bounded = has_normal_spectra(discriminator) or any(penalty.gives_lipschitz_control for penalty in terms)
     if objective.needs_lipschitz_control and not is_bounded:
         raise ConfigError(

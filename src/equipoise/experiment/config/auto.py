@@ -94,6 +94,22 @@ def dependences_of(data: PreparedData) -> dict[str, str]:
     return {str(each.dependent): str(each.determinant) for each in found}
 
 
+def with_augmentation_asked_for(
+    content: Mapping[str, Any], asked: Mapping[str, Any], *, is_given: bool = False
+) -> dict[str, Any]:
+    """The augmentation that a person asks for in place of the preset's; an empty section asks for none.
+
+    Args:
+        content: nested dictionaries.
+        asked: what the person asked for; options that it leaves out are the preset's, where that has them.
+        is_given: whether the person gave one as a Python object.
+    """
+    wanted = asked.get("augmentation", {} if is_given else None)
+    if not isinstance(wanted, Mapping):
+        return dict(content)
+    return {**content, "augmentation": {name: content["augmentation"][name] for name in wanted}}
+
+
 def with_rule_asked_for(content: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
     """Batches of their own for both players, where a person asks for an update rule that cannot share the preset's.
 

@@ -20,6 +20,11 @@ COSINE = {"shape": "cosine", "final": 0.01, "warmup_steps": 200}
 LARGEST = 256
 GPU_PRESETS = ((32, 256, 0.5), (64, 384, 2.0), (128, 512, 15.0), (LARGEST, 512, 150.0))
 """Longest side, width of the residual pair and first gamma; for 128 pixels gamma lies between its neighbours."""
+FEW_IMAGES = 500
+"""Training images below which the discriminator's overfitting is watched, and both players see augmented ones as far as
+it goes. A hundred digits were learned by heart without that (benchmarks/rows/images_trials.jsonl); other numbers of
+images were not tried."""
+ADAPTED = {"kinds": ["translate", "cutout"], "probability": 0.0, "overfitting": 0.5}
 DEFAULT_STEPS = {"points": 30_000, "table": 3_000, "small-images": 20_000, "images": 20_000}
 
 
@@ -121,21 +126,23 @@ def _small_images(space: Space, device: str, rows: int) -> dict[str, Any]:
 
 
 def _images(space: Space, device: str, rows: int) -> dict[str, Any]:
-    del rows
-    if device != "cpu":
-        return _images_on_gpu(space)
+    few = {} if rows >= FEW_IMAGES else {"augmentation": {"differentiable": dict(ADAPTED)}}
+    return few | (_images_on_cpu() if device == "cpu" else _images_on_gpu(space))
+
+
+def _images_on_cpu() -> dict[str, Any]:
     # On a CPU pixels are folded into channels two by two, and the networks are slim: `networks.strided` says why. On
     # 28-pixel digits gamma that falls from 30 to 10 kept twice the recall of one that falls to 1 (.83, .38), and
     # 60 CPU-seconds brought a Frechet distance of 72, 28 and 19 at rates of 1e-3, 2e-3 and 4e-3 (one seed each). The
     # rate falls to three tenths only: in 800 steps a constant one brought 14, 11 and 11, where one that fell to a
     # hundredth, without the limit on growth, brought 23, 24 and 25; in 2,300 steps 6.7 and 8.1 (one seed each).
-    options = {"channels": 16, "widest": 64, "patch": 2}
+    # Squares of pixels are half whitened: `networks.folding` says why, docs/guides/images.md what it brings.
+    options = {"channels": 16, "widest": 64, "patch": 2, "whitening": 0.5}
     return {
         "networks": {
             "family": "strided",
             "latents": 64,
-            # Colours show the checkerboard that folded pixels leave; strokes of ink do not, and stay sharp.
-            "generator": {**options, "blocks": 1, "blur": space.shape[0] > 1, "tone": True},
+            "generator": {**options, "blocks": 1, "tone": True},
             "discriminator": dict(options),
         },
         "training": {"batch_size": 64},
