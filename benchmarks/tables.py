@@ -3,6 +3,7 @@
     python benchmarks/tables.py --list
     python benchmarks/tables.py --run "adult 120" --adult FOLDER --minutes 20
     python benchmarks/tables.py --run "game adds" --adult FOLDER
+    python benchmarks/tables.py --run "adult 120" --adult FOLDER --contestant ctgan --peers PEERS/bin/python
     python benchmarks/tables.py --dev /tmp/dev.jsonl --data adult --contestant default --steps 1000 --adult FOLDER
     python benchmarks/tables.py --summarise
 
@@ -16,6 +17,11 @@ CPU-seconds are those of the process, from its start to the last weights kept: i
 it, the final verdict and the scores are not. An attempt that took longer than its seconds by a tenth is stored and
 counts as missed. `--dev` uses other seeds, writes to its own file and counts for nothing. The line of an attempt holds
 the command that gives the same rows; `tables_again.py` types it.
+
+Peers (ctgan's CTGAN and TVAE, mostlyai-engine's TabularARGN) stand in `tables_peers_settings.json`, and are fitted by
+`tables_peer.py` in a Python of their own, which `--peers` names. They have their own default settings, so there is
+nothing to choose. Hence their attempts are of the commit of `tables_settings.json`: the same rows to train on, the same
+seeds and the same scores as those of the contestants of equipoise, and adding a peer makes no attempt an earlier one.
 
 The rows "game adds" ask what the game contributes: at most 4,000 training rows, likelihood and then the game against
 likelihood alone, with steps that take the same CPU-seconds, and the same seeds.
@@ -48,16 +54,22 @@ from attempts import (
 )
 
 HERE = Path(__file__).parent
-SETTINGS = HERE / "tables_settings.json"
+SETTINGS, PEERS_SETTINGS = HERE / "tables_settings.json", HERE / "tables_peers_settings.json"
 TRIALS, SUMMARY = HERE / "rows" / "tables_trials.jsonl", HERE / "rows" / "tables.jsonl"
 MOST_QUICK_SETS = 8
 """Sets of synthetic rows that a quick score is the mean of, where there are few real ones."""
 UNTRAINED = ("unused_rows", "independent_columns")
+PEERS = ("ctgan", "tvae", "mostlyai")
+"""Names that `tables_peer.py` knows."""
+NO_PEERS = """Fitting a peer was asked for, and --peers names no Python that has the peers.
+  They are no dependency of equipoise, and are installed in an environment of their own:
+    python3 -m venv PEERS && PEERS/bin/pip install ctgan mostlyai-engine
+  Then add to the command: --peers PEERS/bin/python"""
 
 
 @dataclass(frozen=True)
 class Attempt(attempts.Attempt):
-    """One run of one contestant: a name of `tables_contestants.SETTINGS`, `unused_rows` or `independent_columns`.
+    """One run of one contestant: a name of `tables_contestants.SETTINGS`, of `UNTRAINED` or of `PEERS`.
 
     Attributes:
         is_quick: few training rows, and boosted trees over three folds as the only score.
@@ -66,12 +78,12 @@ class Attempt(attempts.Attempt):
     is_quick: bool = False
 
 
-def attempt(wanted: Attempt, folder: Path | None) -> dict[str, Any]:
-    """Make it, in this process, and score it."""
+def attempt(wanted: Attempt, folder: Path | None, peers: Path | None = None) -> dict[str, Any]:
+    """Make it, in this process, and score it; a peer by a Python that has it."""
     import torch
 
     torch.set_num_threads(1)
-    from tables_contestants import independent_columns, trained, without_pictures
+    from tables_contestants import independent_columns, of_peer, trained, without_pictures
     from tables_data import MOST_QUICK_ROWS, TABLES, short
     from tables_scores import quick_score, scores, shapes_and_pairs
 
@@ -90,11 +102,18 @@ def attempt(wanted: Attempt, folder: Path | None) -> dict[str, Any]:
         made, facts = table.unused, {"cpu_seconds": time.process_time()}
     elif wanted.contestant == "independent_columns":
         made, facts = independent_columns(table.train, seed=seed, count=count)
+    elif wanted.contestant in PEERS:
+        if peers is None:
+            raise SystemExit(NO_PEERS)
+        made, facts = of_peer(
+            table.train, wanted.contestant, python=peers, seconds=wanted.seconds, seed=seed, count=count
+        )
     else:
         made, facts = trained(
             table.train, wanted.contestant, steps=wanted.steps, seed=seed, count=count, more=list(wanted.more)
         )
-    facts["cpu_seconds"] -= reading  # making the data is no work of the contestant's
+    if wanted.contestant not in PEERS:  # whose clock is that of their own process
+        facts["cpu_seconds"] -= reading  # making the data is no work of the contestant's
     if wanted.is_quick:
         return facts | quick_score(table, made)
     alike = min(len(table.unused), count)
@@ -106,8 +125,16 @@ def attempt(wanted: Attempt, folder: Path | None) -> dict[str, Any]:
 
 
 def planned(commit: str, *, only: str) -> Iterator[Attempt]:
-    """All attempts of the settings, a seed of all rows before the next seed."""
-    content = json.loads(SETTINGS.read_text(encoding="utf-8"))
+    """All attempts of the settings, a seed of all rows before the next seed, and then those of the peers."""
+    yield from _planned(content_of(SETTINGS), commit, only=only)
+    yield from _planned(content_of(PEERS_SETTINGS), commit, only=only)
+
+
+def content_of(settings: Path) -> dict[str, Any]:
+    return json.loads(settings.read_text(encoding="utf-8"))
+
+
+def _planned(content: dict[str, Any], commit: str, *, only: str) -> Iterator[Attempt]:
     for seed in range(max(row.get("seeds", content["seeds"]) for row in content["rows"])):
         for row in content["rows"]:
             is_wanted = only == "all" or row["name"].startswith(only)
@@ -121,15 +148,15 @@ def planned(commit: str, *, only: str) -> Iterator[Attempt]:
 def summarised(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row for each row of the settings and contestant: of the attempts under the latest settings, and the number of
     earlier ones."""
-    content = json.loads(SETTINGS.read_text(encoding="utf-8"))
     found = []
-    for row in content["rows"]:
-        for contestant in row["contestants"]:
-            mine = lines_of(lines, row, contestant)
-            if mine:
-                summary = _summary(row, contestant, latest(mine), row.get("seeds", content["seeds"]))
-                found.append(summary | {"earlier_attempts": len(mine) - len(latest(mine))})
-        found += what_it_adds(row, lines)
+    for content in (content_of(SETTINGS), content_of(PEERS_SETTINGS)):
+        for row in content["rows"]:
+            for contestant in row["contestants"]:
+                mine = lines_of(lines, row, contestant)
+                if mine:
+                    summary = _summary(row, contestant, latest(mine), row.get("seeds", content["seeds"]))
+                    found.append(summary | {"earlier_attempts": len(mine) - len(latest(mine))})
+            found += what_it_adds(row, lines)
     return found
 
 
@@ -181,13 +208,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser, data="adult", seconds=120)
     parser.add_argument("--adult", type=Path, metavar="FOLDER", help="where adult_train.csv and adult_test.csv are")
+    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="a Python that has the peers, for their attempts")
     arguments = parser.parse_args()
 
     def make(wanted: attempts.Attempt) -> dict[str, Any]:
-        return carried_out(__file__, wanted, *([] if arguments.adult is None else ["--adult", str(arguments.adult)]))
+        if wanted.contestant in PEERS and arguments.peers is None:
+            raise SystemExit(NO_PEERS)
+        given = {"--adult": arguments.adult, "--peers": arguments.peers}
+        return carried_out(__file__, wanted, *(w for key, v in given.items() if v is not None for w in (key, str(v))))
 
     if arguments.attempt:
-        print(json.dumps(attempt(Attempt(**json.loads(arguments.attempt)), arguments.adult)))
+        print(json.dumps(attempt(Attempt(**json.loads(arguments.attempt)), arguments.adult, arguments.peers)))
         return
     if arguments.list:
         print_planned(planned("-", only="all"))
@@ -195,6 +226,7 @@ def main() -> None:
     if arguments.dev is not None:
         store(arguments.dev, make(attempts.of_dev(arguments)))
     if arguments.run is not None:
+        committed(PEERS_SETTINGS)  # refuses what is not; the seeds are of the other file
         wanted_ones = planned(committed(SETTINGS), only=arguments.run)
         make_missing(wanted_ones, TRIALS, make, minutes=arguments.minutes, contestant=arguments.contestant)
     if arguments.summarise:

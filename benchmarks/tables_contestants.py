@@ -1,13 +1,15 @@
 """The contestants of `benchmarks/tables.py`: each is given training rows, and gives synthetic ones and its CPU-seconds.
 
 The clock is that of the process: from its start, so that imports, set-up and interim evaluations count, to the last
-weights kept. Of pictures of samples a run draws one, not twelve.
+weights kept. Of pictures of samples a run draws one, not twelve. A peer is `tables_peer.py` in a process of its own.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -113,3 +115,23 @@ def independent_columns(rows: pd.DataFrame, *, seed: int, count: int) -> tuple[p
     draws = np.random.default_rng(seed)
     made = pd.DataFrame({name: rows[name].to_numpy()[draws.integers(0, len(rows), count)] for name in rows})
     return made, {"cpu_seconds": time.process_time()}
+
+
+def of_peer(
+    rows: pd.DataFrame, name: str, *, python: Path, seconds: float, seed: int, count: int
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Rows of a peer, by a Python that has it, and what `tables_peer.py` says of the fit.
+
+    `-I` keeps this folder off the path, where `ctgan.py` would be taken for the package.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = Path(folder) / "rows.csv", Path(folder) / "made.csv"
+        rows.to_csv(given, index=False)
+        script = Path(__file__).with_name("tables_peer.py")
+        options = {"rows": given, "made": made, "seconds": seconds, "seed": seed, "count": count}
+        words = [str(python), "-I", str(script), name, *(w for key, v in options.items() for w in (f"--{key}", str(v)))]
+        one_process = {"LOKY_MAX_CPU_COUNT": "1"}  # joblib would encode columns in as many as there are cores
+        done = subprocess.run(words, env=os.environ | one_process, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{name} ended with exit status {done.returncode}: {done.stderr[-600:]}")
+        return pd.read_csv(made), json.loads(done.stdout.strip().splitlines()[-1]) | {"run_seed": seed}
