@@ -2,12 +2,12 @@
 
 In an environment of its own that has ctgan (it is no dependency of ours), then in one that has equipoise:
 
-    python benchmarks/ctgan.py --adult adult_train.csv --train 20 --samples ctgan.csv
+    python -I benchmarks/ctgan.py --adult adult_train.csv --train 20 --samples ctgan.csv
     python benchmarks/ctgan.py --adult adult_train.csv --samples ctgan.csv
 
-ctgan sees 20,000 rows; the other 12,561 are the real side, so that no row that it was fitted to is compared with its
-samples. Five verdicts each, with other seeds and other rows drawn, on 10,000 rows a side. Rows:
-`benchmarks/rows/ctgan.jsonl`.
+`-I` keeps this folder off the path: the package and this file have the same name. ctgan sees 20,000 rows; the other
+12,561 are the real side, so that no row that it was fitted to is compared with its samples. Five verdicts each, with
+other seeds and other rows drawn, on 10,000 rows a side. Rows: `benchmarks/rows/ctgan.jsonl`.
 """
 
 from __future__ import annotations
