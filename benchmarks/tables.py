@@ -63,7 +63,7 @@ PEERS = ("ctgan", "tvae", "mostlyai")
 """Names that `tables_peer.py` knows."""
 NO_PEERS = """Fitting a peer was asked for, and --peers names no Python that has the peers.
   They are no dependency of equipoise, and are installed in an environment of their own:
-    python3 -m venv PEERS && PEERS/bin/pip install ctgan mostlyai-engine
+    python3 -m venv PEERS && PEERS/bin/pip install ctgan==0.12.1 mostlyai-engine==2.7.3
   Then add to the command: --peers PEERS/bin/python"""
 
 

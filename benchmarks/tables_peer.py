@@ -1,6 +1,6 @@
 """A peer of `benchmarks/tables.py`: fitted to rows in stated CPU-seconds, and sampled, in a Python of its own.
 
-    python3 -m venv PEERS && PEERS/bin/pip install ctgan mostlyai-engine
+    python3 -m venv PEERS && PEERS/bin/pip install ctgan==0.12.1 mostlyai-engine==2.7.3
     PEERS/bin/python -I benchmarks/tables_peer.py ctgan --rows train.csv --made made.csv --count 99 --seconds 9 --seed 0
 
 The peers are no dependency of equipoise, and nothing of equipoise is imported here. Each has its own default settings
