@@ -1,9 +1,9 @@
 r"""Squares of pixels as numbers of about the same size: what the networks for images on a CPU read and paint.
 
 A network that folds squares of p x p pixels into channels works on a grid of a p-th of the side. Folded as they are,
-the numbers of a square are nearly the same number: of colour photographs, brightness varies thirty times as much as
-the third colour, and a hundred times as much as the finest detail. A discriminator whose gradient is penalised tells
-large differences first, and a generator paints everything at one size: what is left is coloured noise. So a square x is
+the numbers of a square are nearly the same number. In patches of colour photographs the squares vary a hundred times as
+much along their brightness as along their faintest direction. A discriminator whose gradient is penalised tells large
+differences first, and a generator paints everything at one size: what is left is coloured noise. So a square x is
 folded into its principal components, each divided by a power of its standard deviation,
 
 .. math::

@@ -177,10 +177,7 @@ def test_the_preset_watches_overfitting_where_images_are_few(tmp_path, count, is
     [
         ("augmentation={}", {}),
         ("augmentation={shift_and_flip: {}}", {"shift_and_flip": {}}),
-        (
-            "augmentation.differentiable.overfitting=0.3",
-            {"differentiable": {"kinds": ["translate", "cutout"], "probability": 0.0, "overfitting": 0.3}},
-        ),
+        ("augmentation.differentiable.probability=0.6", {"differentiable": {"probability": 0.6}}),
     ],
 )
 def test_an_augmentation_that_is_asked_for_takes_the_place_of_the_presets(tmp_path, setting, expected):

@@ -101,13 +101,14 @@ def with_augmentation_asked_for(
 
     Args:
         content: nested dictionaries.
-        asked: what the person asked for; options that it leaves out are the preset's, where that has them.
+        asked: what the person asked for. Its options are not mixed with the preset's: a probability that is asked for
+            would then still adapt.
         is_given: whether the person gave one as a Python object.
     """
     wanted = asked.get("augmentation", {} if is_given else None)
     if not isinstance(wanted, Mapping):
         return dict(content)
-    return {**content, "augmentation": {name: content["augmentation"][name] for name in wanted}}
+    return {**content, "augmentation": dict(wanted)}
 
 
 def with_rule_asked_for(content: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
