@@ -15,6 +15,7 @@ from equipoise.experiment.config.files import read_run_config
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.pretrained import CONFIG, of_player, read_pretrained
 from equipoise.experiment.stored_run import checkpoints_wanted
+from equipoise.networks.folding import folding_of
 from equipoise.networks.tone import tone_of
 from equipoise.runfolder import open_run_folder
 from equipoise.training import Trainer
@@ -103,6 +104,9 @@ def begin_with(trainer: Trainer, config: RunConfig) -> str:
                 "Expected networks of the same family and widths.",
                 "Leave networks.* out, so that they are made like those, or leave it out.",
             )
+        folding = folding_of(player.network)
+        if folding is not None and not any(name.startswith("folding.") for name in taken):
+            folding.reset()  # weights of an earlier version read and paint pixels
         if player.average is not None:
             player.average.network.load_state_dict(player.network.state_dict())
         if (tone := tone_of(player.network)) is not None:

@@ -33,6 +33,9 @@ from equipoise.spaces import ImageSpace
 FLOOR = 0.01
 """Least s: a direction in which training images do not vary, such as the colour of grey ones, is not divided by 0."""
 
+EVEN = 1e-6
+"""Deviation below which all training images are one and the same colour, and the rest is rounding."""
+
 
 class Folding(nn.Module):
     """Images to grids of folded squares, and back.
@@ -110,16 +113,20 @@ class Folding(nn.Module):
             return gradient
         return _mapped(pixel_unshuffle(pad(gradient, self.padding), self.patch), self.unfold_matrix.T)
 
+    def reset(self) -> None:
+        """Make a square's numbers its pixels: weights that were learned so go on as they were."""
+        if self.whitening:
+            self.fold_matrix.copy_(torch.eye(self.channels))
+            self.unfold_matrix.copy_(torch.eye(self.channels))
+            self.mean.zero_()
+
     @torch.no_grad()
     def fit(self, images: Iterable[Samples]) -> None:
         """Take mean, components and scales from training images, some at a time."""
         if not self.whitening:
             return
-        count, total, product = (
-            0,
-            torch.zeros(self.channels).double(),
-            torch.zeros(self.channels, self.channels).double(),
-        )
+        count, total = 0, torch.zeros(self.channels).double()
+        product = torch.zeros(self.channels, self.channels).double()
         for some in images:
             squares = pixel_unshuffle(pad(some, self.padding), self.patch)
             rows = squares.movedim(1, -1).reshape(-1, self.channels).double().cpu()
@@ -127,7 +134,7 @@ class Folding(nn.Module):
         mean = total / count
         variances, components = torch.linalg.eigh(product / count - mean.outer(mean))
         deviations = variances.clamp(min=0).sqrt()
-        if deviations[-1] == 0:  # all training images are one and the same colour
+        if deviations[-1] < EVEN:
             return
         scales = (deviations / deviations[-1]).clamp(min=FLOOR) ** self.whitening
         # A component's sign is arbitrary; one and the same on every machine.

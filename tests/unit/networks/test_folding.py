@@ -8,6 +8,7 @@ from torch.nn.functional import pixel_unshuffle
 import equipoise as eq
 from equipoise.errors import ConfigError
 from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.init_from import begin_with
 from equipoise.experiment.prepare import plan_run
 from equipoise.game import Player
 from equipoise.game.functional import discriminator_gradients
@@ -89,7 +90,7 @@ def test_directions_without_any_variance_are_not_divided_by_zero():
 
 def test_images_of_one_colour_leave_the_pixels_as_they_are():
     folding = Folding(ImageSpace(1, 8, 8), patch=2, whitening=0.5)
-    folding.fit([torch.full((4, 1, 8, 8), -1.0)])
+    folding.fit([torch.full((4, 1, 8, 8), 0.3)])
     assert torch.equal(folding.fold_matrix, torch.eye(4))
 
 
@@ -182,3 +183,15 @@ def test_a_run_that_is_loaded_folds_as_it_did(pictures, tmp_path):
     again = eq.load(tmp_path / "run")
     assert not torch.equal(folding_of(again.generator).fold_matrix, torch.eye(12))
     assert (again.sample(5, seed=1) == gan.sample(5, seed=1)).all()
+
+
+def test_weights_that_read_pixels_go_on_reading_pixels_in_a_run_that_begins_with_them(pictures, tmp_path):
+    before = [setting.replace("whitening: 0.5", "whitening: 0") for setting in SETTINGS]
+    old = eq.fit(str(pictures), steps=2, device="cpu", outdir=tmp_path / "old", settings=before)
+    planned = plan_run(str(pictures), steps=2, seed=3, settings=[*SETTINGS, f"training.init_from={tmp_path / 'old'}"])
+    trainer = build_trainer(planned.config, planned.data)
+    begin_with(trainer, planned.config)
+    latents = torch.randn(3, 4)
+    network = trainer.generator.average.network.eval()
+    assert torch.equal(folding_of(network).fold_matrix, torch.eye(12))
+    assert torch.allclose(network(latents), old.generator.eval()(latents), atol=1e-5)

@@ -18,7 +18,7 @@ from equipoise.training.likelihood_stage import HELD_OUT_ROWS, SLACK, Likelihood
 
 CHUNK = 16_384
 """Training rows that are read at once; of images fewer, so that they hold `NUMBERS` numbers together, or one image."""
-NUMBERS = 2**24
+NUMBERS = 2**22
 MOST_IMAGES = 4_096
 """Images that say how images are folded: a covariance of a few numbers needs no more."""
 
