@@ -59,7 +59,7 @@ SETTINGS: dict[str, Callable[[], list[str]]] = {
         "augmentation={differentiable: {kinds: [translate, cutout], probability: 0, overfitting: 0.5}}"
     ],
     "unaugmented": lambda: ["augmentation={}"],
-    "pixels": _pixels,
+    "whitened": lambda: ["networks.generator.whitening=0.5", "networks.discriminator.whitening=0.5"],
     "pixels_blurred": lambda: [*_pixels(), "networks.generator.blur=true"],
     "without_tone": lambda: ["networks.generator.tone=false"],
     "first_preset": _residual,

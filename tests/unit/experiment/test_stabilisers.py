@@ -190,3 +190,11 @@ def test_an_augmentation_given_as_an_object_takes_the_place_of_the_presets(tmp_p
     planned = plan_run(few_pictures(tmp_path, 100), steps=5, parts=PythonParts(augmentation=given))
     assert planned.config.augmentation == {}
     assert build_trainer(planned.config, planned.data, parts=planned.parts).augmentation.name == "shift_and_flip"
+
+
+@pytest.mark.parametrize(("channels", "whitening"), [(1, 0.0), (3, 0.5), (4, 0.5)])
+def test_the_preset_whitens_squares_of_pixels_in_colour_alone(tmp_path, channels, whitening):
+    images = np.random.default_rng(0).integers(0, 256, (100, 28, 28, channels), dtype=np.uint8)
+    np.savez(tmp_path / "pictures.npz", images=images)
+    networks = plan_run(str(tmp_path / "pictures.npz"), steps=5).config.networks
+    assert networks.generator["whitening"] == networks.discriminator["whitening"] == whitening

@@ -127,17 +127,18 @@ def _small_images(space: Space, device: str, rows: int) -> dict[str, Any]:
 
 def _images(space: Space, device: str, rows: int) -> dict[str, Any]:
     few = {} if rows >= FEW_IMAGES else {"augmentation": {"differentiable": dict(ADAPTED)}}
-    return few | (_images_on_cpu() if device == "cpu" else _images_on_gpu(space))
+    return few | (_images_on_cpu(space) if device == "cpu" else _images_on_gpu(space))
 
 
-def _images_on_cpu() -> dict[str, Any]:
+def _images_on_cpu(space: Space) -> dict[str, Any]:
     # On a CPU pixels are folded into channels two by two, and the networks are slim: `networks.strided` says why. On
     # 28-pixel digits gamma that falls from 30 to 10 kept twice the recall of one that falls to 1 (.83, .38), and
     # 60 CPU-seconds brought a Frechet distance of 72, 28 and 19 at rates of 1e-3, 2e-3 and 4e-3 (one seed each). The
     # rate falls to three tenths only: in 800 steps a constant one brought 14, 11 and 11, where one that fell to a
     # hundredth, without the limit on growth, brought 23, 24 and 25; in 2,300 steps 6.7 and 8.1 (one seed each).
-    # Squares of pixels are half whitened: `networks.folding` says why, docs/guides/images.md what it brings.
-    options = {"channels": 16, "widest": 64, "patch": 2, "whitening": 0.5}
+    # In colour, squares of pixels are half whitened: `networks.folding` says why, docs/guides/images.md what it brings.
+    # To grey digits it brought nothing.
+    options = {"channels": 16, "widest": 64, "patch": 2, "whitening": 0.5 if space.shape[0] > 1 else 0.0}
     return {
         "networks": {
             "family": "strided",
