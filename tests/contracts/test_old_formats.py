@@ -85,7 +85,7 @@ def test_a_generator_of_an_old_format_draws_the_samples_that_it_drew_then(folder
 def test_a_run_of_an_old_format_resumes_to_the_weights_that_it_would_have_had(folder, name):
     config = folder / name / "config.yaml"
     config.write_text(config.read_text().replace("final_verdict: true", "final_verdict: false"))
-    resume(name)
+    resume(name, force=not on_the_same_machine(folder))  # another processor's arithmetic is refused without
     assert open_run_folder(name).read_status()["state"] == "finished"
     found, numbers, broken = read_checkpoint(Path(name) / "checkpoints")
     stored = load_file(folder / f"{name}-step8.safetensors")
