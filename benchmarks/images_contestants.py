@@ -48,7 +48,7 @@ def _game(rate: str, gamma: str, final: str, warm: str) -> list[str]:
 
 
 def _pixels() -> list[str]:
-    """Squares of pixels as they are: the preset before they were folded into components."""
+    """Squares of pixels as they are: the preset of grey images, and that of colour before these were whitened."""
     return ["networks.generator.whitening=0", "networks.discriminator.whitening=0"]
 
 

@@ -10,8 +10,8 @@ last weights kept: imports, reading the rows and encoding them are in it, sampli
 `ctgan`, `tvae`: ctgan's `CTGAN` and `TVAE`. Neither has a limit of time, but both loop over a range of epochs. The
 range is replaced by one that ends when an epoch as long as the longest so far would not end in time. So as many epochs
 as fit take the place of the default of 300, whether more or fewer. Discrete columns are texts, and whole numbers of at
-most ten values. Sampled numbers are clipped to the range of the training rows and rounded to their decimals, as SDV
-does with the same two models.
+most ten values. Sampled numbers are clipped to the range of the training rows and rounded to their decimals, in the
+models' favour.
 
 `mostlyai`: mostlyai-engine's TabularARGN, by `split`, `analyze`, `encode` and `train`. `max_training_time` is what is
 left of the seconds when training begins, less `RESERVE_SECONDS` for its own preparation. It counts the CPU-seconds of

@@ -1,4 +1,4 @@
-"""The stage before the game, and where a generator that is started at the data begins."""
+"""The stage before the game, and what networks take from the training rows before their first step."""
 
 from __future__ import annotations
 

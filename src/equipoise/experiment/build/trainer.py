@@ -223,10 +223,10 @@ def refuse_forbidden(objective: Objective, terms: Sequence[Penalty], discriminat
     """
     penalties.require_independent_samples(discriminator, terms)
     if folding_of(discriminator) is not None:
-        for place, penalty in enumerate(terms):
+        for penalty in terms:
             if penalty.name in r1_r2.PENALTIES and not r1_r2.is_exact(penalty):
                 raise ConfigError(
-                    f"penalties.{place}.form",
+                    f"penalties.{penalty.name}.form",
                     f"'{penalty.name}' by finite differences, beside a discriminator that folds pixels by whitening.",
                     "Expected the exact form: differences along pixels do not measure slopes in its own units.",
                     "Leave the form out, or set --set networks.discriminator.whitening=0.",
