@@ -32,7 +32,7 @@ from images_scores import scores
 
 import equipoise as eq
 from equipoise.networks.tone import MOST_CHANGE, ToneCurves, tone_curves
-from equipoise.training.tone_fit import MOST_SAMPLES
+from equipoise.training.curve_fit import MOST_SAMPLES
 
 HERE = Path(__file__).parent
 ROWS = HERE / "rows" / "images_tone.jsonl"

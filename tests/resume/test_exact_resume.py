@@ -80,11 +80,11 @@ GAMES = {
             "optimizers.generator.clip_growth=1.1",
         ),
     ),
-    "images, tone curves, convolutional": (
+    "images, tone and detail curves, convolutional": (
         images,
         (
             "networks={family: strided, latents: 4, conditional: false, generator: "
-            "{channels: 4, widest: 4, tone: true}, discriminator: {channels: 4, widest: 4}}",
+            "{channels: 4, widest: 4, tone: true, detail: true}, discriminator: {channels: 4, widest: 4}}",
         ),
     ),
     "rows drawn by weight, classes balanced": (

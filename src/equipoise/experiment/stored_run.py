@@ -87,12 +87,12 @@ def refuse_unexplained_size(
     if ":" in config.networks.family or config.python:  # the person's own code, which they trust or which is refused
         return
     plain = config.model_copy(update={"networks": config.networks.model_copy(update=sections)})
-    held = sum(tensor.numel() for tensor in tensors.values() if tensor.is_floating_point())
+    held = sum(tensor.numel() for tensor in tensors.values())
     with torch.device("meta"):  # shapes without memory
         networks = build_networks(plain, space, classes, trusted=trusted)
-    needed = sum(weight.numel() for network in networks for weight in network.parameters())
+    needed = sum(tensor.numel() for network in networks for tensor in network.state_dict().values())
     if needed > held:
-        raise _unfit(where, f"{needed:,} weights in the networks, and the checkpoint holds {held:,} numbers")
+        raise _unfit(where, f"{needed:,} numbers in the networks, and the checkpoint holds {held:,} numbers")
 
 
 def checkpoints_wanted(run: RunFolder, config: RunConfig, wanted: str | None) -> Path:

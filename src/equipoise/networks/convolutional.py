@@ -61,6 +61,7 @@ class ConvolutionalGenerator(nn.Module):
         patch: int = 1,
         blur: bool = False,
         tone: bool = False,
+        detail: bool = False,
         whitening: float = 0.0,
         classes: int = 0,
     ) -> None:
@@ -76,7 +77,7 @@ class ConvolutionalGenerator(nn.Module):
         self.changes = nn.ModuleList(nn.Conv2d(now, after, 1) for now, after in pairwise(plan))
         self.folding = Folding(space, patch=patch, whitening=whitening)
         self.output = nn.Conv2d(plan[-1], self.folding.channels, 3, padding=1)
-        self.head = SampleHead(space, tone=tone)
+        self.head = SampleHead(space, tone=tone, detail=detail)
 
     def forward(self, latents: Latents, labels: Labels | None = None) -> Samples:
         """Images of shape `(batch, channels, height, width)`, mostly within [-1, 1]."""

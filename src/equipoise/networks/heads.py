@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from equipoise.networks.detail import DetailCurves
 from equipoise.networks.tone import ToneCurves
 from equipoise.shapes import Samples
 from equipoise.spaces import ImageSpace, Space
@@ -37,25 +38,29 @@ class SampleHead(nn.Module):
         space: what one sample is.
         tone: whether images pass through `ToneCurves` in evaluation mode. The game is played without them: they would
             hide from the discriminator what it is to judge.
+        detail: the same of `DetailCurves`, which come before those.
 
     Reference:
         Jang, Gu, Poole 2017, arXiv:1611.01144, section 2.2 (straight-through Gumbel-softmax).
     """
 
-    def __init__(self, space: Space, *, tone: bool = False) -> None:
+    def __init__(self, space: Space, *, tone: bool = False, detail: bool = False) -> None:
         super().__init__()
         self.space = space
         self.blocks = space.blocks
-        if tone and not isinstance(space, ImageSpace):
-            raise ValueError(f"tone curves are for images, and these samples are {space.kind}")
+        if (tone or detail) and not isinstance(space, ImageSpace):
+            raise ValueError(f"{'tone' if tone else 'detail'} curves are for images, and these samples are {space.kind}")
         self.tone = ToneCurves(space) if tone else None
+        self.detail = DetailCurves(space) if detail else None
 
     def forward(self, raw: Tensor, noise: Tensor | None) -> Samples:
         """Samples of shape `(batch, *space.shape)` from `raw` of as many numbers; `noise` are standard normal."""
         if not self.blocks:
             samples = leaky_clip(raw) if self.space.is_bounded else raw
             samples = samples.reshape(-1, *self.space.shape)
-            return samples if self.tone is None or self.training else self.tone(samples)
+            for curves in (self.detail, self.tone):
+                samples = samples if curves is None or self.training else curves(samples)
+            return samples
         parts: list[Tensor] = []
         start = drawn = 0
         for block in self.blocks:

@@ -84,6 +84,7 @@ class ResidualGenerator(nn.Module):
         depth: blocks of each level.
         patch: side of the squares of pixels that are made as channels of one cell.
         tone: whether tone curves stand behind the pixels; see `networks.tone`.
+        detail: whether detail curves do; see `networks.detail`.
         classes: of a conditional game; 0 without labels.
     """
 
@@ -96,6 +97,7 @@ class ResidualGenerator(nn.Module):
         depth: int = 2,
         patch: int = 1,
         tone: bool = False,
+        detail: bool = False,
         classes: int = 0,
     ) -> None:
         super().__init__()
@@ -109,7 +111,7 @@ class ResidualGenerator(nn.Module):
         self.levels = nn.ModuleList(_level(channels, depth, blocks=depth * len(plan)) for channels in plan)
         self.changes = nn.ModuleList(_change(now, after) for now, after in pairwise(plan))
         self.output = nn.Conv2d(plan[-1], space.channels * patch**2, 1)
-        self.head = SampleHead(space, tone=tone)
+        self.head = SampleHead(space, tone=tone, detail=detail)
         _unit_gain(self.modulation)
         _unit_gain(self.output)
 

@@ -25,6 +25,7 @@ from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.many_processes import refuse_unshareable
 from equipoise.game import AveragedWeights, EagerStepper, Player
 from equipoise.game.closed_form import ClosedFormStepper
+from equipoise.networks.detail import detail_of
 from equipoise.networks.folding import folding_of
 from equipoise.networks.spectral import has_normal_spectra
 from equipoise.networks.tone import tone_of
@@ -32,7 +33,7 @@ from equipoise.objectives.base import Objective
 from equipoise.penalties import r1_r2
 from equipoise.penalties.base import Penalty
 from equipoise.training import BatchSource, Plan, Trainer
-from equipoise.training.tone_fit import ToneFit
+from equipoise.training.curve_fit import CurveFit
 
 MOST_NUMBERS_TO_ORDER = 2**28
 """Numbers of all training rows together that may be ordered in memory: a gibibyte in float32."""
@@ -136,7 +137,7 @@ def build_trainer(
         learning_rate=config.optimizers.lr_schedule,
         gamma=config.gamma,
         group=group,
-        before_samples=None if tone_of(generator) is None else ToneFit(),
+        before_samples=CurveFit() if tone_of(generator) or detail_of(generator) else None,
         likelihood=likelihood_stage(config, data, players["generator"], conditional=classes > 0, group=group),
     )
 

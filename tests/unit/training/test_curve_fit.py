@@ -1,4 +1,4 @@
-"""Fitting tone curves during training: when, from what, and without a trace in the game."""
+"""Fitting tone and detail curves during training: when, from what, and without a trace in the game."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,10 @@ import equipoise as eq
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.init_from import begin_with
 from equipoise.experiment.prepare import plan_run
+from equipoise.networks.detail import detail_of
 from equipoise.networks.tone import tone_of
 from equipoise.training import CheckpointDue, EvaluationDue, Plan, SamplesDue
-from equipoise.training.tone_fit import ToneFit
+from equipoise.training.curve_fit import CurveFit
 
 SMALL = [
     "networks={family: strided, latents: 4}",
@@ -20,6 +21,7 @@ SMALL = [
     "runtime.threads=1",
 ]
 TONE = "networks.generator.tone=true"
+DETAIL = "networks.generator.detail=true"
 
 
 @pytest.fixture
@@ -36,14 +38,23 @@ def trainer_of(pictures, *settings, steps=12, plan=None):
     return build_trainer(planned.config, planned.data, plan=plan)
 
 
-def test_the_game_is_the_same_with_curves_and_without(pictures):
+@pytest.mark.parametrize(
+    ("curves", "added"),
+    [
+        ([TONE], {"head.tone.curves"}),
+        (["networks.generator.tone=false", DETAIL], {"head.detail.curves", "head.detail.directions"}),
+        ([TONE, DETAIL], {"head.tone.curves", "head.detail.curves", "head.detail.directions"}),
+    ],
+    ids=["tone", "detail", "both"],
+)
+def test_the_game_is_the_same_with_curves_and_without(curves, added, pictures):
     states = []
-    for settings in ([TONE], ["networks.generator.tone=false"]):
+    for settings in (curves, ["networks.generator.tone=false"]):
         trainer = trainer_of(pictures, *settings)
         trainer.run()
         states.append(trainer.generator.network.state_dict() | trainer.discriminator.network.state_dict())
     with_curves, without = states
-    assert set(with_curves) - set(without) == {"head.tone.curves"}
+    assert set(with_curves) - set(without) == added
     assert all(torch.equal(with_curves[name], tensor) for name, tensor in without.items())
 
 
@@ -91,8 +102,36 @@ def test_the_same_weights_give_the_same_curves_whatever_was_fitted_before(pictur
     wanted = tone_of(trainer.state.sampled_generator).curves.clone()
     trainer.before_samples(trainer.state)
     assert torch.equal(tone_of(trainer.state.sampled_generator).curves, wanted)
-    ToneFit()(trainer.state)
+    CurveFit()(trainer.state)
     assert torch.equal(tone_of(trainer.state.sampled_generator).curves, wanted)
+
+
+@pytest.mark.parametrize("others", [[TONE], ["networks.generator.tone=false"]], ids=["before tone", "alone"])
+def test_detail_curves_are_fitted_too_and_are_the_same_whatever_was_fitted_before(others, pictures):
+    trainer = trainer_of(pictures, *others, DETAIL)
+    trainer.run()
+    found = detail_of(trainer.state.sampled_generator)
+    wanted = found.curves.clone()
+    # Neighbours of these pictures have nothing to do with each other, those of a generator after 12 steps do.
+    assert not torch.allclose(wanted, found.knots.expand_as(wanted), atol=0.01)
+    own = detail_of(trainer.generator.network)
+    assert torch.equal(own.curves, own.knots.expand_as(wanted))
+    trainer.before_samples(trainer.state)
+    assert torch.equal(found.curves, wanted)
+    CurveFit()(trainer.state)
+    assert torch.equal(found.curves, wanted)
+
+
+def test_tone_comes_behind_detail_and_is_fitted_to_what_that_leaves(pictures):
+    trainer = trainer_of(pictures, TONE, DETAIL)
+    trainer.run()
+    sampled = trainer.state.sampled_generator
+    with torch.no_grad():
+        samples = sampled(torch.randn(200, 4, generator=torch.Generator().manual_seed(0)), torch.arange(200) % 3)
+    # The first column is black in all pictures. No difference may bring light into it: tone has the last word.
+    assert tone_of(sampled).curves[0, :, 0].max() < 255
+    far = samples[..., 0].mean() - samples[..., 1].mean()
+    assert far < -0.2
 
 
 def test_curves_stay_while_the_average_goes_on_until_they_are_fitted_again(pictures):
@@ -141,7 +180,7 @@ def test_a_mirrored_run_counts_its_pictures_as_the_players_see_them(pictures):
     """Mirrored, the black column is at both edges half of the time."""
     trainer = trainer_of(pictures, TONE, "data.mirror=true")
     trainer.before_samples(trainer.state)
-    real = trainer.before_samples._real
+    _, real = trainer.before_samples._real
     share = real[0, :, [0, 9], 0] / real[0, :, [0, 9]].sum(axis=-1)
     # Of 8,192 draws a share of 1/2, and a little more where a byte is 0 by chance: five standard errors are .028.
     assert share == pytest.approx(np.full((2, 8), 0.5), abs=0.04)
