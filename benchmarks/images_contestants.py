@@ -61,7 +61,8 @@ SETTINGS: dict[str, Callable[[], list[str]]] = {
     "unaugmented": lambda: ["augmentation={}"],
     "whitened": lambda: ["networks.generator.whitening=0.5", "networks.discriminator.whitening=0.5"],
     "pixels_blurred": lambda: [*_pixels(), "networks.generator.blur=true"],
-    "without_tone": lambda: ["networks.generator.tone=false"],
+    "without_tone": lambda: ["networks.generator.tone=false", "networks.generator.detail=false"],
+    "without_detail": lambda: ["networks.generator.detail=false"],
     "first_preset": _residual,
     "prototype": lambda: [*_pixels(), *_game("0.004", "30.0", "0.3333333333333333", "100")],
 }

@@ -1,4 +1,4 @@
-"""Do tone curves behind the generator help, and at which grain? Finished runs, scored with and without.
+"""Do tone and detail curves behind the generator help, and at which grain? Finished runs, scored with and without.
 
     python benchmarks/images_tone.py RUN --data mnist --folder data/
 
@@ -8,8 +8,9 @@ curves; the game does not notice them, so that one run is scored in all ways, at
 
     as_it_is     no curves
     channels     one curve for each channel
-    pixels       one for each pixel, the default of small pictures
+    pixels       one for each pixel
     unlimited    the same, and a value may move by any number of bytes
+    detail       detail curves (`equipoise.networks.detail`), and behind them one for each pixel: the default
 
 A row of `rows/images_tone.jsonl` has the scores of `images.py` for the same latents in each way. The first row is of an
 earlier version: one curve of bytes, without a limit, under the name `toned`.
@@ -31,6 +32,7 @@ from images_data import pictures, with_alpha
 from images_scores import scores
 
 import equipoise as eq
+from equipoise.networks.detail import DISTANCES, DetailCurves
 from equipoise.networks.tone import MOST_CHANGE, ToneCurves, tone_curves
 from equipoise.training.curve_fit import MOST_SAMPLES
 
@@ -41,27 +43,36 @@ WAYS: dict[str, dict[str, Any]] = {
     "channels": {"by_pixel": False, "most_change": MOST_CHANGE},
     "pixels": {"by_pixel": True, "most_change": MOST_CHANGE},
     "unlimited": {"by_pixel": True, "most_change": 255},
+    "detail": {"by_pixel": True, "most_change": MOST_CHANGE, "with_detail": True},
 }
 BATCH = 64
 SHOWN = ("fd_ratio", "precision", "recall", "density", "coverage", "asked_class", "near_pairs", "auc", "estimate")
 
 
-def fitted(gan: eq.Gan, training: np.ndarray, *, by_pixel: bool, most_change: int, seed: int) -> ToneCurves:
-    """Curves for the generator of `gan`, which has none now, from as many pictures as a run takes."""
+def fit(
+    gan: eq.Gan, training: np.ndarray, *, by_pixel: bool, most_change: int, seed: int, with_detail: bool = False
+) -> None:
+    """Give the generator of `gan`, which has no curves now, such ones, from as many pictures as a run takes."""
     tone = ToneCurves(gan.space)
     if not by_pixel:
         tone.curves = tone.curves[:, :1, :1].clone()
     stream = torch.Generator().manual_seed(seed)
-    own = real = np.int64(0)
+    samples = []
     for _ in range(MOST_SAMPLES // BATCH):
         latents = torch.randn(BATCH, gan.generator.latent_dimensions, generator=stream)
         shares = gan.class_shares
         classes = [] if shares is None else [torch.multinomial(shares, BATCH, replacement=True, generator=stream)]
-        own = own + tone.counts(gan.generator(latents, *classes))
-    for at in range(0, len(training), BATCH):  # colours are multiplied by alpha, as the players see them
-        real = real + tone.counts(torch.from_numpy(training[at : at + BATCH]).float() / 127.5 - 1)
+        samples.append(gan.generator(latents, *classes))
+    # Colours are multiplied by alpha, as the players see them.
+    pictures = (torch.from_numpy(training).float() / 127.5 - 1).split(BATCH)
+    if with_detail:
+        detail = DetailCurves(gan.space)
+        detail.face(pictures)
+        samples = detail.fit(samples, [detail.counts(pictures, level) for level in range(len(DISTANCES))])
+        gan.generator.head.detail = detail
+    own, real = (sum(tone.counts(some) for some in side) for side in (samples, pictures))
     tone.curves.copy_(torch.from_numpy(tone_curves(own, real, most_change=most_change)))
-    return tone
+    gan.generator.head.tone = tone
 
 
 def main() -> None:
@@ -78,7 +89,7 @@ def main() -> None:
     torch.set_num_threads(1)
     gan, given = eq.load(arguments.run, checkpoint="last"), pictures(arguments.data, arguments.folder, arguments.seed)
     row: dict[str, Any] = {
-        "claim": "tone curves behind the generator",
+        "claim": "tone and detail curves behind the generator",
         "data": arguments.data,
         "step": gan.step,
         "run_seed": gan.config.seed,
@@ -86,11 +97,10 @@ def main() -> None:
         "zero_share_real": float((given.generator.images == 0).mean()),
     }
     for way in arguments.ways.split(","):
-        gan.generator.head.tone = None
+        gan.generator.head.tone = gan.generator.head.detail = None
         begun = time.process_time()
         if WAYS[way]:
-            tone = fitted(gan, given.generator.images, **WAYS[way], seed=arguments.seed + 1)
-            gan.generator.head.tone = tone
+            fit(gan, given.generator.images, **WAYS[way], seed=arguments.seed + 1)
         cost = time.process_time() - begun
 
         def sampler(count: int, draw: int) -> tuple[np.ndarray, np.ndarray | None]:

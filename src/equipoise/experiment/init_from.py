@@ -15,8 +15,8 @@ from equipoise.experiment.config.files import read_run_config
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.pretrained import CONFIG, of_player, read_pretrained
 from equipoise.experiment.stored_run import checkpoints_wanted
-from equipoise.networks.folding import folding_of
 from equipoise.networks.detail import detail_of
+from equipoise.networks.folding import folding_of
 from equipoise.networks.tone import tone_of
 from equipoise.runfolder import open_run_folder
 from equipoise.training import Trainer

@@ -47,7 +47,7 @@ MOST_CHANGE = 0.5
 ROUNDING = 1e-9
 """Of a rank: more than sums of shares lose in float64."""
 STARTS = 4
-"""Kinds of squares: those that begin at even or odd rows, and at even or odd columns. A pixel is a corner of one each."""
+"""Kinds of squares: those that begin at even or odd rows, and at even or odd columns; a pixel is a corner of each."""
 
 
 class DetailCurves(nn.Module):
@@ -184,8 +184,8 @@ class DetailCurves(nn.Module):
 def _differences(images: Samples, distance: int) -> tuple[Tensor, Tensor, Tensor]:
     """Of the corners of all squares: along rows, along columns, and of the diagonals.
 
-    Each is of shape `(batch, channels, height + distance, width + distance)`: beyond a border the picture is mirrored, as
-    a grid of two pixels goes on.
+    Each is of shape `(batch, channels, height + distance, width + distance)`. Beyond a border the picture is mirrored:
+    a grid of two pixels goes on there.
     """
     filled = pad(images, (distance,) * 4, mode="reflect")
     along, across = filled[..., distance:], filled[..., :-distance]
@@ -214,8 +214,8 @@ def detail_curves(
     r"""The increasing map, linear between knots, that gives generated differences the distribution of real ones.
 
     A knot becomes the number whose share of real differences below it is the knot's share of generated ones. Where real
-    differences leave a gap, several numbers have that share, and it becomes the one that is nearest to it: with the same
-    counts on both sides nothing changes. What is beyond all that was generated moves as far as the last of that.
+    differences leave a gap, several numbers have that share, and it becomes the nearest of them: with the same counts
+    on both sides nothing changes. What lies beyond all that was generated moves as far as the last of that.
 
     Args:
         generated: how often differences lie between two knots, of shape `(..., knots - 1)`; at least once one of them.

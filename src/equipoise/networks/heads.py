@@ -49,7 +49,9 @@ class SampleHead(nn.Module):
         self.space = space
         self.blocks = space.blocks
         if (tone or detail) and not isinstance(space, ImageSpace):
-            raise ValueError(f"{'tone' if tone else 'detail'} curves are for images, and these samples are {space.kind}")
+            raise ValueError(
+                f"{'tone' if tone else 'detail'} curves are for images, and these samples are {space.kind}"
+            )
         self.tone = ToneCurves(space) if tone else None
         self.detail = DetailCurves(space) if detail else None
 

@@ -143,7 +143,7 @@ def _images_on_cpu(space: Space) -> dict[str, Any]:
         "networks": {
             "family": "strided",
             "latents": 64,
-            "generator": {**options, "blocks": 1, "tone": True, "detail": space.shape[0] > 1},
+            "generator": {**options, "blocks": 1, "tone": True, "detail": True},
             "discriminator": dict(options),
         },
         "training": {"batch_size": 64},
