@@ -36,7 +36,7 @@ def attempt(way: str, *, steps: int, seed: int) -> dict[str, Any]:
     import torch
 
     import equipoise as eq
-    from equipoise.networks.tone import tone_of
+    from equipoise.networks.heads import curves_of
     from equipoise.training import Ended
 
     torch.set_num_threads(1)
@@ -53,8 +53,9 @@ def attempt(way: str, *, steps: int, seed: int) -> dict[str, Any]:
         )  # fmt: skip
         verdict = gan.judge()
         without = None
-        if (tone := tone_of(gan.generator)) is not None:
-            tone.reset()
+        if curves := curves_of(gan.generator):
+            for each in curves:
+                each.reset()
             without = gan.judge().jsd_estimate_nats
     return {
         "claim": "8x8 digits, the weights that a run keeps",

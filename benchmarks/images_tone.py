@@ -10,7 +10,11 @@ curves; the game does not notice them, so that one run is scored in all ways, at
     channels     one curve for each channel
     pixels       one for each pixel
     unlimited    the same, and a value may move by any number of bytes
-    detail       detail curves (`equipoise.networks.detail`), and behind them one for each pixel: the default
+    detail       detail curves (`equipoise.networks.detail`), and behind them one for each pixel
+    rounds       two rounds of one for each channel and detail curves, and behind them one for each pixel: the default
+
+`weave` is what a grid of two pixels is made of: by how many of 255 a pixel and the one diagonally next to it differ
+from the two others of their square, in the mean.
 
 A row of `rows/images_tone.jsonl` has the scores of `images.py` for the same latents in each way. The first row is of an
 earlier version: one curve of bytes, without a limit, under the name `toned`.
@@ -43,19 +47,18 @@ WAYS: dict[str, dict[str, Any]] = {
     "channels": {"by_pixel": False, "most_change": MOST_CHANGE},
     "pixels": {"by_pixel": True, "most_change": MOST_CHANGE},
     "unlimited": {"by_pixel": True, "most_change": 255},
-    "detail": {"by_pixel": True, "most_change": MOST_CHANGE, "with_detail": True},
+    "detail": {"by_pixel": True, "most_change": MOST_CHANGE, "before": "d"},
+    "rounds": {"by_pixel": True, "most_change": MOST_CHANGE, "before": "cdcd"},
 }
 BATCH = 64
 SHOWN = ("fd_ratio", "precision", "recall", "density", "coverage", "asked_class", "near_pairs", "auc", "estimate")
 
 
-def fit(
-    gan: eq.Gan, training: np.ndarray, *, by_pixel: bool, most_change: int, seed: int, with_detail: bool = False
-) -> None:
-    """Give the generator of `gan`, which has no curves now, such ones, from as many pictures as a run takes."""
-    tone = ToneCurves(gan.space)
-    if not by_pixel:
-        tone.curves = tone.curves[:, :1, :1].clone()
+def fit(gan: eq.Gan, training: np.ndarray, *, by_pixel: bool, most_change: int, seed: int, before: str = "") -> None:
+    """Give the generator of `gan`, which has no curves now, such ones, from as many pictures as a run takes.
+
+    `before` are the curves before the last ones: c of each channel, d of details.
+    """
     stream = torch.Generator().manual_seed(seed)
     samples = []
     for _ in range(MOST_SAMPLES // BATCH):
@@ -65,14 +68,29 @@ def fit(
         samples.append(gan.generator(latents, *classes))
     # Colours are multiplied by alpha, as the players see them.
     pictures = (torch.from_numpy(training).float() / 127.5 - 1).split(BATCH)
-    if with_detail:
-        detail = DetailCurves(gan.space)
-        detail.face(pictures)
-        samples = detail.fit(samples, [detail.counts(pictures, level) for level in range(len(DISTANCES))])
-        gan.generator.head.detail = detail
+    for kind in before:
+        if kind == "d":
+            detail = DetailCurves(gan.space)
+            detail.face(pictures)
+            samples = detail.fit(samples, [detail.counts(pictures, level) for level in range(len(DISTANCES))])
+            gan.generator.head.rounds.append(detail)
+        else:
+            gan.generator.head.rounds.append(_tone(gan, samples, pictures, by_pixel=False, most_change=MOST_CHANGE))
+            samples = [gan.generator.head.rounds[-1](some) for some in samples]
+    gan.generator.head.tone = _tone(gan, samples, pictures, by_pixel=by_pixel, most_change=most_change)
+
+
+def _tone(gan: eq.Gan, samples: Any, pictures: Any, *, by_pixel: bool, most_change: int) -> ToneCurves:
+    tone = ToneCurves(gan.space, whole=not by_pixel)
     own, real = (sum(tone.counts(some) for some in side) for side in (samples, pictures))
     tone.curves.copy_(torch.from_numpy(tone_curves(own, real, most_change=most_change)))
-    gan.generator.head.tone = tone
+    return tone
+
+
+def weave(images: np.ndarray) -> float:
+    """Half the mean size of the diagonal differences of all squares of neighbours, in bytes."""
+    along = np.diff(images.astype(np.int64), axis=3)
+    return float(np.abs(np.diff(along, axis=2)).mean() / 2)
 
 
 def main() -> None:
@@ -95,9 +113,10 @@ def main() -> None:
         "run_seed": gan.config.seed,
         "seed": arguments.seed,
         "zero_share_real": float((given.generator.images == 0).mean()),
+        "weave_real": weave(given.generator.images),
     }
     for way in arguments.ways.split(","):
-        gan.generator.head.tone = gan.generator.head.detail = None
+        gan.generator.head.tone, gan.generator.head.rounds = None, torch.nn.ModuleList()
         begun = time.process_time()
         if WAYS[way]:
             fit(gan, given.generator.images, **WAYS[way], seed=arguments.seed + 1)
@@ -110,9 +129,10 @@ def main() -> None:
             return with_alpha(found.values), np.array([int(found.label_names[label]) for label in found.labels])
 
         found = scores(given, sampler, seed=arguments.seed, cache=arguments.judges)
-        zero = float((sampler(500, arguments.seed + 2)[0] == 0).mean())
+        some = sampler(500, arguments.seed + 2)[0]
         row[way] = {key: found[key] for key in SHOWN if key in found and not math.isnan(found[key])}
-        row[way] |= {"zero_share": zero, "fit_cpu_seconds": round(cost, 2)}
+        row[way] |= {"zero_share": float((some == 0).mean()), "weave": weave(some)}
+        row[way] |= {"fit_cpu_seconds": round(cost, 2)}
     with ROWS.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(row) + "\n")
     print(json.dumps(row))

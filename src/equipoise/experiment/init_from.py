@@ -15,9 +15,8 @@ from equipoise.experiment.config.files import read_run_config
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.pretrained import CONFIG, of_player, read_pretrained
 from equipoise.experiment.stored_run import checkpoints_wanted
-from equipoise.networks.detail import detail_of
 from equipoise.networks.folding import folding_of
-from equipoise.networks.tone import tone_of
+from equipoise.networks.heads import curves_of
 from equipoise.runfolder import open_run_folder
 from equipoise.training import Trainer
 from equipoise.training.checkpoints import network_tensors, read_checkpoint
@@ -110,9 +109,8 @@ def begin_with(trainer: Trainer, config: RunConfig) -> str:
             folding.reset()  # weights of an earlier version read and paint pixels
         if player.average is not None:
             player.average.network.load_state_dict(player.network.state_dict())
-        for curves in (detail_of(player.network), tone_of(player.network)):
-            if curves is not None:
-                curves.reset()  # the average keeps those of the other run until it gets its own
+        for curves in curves_of(player.network):
+            curves.reset()  # the average keeps those of the other run until it gets its own
         missing = f"; not {', '.join(left[:MOST_NAMED])}" + (" ..." if len(left) > MOST_NAMED else "") if left else ""
         said.append(f"{len(taken)} of {len(taken) + len(left)} tensors of the {role}{missing}")
     return f"Begun with the weights of {config.training.init_from} after step {weights.step:,}: {', '.join(said)}."

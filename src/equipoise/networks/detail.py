@@ -16,7 +16,7 @@ difference of the same rank, with the distribution functions F of generated and 
 
 Each pixel is a corner of four squares, and becomes the mean of what they make of it. Squares that begin at even and at
 odd rows and columns have curves of their own: some lie within the squares that a generator paints, others across their
-borders. First come corners that are two pixels apart, then neighbours.
+borders. First come corners that are two pixels apart, then neighbours. Where they stand: `networks.heads`.
 
 Reference:
     Curves that shrink small differences: Simoncelli & Adelson 1996, doi:10.1109/ICIP.1996.559512. The mean over shifts:
@@ -244,8 +244,3 @@ def _with_share(share: np.ndarray, below: np.ndarray, knots: np.ndarray) -> np.n
     at = np.clip(at, ends[0] + 1, ends[-1] + 1)
     inside = (share - below[at - 1]) / (below[at] - below[at - 1])
     return knots[at - 1] + inside.clip(0, 1) * (knots[at] - knots[at - 1])
-
-
-def detail_of(network: nn.Module) -> DetailCurves | None:
-    """The curves of a generator that has some."""
-    return next((part for part in network.modules() if isinstance(part, DetailCurves)), None)

@@ -39,6 +39,10 @@ ROUNDING = 1e-9
 class ToneCurves(nn.Module):
     """A curve for each place, piecewise linear between the bytes; the identity until it is fitted.
 
+    Args:
+        space: of the images.
+        whole: whether each channel has one curve, however small the images are.
+
     Attributes:
         curves: the byte that each byte becomes, uint8 `(channels, height, width, 256)`, or `(channels, 1, 1, 256)` for
             images of more than `MOST_PLACES` numbers.
@@ -48,9 +52,10 @@ class ToneCurves(nn.Module):
     """The network that is trained keeps curves that change nothing, so that whatever measures the game measures it
     without them; see `game.ema`."""
 
-    def __init__(self, space: ImageSpace) -> None:
+    def __init__(self, space: ImageSpace, *, whole: bool = False) -> None:
         super().__init__()
-        places = space.shape if math.prod(space.shape) <= MOST_PLACES else (space.channels, 1, 1)
+        is_by_place = math.prod(space.shape) <= MOST_PLACES and not whole
+        places = space.shape if is_by_place else (space.channels, 1, 1)
         self.register_buffer("curves", torch.arange(LEVELS).to(torch.uint8).repeat(*places, 1))
 
     def forward(self, samples: Samples) -> Samples:
@@ -112,8 +117,3 @@ def tone_curves(generated: np.ndarray, real: np.ndarray, *, most_change: int = M
     bytes_of = np.arange(LEVELS)
     found = np.clip(found, bytes_of - most_change, bytes_of + most_change)
     return np.clip(found, 0, LEVELS - 1).astype(np.uint8)
-
-
-def tone_of(network: nn.Module) -> ToneCurves | None:
-    """The curves of a generator that has some."""
-    return next((part for part in network.modules() if isinstance(part, ToneCurves)), None)

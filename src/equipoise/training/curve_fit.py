@@ -7,13 +7,15 @@ alone, so that a run that was stopped and resumed has the same ones, and every p
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from equipoise.networks.detail import DISTANCES, detail_of
-from equipoise.networks.tone import tone_of
+from equipoise.networks.detail import DISTANCES, DetailCurves
+from equipoise.networks.heads import curves_of
+from equipoise.networks.tone import ToneCurves
 from equipoise.randomness import Stream, torch_stream
 from equipoise.shapes import Samples
 from equipoise.training.state import TrainingState
@@ -29,48 +31,55 @@ step: there are many of them, and each costs about as much as a step for every t
 
 
 class CurveFit:
-    """Call it with the state of training: the curves of the averaged generator are set."""
+    """Call it with the state of training: the curves of the averaged generator are set, one after the other, each to
+    what the earlier ones leave."""
 
     def __init__(self) -> None:
-        self._real: tuple[list[np.ndarray], np.ndarray | None] | None = None
-        self._directions: torch.Tensor | None = None
+        self._real: list[Any] = []
+        """Of each of the curves: what real images come to, and the directions of differences."""
 
+    @torch.no_grad()
     def __call__(self, state: TrainingState) -> None:
         network = state.sampled_generator
-        tone, detail = tone_of(network), detail_of(network)
+        curves = curves_of(network)
         is_thorough = state.step in state.plan.evaluation_steps or state.step == state.plan.steps
         numbers = math.prod(state.batches.real.shape[1:])
         most = min(MOST_SAMPLES, max(FEWEST_SAMPLES, NUMBERS // numbers))
-        if self._real is None:
-            self._count_real(state, network, REAL * most)
-        assert self._real is not None
-        details, tones = self._real
-        for curves in (detail, tone):
-            if curves is not None:
-                curves.reset()
+        if not self._real:
+            self._real = _counted(state, curves, REAL * most)
+        for each in curves:
+            each.reset()
         samples = _generated(state, network, most if is_thorough else max(FEWEST_SAMPLES, most // IN_PASSING))
-        if detail is not None:
-            detail.directions.copy_(self._directions)
-            samples = detail.fit(samples, details)
-        if tone is not None:
-            tone.fit(sum(tone.counts(some) for some in samples), tones)
-
-    def _count_real(self, state: TrainingState, network: nn.Module, count: int) -> None:
-        tone, detail = tone_of(network), detail_of(network)
-        draws = range(-(-count // state.batches.batch_size))
-        details: list[np.ndarray] = []
-        if detail is not None:
-            detail.face(state.batches.batch(draw).real for draw in draws)
-            self._directions = detail.directions.clone()
-            details = [
-                detail.counts((state.batches.batch(draw).real for draw in draws), level)
-                for level in range(len(DISTANCES))
-            ]
-        tones = None if tone is None else sum(tone.counts(state.batches.batch(draw).real) for draw in draws)
-        self._real = details, tones
+        for each, (real, directions) in zip(curves, self._real, strict=True):
+            if isinstance(each, DetailCurves):
+                each.directions.copy_(directions)
+                samples = each.fit(samples, real)
+            else:
+                each.fit(sum(each.counts(some) for some in samples), real)
+                samples = [each(some) for some in samples]
 
 
-@torch.no_grad()
+def _counted(state: TrainingState, curves: list[ToneCurves | DetailCurves], count: int) -> list[Any]:
+    """What `count` real samples come to, for each of the curves; those of one kind and shape share it."""
+    known: dict[Any, Any] = {}
+    for each in curves:
+        key = type(each), each.curves.shape
+        if key in known:
+            continue
+        if isinstance(each, DetailCurves):
+            each.face(_drawn(state, count))
+            found = [each.counts(_drawn(state, count), level) for level in range(len(DISTANCES))]
+            known[key] = found, each.directions.clone()
+        else:
+            known[key] = sum(each.counts(some) for some in _drawn(state, count)), None
+    return [known[type(each), each.curves.shape] for each in curves]
+
+
+def _drawn(state: TrainingState, count: int) -> Iterator[Samples]:
+    """Real batches of about `count` samples."""
+    return (state.batches.batch(draw).real for draw in range(-(-count // state.batches.batch_size)))
+
+
 def _generated(state: TrainingState, network: nn.Module, count: int) -> list[Samples]:
     """`count` samples, rounded up to whole batches, of the classes that real batches have."""
     batches, found = state.batches, []

@@ -6,8 +6,8 @@ import torch
 from torch.nn.functional import pad
 
 from equipoise.networks import find
-from equipoise.networks.detail import DISTANCES, KNOTS, MOST_CHANGE, DetailCurves, detail_curves, detail_of
-from equipoise.networks.heads import SampleHead
+from equipoise.networks.detail import DISTANCES, KNOTS, MOST_CHANGE, DetailCurves, detail_curves
+from equipoise.networks.heads import SampleHead, curves_of
 from equipoise.spaces import ImageSpace, PointSpace
 
 SPACE = ImageSpace(3, 12, 10)
@@ -152,8 +152,10 @@ def test_the_game_is_played_without_curves_and_samples_are_drawn_with_them(famil
     latents = torch.randn(2, 3)
     with torch.no_grad():
         playing = generator(latents)
-        assert torch.equal(generator.eval()(latents), playing)
-        detail_of(generator).curves.zero_()
+        assert torch.allclose(generator.eval()(latents), playing, atol=1e-6)
+        for curves in curves_of(generator):
+            if isinstance(curves, DetailCurves):
+                curves.curves.zero_()
         smooth = generator(latents)
     assert smooth.diff(dim=3).abs().mean() < 0.7 * playing.diff(dim=3).abs().mean()
     assert torch.equal(generator.train()(latents), playing)
@@ -165,8 +167,8 @@ def test_weights_from_before_there_were_curves_are_loaded_with_curves_that_chang
     )
     new.load_state_dict(old.state_dict())
     latents = torch.randn(2, 3)
-    assert torch.equal(new.eval()(latents), old.eval()(latents))
-    assert detail_of(old) is None
+    assert torch.allclose(new.eval()(latents), old.eval()(latents), atol=1e-6)
+    assert curves_of(old) == []
 
 
 def test_images_without_squares_are_refused_with_their_size():

@@ -9,8 +9,8 @@ from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.config.presets import preset
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.networks import find
-from equipoise.networks.heads import SampleHead
-from equipoise.networks.tone import MOST_CHANGE, MOST_PLACES, ToneCurves, tone_curves, tone_of
+from equipoise.networks.heads import SampleHead, curves_of
+from equipoise.networks.tone import MOST_CHANGE, MOST_PLACES, ToneCurves, tone_curves
 from equipoise.spaces import ImageSpace, PointSpace
 
 SPACE = ImageSpace(1, 2, 2)
@@ -124,7 +124,7 @@ def test_the_game_is_played_without_curves_and_samples_are_drawn_with_them(famil
     space = ImageSpace(1, 8, 8)
     options = {"mlp": {"width": 4}, "residual": {"width": 16, "depth": 1}}.get(family, {"channels": 2, "widest": 4})
     generator = find(family).generator(space, latents=3, tone=True, **options)
-    tone_of(generator).curves.fill_(255)
+    curves_of(generator)[0].curves.fill_(255)
     with torch.no_grad():
         generator.output.weight.mul_(0.01)  # well within [-1, 1]
     latents = torch.randn(2, 3)
@@ -138,7 +138,7 @@ def test_weights_from_before_there_were_curves_are_loaded_with_curves_that_chang
     new.load_state_dict(old.state_dict())
     latents = 0.1 * torch.randn(2, 3)
     assert torch.allclose(new.eval()(latents), old.eval()(latents), atol=1e-6)
-    assert tone_of(old) is None
+    assert curves_of(old) == []
 
 
 def test_points_have_no_tone():

@@ -25,10 +25,9 @@ from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.many_processes import refuse_unshareable
 from equipoise.game import AveragedWeights, EagerStepper, Player
 from equipoise.game.closed_form import ClosedFormStepper
-from equipoise.networks.detail import detail_of
 from equipoise.networks.folding import folding_of
+from equipoise.networks.heads import curves_of
 from equipoise.networks.spectral import has_normal_spectra
-from equipoise.networks.tone import tone_of
 from equipoise.objectives.base import Objective
 from equipoise.penalties import r1_r2
 from equipoise.penalties.base import Penalty
@@ -137,7 +136,7 @@ def build_trainer(
         learning_rate=config.optimizers.lr_schedule,
         gamma=config.gamma,
         group=group,
-        before_samples=CurveFit() if tone_of(generator) or detail_of(generator) else None,
+        before_samples=CurveFit() if curves_of(generator) else None,
         likelihood=likelihood_stage(config, data, players["generator"], conditional=classes > 0, group=group),
     )
 
