@@ -58,7 +58,7 @@ class DetailCurves(nn.Module):
 
     Attributes:
         directions: the columns are the directions U, of shape `(channels, channels)`.
-        curves: what the differences at `knots` become, of shape `(distances, starts, 3, channels, knots)`.
+        curves: what the differences at `knots` become, of shape `(distances, starts * 3 * channels, knots)`.
 
     Raises:
         ValueError: the images are so small that they have no such squares.
@@ -84,7 +84,7 @@ class DetailCurves(nn.Module):
         knots = (even * even.abs() * self.largest).to(torch.get_default_dtype())
         self.register_buffer("knots", knots, persistent=False)
         self.register_buffer("directions", torch.eye(space.channels))
-        self.register_buffer("curves", knots.repeat(len(DISTANCES), STARTS, 3, space.channels, 1))
+        self.register_buffer("curves", knots.repeat(len(DISTANCES), STARTS * 3 * space.channels, 1))
 
     def forward(self, samples: Samples) -> Samples:
         """Images of the same shape, float32."""
@@ -115,7 +115,7 @@ class DetailCurves(nn.Module):
 
     @torch.no_grad()
     def counts(self, images: Iterable[Samples], level: int) -> np.ndarray:
-        """How often differences lie between two knots, int64 `(starts, 3, channels, knots - 1)`."""
+        """How often differences lie between two knots, int64 `(starts * 3 * channels, knots - 1)`."""
         return self._counts((self._turned(some.float()) for some in images), level)
 
     @torch.no_grad()

@@ -74,8 +74,8 @@ def test_squares_that_begin_elsewhere_have_curves_of_their_own():
     grid = torch.zeros(12, 10)
     grid[1::2, 1::2] = 0.1  # one pixel of each painted square
     curves = fitted(real + grid, real)
-    assert curves.curves.shape == (len(DISTANCES), 4, 3, 3, KNOTS)
-    first, *_, last = curves.curves[DISTANCES.index(1)]
+    assert curves.curves.shape == (len(DISTANCES), 4 * 3 * 3, KNOTS)
+    first, *_, last = curves.curves[DISTANCES.index(1)].unflatten(0, (4, 3, 3))
     # Along rows, such a pixel is on the right of squares of one kind and on the left of those of the other.
     assert (first[0] - last[0]).abs().max() > 0.01
 
