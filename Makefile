@@ -20,8 +20,9 @@ help:
 demo: $(VENV)/demo.installed
 	$(BIN)/equipoise train mnist5k --minutes $(DEMO_MINUTES)
 
-# Each file of tests runs in one of the processes, as a whole; 0 runs everything in one.
-TEST_PROCESSES ?= 2
+# Each file of tests runs in one of the processes, as a whole; 0 runs everything in one. There are as many as cores that
+# this command may use, and at most 8, since each has torch in memory.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))')
 test: $(VENV)/test.installed
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGUMENTS)
 
