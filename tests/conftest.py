@@ -60,6 +60,26 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.undo()
 
 
+@pytest.fixture(scope="module")
+def undrawn() -> Iterator[None]:
+    """Let figures be made, saved and put into reports, and be empty: drawing them is matplotlib's work, and takes most
+    of the time of a run of a few steps. For modules that ask nothing about pictures and leave drawing to others.
+    """
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    def save_nothing(self: Figure, target: object, *, format: str = "png", **options: object) -> None:
+        del self, options
+        if format == "svg":
+            target.write('<svg viewBox="0 0 1 1"></svg>')
+        else:
+            Image.new("L", (1, 1)).save(target, format=format)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", save_nothing)
+        yield
+
+
 def is_loopback(address: object) -> bool:
     host = str(address[0]) if isinstance(address, tuple) and address else ""
     if host in ("localhost", ""):

@@ -16,8 +16,12 @@ from equipoise.cli.main import main
 from equipoise.live.server import make_server
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
-STEPS = "40"
-MORE_STEPS = "60"
+STEPS = "12"
+MORE_STEPS = "16"
+FEW = ("outputs.samples=1", "outputs.checkpoint_every=6")
+"""A picture at the end and two checkpoints: by default such a run would stop after every step for both."""
+FEW_POINTS = (*FEW, "data.points=600")
+TRIAL_SECONDS = 0.1
 ANSWERS = {"judge": {0, 10, 11}}
 """Exit codes that are right answers, where there are others than 0: any verdict is one."""
 
@@ -43,8 +47,8 @@ def shortened(words: list[str]) -> list[str]:
         words[words.index("--steps") + 1] = MORE_STEPS if command == "resume" else STEPS
     elif command in ("train", "resume", "sweep"):
         words += ["--steps", MORE_STEPS if command == "resume" else STEPS]
-    if command == "sweep":
-        words += ["--set", "data.points=2000"]
+    for setting in {"train": FEW, "sweep": FEW_POINTS}.get(command, ()):
+        words += ["--set", setting]
     if "--seeds" in words:
         words[words.index("--seeds") + 1] = "1"
     if command == "judge":
@@ -62,6 +66,7 @@ def run_command(line: str) -> int:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr("equipoise.live.server.serve", serve_until_it_answers)
         patch.setattr("equipoise.cli.view.open_browser", lambda address: None)
+        patch.setattr("equipoise.experiment.prepare.TRIAL_SECONDS", TRIAL_SECONDS)
         if file:
             stack.enter_context(contextlib.redirect_stdout(stack.enter_context(Path(file.strip()).open("w"))))
         with pytest.raises(SystemExit) as stopped:
@@ -86,9 +91,10 @@ def is_right(line: str, code: int) -> bool:
 
 def run_python(code: str, names: dict[str, object], *, page: str) -> None:
     """Run one Python block in the names of its page."""
+    few = "" if "seeds=" in code or "settings=" in code else f", settings={list(FEW)}"
     code = re.sub(r"\bminutes=[\d.]+", f"steps={STEPS}", code)
-    code = re.sub(r"\bsteps=\d{2,}", f"steps={STEPS}", code)
-    code = re.sub(r"\bevent\.step >= \d+", "event.step >= 20", code)
-    code = re.sub(r"\bseeds=\d+", "seeds=1, settings=['data.points=2000']", code)
+    code = re.sub(r"\bsteps=\d{2,}", f"steps={STEPS}{few}", code)
+    code = re.sub(r"\bevent\.step >= \d+", "event.step >= 6", code)
+    code = re.sub(r"\bseeds=\d+", f"seeds=1, settings={list(FEW_POINTS)}", code)
     code = re.sub(r"\bmargin=([\d.]+)\)", r"margin=\1, sensitivity='theoretical')", code)
     exec(compile(code, page, "exec"), names)

@@ -56,7 +56,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "visits.csv", index=False
     )
     for run, objective in (("digits", "relativistic"), ("first", "hinge"), ("second", "relativistic")):
-        line = f"equipoise train digits --set objective={objective} --outdir {folder}/runs/{run} --steps 40 --quiet"
+        line = f"equipoise train digits --set objective={objective} --outdir {folder}/runs/{run} --quiet"
         assert run_command(line) == 0
     return folder
 

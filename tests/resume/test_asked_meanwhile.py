@@ -17,6 +17,7 @@ from equipoise.runfolder import RunFolder
 from equipoise.training import answers
 from equipoise.training.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = (
     "networks.family=mlp",
     "networks.generator.width=8",

@@ -18,6 +18,7 @@ from equipoise.training.best_checkpoint import best_evaluation
 from equipoise.training.checkpoints import checkpoint_files, read_checkpoint
 from equipoise.training.trend import trend_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = (
     "networks.generator.width=8",
     "networks.discriminator.width=8",

@@ -9,6 +9,7 @@ from equipoise.experiment.resume import resume
 from equipoise.experiment.train import train_planned
 from equipoise.runfolder import open_run_folder
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = [
     "training.batch_size=8",
     "networks.generator.width=4",

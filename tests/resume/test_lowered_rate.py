@@ -13,6 +13,7 @@ from equipoise.runfolder import RunFolder
 from equipoise.training import lower_rate, rollback
 from equipoise.training.checkpoints import read_checkpoint, tensor_file
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 TEN = (*EVALUATIONS[1:-1], "evaluations.count=10", "evaluations.duality_gap_steps=0")
 STEPS = 30
 ESTIMATES = {3: 0.5, 6: 0.2, 9: 0.2, 12: 0.4, 15: 0.4, 18: 0.2, 21: 0.2, 24: 0.2, 27: 0.2, 30: 0.2}

@@ -9,6 +9,7 @@ from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.resume import resume
 from equipoise.experiment.train import train_planned
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SETTINGS = [
     "networks={family: 'equipoise.networks.mlp:OWN', latents: 2, generator: {width: 4}, discriminator: {width: 4}}",
     "training.batch_size=8",

@@ -9,6 +9,8 @@ from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.train import train_planned
 from equipoise.runfolder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.mark.parametrize("source", ["digits", "ring8"])
 def test_the_stored_configuration_trained_again_gives_the_same_samples(source, tmp_path):

@@ -13,6 +13,7 @@ from equipoise.training.interim_evaluation import brief, evidence_of
 from equipoise.training.steering import steered_since
 from equipoise.training.trend import trend_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ROLLBACK = ("recovery.on_collapse=rollback", "recovery.rollbacks=1")
 
 

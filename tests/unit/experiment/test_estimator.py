@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import equipoise as eq
 from equipoise.errors import ConfigError, DataError
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = (
     "training.batch_size=8",
     "networks.generator.width=4",

@@ -12,6 +12,7 @@ from equipoise.experiment.exporting import natural
 from equipoise.experiment.init_from import take
 from equipoise.randomness import Stream, torch_stream
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 UNJUDGED = ["outputs.final_verdict=false", "outputs.samples=1", "evaluations.count=0", "training.batch_size=8"]
 SHORT = [
     *UNJUDGED,

@@ -12,6 +12,7 @@ from equipoise.cli.main import app
 from equipoise.errors import InputError
 from equipoise.experiment.train import fit
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ROWS = 2000
 DAY = pd.Timestamp("2024-01-01")
 

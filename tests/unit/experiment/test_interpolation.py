@@ -9,6 +9,7 @@ import equipoise as eq
 from equipoise.errors import InputError
 from equipoise.experiment.interpolation import WALKS, latent_circle, save_loop, walk
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = ("training.batch_size=4", "outputs.final_verdict=false", "evaluations.count=0", "runtime.threads=1")
 
 

@@ -19,6 +19,7 @@ from equipoise.experiment.resume import resume
 from equipoise.experiment.train import fit
 from equipoise.training.checkpoints import read_checkpoint
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ALWAYS, NEVER = "0", "1e9"
 SETTINGS = ("outputs.final_verdict=false", "outputs.samples=1", "training.batch_size=32", "runtime.threads=1")
 

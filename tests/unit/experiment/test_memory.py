@@ -17,6 +17,7 @@ from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.train import fit, train_planned
 from equipoise.runfolder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = ["training.batch_size=8", "networks.generator.width=4", "networks.discriminator.width=4", "data.points=300"]
 HUGE_BATCH = ["training.batch_size=40000000000", "data.points=300"]
 """320 GB for the numbers of the rows of one batch: numpy is refused at once, whatever the machine."""

@@ -12,6 +12,8 @@ from equipoise.experiment.config.schema import EvaluationsConfig
 from equipoise.experiment.measure import metrics_of_evaluations
 from equipoise.runfolder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def pictures():

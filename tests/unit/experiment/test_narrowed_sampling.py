@@ -12,6 +12,7 @@ from equipoise.experiment.conditional_sampling import wanted_rows
 from equipoise.experiment.narrowed_sampling import MOST_COPIES, bound_of
 from equipoise.experiment.train import fit
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ROWS = 3000
 TOWNS = [f"town {k}" for k in range(260)]
 BEYOND = 4.5

@@ -19,6 +19,7 @@ from equipoise.penalties.r1_r2 import r1
 from equipoise.runfolder import RunFolder
 from equipoise.training.events import CheckpointDue, Measured
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = ["training.batch_size=8", "outputs.final_verdict=false", "evaluations.count=0", "runtime.threads=1"]
 
 

@@ -22,6 +22,8 @@ from equipoise.training.weighting import value_played
 SMALL = ["training.batch_size=8", "networks.generator.width=4", "networks.discriminator.width=4"]
 UNJUDGED = [*SMALL, "outputs.final_verdict=false"]
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
 def points(tmp_path):

@@ -22,7 +22,14 @@ from equipoise.experiment.train import train_planned
 from equipoise.runfolder import RunFolder
 from equipoise.training import Trainer
 
-SMALL = ["training.batch_size=8", "networks.generator.width=4", "networks.discriminator.width=4", "evaluations.count=0"]
+pytestmark = pytest.mark.usefixtures("undrawn")
+SMALL = [
+    "training.batch_size=8",
+    "networks.generator.width=4",
+    "networks.discriminator.width=4",
+    "evaluations.count=0",
+    "outputs.samples=1",
+]
 SIGNALS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM}
 
 
@@ -31,6 +38,14 @@ def points(tmp_path):
     path = tmp_path / "points.npy"
     np.save(path, np.random.default_rng(0).normal(size=(400, 2)))
     return path
+
+
+@pytest.fixture
+def short_trial():
+    """A budget in minutes without the seconds in which its steps are timed; not by `monkeypatch`, which tests undo."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparing, "TRIAL_SECONDS", 0.01)
+        yield
 
 
 @pytest.fixture
@@ -114,10 +129,10 @@ def test_a_signal_in_the_last_step_ends_the_run_before_its_verdict(name, points,
     ],
 )
 def test_a_signal_before_the_run_has_begun_says_so_and_the_same_command_trains(
-    name, place, function, points, tmp_path, hit, monkeypatch
+    name, place, function, points, tmp_path, hit, monkeypatch, short_trial
 ):
     def command():
-        planned = plan_run(points, minutes=0.002, settings=SMALL)
+        planned = plan_run(points, minutes=0.0005, settings=SMALL)
         return train_planned(planned, tmp_path / "run")
 
     hit(place, function, SIGNALS[name])

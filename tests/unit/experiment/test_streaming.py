@@ -10,6 +10,7 @@ from equipoise.errors import InputError
 from equipoise.training.conditions import ClassLabels
 from equipoise.training.sampling import CHUNK, SUB_BATCH
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = ["training.batch_size=8", "outputs.final_verdict=false", "evaluations.count=0", "runtime.threads=1"]
 NARROW = [*SMALL, "networks.generator.width=4", "networks.discriminator.width=4"]
 

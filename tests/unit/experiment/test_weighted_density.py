@@ -10,6 +10,7 @@ from equipoise.experiment.train import train_planned
 from equipoise.experiment.weighted_density import sampled_weights, thinned_part
 from equipoise.runfolder import open_run_folder
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = ["training.batch_size=8", "networks.generator.width=8", "networks.discriminator.width=8", "runtime.threads=1"]
 
 
