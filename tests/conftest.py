@@ -62,21 +62,10 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def undrawn() -> Iterator[None]:
-    """Let figures be made, saved and put into reports, and be empty: drawing them is matplotlib's work, and takes most
-    of the time of a run of a few steps. For modules that ask nothing about pictures and leave drawing to others.
-    """
-    from matplotlib.figure import Figure
-    from PIL import Image
+    """Empty figures, for modules that ask nothing about pictures and leave their drawing to other tests."""
+    from undrawn import figures_undrawn
 
-    def save_nothing(self: Figure, target: object, *, format: str = "png", **options: object) -> None:
-        del self, options
-        if format == "svg":
-            target.write('<svg viewBox="0 0 1 1"></svg>')
-        else:
-            Image.new("L", (1, 1)).save(target, format=format)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", save_nothing)
+    with figures_undrawn():
         yield
 
 

@@ -20,7 +20,8 @@ from equipoise.cli.main import main
 from equipoise.data import write_samples
 from equipoise.experiment import forecast
 
-SMALL = ("--set", "training.batch_size=16", "--set", "outputs.final_verdict=false", "--set", "runtime.threads=1")
+SETTINGS = ("training.batch_size=16", "outputs.final_verdict=false", "outputs.samples=1", "runtime.threads=1")
+SMALL = tuple(word for setting in SETTINGS for word in ("--set", setting))
 
 
 def command(*arguments: object) -> int:

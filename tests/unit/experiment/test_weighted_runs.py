@@ -22,6 +22,7 @@ SMALL = [
     "networks.discriminator.width=8",
     "networks.latents=2",
     "outputs.final_verdict=false",
+    "outputs.samples=1",
     "runtime.threads=1",
 ]
 

@@ -24,6 +24,7 @@ SMALL = (
     "data.points=600",
     "training.batch_size=16",
     "outputs.final_verdict=false",
+    "outputs.samples=1",
     "runtime.threads=1",
     "networks.generator.width=8",
     "networks.discriminator.width=8",
