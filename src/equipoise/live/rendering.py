@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from equipoise.reports.rendering import environment
@@ -10,10 +11,10 @@ if TYPE_CHECKING:
     import jinja2
 
 
+@cache
 def templates(package: str = "equipoise.live") -> jinja2.Environment:
-    """The templates of a package, with every value escaped; those of the report are there too."""
+    """The templates of a package, with every value escaped; those of the report are there too. Made once for each."""
     import jinja2
 
-    made = environment()
-    made.loader = jinja2.ChoiceLoader([jinja2.PackageLoader(package), made.loader])
-    return made
+    held = environment()
+    return held.overlay(loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package), held.loader]))

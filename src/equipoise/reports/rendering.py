@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from equipoise.referee.decision_text import METHOD_OF_ONE
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"`([^`\n]+)`")
 
 
+@cache
 def environment() -> jinja2.Environment:
-    """The templates of this package; every value put into them is escaped."""
+    """The templates of this package; every value put into them is escaped.
+
+    Made once, since it keeps its compiled templates: compiling them took a twentieth of the time of a page.
+    """
     import jinja2
     from markupsafe import Markup
 
