@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import shutil
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from PIL import Image
 from shortened_pages import blocks, is_right, run_command, run_python, shell_lines
 from sklearn.datasets import load_digits
 from torch import nn
-from undrawn import figures_undrawn
 
 from equipoise.networks.columnwise import ColumnwiseGenerator
 from equipoise.spaces import Block, TableSpace
@@ -30,9 +28,6 @@ PAGES = sorted(
 )
 NOT_RUN = ("pip ", "torchrun ", "equipoise lab --all")
 """Commands that other tests run: installing, several processes, and the lab, whose experiments take minutes."""
-DRAWN = {"start.md", "guides/comparing.md", "guides/rules.md", "guides/table-report.md", "guides/verdict.md"}
-"""Pages whose figures are drawn: reports of images, points, tables and groups, a comparison, a table report, a verdict.
-The other pages end in reports of the same kinds, and drawing them again took a third of their time."""
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +57,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for run, objective in (("digits", "relativistic"), ("first", "hinge"), ("second", "relativistic")):
         line = f"equipoise train digits --set objective={objective} --outdir {folder}/runs/{run} --quiet"
-        with figures_undrawn():
-            assert run_command(line) == 0
+        assert run_command(line) == 0
     return folder
 
 
@@ -139,12 +133,6 @@ def test_everything_that_a_page_shows_runs(page, prepared, tmp_path, monkeypatch
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*made_here))
     torch.manual_seed(0)
     names: dict[str, object] = {"__name__": "page", **GIVEN.get(page, dict)()}
-    with contextlib.nullcontext() if page in DRAWN else figures_undrawn():
-        run_page(text, names, page=page, capsys=capsys)
-
-
-def run_page(text: str, names: dict[str, object], *, page: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Run all that a page shows, in its order."""
     for language, block in blocks(text, "sh", "python"):
         if language == "python":
             run_python(block, names, page=page)
@@ -166,7 +154,6 @@ def save_as_module(block: str, text: str) -> None:
 
 
 def test_what_is_not_run_is_not_much():
-    assert set(PAGES) >= DRAWN
     lines = [
         line
         for page in PAGES
