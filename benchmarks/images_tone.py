@@ -71,7 +71,7 @@ def fit(gan: eq.Gan, training: np.ndarray, *, by_pixel: bool, most_change: int, 
     for kind in before:
         if kind == "d":
             detail = DetailCurves(gan.space)
-            detail.face(pictures)
+            detail.take_directions(pictures)
             samples = detail.fit(samples, [detail.counts(pictures, level) for level in range(len(DISTANCES))])
             gan.generator.head.rounds.append(detail)
         else:

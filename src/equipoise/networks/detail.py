@@ -101,7 +101,7 @@ class DetailCurves(nn.Module):
         self.curves.copy_(self.knots.expand_as(self.curves))
 
     @torch.no_grad()
-    def face(self, images: Iterable[Samples]) -> None:
+    def take_directions(self, images: Iterable[Samples]) -> None:
         """Take the directions from real images, some at a time."""
         product = torch.zeros(self.channels, self.channels, dtype=torch.float64)
         for some in images:

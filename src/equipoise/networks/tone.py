@@ -65,7 +65,7 @@ class ToneCurves(nn.Module):
         numbers = (within + 1) * ((LEVELS - 1) / 2)
         below = numbers.detach().floor().clamp(max=LEVELS - 2)
         first = torch.arange(math.prod(places), device=samples.device).reshape(places) * LEVELS
-        index = below.long() + first
+        index = below.nan_to_num(0.0).long() + first
         values = self.curves.flatten().float()
         low, high = values[index], values[index + 1]
         changed = (low + (high - low) * (numbers - below)) * (2 / (LEVELS - 1)) - 1

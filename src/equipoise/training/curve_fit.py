@@ -27,7 +27,7 @@ REAL = 4
 """Real samples for each generated one: they are counted once in a run."""
 IN_PASSING = 4
 """A fit for a grid or a checkpoint on the way takes so many times fewer samples than one for an evaluation or the last
-step: there are many of them, and each costs about as much as a step for every ten samples."""
+step: there are many of them, and a thorough one costs as much as 20 to 50 steps."""
 
 
 class CurveFit:
@@ -67,7 +67,7 @@ def _counted(state: TrainingState, curves: list[ToneCurves | DetailCurves], coun
         if key in known:
             continue
         if isinstance(each, DetailCurves):
-            each.face(_drawn(state, count))
+            each.take_directions(_drawn(state, count))
             found = [each.counts(_drawn(state, count), level) for level in range(len(DISTANCES))]
             known[key] = found, each.directions.clone()
         else:

@@ -15,7 +15,7 @@ SPACE = ImageSpace(3, 12, 10)
 
 def fitted(generated, real, space=SPACE):
     curves = DetailCurves(space)
-    curves.face([real])
+    curves.take_directions([real])
     curves.fit([generated], [curves.counts([real], level) for level in range(len(DISTANCES))])
     return curves
 

@@ -117,6 +117,7 @@ def test_infinite_and_missing_numbers_are_counted_and_break_nothing():
     found = ToneCurves(SPACE).counts(image)
     assert found.sum() == 4
     assert found[0, 0, 1, 255] == found[0, 1, 0, 0] == found[0, 1, 1, 255] == 1
+    assert torch.isnan(ToneCurves(SPACE)(image)).flatten().tolist() == [True, False, False, False]
 
 
 @pytest.mark.parametrize("family", ["strided", "convolutional", "residual", "mlp"])
