@@ -1,4 +1,4 @@
-"""The 8x8 digits of scikit-learn, 1,078 of them to learn from: what tone curves and adaptive augmentation bring.
+"""The 8x8 digits of scikit-learn, 1,078 of them to learn from: what curves and adaptive augmentation bring.
 
     python benchmarks/images_digits.py --way tone --seed 1
     python benchmarks/images_digits.py --summarise
@@ -21,13 +21,14 @@ from typing import Any
 
 HERE = Path(__file__).parent
 ROWS = HERE / "rows" / "images_digits.jsonl"
-TONE = "networks.generator.tone"
+TONE, DETAIL = "networks.generator.tone", "networks.generator.detail"
 ADAPTED = "augmentation={differentiable: {kinds: [translate, cutout], probability: 0, overfitting: 0.5}}"
 WAYS = {
-    "plain": [f"{TONE}=false"],
-    "tone": [f"{TONE}=true"],
-    "tone_adapted": [f"{TONE}=true", ADAPTED],
-    "adapted": [f"{TONE}=false", ADAPTED],
+    "plain": [f"{TONE}=false", f"{DETAIL}=false"],
+    "tone": [f"{TONE}=true", f"{DETAIL}=false"],
+    "detail": [f"{TONE}=true", f"{DETAIL}=true"],
+    "tone_adapted": [f"{TONE}=true", f"{DETAIL}=false", ADAPTED],
+    "adapted": [f"{TONE}=false", f"{DETAIL}=false", ADAPTED],
 }
 
 

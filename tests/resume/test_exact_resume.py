@@ -10,7 +10,7 @@ import torch
 from equipoise.errors import RunFolderError, StorageError
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.prepare import plan_run
-from equipoise.training import CheckpointDue, checkpoints
+from equipoise.training import CheckpointDue, checkpoints, curve_fit
 from equipoise.training.checkpoints import (
     checkpoint_files,
     load_checkpoint,
@@ -190,6 +190,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def curves_of_few_samples(monkeypatch):
+    """Curves are fitted at every checkpoint: the same ones from few samples as from many."""
+    monkeypatch.setattr(curve_fit, "MOST_SAMPLES", 128)
 
 
 @pytest.mark.parametrize("game", GAMES)

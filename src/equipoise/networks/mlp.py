@@ -24,8 +24,8 @@ LEAK = 0.2
 
 
 class MLPGenerator(nn.Module):
-    """Latents through `depth` hidden layers of `width` units to one sample of the space; of images, `tone` adds
-    `networks.tone`."""
+    """Latents through `depth` hidden layers of `width` units to one sample of the space; of images, `tone` and `detail`
+    add the curves of `networks.heads`."""
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class MLPGenerator(nn.Module):
         width: int = 256,
         depth: int = 3,
         tone: bool = False,
+        detail: bool = False,
         classes: int = 0,
     ) -> None:
         super().__init__()
@@ -42,7 +43,7 @@ class MLPGenerator(nn.Module):
         self.latent_dimensions = latents + self.noise
         self.label_embedding = label_embedding(classes, latents)
         self.body = hidden_layers(latents * (2 if classes else 1), width, depth)
-        self.head = SampleHead(space, tone=tone)
+        self.head = SampleHead(space, tone=tone, detail=detail)
         self.output = nn.Linear(width, sample_size(space))
         nn.init.zeros_(self.output.bias)
 

@@ -116,7 +116,7 @@ def _table(space: Space, device: str, rows: int) -> dict[str, Any]:
 def _small_images(space: Space, device: str, rows: int) -> dict[str, Any]:
     del space, device, rows
     networks = _mlp(latents=32, width=256, depth=3)
-    networks["generator"]["tone"] = True
+    networks["generator"] |= {"tone": True, "detail": True}
     return {
         "networks": networks,
         "runtime": {"threads": 1},
