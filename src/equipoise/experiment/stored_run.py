@@ -87,12 +87,17 @@ def refuse_unexplained_size(
     if ":" in config.networks.family or config.python:  # the person's own code, which they trust or which is refused
         return
     plain = config.model_copy(update={"networks": config.networks.model_copy(update=sections)})
-    held = sum(tensor.numel() for tensor in tensors.values())
+    held = _numbers(tensors)
     with torch.device("meta"):  # shapes without memory
         networks = build_networks(plain, space, classes, trusted=trusted)
-    needed = sum(tensor.numel() for network in networks for tensor in network.state_dict().values())
+    needed = sum(_numbers(network.state_dict()) for network in networks)
     if needed > held:
         raise _unfit(where, f"{needed:,} numbers in the networks, and the checkpoint holds {held:,} numbers")
+
+
+def _numbers(tensors: Mapping[str, Tensor]) -> int:
+    """How many there are that are no whole ones: weights, and curves of differences."""
+    return sum(tensor.numel() for tensor in tensors.values() if tensor.is_floating_point())
 
 
 def checkpoints_wanted(run: RunFolder, config: RunConfig, wanted: str | None) -> Path:
