@@ -24,7 +24,9 @@ nothing to choose. Hence their attempts are of the commit of `tables_settings.js
 seeds and the same scores as those of the contestants of equipoise, and adding a peer makes no attempt an earlier one.
 
 The rows "game adds" ask what the game contributes: at most 4,000 training rows, likelihood and then the game against
-likelihood alone, with steps that take the same CPU-seconds, and the same seeds.
+likelihood alone, with steps that take the same CPU-seconds, and the same seeds. `tables_game_settings.json` asks it of
+the default itself, on three more tables and with seeds of its own commit: wherever the default and likelihood alone
+have the same steps, `--summarise` gives the paired differences.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,10 +57,13 @@ from attempts import (
 
 HERE = Path(__file__).parent
 SETTINGS, PEERS_SETTINGS = HERE / "tables_settings.json", HERE / "tables_peers_settings.json"
+GAME_SETTINGS = HERE / "tables_game_settings.json"
 TRIALS, SUMMARY = HERE / "rows" / "tables_trials.jsonl", HERE / "rows" / "tables.jsonl"
 MOST_QUICK_SETS = 8
 """Sets of synthetic rows that a quick score is the mean of, where there are few real ones."""
 UNTRAINED = ("unused_rows", "independent_columns")
+PAIR, OF_PAIRS = ("default", "likelihood_alone"), ("hgb_auc", "nearer_to_training")
+"""The default and the same steps without the game, and what their pairs are compared by."""
 PEERS = ("ctgan", "tvae", "mostlyai")
 """Names that `tables_peer.py` knows."""
 NO_PEERS = """Fitting a peer was asked for, and --peers names no Python that has the peers.
@@ -124,10 +129,12 @@ def attempt(wanted: Attempt, folder: Path | None, peers: Path | None = None) -> 
     return found
 
 
-def planned(commit: str, *, only: str) -> Iterator[Attempt]:
-    """All attempts of the settings, a seed of all rows before the next seed, and then those of the peers."""
+def planned(commit: str, *, only: str, of_game: str = "") -> Iterator[Attempt]:
+    """All attempts of the settings, a seed of all rows before the next seed, then those of the peers, and those of
+    `tables_game_settings.json` under its own commit `of_game`."""
     yield from _planned(content_of(SETTINGS), commit, only=only)
     yield from _planned(content_of(PEERS_SETTINGS), commit, only=only)
+    yield from _planned(content_of(GAME_SETTINGS), of_game, only=only)
 
 
 def content_of(settings: Path) -> dict[str, Any]:
@@ -149,40 +156,56 @@ def summarised(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row for each row of the settings and contestant: of the attempts under the latest settings, and the number of
     earlier ones."""
     found = []
-    for content in (content_of(SETTINGS), content_of(PEERS_SETTINGS)):
+    for content in (content_of(SETTINGS), content_of(PEERS_SETTINGS), content_of(GAME_SETTINGS)):
         for row in content["rows"]:
             for contestant in row["contestants"]:
                 mine = lines_of(lines, row, contestant)
                 if mine:
                     summary = _summary(row, contestant, latest(mine), row.get("seeds", content["seeds"]))
                     found.append(summary | {"earlier_attempts": len(mine) - len(latest(mine))})
-            found += what_it_adds(row, lines)
+            found += what_it_adds({"seeds": content["seeds"]} | row, lines)
     return found
 
 
 def what_it_adds(row: dict[str, Any], lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The mean of the paired differences between a contestant and another one, with its 95 % interval (Student's t)."""
-    if "against" not in row:
+    """The mean of the paired differences between a contestant and another one, with its 95 % interval (Student's t).
+
+    Of a row with an opponent ("against") by its own measure, of quick attempts alone; of another one that has both
+    contestants of `PAIR` by the measures of `OF_PAIRS`.
+    """
+    own = [line for line in lines if line["data"] == row["data"] and line["seconds"] == row["seconds"]]
+    if "against" in row:
+        quick = [line for line in own if line.get("is_quick") and row["measure"] in line]
+        return _differences(row, quick, row["against"], row["measure"])
+    if not set(PAIR) <= set(row["contestants"]):
         return []
+    whole = [line for line in own if not line.get("is_quick") and line["contestant"] in PAIR]
+    return [
+        each for name in OF_PAIRS for each in _differences(row, [line for line in whole if name in line], PAIR, name)
+    ]
+
+
+def _differences(
+    row: dict[str, Any], lines: list[dict[str, Any]], pair: Sequence[str], measure: str
+) -> list[dict[str, Any]]:
     from scipy.stats import t
 
-    first, second = row["against"]
+    first, second = pair
     values: dict[str, dict[int, dict[str, Any]]] = {first: {}, second: {}}
-    quick = [line for line in lines if line.get("is_quick") and line["data"] == row["data"] and row["measure"] in line]
-    for line in latest(quick):
+    for line in latest(lines):
         values[line["contestant"]][line["seed"]] = line
     seeds = sorted(set(values[first]) & set(values[second]))
     if len(seeds) < 2:
         return []
-    differences = [values[first][seed][row["measure"]] - values[second][seed][row["measure"]] for seed in seeds]
+    differences = [values[first][seed][measure] - values[second][seed][measure] for seed in seeds]
     mean, count = statistics.mean(differences), len(seeds)
     half = float(t.ppf(0.975, count - 1)) * statistics.stdev(differences) / count**0.5
-    spent = {name: statistics.mean(values[name][seed]["cpu_seconds"] for seed in seeds) for name in row["against"]}
+    spent = {name: statistics.mean(values[name][seed]["cpu_seconds"] for seed in seeds) for name in pair}
     return [
         {
             "claim": row["name"],
             "contestant": f"{first} less {second}",
-            "measure": row["measure"],
+            "measure": measure,
             "repeats": count,
             "planned": row["seeds"],
             "median": statistics.median(differences),
@@ -221,13 +244,13 @@ def main() -> None:
         print(json.dumps(attempt(Attempt(**json.loads(arguments.attempt)), arguments.adult, arguments.peers)))
         return
     if arguments.list:
-        print_planned(planned("-", only="all"))
+        print_planned(planned("-", only="all", of_game="-"))
         return
     if arguments.dev is not None:
         store(arguments.dev, make(attempts.of_dev(arguments)))
     if arguments.run is not None:
         committed(PEERS_SETTINGS)  # refuses what is not; the seeds are of the other file
-        wanted_ones = planned(committed(SETTINGS), only=arguments.run)
+        wanted_ones = planned(committed(SETTINGS), only=arguments.run, of_game=committed(GAME_SETTINGS))
         make_missing(wanted_ones, TRIALS, make, minutes=arguments.minutes, contestant=arguments.contestant)
     if arguments.summarise:
         write_summary(SUMMARY, summarised(stored(TRIALS)))

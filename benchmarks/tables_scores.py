@@ -97,15 +97,16 @@ def usefulness(table: Table, fake: pd.DataFrame) -> dict[str, float]:
     """What a model that is trained on the rows reaches on unused ones, beside one trained on equally many real rows.
 
     The area under the ROC curve of a class, or R2 of a number; the difference with its paired bootstrap interval over
-    the test rows.
+    the test rows. Rows without a target count on no side.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.metrics import r2_score, roc_auc_score
 
-    count = min(len(fake), len(table.train))
-    inputs = stacked(fake.iloc[:count], table.train.iloc[:count], table.test).drop(columns=[table.target])
-    targets = pd.concat([fake[table.target].iloc[:count], table.train[table.target].iloc[:count]], ignore_index=True)
-    true = table.test[table.target]
+    fake, train, test = (rows[rows[table.target].notna()] for rows in (fake, table.train, table.test))
+    count = min(len(fake), len(train))
+    inputs = stacked(fake.iloc[:count], train.iloc[:count], test).drop(columns=[table.target])
+    targets = pd.concat([fake[table.target].iloc[:count], train[table.target].iloc[:count]], ignore_index=True)
+    true = test[table.target]
     predicted = []
     for start in (0, count):
         rows, own = inputs.iloc[start : start + count], targets.iloc[start : start + count]

@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import attempts
 import tables
 import tables_contestants
+from tables_data import Table
+from tables_scores import usefulness
 
 
 def line(contestant, seed, auc):
@@ -27,6 +29,7 @@ def line(contestant, seed, auc):
         "seed": seed,
         "quick_auc": auc,
         "cpu_seconds": 10,
+        "seconds": 20,
         "commit": "c",
         "is_quick": True,
     }
@@ -35,6 +38,7 @@ def line(contestant, seed, auc):
 ROW = {
     "name": "game adds: fair",
     "data": "fair",
+    "seconds": 20,
     "seeds": 10,
     "measure": "quick_auc",
     "against": ["with_game", "no_game"],
@@ -49,6 +53,35 @@ def test_what_the_game_adds_is_the_mean_of_paired_differences_with_their_interva
     assert found["repeats"] == 3 and found["mean"] == pytest.approx(-0.02)
     # Student's t with 2 degrees of freedom: 4.3027 standard errors of 0.01 / sqrt(3).
     assert [found["low"], found["high"]] == pytest.approx([-0.02 - 0.024841, -0.02 + 0.024841], abs=1e-5)
+
+
+def test_the_default_is_paired_with_the_same_steps_without_the_game():
+    row = {"name": "fair 120", "data": "fair", "seconds": 120, "seeds": 3, "contestants": dict.fromkeys(tables.PAIR, 9)}
+    lines = [
+        {"data": "fair", "seconds": 120, "contestant": name, "seed": seed, "commit": "c", "cpu_seconds": 9}
+        | {"hgb_auc": auc + seed / 100, "nearer_to_training": near}
+        for name, auc, near in (("default", 0.53, 0.50), ("likelihood_alone", 0.55, 0.56))
+        for seed in range(2)
+    ]
+    found = {each["measure"]: each for each in tables.what_it_adds(row, lines)}
+    assert found["hgb_auc"]["mean"] == pytest.approx(-0.02) and found["hgb_auc"]["repeats"] == 2
+    assert found["nearer_to_training"]["values"] == pytest.approx([-0.06, -0.06])
+    assert tables.what_it_adds({**row, "contestants": {"default": 9}}, lines) == []
+
+
+def test_three_more_tables_are_planned_under_the_commit_of_their_own_settings():
+    planned = list(tables.planned("a", only="txhousing 120", of_game="b"))
+    assert len(planned) == 2 * 3 and {each.commit for each in planned} == {"b"}
+
+
+def test_rows_without_a_target_are_no_part_of_how_useful_rows_are():
+    stream = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": stream.normal(size=300)})
+    rows["y"] = rows["x"].where(rows.index % 3 > 0)
+    found = usefulness(Table(rows[:100], rows[100:200], rows[200:], "y", None), rows[200:])
+    train, test, made = (rows[start : start + 100].dropna() for start in (0, 100, 200))
+    same = usefulness(Table(train, test, rows[200:], "y", None), made)
+    assert found == same
 
 
 def test_one_pair_has_no_interval():
