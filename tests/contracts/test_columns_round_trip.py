@@ -45,6 +45,7 @@ VALUES = {
         )
     ),
     "timedelta": st.integers(0, 10**12).map(lambda microseconds: datetime.timedelta(microseconds=microseconds)),
+    "time": st.integers(0, 86_399).map(lambda seconds: (DAY + datetime.timedelta(seconds=seconds)).time()),
     "decimal": st.integers(-(10**15), 10**15).map(lambda number: Decimal(number) / 1000),
 }
 NUMPY = {
@@ -66,6 +67,7 @@ ARROW = {
     "day": pa.date32(),
     "zoned": pa.timestamp("us", "+05:30"),
     "timedelta": pa.duration("us"),
+    "time": pa.time64("us"),
     "decimal": pa.decimal128(20, 3),
 }
 

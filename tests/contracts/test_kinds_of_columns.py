@@ -13,6 +13,7 @@ import pytest
 
 from equipoise.data.tables.column_encoder import ColumnEncoder, fit_column
 from equipoise.data.tables.schema import available_kinds, infer_type, type_from_state
+from equipoise.data.tables.times import time_of
 
 DAYS = [datetime.date(1969, 12, 30), datetime.date(2024, 2, 29), datetime.date(1999, 1, 1)]
 TIMES = pd.to_datetime(["2024-05-31 12:30", "1950-01-01 00:00", "2024-06-01 23:59"])
@@ -57,6 +58,7 @@ EXAMPLES = {
     "time": [
         pd.Series([datetime.time(9, 30), datetime.time(23, 59, 59, 5), datetime.time(0)], dtype=object),
         pd.Series([datetime.time(9, 30), datetime.time(0), None], dtype=pd.ArrowDtype(pa.time64("us"))),
+        pd.Series([time_of(text, "H:MM PM") for text in ("9:30 AM", "12:00 AM", "11:59 PM")], dtype=object),
     ],
     "period": [pd.Series(pd.PeriodIndex(["2024-01", "1969-12", "2030-06"], freq="M"))],
 }
@@ -102,7 +104,7 @@ def test_the_state_of_a_kind_is_plain_and_gives_an_equal_type(kind, column):
     found = infer_type(column, name="a", source="test")
     state = json.loads(json.dumps(found.state()))
     assert type_from_state(state) == found
-    assert [key for key in state if key != "anchors"] == [
+    assert [key for key in state if key not in ("anchors", "form")] == [
         "name", "kind", "dtype", "origin", "step", "top", "decimals", "levels", "levels_dtype", "is_ordered"
     ]  # fmt: skip
     assert state["kind"] == kind

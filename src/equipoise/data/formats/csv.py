@@ -123,9 +123,9 @@ def _understood(text: pd.DataFrame, layout: Layout, options: DataOptions) -> tup
     def read(name: str) -> pd.Series:
         if known.get(name, "level") != "level":
             return read_like(text[name], known[name], name=name, rules=rules, remarks=remarks)
-        found = read_text(text[name], name=name, rules=rules, remarks=Remarks() if name in known else remarks)
         if name not in known:
-            return found
+            return read_text(text[name], name=name, rules=rules, remarks=remarks)
+        found = read_text(text[name], name=name, rules=rules, remarks=Remarks(), knows_times=False)
         # Text as it stands; what is missing is decided as for any other column, but for what is a level already.
         return text[name].mask(found.isna() & ~text[name].isin([level_text(level) for level in kept.get(name, ())]))
 

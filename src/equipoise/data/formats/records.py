@@ -14,6 +14,7 @@ from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.formats.format import DataFormat, has_suffix
 from equipoise.data.tables.frames import as_frame, from_frame
 from equipoise.data.tables.reading import Remarks, TextRules, read_text
+from equipoise.data.tables.times import is_times
 from equipoise.documents import parse_json
 from equipoise.documents import read_text as read_file
 from equipoise.errors import ConfigError, DataError, MissingExtra
@@ -52,14 +53,14 @@ def read_json_records(path: Path, options: DataOptions) -> Dataset:
 
 
 def write_json_records(path: Path, batches: Iterable[Dataset], rows: int) -> None:
-    """One object a line; missing values are null, dates are text."""
+    """One object a line; missing values are null, dates and times of day are text."""
     del rows
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
         for batch in batches:
             text = io.StringIO()
             frame = as_frame(batch)
             for name in frame.columns:
-                if frame[name].dtype.kind in DATES:
+                if frame[name].dtype.kind in DATES or is_times(frame[name]):
                     frame = frame.assign(**{str(name): frame[name].astype(str).where(frame[name].notna(), None)})
             frame.to_json(text, orient="records", lines=True, force_ascii=False, double_precision=15)
             stream.write(text.getvalue())
@@ -125,13 +126,14 @@ def _column(values: list[Any]) -> pd.Series:
 
 
 def _from_columns(columns: dict[Any, pd.Series], options: DataOptions, path: Path) -> Dataset:
-    """A table; text that holds dates in every row is dates, as in a CSV file."""
+    """A table; text that holds dates or times of day in every row is these, as in a CSV file."""
     rules, remarks = TextRules(frozenset(options.missing), options.day_first), Remarks()
+    levels = [str(kind.name) for kind in options.stored if kind.compared_as == "level"]
     for name, column in columns.items():
         if pd.api.types.infer_dtype(column, skipna=True) == "string" and not options.like:
             said = Remarks()
-            found = read_text(column, name=name, rules=rules, remarks=said)
-            if found.dtype.kind in DATES or hasattr(found.dtype, "tz"):
+            found = read_text(column, name=name, rules=rules, remarks=said, knows_times=str(name) not in levels)
+            if found.dtype.kind in DATES or hasattr(found.dtype, "tz") or is_times(found):
                 columns[name] = found
                 remarks.found.update(said.found)
     frame = pd.DataFrame(columns)

@@ -17,6 +17,7 @@ KINDS = {
     "amount": "number",
     "moment": "date",
     "span": "duration",
+    "time": "time of day",
     "truth": "truth value",
     "level": "level",
 }

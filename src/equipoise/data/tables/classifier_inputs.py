@@ -15,6 +15,7 @@ import pandas as pd
 
 from equipoise.data.judging import POSITION_DIGITS, STANDARD_LIMIT, Rows
 from equipoise.data.tables.lattices import Trait, telling_traits, values_of
+from equipoise.data.tables.times import as_spans, is_times
 
 MAX_LEVELS = 200
 """Commonest levels of a category that keep a code of their own; scikit-learn's trees take at most 255."""
@@ -248,6 +249,7 @@ def as_levels(column: pd.Series) -> pd.Series:
 
 
 def _column_of(column: pd.Series) -> NumberColumn | LevelColumn:
+    column = as_spans(column) if is_times(column) else column
     if is_number_column(column):
         return NumberColumn(as_numbers(column), bool(pd.api.types.is_datetime64_any_dtype(column)))
     codes, levels = pd.factorize(as_levels(column).to_numpy(dtype=object))

@@ -37,7 +37,7 @@ class ColumnType(ABC):
         name: the column's name; text or a whole number.
         dtype: the pandas type, as text that `pandas_type` understands.
         kind: what it holds.
-        compared_as: what two sides' values are compared as: amount, moment, span, truth or level.
+        compared_as: what two sides' values are compared as: amount, moment, span, time, truth or level.
         is_nominal: whether the numeric codes are mere names.
     """
 

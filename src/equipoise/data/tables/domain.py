@@ -25,6 +25,7 @@ from equipoise.data.tables.judging import TableJudging
 from equipoise.data.tables.made_up.finding import from_state
 from equipoise.data.tables.rules.table_rules import TableRules, fit_rules
 from equipoise.data.tables.schema import infer_type
+from equipoise.data.tables.times import as_times, is_times
 from equipoise.data.training_rows import TrainingRows
 from equipoise.files import replacing
 from equipoise.plotting.samples import plot_table
@@ -129,6 +130,9 @@ def _typed(names: list[str], *, like: pd.Series) -> pd.Series:
     if isinstance(like.dtype, pd.CategoricalDtype):
         known = {str(level): level for level in like.dtype.categories}
         return pd.Series([known[name] for name in names], index=like.index, dtype=like.dtype)
+    if is_times(like):
+        form = getattr(like.dropna().iloc[0], "form", "")
+        return as_times(pd.Series(names, index=like.index), form).astype(like.dtype)
     if pd.api.types.is_bool_dtype(like.dtype):
         return pd.Series([name == "True" for name in names], index=like.index, dtype=like.dtype)
     return pd.Series(names, index=like.index).astype(like.dtype)

@@ -19,6 +19,7 @@ from equipoise.data.tables.classifier_inputs import (
 )
 from equipoise.data.tables.corruptions import ONE_COLUMN, independent_columns, table_corruptions
 from equipoise.data.tables.differences_plot import draw_columns
+from equipoise.data.tables.times import as_spans, is_times
 from equipoise.errors import DataError
 
 OF_ROWS = ("side", "log_odds_of_real", "sample", "file")
@@ -91,7 +92,11 @@ def _checked(values: Any, side: str) -> pd.DataFrame:
             "Expected different names.",
             "Rename them.",
         )
-    return values.reset_index(drop=True)
+    values = values.reset_index(drop=True)
+    for name in [name for name in values.columns if is_times(values[name])]:
+        values = values.copy(deep=False)
+        values[name] = as_spans(values[name])  # they have an order, which names have not
+    return values
 
 
 def _same_columns(real: pd.DataFrame, fake: pd.DataFrame) -> pd.DataFrame:

@@ -18,8 +18,10 @@ from pandas.api import types
 
 from equipoise.data.tables.column_type import ColumnType, pandas_type
 from equipoise.data.tables.dates import DateReading, read_dates, read_durations
+from equipoise.data.tables.kinds.time import Time
 from equipoise.data.tables.reading import Remarks, TextRules, number_of, read_text, truth_of
 from equipoise.data.tables.schema import infer_type
+from equipoise.data.tables.times import as_spans, as_times, is_times, time_of
 
 LARGEST_EXACT = 2**53
 FEW_STRANGE = 0.2
@@ -36,16 +38,17 @@ def comparable(column: pd.Series, holds: str) -> tuple[pd.Series, np.ndarray]:
 
     Args:
         column: of any type.
-        holds: `amount`, `moment`, `span`, `truth` or `level`.
+        holds: `amount`, `moment`, `span`, `time`, `truth` or `level`.
 
     Returns:
         Amounts as int64 or uint64 where all are whole and none is missing, as Int64 or UInt64 where some are too large
         for floats, else as float64; moments as datetime64[us]
-        in UTC; spans as timedelta64[us]; truth values as `boolean`; levels as text.
+        in UTC; spans, and times as what has passed since midnight, as timedelta64[us]; truth values as `boolean`;
+        levels as text.
     """
     column = column.reset_index(drop=True)
     missing = column.isna().to_numpy(dtype=bool)
-    found = {"amount": _amounts, "moment": _moments, "span": _spans, "truth": _truths, "level": _levels}[holds](column)
+    found = COMPARABLE[holds](column)
     return found, found.isna().to_numpy(dtype=bool) & ~missing
 
 
@@ -66,6 +69,9 @@ def compared_as(real: pd.Series, fake: pd.Series) -> str:
 def restored(column: pd.Series, kind: ColumnType) -> pd.Series:
     """A column in the very type that it had when it was read first."""
     dtype = pandas_type(kind.dtype)
+    if isinstance(kind, Time):
+        is_plain = not kind.form and is_times(column)
+        return column.astype(dtype) if is_plain else as_times(column, kind.form).astype(dtype)
     if column.dtype == dtype and kind.compared_as != "level":
         return column
     if kind.compared_as == "level":
@@ -79,7 +85,7 @@ def restored(column: pd.Series, kind: ColumnType) -> pd.Series:
     if kind.kind == "datetime":
         zone = getattr(dtype, "tz", None)
         return found.dt.tz_localize("UTC").dt.tz_convert(zone).astype(dtype) if zone else found.astype(dtype)
-    if kind.kind in ("date", "time", "decimal"):
+    if kind.kind in ("date", "decimal"):
         codes, gone = kind.to_numeric(column)
         return kind.values(codes, gone)
     return found.astype(dtype)
@@ -246,15 +252,19 @@ def _spans(column: pd.Series) -> pd.Series:
         if isinstance(value, datetime.time):
             value = datetime.timedelta(0, value.hour * 3600 + value.minute * 60 + value.second, value.microsecond)
         elif isinstance(value, str):
-            try:
-                return span(datetime.time.fromisoformat(value))
-            except ValueError:
-                value = read_durations([value], None, lambda sentence: None, partial=True)[0]
+            time = time_of(value)
+            if time is not None:
+                return span(time)
+            value = read_durations([value], None, lambda sentence: None, partial=True)[0]
         elif not isinstance(value, (datetime.timedelta, np.timedelta64)):
             return None
         return pd.Timedelta(value)
 
     return pd.Series(_each(column, span), dtype="timedelta64[us]")
+
+
+def _times(column: pd.Series) -> pd.Series:
+    return as_spans(column if is_times(column) else as_times(column, ""))
 
 
 def _truths(column: pd.Series) -> pd.Series:
@@ -295,3 +305,13 @@ def _restored_levels(column: pd.Series, kind: ColumnType, dtype: object) -> pd.S
     if column.dtype == dtype:
         return column
     return column.map(lambda value: levels.get(level_text(value), value), na_action="ignore").astype(dtype)
+
+
+COMPARABLE: dict[str, Callable[[pd.Series], pd.Series]] = {
+    "amount": _amounts,
+    "moment": _moments,
+    "span": _spans,
+    "time": _times,
+    "truth": _truths,
+    "level": _levels,
+}

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from equipoise.data.tables.like import comparable, level_text
+from equipoise.data.tables.times import as_times, form_of, is_times
 from equipoise.errors import ConfigError, DataError, nearest
 
 HOLDS = {
@@ -22,6 +23,7 @@ HOLDS = {
     "boolean": "truth",
     "date": "moment",
     "duration": "span",
+    "time": "time",
     "ordered": "level",
 }
 ORDERED, BELOW = "ordered", "<"
@@ -105,6 +107,13 @@ def check_kind(kind: str, *, where: str) -> str:
             f"Expected one of {', '.join(known)}; a date may be followed by its form: date %d/%m/%Y.",
             "Write one of these.",
         )
+    if name == "time" and kind != name:
+        raise ConfigError(
+            where,
+            f"'{kind}' states a form of times of day.",
+            "Expected 'time' alone: the form is the one that the values have.",
+            "Write 'time'.",
+        )
     levels = levels_in(kind)
     if name == ORDERED and (len(levels) < 2 or len(set(levels)) < len(levels) or not all(levels)):
         raise ConfigError(
@@ -140,6 +149,9 @@ def stated(column: pd.Series, kind: str, *, name: str | int, source: str) -> pd.
         strange = found.isna().to_numpy() & column.notna().to_numpy()
     else:
         found, strange = comparable(column, HOLDS[word])
+        if word == "time" and not strange.any():
+            texts = [str(text).strip() for text in column.dropna()]
+            return column if is_times(column) else as_times(column, form_of(texts) or "")
         if word == "integer" and found.dtype.kind == "f":
             strange = strange | (found.notna() & (found != found.round())).to_numpy()
     if strange.any():

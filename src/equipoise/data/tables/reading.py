@@ -4,8 +4,8 @@
 2. The marks in `MARKS` are missing, too, where everything else in the column is of one kind below, or a code. Among
    text they are text: 'NA' is also Namibia.
 3. What is left is, in this order: truth values (true, false); whole numbers, exactly; real numbers; dates; durations;
-   otherwise text. Whole numbers with leading zeros are codes, hence text, and so are those with plus signs where none
-   has a minus sign: telephone numbers.
+   times of day, all written in one form; otherwise text. Whole numbers with leading zeros are codes, hence text, and so
+   are those with plus signs where none has a minus sign: telephone numbers.
 
 Nothing is decided from a part of the rows. What could surprise is said in a note.
 """
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from equipoise.data.tables.dates import DateReading, read_dates, read_durations
+from equipoise.data.tables.times import form_of, read_times, time_of
 
 MARKS = ("NA", "N/A", "#N/A", "#NA", "NaN", "NaT", "<NA>", "null", "none", "nil", "-", "--", ".", "?")
 """Ways to write that a value is missing, in upper or lower case."""
@@ -93,13 +94,24 @@ class Texts:
         return np.asarray(values)[np.where(missing, 0, of_row)], missing
 
 
-def read_text(column: pd.Series, *, name: str | int, rules: TextRules, remarks: Remarks) -> pd.Series:
-    """The column in the type of what it holds; missing values are missing in that type."""
+def read_text(
+    column: pd.Series, *, name: str | int, rules: TextRules, remarks: Remarks, knows_times: bool = True
+) -> pd.Series:
+    """The column in the type of what it holds; missing values are missing in that type.
+
+    Args:
+        column: of text.
+        name: of the column.
+        rules: how the file is written.
+        remarks: gets what a person should know.
+        knows_times: whether times of day are times; they are text to a run that began with them as such.
+    """
     texts = Texts(column, rules)
     used = ~texts.is_blank & ~texts.is_mark
     wanted = [text for text, is_used in zip(texts.stripped, used, strict=True) if is_used]
     shown = f"'{name}'"
-    for read in (_truth, _whole, _real, _dates, read_durations) if wanted else ():
+    readers = (_truth, _whole, _real, _dates, read_durations, *((read_times,) if knows_times else ()))
+    for read in readers if wanted else ():
         found = read(wanted, rules, lambda sentence, about=shown: remarks.add(sentence, about))
         if found is not None:
             _say_marks(texts, shown, remarks)
@@ -115,7 +127,7 @@ def read_like(column: pd.Series, holds: str, *, name: str | int, rules: TextRule
 
     Args:
         column: of text.
-        holds: `amount`, `moment`, `span` or `truth`.
+        holds: `amount`, `moment`, `span`, `time` or `truth`.
         name: of the column.
         rules: how the file is written.
         remarks: gets what a person should know.
@@ -133,6 +145,9 @@ def read_like(column: pd.Series, holds: str, *, name: str | int, rules: TextRule
         values = _objects(read_dates(wanted, DateReading(rules.day_first, partial=True), say))
     elif holds == "span":
         values = _objects(read_durations(wanted, rules, say, partial=True))
+    elif holds == "time":
+        form = form_of(wanted) or ""
+        values = [time_of(text, form) for text in wanted]
     else:
         values = [truth_of(text) for text in wanted]
     kept = np.empty(len(wanted), dtype=object)

@@ -68,7 +68,7 @@ class DataConfig(Section):
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="Kinds of columns, where reading decides otherwise: number, integer, category, boolean, date, "
-        "duration, key, text or drop; a date may be followed by its form, as in 'date %d/%m/%Y'.",
+        "duration, time, key, text or drop; a date may be followed by its form, as in 'date %d/%m/%Y'.",
     )
     rules: tuple[str, ...] = Field(
         (),

@@ -26,6 +26,7 @@ from equipoise.data.tables.kinds.decimal import EXACT, Decimal
 from equipoise.data.tables.kinds.number import Number
 from equipoise.data.tables.kinds.period import Period
 from equipoise.data.tables.kinds.time import Time
+from equipoise.data.tables.times import microseconds_of, time_of
 from equipoise.data.tables.whole_numbers import WholeNumbers
 from equipoise.errors import InputError, nearest
 
@@ -192,6 +193,9 @@ class Scale:
             if isinstance(kind, Period):
                 return Fraction(pd.Period(literal, freq=_period_of(kind)).ordinal)
             if isinstance(kind, Time):
+                time = literal if isinstance(literal, datetime.time) else time_of(str(literal).strip())
+                if time is not None:
+                    return Fraction(microseconds_of(time))
                 moment = pd.Timestamp(f"1970-01-01 {literal}")
                 return Fraction(moment.as_unit("ns").value, 1000)
             if isinstance(kind, Timedelta):
