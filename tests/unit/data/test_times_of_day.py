@@ -172,8 +172,9 @@ def test_data_that_are_read_again_with_their_own_types_are_the_same_data(tmp_pat
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl"])
 def test_a_run_that_began_with_categories_goes_on_with_them(tmp_path, monkeypatch, ending):
-    # The mark in the last row is text among text; as a gap among times it would be other data.
-    frame = pd.DataFrame({"x": [*(FORMS["HH:MM"](k) for k in MINUTES), "-"], "y": np.arange(ROWS + 1) % 3})
+    # Marks are text among text; as gaps among times those out of the training part would be other data.
+    marks = ["-", "--", "?", "NA", "N/A", "none", "null", "nil", "NaN", "."]
+    frame = pd.DataFrame({"x": [*(FORMS["HH:MM"](k) for k in MINUTES), *marks], "y": np.arange(ROWS + 10) % 3})
     path = tmp_path / f"data{ending}"
     if ending == ".csv":
         frame.to_csv(path, index=False)
