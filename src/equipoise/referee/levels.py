@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 REFEREE_VERSION = 6
-"""Raised whenever the same two sides may get another verdict: 1 was that of equipoise 0.1.0, 2 that of 0.2.0. From 5 the
-decision is frozen; 6 sees the order of times of day, and is 5 on everything else."""
+"""Raised whenever the same two sides may get another verdict: 1 was that of equipoise 0.1.0, 2 that of 0.2.0. From 5 on
+the decision is frozen; 6 sees the order of times of day, and is 5 on everything else."""
 E_PROCESS_SHARE = 0.2
 """Of the level, that the classifiers' e-value may reject at; it costs log(1 / share) in log E."""
 COMPANION_SHARE = 1 - E_PROCESS_SHARE
