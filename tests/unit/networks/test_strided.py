@@ -7,6 +7,7 @@ import torch
 
 from equipoise.networks import find
 from equipoise.networks.convolutional import blurred
+from equipoise.networks.strided import EPSILON, place_statistics
 from equipoise.spaces import ImageSpace, PointSpace
 
 FAMILY = find("strided")
@@ -70,3 +71,32 @@ def test_a_generator_with_a_blur_draws_the_blurred_picture():
     assert plain.state_dict().keys() == smooth.state_dict().keys()
     latents = 0.1 * torch.randn(2, 64)  # small enough to stay within [-1, 1], where the head is the identity
     assert torch.allclose(smooth(latents), blurred(plain(latents)), atol=1e-6)
+
+
+def test_statistics_of_places_are_means_and_deviations_and_do_not_depend_on_where():
+    checkerboard = torch.tensor([[1.0, 5.0], [5.0, 1.0]]).repeat(3, 2)  # 3 and 2 in closed form
+    grid = torch.stack([checkerboard, torch.full((6, 4), -0.5)])[None].double()
+    means, deviations = place_statistics(grid)[0].split(2)
+    assert means.tolist() == pytest.approx([3.0, -0.5])
+    assert deviations.tolist() == pytest.approx([math.sqrt(4 + EPSILON), math.sqrt(EPSILON)])
+    places = torch.randperm(24)
+    moved = grid.flatten(start_dim=2)[..., places].unflatten(2, (6, 4))
+    assert torch.allclose(place_statistics(moved), place_statistics(grid))
+
+
+def test_statistics_of_places_can_be_differentiated_twice_where_a_channel_is_the_same_everywhere():
+    grid = torch.randn(2, 3, 4, 4, dtype=torch.float64)
+    grid[:, 0] = 0.3
+    assert torch.autograd.gradgradcheck(place_statistics, grid.requires_grad_())
+
+
+def test_statistics_pooling_adds_what_the_dense_layer_makes_of_them():
+    space = ImageSpace(3, 16, 12)
+    torch.manual_seed(0)
+    plain = FAMILY.discriminator(space, channels=2, widest=4)
+    pooling = FAMILY.discriminator(space, channels=2, widest=4, statistics_pooling=True)
+    pooling.load_state_dict(plain.state_dict(), strict=False)
+    images = torch.rand(5, 3, 16, 12) * 2 - 1
+    assert not torch.allclose(pooling(images), plain(images))
+    torch.nn.init.zeros_(pooling.of_places.weight)
+    assert torch.allclose(pooling(images), plain(images), atol=1e-6)
