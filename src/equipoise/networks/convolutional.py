@@ -6,6 +6,14 @@ takes the place of normalisation: a batch-wide one is forbidden under per-sample
 With `patch` p, squares of p x p pixels are folded into channels, so that the finest grid, where most of the work is,
 has a p-th of the side: on a CPU p = 2 buys three to four times the steps. `whitening` says in which coordinates; see
 `networks.folding`.
+
+The grain of a photograph is another number at every place. A generator that has only a few latents for the whole image
+must make grain from them, and so repeats it. With `local_latents` k the generator's input has, beside the global
+latents, k for every place of every level, which a 1x1 convolution without a bias adds to the level's channels. They are
+latents as the others are: stored, exported, truncated and interpolated with them.
+
+Reference:
+    Noise inputs: Karras et al. 2019, arXiv:1812.04948, section 3.2; here they are a part of the latents.
 """
 
 from __future__ import annotations
@@ -48,7 +56,12 @@ class ResidualBlock(nn.Module):
 
 class ConvolutionalGenerator(nn.Module):
     """Latents to a coarse grid by a dense layer, then per level: blocks, doubling, a 1x1 convolution to other
-    channels."""
+    channels.
+
+    Attributes:
+        latent_dimensions: width of the latents: the global ones, then `local_latents` planes of each level, from coarse
+            to fine. What the local ones add starts at 0.
+    """
 
     def __init__(
         self,
@@ -63,27 +76,37 @@ class ConvolutionalGenerator(nn.Module):
         tone: bool = False,
         detail: bool = False,
         whitening: float = 0.0,
+        local_latents: int = 0,
         classes: int = 0,
     ) -> None:
         super().__init__()
         assert isinstance(space, ImageSpace)
-        self.latent_dimensions = latents
         self.blur = blur
         self.label_embedding = label_embedding(classes, latents)
         self.sizes = grid_sizes(-(-space.height // patch), -(-space.width // patch))
+        self.parts = (latents, *(local_latents * math.prod(size) for size in self.sizes))
+        self.latent_dimensions = sum(self.parts)
         plan = channel_plan(len(self.sizes), channels, widest)
         self.entry = nn.Linear(latents * (2 if classes else 1), plan[0] * math.prod(self.sizes[0]))
         self.levels = nn.ModuleList(_residual_blocks(width, blocks) for width in plan)
         self.changes = nn.ModuleList(nn.Conv2d(now, after, 1) for now, after in pairwise(plan))
+        self.local = nn.ModuleList(nn.Conv2d(local_latents, width, 1, bias=False) for width in plan if local_latents)
+        for layer in self.local:
+            nn.init.zeros_(layer.weight)
         self.folding = Folding(space, patch=patch, whitening=whitening)
         self.output = nn.Conv2d(plan[-1], self.folding.channels, 3, padding=1)
         self.head = SampleHead(space, tone=tone, detail=detail)
 
     def forward(self, latents: Latents, labels: Labels | None = None) -> Samples:
         """Images of shape `(batch, channels, height, width)`, mostly within [-1, 1]."""
+        local: list[Tensor] = []
+        if self.local:
+            latents, *local = latents.split(self.parts, dim=1)
         latents = with_labels(latents, self.label_embedding, labels)
         grid = self.entry(latents).unflatten(1, (-1, *self.sizes[0]))
         for index, level in enumerate(self.levels):
+            if local:
+                grid = grid + self.local[index](local[index].unflatten(1, (-1, *self.sizes[index])))
             grid = level(grid)
             if index < len(self.changes):
                 grid = interpolate(self.changes[index](grid), size=self.sizes[index + 1], mode="nearest")

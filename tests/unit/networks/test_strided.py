@@ -100,3 +100,28 @@ def test_statistics_pooling_adds_what_the_dense_layer_makes_of_them():
     assert not torch.allclose(pooling(images), plain(images))
     torch.nn.init.zeros_(pooling.of_places.weight)
     assert torch.allclose(pooling(images), plain(images), atol=1e-6)
+
+
+def test_local_latents_come_after_the_global_ones_and_at_first_change_nothing():
+    space = ImageSpace(3, 20, 16)
+    torch.manual_seed(0)
+    plain = FAMILY.generator(space, channels=2, widest=4, patch=2, latents=5)
+    local = FAMILY.generator(space, channels=2, widest=4, patch=2, latents=5, local_latents=3)
+    local.load_state_dict(plain.state_dict(), strict=False)
+    assert local.latent_dimensions == 5 + 3 * (5 * 4 + 10 * 8)  # grids of 5 x 4 and 10 x 8 squares
+    latents = torch.randn(2, local.latent_dimensions)
+    assert torch.allclose(local(latents), plain(latents[:, :5]), atol=1e-6)
+
+
+def test_a_local_latent_changes_the_image_where_it_is():
+    """One latent of the finest grid reaches two cells further by the block, one by the output: 7 x 7 squares."""
+    torch.manual_seed(0)
+    generator = FAMILY.generator(ImageSpace(1, 64, 64), channels=2, widest=4, patch=2, latents=5, local_latents=1)
+    for layer in (*generator.local, *(level[0].second for level in generator.levels)):
+        torch.nn.init.normal_(layer.weight)
+    latents = 0.01 * torch.randn(1, generator.latent_dimensions)
+    other = latents.clone()
+    other[0, -32 * 32 + 10 * 32 + 20] += 1.0  # row 10, column 20 of the grid of 32 x 32 squares
+    changed = (generator(other) != generator(latents))[0, 0].nonzero()
+    assert changed.min(dim=0).values.tolist() == [2 * (10 - 3), 2 * (20 - 3)]
+    assert changed.max(dim=0).values.tolist() == [2 * (10 + 3) + 1, 2 * (20 + 3) + 1]
