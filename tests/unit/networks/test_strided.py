@@ -2,12 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from equipoise.networks import find
 from equipoise.networks.convolutional import blurred
-from equipoise.networks.strided import EPSILON, place_statistics
+from equipoise.networks.strided import EPSILON, place_correlations, place_statistics
 from equipoise.spaces import ImageSpace, PointSpace
 
 FAMILY = find("strided")
@@ -84,10 +85,30 @@ def test_statistics_of_places_are_means_and_deviations_and_do_not_depend_on_wher
     assert torch.allclose(place_statistics(moved), place_statistics(grid))
 
 
-def test_statistics_of_places_can_be_differentiated_twice_where_a_channel_is_the_same_everywhere():
-    grid = torch.randn(2, 3, 4, 4, dtype=torch.float64)
-    grid[:, 0] = 0.3
-    assert torch.autograd.gradgradcheck(place_statistics, grid.requires_grad_())
+def test_correlations_of_places_are_those_of_numpy_up_to_epsilon():
+    grid = torch.randn(3, 4, 5, 6, dtype=torch.float64)
+    grid[:, 1] += 2 * grid[:, 0]
+    found = place_correlations(grid)
+    assert torch.allclose(found[:, :8], place_statistics(grid))
+    for image, row in zip(grid, found[:, 8:], strict=True):
+        expected = np.corrcoef(image.flatten(start_dim=1).numpy())
+        assert row.unflatten(0, (4, 4)).numpy() == pytest.approx(expected, abs=5 * EPSILON)
+
+
+@pytest.mark.parametrize("statistics", [place_statistics, place_correlations])
+def test_statistics_of_places_can_be_differentiated_twice(statistics):
+    grid = torch.randn(2, 3, 3, 4, dtype=torch.float64)
+    assert torch.autograd.gradgradcheck(statistics, grid.requires_grad_())
+
+
+@pytest.mark.parametrize("statistics", [place_statistics, place_correlations])
+def test_a_channel_that_is_the_same_everywhere_has_finite_gradients(statistics):
+    """In float32 the mean of squares less the square of the mean may be negative: here by about 1e-2."""
+    grid = torch.full((1, 2, 16, 16), 333.3).requires_grad_()
+    found = statistics(grid)
+    (gradient,) = torch.autograd.grad(found.sum(), grid, create_graph=True)
+    gradient.square().sum().backward()
+    assert found.isfinite().all() and gradient.isfinite().all() and grid.grad.isfinite().all()
 
 
 def test_statistics_pooling_adds_what_the_dense_layer_makes_of_them():
