@@ -103,7 +103,7 @@ def advice(config: RunConfig) -> str:
     """What to lower, with the present values, the cheapest first."""
     size = config.training.batch_size
     words = [f"training.batch_size (now {size}; try --set training.batch_size={max(1, size // 2)})"]
-    if config.preset in ("images", "small-images"):
+    if config.preset in ("images", "textures", "small-images"):
         now = config.data.image_size
         words.append("data.image_size" + ("" if now is None else f" (now {now})"))
     for role, options in (("generator", config.networks.generator), ("discriminator", config.networks.discriminator)):

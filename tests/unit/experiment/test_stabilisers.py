@@ -8,8 +8,10 @@ from equipoise import augmentation
 from equipoise.errors import ConfigError, OldName
 from equipoise.experiment.build.python_parts import PythonParts
 from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.config.presets import preset
 from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.train import metadata
+from equipoise.spaces import ImageSpace
 
 SMALL = ["training.batch_size=8", "networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=2"]
 
@@ -198,3 +200,16 @@ def test_the_preset_whitens_squares_of_pixels_in_colour_alone(tmp_path, channels
     np.savez(tmp_path / "pictures.npz", images=images)
     networks = plan_run(str(tmp_path / "pictures.npz"), steps=5).config.networks
     assert networks.generator["whitening"] == networks.discriminator["whitening"] == whitening
+
+
+@pytest.mark.parametrize(("side", "local"), [(32, 4), (64, 4), (96, 1)])
+def test_the_preset_of_textures_is_that_of_images_with_statistics_and_latents_of_places(side, local):
+    asked = {"source": "x", "space": ImageSpace(3, side, side), "rows": 1000, "classes": 0, "threads": 1}
+    images, textures = (preset(name, device="cpu", **asked) for name in ("images", "textures"))
+    images["preset"] = "textures"
+    images["networks"]["generator"]["local_latents"] = local
+    images["networks"]["discriminator"]["statistics_pooling"] = True
+    assert textures == images
+    assert preset("textures", device="cuda", **asked) == preset("images", device="cuda", **asked) | {
+        "preset": "textures"
+    }

@@ -24,8 +24,11 @@ FEW_IMAGES = 500
 """Training images below which the discriminator's overfitting is watched, and both players see augmented ones as far as
 it goes. A hundred digits were learned by heart without that (benchmarks/rows/images_trials.jsonl); other numbers of
 images were not tried."""
+LOCAL_LATENTS, FEWER_LOCAL_LATENTS, MANY_PIXELS = 4, 1, 64
+"""Latents of each place of each level in the preset of textures: of images of up to so many pixels a side, and of
+larger ones, whose places are many."""
 ADAPTED = {"kinds": ["translate", "cutout"], "probability": 0.0, "overfitting": 0.5}
-DEFAULT_STEPS = {"points": 30_000, "table": 3_000, "small-images": 20_000, "images": 20_000}
+DEFAULT_STEPS = {"points": 30_000, "table": 3_000, "small-images": 20_000, "images": 20_000, "textures": 20_000}
 
 
 def preset(
@@ -62,6 +65,7 @@ def preset(
         "table": _table,
         "small-images": _small_images,
         "images": _images,
+        "textures": _textures,
     }
     if name not in makers:
         raise unknown_name("--preset", "preset", name, makers)
@@ -78,7 +82,7 @@ def preset(
             "threads": threads,
             # bf16 halves the traffic on a GPU for images, whose bytes it resolves; standardised numbers it would put
             # on a lattice that the discriminator sees. fp16 is known to cripple this game, and a CPU gains nothing.
-            "precision": "bf16" if device == "cuda" and name == "images" else "float32",
+            "precision": "bf16" if device == "cuda" and name in ("images", "textures") else "float32",
         },
     }
     if name == "points" and family not in (None, MIXTURE):
@@ -128,6 +132,19 @@ def _small_images(space: Space, device: str, rows: int) -> dict[str, Any]:
 def _images(space: Space, device: str, rows: int) -> dict[str, Any]:
     few = {} if rows >= FEW_IMAGES else {"augmentation": {"differentiable": dict(ADAPTED)}}
     return few | (_images_on_cpu(space) if device == "cpu" else _images_on_gpu(space))
+
+
+def _textures(space: Space, device: str, rows: int) -> dict[str, Any]:
+    """The preset of images with what photographs need on a CPU; docs/guides/images.md says what it brings and costs.
+
+    Not the default: of drawings it makes samples that are surer and vary less.
+    """
+    settings = _images(space, device, rows)
+    if device == "cpu":
+        is_large = max(space.shape[1:]) > MANY_PIXELS
+        settings["networks"]["generator"]["local_latents"] = FEWER_LOCAL_LATENTS if is_large else LOCAL_LATENTS
+        settings["networks"]["discriminator"]["statistics_pooling"] = True
+    return settings
 
 
 def _images_on_cpu(space: Space) -> dict[str, Any]:
