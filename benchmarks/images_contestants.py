@@ -58,6 +58,7 @@ SETTINGS: dict[str, Callable[[], list[str]]] = {
     "adapted": lambda: [
         "augmentation={differentiable: {kinds: [translate, cutout], probability: 0, overfitting: 0.5}}"
     ],
+    "textures": lambda: ["preset=textures"],
     "unaugmented": lambda: ["augmentation={}"],
     "whitened": lambda: ["networks.generator.whitening=0.5", "networks.discriminator.whitening=0.5"],
     "pixels_blurred": lambda: [*_pixels(), "networks.generator.blur=true"],
