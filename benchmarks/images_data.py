@@ -98,6 +98,8 @@ def pictures(name: str, folder: Path, seed: int) -> Pictures:
         return _emoji(folder / "twemoji64.zip")
     if name == "patches":
         return _patches()
+    if name == "two_photographs":
+        return _of_two_photographs()
     digits = _digits(folder / "mnist10k.npz")
     if name == "mnist":
         return digits
@@ -192,3 +194,23 @@ def _patches() -> Pictures:
             crops.append(photographs[label][top : top + PATCH_SIDE, left : left + PATCH_SIDE])
         parts.append(Part(np.stack(crops).transpose(0, 3, 1, 2), labels))
     return Pictures("patches", parts[0], parts[1][:0], parts[1], conditional=False)
+
+
+def _of_two_photographs() -> Pictures:
+    """Crops of the temple and the flower that scikit-learn has, and fresh crops of the same ones: other photographs
+    than those of the patches, to see what holds of these as well."""
+    from sklearn.datasets import load_sample_images
+
+    photographs, stream = load_sample_images().images, np.random.default_rng(0)
+
+    def crop() -> np.ndarray:
+        photograph = photographs[stream.integers(len(photographs))]
+        height, width = photograph.shape[:2]
+        top, left = stream.integers(height - PATCH_SIDE + 1), stream.integers(width - PATCH_SIDE + 1)
+        return photograph[top : top + PATCH_SIDE, left : left + PATCH_SIDE]
+
+    parts = [
+        Part(np.stack([crop() for _ in range(count)]).transpose(0, 3, 1, 2), np.zeros(count, dtype=int))
+        for count in (PATCHES // 2, FRESH_PATCHES)
+    ]
+    return Pictures("two_photographs", parts[0], parts[1][:0], parts[1], conditional=False)

@@ -27,7 +27,7 @@ SURE = 0.9
 
 def scores(pictures: Pictures, sampler: Sampler, *, seed: int, cache: Path, is_whole: bool = True) -> dict[str, Any]:
     """What a row stores about one attempt; `is_whole` adds what takes longer."""
-    if pictures.name == "patches":
+    if pictures.name in ("patches", "two_photographs"):
         return _by_trees(pictures, sampler, seed)
     panel = judges("twemoji" if pictures.name == "twemoji" else "mnist", pictures.judge, cache)
     if pictures.name == "twemoji":
