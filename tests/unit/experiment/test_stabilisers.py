@@ -11,7 +11,7 @@ from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.presets import preset
 from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.train import metadata
-from equipoise.spaces import ImageSpace
+from equipoise.spaces import ImageSpace, PointSpace
 
 SMALL = ["training.batch_size=8", "networks.generator.width=8", "networks.discriminator.width=8", "networks.latents=2"]
 
@@ -213,3 +213,12 @@ def test_the_preset_of_textures_is_that_of_images_with_statistics_and_latents_of
     assert preset("textures", device="cuda", **asked) == preset("images", device="cuda", **asked) | {
         "preset": "textures"
     }
+
+
+@pytest.mark.parametrize("name", ["images", "textures"])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_preset_of_images_asked_for_points_is_refused_by_its_networks_and_no_traceback(points, name, device):
+    preset(name, source="x", space=PointSpace(2), rows=300, classes=0, device=device, threads=1)
+    planned = plan_run(str(points), steps=5, device="cpu", preset_wanted=name)
+    with pytest.raises(ConfigError, match="images of 8 to 256 pixels a side"):
+        build_trainer(planned.config, planned.data)

@@ -141,7 +141,7 @@ def _textures(space: Space, device: str, rows: int) -> dict[str, Any]:
     """
     settings = _images(space, device, rows)
     if device == "cpu":
-        is_large = max(space.shape[1:]) > MANY_PIXELS
+        is_large = max(space.shape[1:], default=0) > MANY_PIXELS
         settings["networks"]["generator"]["local_latents"] = FEWER_LOCAL_LATENTS if is_large else LOCAL_LATENTS
         settings["networks"]["discriminator"]["statistics_pooling"] = True
     return settings
@@ -184,7 +184,7 @@ def _images_on_gpu(space: Space) -> dict[str, Any]:
 
     Written from the source's tables for 32 to 256 pixels (gamma, rate, betas), and run on no GPU yet.
     """
-    side = max(space.shape[1:])
+    side = max(space.shape[1:], default=0)
     width, gamma = next((width, gamma) for most, width, gamma in GPU_PRESETS if side <= most or most == LARGEST)
     options = {"width": width, "depth": 2, "patch": 1}
     return {
