@@ -62,6 +62,33 @@ def test_a_column_that_is_nearly_a_key_decides_nothing():
     assert set(found_in(frame).values()) == {"code"}
 
 
+@pytest.mark.parametrize("frequent", [[np.nan], [0.0], [0.0, -1.0], [0.0, -1.0, np.nan]])
+def test_frequent_values_that_two_columns_share_prove_nothing_of_numbers_that_never_repeat(frequent):
+    # Two laboratory values of one blood sample: missing, or zero, together, and in no other row seen twice.
+    numbers = np.random.default_rng(3)
+    first, second = numbers.normal(size=(2, 2000))
+    chosen = numbers.integers(0, len(frequent), 2000)
+    is_frequent = numbers.random(2000) < 0.8
+    frame = pd.DataFrame(
+        {
+            name: np.where(is_frequent, np.array(frequent)[chosen], values)
+            for name, values in (("first", first), ("second", second))
+        }
+    )
+    assert found_in(frame) == {}
+
+
+def test_a_long_tail_of_rare_values_that_repeat_is_a_dependence():
+    numbers = np.random.default_rng(4)
+    product = np.where(numbers.random(3000) < 0.7, 0, numbers.integers(1, 200, 3000))
+    assert found_in(pd.DataFrame({"product": product, "shelf": product // 7})) == {"shelf": "product"}
+
+
+def test_a_few_values_that_occur_once_do_not_hide_a_dependence():
+    product = np.concatenate([np.repeat(np.arange(10), 98), np.arange(100, 120)])
+    assert found_in(pd.DataFrame({"product": product, "shelf": product // 7})) == {"shelf": "product"}
+
+
 def test_small_tables_prove_no_dependence():
     assert found_in(places(FEWEST_SUPPORTING)) == {}
 

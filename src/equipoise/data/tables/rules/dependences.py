@@ -12,6 +12,10 @@ are independent of each other would not show it: given A, independent rows agree
 
 .. math::
     \prod_a \sum_b p_b^{n_a}, \qquad n_a \text{ rows with the value } a, \quad p_b \text{ the share of } b .
+
+One frequent value proves nothing of the others: two measurements that are missing together, or zero together, and
+differ in every other row, have a large support and decide each other nowhere. So at least half of the rows whose value
+of A is rare could have broken it, too, unless these are few.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ FEWEST_SUPPORTING = 100
 """Rows that could have broken a dependence and did not: 3 % of such rows may still break it, with 95 % confidence."""
 SUPPORTING_SHARE = 0.5
 """Of all rows: a column that is nearly a key decides every other one, and says nothing."""
+FREQUENT_SHARE = 0.05
+"""Of all rows: a value of more is frequent, and rows with other values are few if they are no more than that."""
 MOST_CHANCE = 1e-6
 """Probability that some pair of independent columns of a table looks like a dependence, all pairs together."""
 FIRST_ROWS = 5000
@@ -79,7 +85,7 @@ def find_dependences(codes: Mapping[Name, np.ndarray]) -> tuple[Dependence, ...]
     rows = len(codes[names[0]])
     varying = [name for name in names if distinct[name] > 1]
     least = max(FEWEST_SUPPORTING, SUPPORTING_SHARE * rows)
-    deciding = [name for name in varying if rows - distinct[name] >= least]
+    deciding = [name for name in varying if rows - distinct[name] >= least and _is_shown_by_rare_values(counts[name])]
     most_log_chance = np.log(MOST_CHANCE) - np.log(max(1, len(varying) * (len(varying) - 1)))
     decides: dict[Name, set[Name]] = {}
     for name in deciding:
@@ -109,6 +115,13 @@ def value_codes(column: pd.Series) -> np.ndarray:
     """A whole number for each different value of a column, from 0, a missing one included. Int64 `(n,)`."""
     codes, values = pd.factorize(column)
     return np.where(codes < 0, len(values), codes).astype(np.int64)
+
+
+def _is_shown_by_rare_values(counts: np.ndarray) -> bool:
+    """Whether rows with rare values of a column repeat each other, too; true where they are few. Counts by value."""
+    few = FREQUENT_SHARE * counts.sum()
+    rare = counts[(counts > 0) & (counts <= few)]
+    return bool(rare.sum() <= few or rare.sum() - len(rare) >= SUPPORTING_SHARE * rare.sum())
 
 
 def _decided(codes: Mapping[Name, np.ndarray], name: Name, others: Sequence[Name]) -> list[Name]:
