@@ -66,7 +66,7 @@ def run_command(line: str) -> int:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr("equipoise.live.server.serve", serve_until_it_answers)
         patch.setattr("equipoise.cli.view.open_browser", lambda address: None)
-        patch.setattr("equipoise.experiment.prepare.TRIAL_SECONDS", TRIAL_SECONDS)
+        patch.setattr("equipoise.experiment.run_length.TRIAL_SECONDS", TRIAL_SECONDS)
         if file:
             stack.enter_context(contextlib.redirect_stdout(stack.enter_context(Path(file.strip()).open("w"))))
         with pytest.raises(SystemExit) as stopped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -151,7 +152,8 @@ def train(
 ) -> None:
     """Train a generator on DATA.
 
-    The new run folder holds settings, measurements, samples, checkpoints and a report.
+    The new run folder holds settings, measurements, samples, checkpoints and a report. With neither --steps nor
+    --minutes a run has the steps of its preset; on a CPU no more than fit into 30 minutes.
 
     \b
     Example: two minutes on handwritten digits that come with scikit-learn.
@@ -172,6 +174,7 @@ def train(
     from equipoise.experiment.forecast import forecast_config
     from equipoise.experiment.judge.during_training import evaluation_settings
     from equipoise.experiment.prepare import plan_run
+    from equipoise.experiment.run_length import MOST_MINUTES
     from equipoise.experiment.train import train as train_configuration
 
     group = process_group()
@@ -199,15 +202,18 @@ def train(
         seed=seed,
         device=device,
         preset_wanted=preset,
+        most_minutes=MOST_MINUTES,
     )
     if dry_run:
         chosen, forecast = forecast_config(planned)
         if group.is_main:
-            show_plan(chosen, forecast, as_json=as_json)
+            show_plan(chosen, forecast, remark=planned.remark, as_json=as_json)
         return
     described = columns_described(planned.data)
 
     def run(progress: Progress) -> Gan:
+        if planned.remark:
+            progress.message(planned.remark)
         if described:
             progress.message(columns_text(described))
         for sentence in rules_described(planned.data):
@@ -271,17 +277,19 @@ def watch(run: Callable[[Progress], Gan], *, page: PageWanted | None, as_json: b
         show_run(gan, as_json=as_json)
 
 
-def show_plan(config: RunConfig, forecast: Forecast, *, as_json: bool) -> None:
+def show_plan(config: RunConfig, forecast: Forecast, *, remark: str, as_json: bool) -> None:
     """The configuration as YAML with the forecast in comments: what is printed can be given to --config."""
     numbers = forecast.to_json()
     if as_json:
-        print_json({"config": config.to_dict(), "forecast": numbers})
+        print_json({"config": config.to_dict(), "forecast": numbers, "remark": remark})
         return
     print(config.to_yaml().rstrip())
     print("#")
     print("# Forecast, from a few timed steps:" if forecast.seconds is not None else "# Forecast, from sizes alone:")
     for line in forecast_lines(numbers):
         print(f"#   {line}")
+    if remark:
+        print("#\n" + textwrap.fill(remark, 100, initial_indent="# ", subsequent_indent="# "))
 
 
 def forecast_lines(forecast: dict[str, Any]) -> list[str]:

@@ -15,7 +15,8 @@ from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.judge.during_training import settled
 from equipoise.experiment.out_of_memory import explaining_memory
-from equipoise.experiment.prepare import PLAY_SHARE, Planned, seconds_per_step
+from equipoise.experiment.planned import Planned
+from equipoise.experiment.run_length import PLAY_SHARE, seconds_per_step
 from equipoise.spaces import sample_size
 
 TORCH_BYTES = 350_000_000

@@ -13,7 +13,7 @@ from equipoise.experiment.generator import Gan
 from equipoise.experiment.judge.during_training import EvaluationState, evaluations_handler
 from equipoise.experiment.loading import load_gan
 from equipoise.experiment.out_of_memory import explaining_memory
-from equipoise.experiment.prepare import Planned
+from equipoise.experiment.planned import Planned
 from equipoise.experiment.signals import (
     Stopped,
     in_folder,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from equipoise.data import DataOptions, PreparedData
 from equipoise.errors import ConfigError, Interrupted, RunFolderError
 from equipoise.experiment.build.python_parts import PYTHON, PythonParts
 from equipoise.experiment.build.recorded import with_findings, with_python_parts
-from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.column_kinds import columns_from
 from equipoise.experiment.config.auto import (
     resolved,
@@ -30,29 +28,12 @@ from equipoise.experiment.config.presets import cadence, preset
 from equipoise.experiment.config.schema import DataConfig, RunConfig
 from equipoise.experiment.init_from import networks_like, weights_in
 from equipoise.experiment.out_of_memory import explaining_memory, explaining_memory_of_data
+from equipoise.experiment.planned import Planned
+from equipoise.experiment.run_length import require_one_budget, steps_waited_for, steps_within
 from equipoise.experiment.signals import before_the_run, stopping_at_once
-from equipoise.experiment.step_timing import median_seconds
 from equipoise.experiment.stored_data import read_and_split
 from equipoise.experiment.stored_run import stored_encoder
 from equipoise.experiment.threads import are_open, available_threads, timed_threads
-
-PLAY_SHARE = 0.93
-"""Share of `--minutes` that goes to training; the rest is for sample grids, checkpoints and the verdict."""
-EVALUATIONS_SHARE = 0.07
-"""Share of training and evaluations together that is planned for interim evaluations. The limit is 10 %: timings made
-before the first step are rough, and a busy machine makes some evaluations longer."""
-TRIAL_SECONDS = 3.0
-TRIAL_STEPS = 8
-"""Fewest steps that are timed before `--minutes` becomes a number of steps."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A complete configuration with the data it is about, and the parts that it cannot make itself."""
-
-    config: RunConfig
-    data: PreparedData
-    parts: PythonParts = PythonParts()
 
 
 def plan_run(
@@ -66,6 +47,7 @@ def plan_run(
     seed: int | None = None,
     device: str = "auto",
     preset_wanted: str | None = None,
+    most_minutes: float | None = None,
     like: Planned | None = None,
     parts: PythonParts = PythonParts(),
     named: Mapping[str, Any] | None = None,
@@ -73,7 +55,8 @@ def plan_run(
     """Read the data, choose a preset, put the person's settings in, and turn minutes into steps.
 
     `like` is an earlier plan for the same source: where it reads them in the same way, its data are taken. `parts` are
-    the objects among the arguments of `fit`, and `named` are settings for those arguments that have a name.
+    the objects among the arguments of `fit`, and `named` are settings for those arguments that have a name. A run on a
+    CPU whose length nobody has said has the steps of its preset, and no more than fit into `most_minutes`.
 
     Raises:
         ConfigError: a setting is unknown or does not fit.
@@ -143,11 +126,12 @@ def plan_run(
                 threads = timed_threads(config, data, parts=parts)
         full["runtime"] = {**full["runtime"], "threads": threads}
         config = validated(full, where=where, lines=lines)
+    remark = ""
     if minutes is not None:
-        share = PLAY_SHARE if config.evaluations.count == 0 else PLAY_SHARE * (1 - EVALUATIONS_SHARE)
-        timing = explaining_memory(config, doing="timing a step for --minutes", is_playing=False)
-        with timing, stopping_at_once(before_the_run):
-            steps = max(10, int(minutes * 60 * share / seconds_per_step(Planned(config, data, parts))))
+        steps = steps_within(minutes, Planned(config, data, parts))
+    elif most_minutes is not None and steps is None and not _says_steps(asked) and chosen_device == "cpu":
+        shorter = steps_waited_for(most_minutes, Planned(config, data, parts))
+        steps, remark = (None, "") if shorter is None else shorter
     # How often things are written follows the length of the run, unless the person set it for this very run.
     if steps is not None or "outputs" not in content:
         full["training"] = {**full["training"], "steps": steps or config.training.steps}
@@ -162,7 +146,13 @@ def plan_run(
     stage = asked.get("warm_start")
     says_steps = isinstance(stage, Mapping) and stage.get("steps") is not None
     full = with_stage_steps(full, rows=len(data.split.train), given=says_steps)
-    return Planned(validated(full, where=where, lines=lines), data, parts)
+    return Planned(validated(full, where=where, lines=lines), data, parts, remark)
+
+
+def _says_steps(asked: Mapping[str, Any]) -> bool:
+    """Whether a file or a setting says how long the run is."""
+    training = asked.get("training")
+    return isinstance(training, Mapping) and training.get("steps") is not None
 
 
 def _with_networks_of_source(asked: dict[str, Any]) -> dict[str, Any]:
@@ -183,20 +173,6 @@ def _family_wanted(asked: Mapping[str, Any], parts: PythonParts) -> str | None:
     # A person's own penalty may know nothing of importance weights: then the networks that give none.
     is_heedless = any(not penalty.heeds_fake_weights for penalty in parts.penalties.values())
     return "mlp" if named is None and is_heedless else named
-
-
-def require_one_budget(steps: int | None, minutes: float | None) -> None:
-    """Refuse two lengths for one run, and a length that is none.
-
-    Raises:
-        ConfigError: both are given, or one of them is no number of steps or of minutes.
-    """
-    if steps is not None and minutes is not None:
-        raise ConfigError("--steps, --minutes", "both are given.", "Expected one budget.", "Leave one of them out.")
-    if minutes is not None and not 0 < minutes < math.inf:
-        raise ConfigError("--minutes", f"{minutes:g} is not a time.", "Expected a number above 0.", "Give minutes.")
-    if steps is not None and steps < 1:
-        raise ConfigError("--steps", f"{steps} is not a number of steps.", "Expected 1 or more.", "Give a larger one.")
 
 
 def prepare_data(
@@ -297,13 +273,6 @@ def choose_device(wanted: str) -> str:
             "'equipoise doctor' shows what torch sees.",
         )
     return wanted
-
-
-def seconds_per_step(planned: Planned, *, trusted: bool = True) -> float:
-    """Time of one step, from a throw-away trial on this machine: the median of groups of steps, after a warm-up."""
-    torch.set_num_threads(planned.config.runtime.threads)
-    trainer = build_trainer(planned.config, planned.data, parts=planned.parts, trusted=trusted)
-    return median_seconds(trainer, fewest=TRIAL_STEPS, most=1000, seconds=TRIAL_SECONDS)
 
 
 def _seed(asked: dict[str, Any]) -> int:

@@ -26,14 +26,9 @@ from equipoise.experiment.judge.during_training import EvaluationState
 from equipoise.experiment.live_run import LiveRun
 from equipoise.experiment.many_processes import agreed_plan
 from equipoise.experiment.out_of_memory import explaining_memory
-from equipoise.experiment.prepare import (
-    Planned,
-    is_from_python,
-    prepare_data,
-    require_one_budget,
-    require_path,
-    seconds_per_step,
-)
+from equipoise.experiment.planned import Planned
+from equipoise.experiment.prepare import is_from_python, prepare_data, require_path
+from equipoise.experiment.run_length import require_one_budget, seconds_per_step
 from equipoise.locking import locked
 from equipoise.objectives.base import Objective
 from equipoise.penalties.base import Penalty

@@ -33,8 +33,10 @@ from equipoise.experiment.judge.during_training import (
 from equipoise.experiment.live_run import LiveRun
 from equipoise.experiment.many_processes import agreed_config, agreed_plan, begun_before, launch_name
 from equipoise.experiment.out_of_memory import explaining_memory
-from equipoise.experiment.prepare import Planned, is_from_python, plan_run, prepare_data
+from equipoise.experiment.planned import Planned
+from equipoise.experiment.prepare import is_from_python, plan_run, prepare_data
 from equipoise.experiment.resume import resume
+from equipoise.experiment.run_length import MOST_MINUTES
 from equipoise.experiment.signals import before_the_run, in_folder, stopping_at_once
 from equipoise.files import write_text
 from equipoise.locking import locked
@@ -101,7 +103,8 @@ def fit(
             One that returns `equipoise.Stop("why")` ends the run after the present step, as complete.
         outdir: the run folder to make; by default `runs/NAME-NUMBER`.
         steps: how long to train; or
-        minutes: the same as a time, turned into steps once.
+        minutes: the same as a time, turned into steps once. With neither a run has the steps of its preset; on a CPU
+            no more than fit into 30 minutes.
         seed: decides the split, the weights and every draw.
         device: auto, cpu, cuda or mps.
         preset: the complete configuration to start from; by default chosen from the data.
@@ -147,9 +150,12 @@ def fit(
         seed=seed,
         device=device,
         preset_wanted=preset,
+        most_minutes=MOST_MINUTES,
         parts=parts,
         named=named,
     )
+    if planned.remark and progress is not None:
+        progress.message(planned.remark)
     return train_planned(planned, None if outdir is None else Path(outdir), progress=progress)
 
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from equipoise.errors import ConfigError
+from equipoise.experiment import run_length
 from equipoise.experiment.config.schema import EvaluationsConfig, RunConfig
 from equipoise.experiment.judge import during_training
 from equipoise.experiment.judge.during_training import (
@@ -19,7 +20,8 @@ from equipoise.experiment.judge.during_training import (
     settled,
     times_the_final,
 )
-from equipoise.experiment.prepare import EVALUATIONS_SHARE, plan_run
+from equipoise.experiment.prepare import plan_run
+from equipoise.experiment.run_length import EVALUATIONS_SHARE
 from equipoise.referee import plan_evaluations
 from equipoise.runfolder import RunFolder
 
@@ -136,9 +138,7 @@ def test_what_was_given_is_kept(clock):
 
 
 def test_minutes_leave_room_for_evaluations(monkeypatch):
-    import equipoise.experiment.prepare as preparing
-
-    monkeypatch.setattr(preparing, "seconds_per_step", lambda planned: 0.01)
+    monkeypatch.setattr(run_length, "seconds_per_step", lambda planned: 0.01)
     with_evaluations, without = (
         plan_run("grid25", minutes=1, settings=[*SMALL, *more]).config.training.steps
         for more in ((), ("evaluations.count=0",))

@@ -10,8 +10,7 @@ import pytest
 
 from equipoise import reports
 from equipoise.errors import EXIT_INTERRUPTED, Interrupted
-from equipoise.experiment import prepare as preparing
-from equipoise.experiment import stored_data
+from equipoise.experiment import run_length, stored_data
 from equipoise.experiment import train as run
 from equipoise.experiment.generator import Gan
 from equipoise.experiment.judge import run as judging_run
@@ -44,7 +43,7 @@ def points(tmp_path):
 def short_trial():
     """A budget in minutes without the seconds in which its steps are timed; not by `monkeypatch`, which tests undo."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparing, "TRIAL_SECONDS", 0.01)
+        patch.setattr(run_length, "TRIAL_SECONDS", 0.01)
         yield
 
 
@@ -122,7 +121,7 @@ def test_a_signal_in_the_last_step_ends_the_run_before_its_verdict(name, points,
     [
         (stored_data, "load"),
         (stored_data, "prepare"),
-        (preparing, "seconds_per_step"),
+        (run_length, "seconds_per_step"),
         (run, "build_trainer"),
         (run, "plan_interim_evaluations"),
         (run, "create_run_folder"),

@@ -24,7 +24,8 @@ from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.schema import EvaluationsConfig, RunConfig
 from equipoise.experiment.generator import Gan
 from equipoise.experiment.judge.datasets import at_most, drawn
-from equipoise.experiment.prepare import EVALUATIONS_SHARE, Planned
+from equipoise.experiment.planned import Planned
+from equipoise.experiment.run_length import EVALUATIONS_SHARE
 from equipoise.experiment.step_timing import median_seconds
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.referee import EvaluationPlan, Sensitivity, plan_evaluations, quick_sensitivity

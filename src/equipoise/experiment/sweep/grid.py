@@ -21,7 +21,8 @@ from equipoise.documents import parse_yaml
 from equipoise.errors import ConfigError
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.schema import RunConfig
-from equipoise.experiment.prepare import Planned, plan_run
+from equipoise.experiment.planned import Planned
+from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.threads import available_threads
 
 LONGEST_NAME = 80
