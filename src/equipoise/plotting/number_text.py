@@ -56,6 +56,13 @@ def duration(seconds: Any) -> str:
     return f"{whole // 86_400} days"
 
 
+def time_of_day(seconds: float) -> str:
+    """Seconds since midnight as '09:05', with seconds where there are any."""
+    whole = math.floor(seconds)
+    minutes = f"{whole // 3600:02d}:{whole % 3600 // 60:02d}"
+    return f"{minutes}:{whole % 60:02d}" if whole % 60 else minutes
+
+
 def shortened(text: str, longest: int) -> str:
     """`text`, or its beginning with an ellipsis."""
     return text if len(text) <= longest else text[: longest - 1] + "…"

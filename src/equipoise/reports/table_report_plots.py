@@ -9,7 +9,7 @@ import numpy as np
 
 from equipoise.entries import entry_at, finite, listed, number_at
 from equipoise.plotting.curves import draw_histogram
-from equipoise.plotting.number_text import encodable, number, percent, shortened
+from equipoise.plotting.number_text import encodable, number, percent, shortened, time_of_day
 from equipoise.plotting.style import AXIS, FAINT, FAKE_COLOUR, INK, MUTED, REAL_COLOUR, page_figure
 from equipoise.reports.plots import Plot
 
@@ -81,11 +81,29 @@ def _draw_amounts(axes: Axes, picture: Record) -> None:
     for side, colour in (("real", REAL_COLOUR), ("fake", FAKE_COLOUR)):
         # Heights are densities: bins may differ in width.
         draw_histogram(axes, np.array(picture[side]) / widths * widths.mean(), edges, colour)
-    if not picture.get("is_date"):
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
+    if picture.get("is_date"):
+        return
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 4)))
+    if picture.get("is_time"):
+        axes.set_xticks(hours_between(edges[0], edges[-1]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: time_of_day(value)))
+        return
+    # Where several whole numbers are in sight, halves between them only look like repeated ones.
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=bool(edges[-1] - edges[0] >= 2)))
+    # A year has no comma in it.
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: number(value, 4) if abs(value) >= 10_000 else f"{value:.4g}")
+    )
+
+
+def hours_between(low: float, high: float) -> np.ndarray:
+    """At most six times of day between two, in seconds since midnight, on whole hours or even parts of one."""
+    for step in (1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 10_800, 21_600):
+        ticks = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
+        if len(ticks) <= 6:
+            break
+    return ticks
 
 
 def pair_plots(report: Record) -> list[Plot]:

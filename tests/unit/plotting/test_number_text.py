@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from equipoise.plotting.number_text import duration, number, percent, text_table
+from equipoise.plotting.number_text import duration, number, percent, text_table, time_of_day
 
 
 def test_columns_line_up_whatever_their_cells_hold():
@@ -31,6 +31,15 @@ def test_columns_line_up_whatever_their_cells_hold():
 )
 def test_numbers_are_written_as_people_read_them(value, text):
     assert number(value) == text
+
+
+def test_times_of_day_have_seconds_where_there_are_any():
+    assert [time_of_day(seconds) for seconds in (0.0, 32_700.0, 32_701.9, 86_399.0)] == [
+        "00:00",
+        "09:05",
+        "09:05:01",
+        "23:59:59",
+    ]
 
 
 def test_shares_and_durations_are_written_as_people_read_them():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from page_checks import HOSTILE, checked, text_of
 from synthetic_runs import build_run
 
+from equipoise.data.tables.classifier_inputs import measured
 from equipoise.experiment.table_report import report_table
 from equipoise.files import plain
+from equipoise.metrics.tables.pictures import column_picture
 from equipoise.plotting.style import page_figure
 from equipoise.reports import write_report
 from equipoise.reports.table_report import render_table_report, section_of_run
@@ -65,6 +68,28 @@ def test_an_axis_of_dates_of_any_length_is_drawn_without_a_warning(days, recwarn
         _draw_amounts(axes, picture)
         assert 2 <= len(axes.get_xticks()) <= 6
     assert not recwarn.list
+
+
+def ticks_of(values):
+    """The words along the axis of a picture of this column."""
+    column = measured(pd.DataFrame({"it": values})).columns["it"]
+    with page_figure(2.0) as figure:
+        axes = figure.subplots()
+        _draw_amounts(axes, column_picture(column, column))
+        low, high = axes.get_xlim()
+        formatter = axes.xaxis.get_major_formatter()
+        return [formatter(tick) for tick in axes.get_xticks() if low <= tick <= high]
+
+
+def test_times_of_day_are_written_as_times():
+    minutes = np.random.default_rng(0).integers(6 * 60, 22 * 60, 400)
+    found = ticks_of([datetime.time(minute // 60, minute % 60) for minute in minutes])
+    assert found == ["09:00", "12:00", "15:00", "18:00", "21:00"]
+    assert ticks_of([datetime.time(9, 0, second) for second in range(0, 60, 4)])[0].startswith("09:0")
+
+
+def test_years_are_whole_once_each_and_without_a_comma():
+    assert ticks_of(np.repeat([2021, 2022, 2023], 50)) == ["2021", "2022", "2023"]
 
 
 def test_trees_that_saw_too_few_rows_are_said_to_be_untrained(report):

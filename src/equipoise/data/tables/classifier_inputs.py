@@ -8,7 +8,7 @@ levels of a category come from both sides. Nothing is learned from the rows that
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -32,15 +32,17 @@ class NumberColumn:
     """A column of amounts.
 
     Attributes:
-        values: float64, NaN where missing; dates in seconds since 1970. Shape `(n,)`.
+        values: float64, NaN where missing; dates in seconds since 1970, times of day since midnight. Shape `(n,)`.
         is_date: whether they are dates.
+        is_time: whether they are times of day.
     """
 
     values: np.ndarray
     is_date: bool
+    is_time: bool = False
 
     def __getitem__(self, places: np.ndarray | slice) -> NumberColumn:
-        return NumberColumn(self.values[places], self.is_date)
+        return replace(self, values=self.values[places])
 
 
 @dataclass(frozen=True)
@@ -249,9 +251,10 @@ def as_levels(column: pd.Series) -> pd.Series:
 
 
 def _column_of(column: pd.Series) -> NumberColumn | LevelColumn:
-    column = as_spans(column) if is_times(column) else column
+    is_time = is_times(column)
+    column = as_spans(column) if is_time else column
     if is_number_column(column):
-        return NumberColumn(as_numbers(column), bool(pd.api.types.is_datetime64_any_dtype(column)))
+        return NumberColumn(as_numbers(column), bool(pd.api.types.is_datetime64_any_dtype(column)), is_time)
     codes, levels = pd.factorize(as_levels(column).to_numpy(dtype=object))
     hashes = pd.util.hash_array(np.asarray(levels, dtype=object)) if len(levels) else np.zeros(0, np.uint64)
     # 53 bits are whole numbers in float64.

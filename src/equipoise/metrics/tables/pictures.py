@@ -13,6 +13,7 @@ import numpy as np
 
 from equipoise.data.tables.classifier_inputs import LevelColumn, MeasuredTable, NumberColumn
 from equipoise.metrics.tables.pairs import Pair, binned_by
+from equipoise.plotting.number_text import time_of_day
 
 BINS = 30
 MOST_LEVELS = 10
@@ -25,8 +26,8 @@ def column_picture(real: NumberColumn | LevelColumn, fake: NumberColumn | LevelC
     """Shares of both sides in the same bins or levels; missing numbers are left out.
 
     Returns:
-        `edges` of bins or `levels`, `is_date`, `real` and `fake` shares, and which share of the generated values lies
-        outside the edges.
+        `edges` of bins or `levels`, `is_date`, `is_time`, `real` and `fake` shares, and which share of the generated
+        values lies outside the edges.
     """
     if isinstance(real, LevelColumn):
         names, (of_real, of_fake) = _levels(real, fake, MOST_LEVELS)
@@ -36,10 +37,10 @@ def column_picture(real: NumberColumn | LevelColumn, fake: NumberColumn | LevelC
     edges = _edges(known[0] if len(known[0]) else known[1])
     heights = [np.histogram(side, edges)[0] / max(1, len(side)) for side in known]
     outside = float(((known[1] < edges[0]) | (known[1] > edges[-1])).mean()) if len(known[1]) else 0.0
-    is_date = real.is_date
     return {
         "edges": edges.tolist(),
-        "is_date": is_date,
+        "is_date": real.is_date,
+        "is_time": real.is_time,
         "real": heights[0].tolist(),
         "fake": heights[1].tolist(),
         "outside": outside,
@@ -81,7 +82,7 @@ def _axis(
     edges = np.unique(np.quantile(known, np.linspace(0, 1, 11)))
     edges = edges if len(edges) > 1 else np.array([edges[0], np.nextafter(edges[0], np.inf)])
     codes = [binned_by(edges, side) for side in (real, fake)]
-    names = ["below", *(_between(low, high, is_date=real.is_date) for low, high in pairwise(edges))]
+    names = ["below", *(_between(low, high, real) for low, high in pairwise(edges))]
     names += ["above", "missing"]
     used = np.flatnonzero(np.bincount(np.concatenate(codes), minlength=len(names)))
     place = np.zeros(len(names), dtype=np.int64)
@@ -119,9 +120,11 @@ def _edges(values: np.ndarray) -> np.ndarray:
     return np.linspace(low, high, BINS + 1)
 
 
-def _between(low: float, high: float, *, is_date: bool) -> str:
-    if is_date:
+def _between(low: float, high: float, column: NumberColumn) -> str:
+    if column.is_date:
         return f"{_day(low)} to {_day(high)}"
+    if column.is_time:
+        return f"{time_of_day(low)} to {time_of_day(high)}"
     return f"{low:.4g} to {high:.4g}"
 
 
