@@ -88,7 +88,8 @@ def test_a_resumed_run_has_the_same_data_and_goes_on(gan, tmp_path):
     assert "have changed" not in output and "finished at step 3" in output
 
 
-def test_a_report_on_a_table_reads_times_of_both_files(gan, tmp_path):
+def test_a_report_on_a_table_reads_times_of_both_files(gan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the reports are written
     invoke("sample", gan.folder, "-n", 400, "--seed", 1, "-o", tmp_path / "new.csv")
     shifts().to_csv(tmp_path / "shifts.csv", index=False)
     output = invoke("report-table", tmp_path / "shifts.csv", tmp_path / "new.csv")
