@@ -24,6 +24,8 @@ SETTINGS: dict[str, list[str]] = {
     "game_alone": ["warm_start=null", "optimizers.generator.learning_rate=0.001"],
     # The stage has all steps but one.
     "likelihood_alone": ["warm_start={name: likelihood, share: 0.9999, passes: 100000}"],
+    # The default of before: after so many passes over the rows the game has the rest of the run.
+    "sixty_passes": ["warm_start={name: likelihood, passes: 60, dropout: 0.3}"],
     # The same stage as the default's, and then no game: what the game adds is the difference.
     "stage_alone": ["warm_start={name: likelihood, share: 0.9999}"],
     # For what the game adds at equal CPU-seconds: a third of them is the game's, with the discriminator that learned

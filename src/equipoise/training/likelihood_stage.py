@@ -4,10 +4,10 @@ r"""A stage before the game: the generator alone is fitted by likelihood, where 
     \min_\theta \; E_{x \sim p} [-\log q_\theta(x)],
 
 whose minimum is the data's entropy, at q = p. The minimum on finitely many rows is another one: a network that can
-remember rows goes on to lower this mean on them while it rises on others. Hence dropout, weight decay and a limit on
-the passes over the rows. A part of the data that the stage does not train on says which of its weights are kept: at
-each twentieth of the stage the mean over at most `HELD_OUT_ROWS` of these rows is taken at the averaged weights, and
-the game begins at the latest weights that are within `SLACK` nats a column of the least.
+remember rows goes on to lower this mean on them while it rises on others. Hence dropout and weight decay, and a limit
+on the passes over the rows where one is set. A part of the data that the stage does not train on says which of its
+weights are kept: at each twentieth of the stage the mean over at most `HELD_OUT_ROWS` of these rows is taken at the
+averaged weights, and the game begins at the latest weights that are within `SLACK` nats a column of the least.
 
 Not at the least itself: it comes before the learning rate has fallen, and a likelihood punishes certainty that is a
 little too high far more than anybody does who looks at samples.

@@ -152,6 +152,11 @@ def test_the_stage_of_a_long_run_ends_after_its_passes_over_the_rows_and_the_gam
     assert planned("warm_start={name: likelihood, steps: 7}", steps=5_000).config.stage_steps == 7
 
 
-def test_of_few_rows_the_preset_passes_over_them_less_often_and_drops_more_units():
+def test_of_few_rows_the_preset_drops_more_units():
     few, many = (tables_preset(PointSpace(2), "cpu", rows)["warm_start"] for rows in (1_999, 2_000))
-    assert few["passes"] < many["passes"] and few["dropout"] > many["dropout"]
+    assert few["dropout"] > many["dropout"]
+
+
+def test_the_game_of_the_preset_has_a_tenth_of_a_run_of_any_length_and_of_few_rows():
+    for steps in (2_000, 50_000):
+        assert plan_run(frame(), steps=steps, device="cpu").config.stage_steps == 0.9 * steps

@@ -64,8 +64,9 @@ def with_stage_steps(content: Mapping[str, Any], *, rows: int, given: bool) -> d
     stage = WarmStartConfig.model_validate({"name": section} if isinstance(section, str) else section)
     training = TrainingConfig.model_validate(content["training"])
     a_step = training.batch_size * training.rule.updates_per_step
-    most = max(FEWEST_STAGE_STEPS, round(stage.passes * rows / a_step))
-    steps = max(1, min(round(stage.share * training.steps), most))
+    shared = round(stage.share * training.steps)
+    most = shared if stage.passes is None else max(FEWEST_STAGE_STEPS, round(stage.passes * rows / a_step))
+    steps = max(1, min(shared, most))
     return {**content, "warm_start": {**stage.model_dump(mode="json"), "steps": steps}}
 
 

@@ -171,7 +171,9 @@ class WarmStartConfig(Section):
         "likelihood", description="likelihood fits the generator alone, where it knows its density (columnwise)."
     )
     share: float = Field(0.9, gt=0, lt=1, description="Most of the planned steps that it has; the game has the rest.")
-    passes: PositiveFloat = Field(30, description="Most passes over the training rows, but never below 300 steps.")
+    passes: PositiveFloat | None = Field(
+        30, description="Most passes over the training rows, but never below 300 steps; null: as many as its share has."
+    )
     steps: PositiveInt | None = Field(
         None, description="How many it has; left out, share and passes decide, and the number is stored."
     )
