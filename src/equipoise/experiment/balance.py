@@ -29,7 +29,7 @@ class Shares:
 
     Attributes:
         column: its name.
-        scale: on which its values are told apart.
+        scale: on which its values differ.
         values: on that scale; `None` stands for missing.
         shares: of each, positive, sum 1. Shape `(len(values),)`.
     """

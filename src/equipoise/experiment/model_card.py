@@ -16,7 +16,7 @@ IMAGE_TASK = "unconditional-image-generation"
 """The hub's word for what a generator of images does; it has none for points and tables."""
 NO_VERDICT = (
     "No verdict is stored for these weights: nobody has asked, with held-out data, whether generated and real can be "
-    "told apart."
+    "distinguished."
 )
 
 

@@ -44,6 +44,19 @@ def test_inspect_prints_a_row_for_each_column(sales, capsys):
     assert rows["2019"]["generated as"] == "one of 7 values" and rows["2019"]["missing"] == 0
 
 
+def test_ranges_are_written_as_people_read_them(tmp_path, capsys):
+    numbers = np.random.default_rng(0)
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(80) % 4, unit="D")
+    frame = pd.DataFrame({"size": numbers.normal(size=80), "day": day, "minute": day + pd.Timedelta(minutes=61)})
+    frame.to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(SystemExit):
+        main(["inspect", str(tmp_path / "rows.parquet"), "--json"])
+    ranges = {row["column"]: row["range"] for row in json.loads(capsys.readouterr().out)["columns"]}
+    assert all(len(end) <= 8 for end in ranges["size"].split(" to "))
+    assert ranges["day"] == "2024-01-01 to 2024-01-04"
+    assert ranges["minute"] == "2024-01-01 01:01:00 to 2024-01-04 01:01:00"
+
+
 def test_a_file_of_kinds_wins_over_the_reading(sales, tmp_path):
     file = tmp_path / "kinds.yaml"
     file.write_text("zip: integer\nday: date %d/%m/%Y\nrate: category\n'2019': number\n'yes': drop\n")

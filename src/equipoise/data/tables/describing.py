@@ -14,12 +14,18 @@ from equipoise.data.tables.conditions.support import Support
 from equipoise.data.tables.encoder import TableEncoder
 from equipoise.data.tables.made_up.base import MadeUpColumn
 
-HEADS = ("column", "kind", "missing", "atoms", "decimals", "range", "generated as")
-WIDEST = 34
+HEADS = ("column", "kind", "missing", "values", "decimals", "range", "generated as")
+WIDEST = 42
+"""Characters of a cell: two dates with their times, and a word between them."""
+MIDNIGHT = " 00:00:00"
 
 
 def columns_described(data: PreparedData) -> list[dict[str, Any]]:
-    """A row for each column of a table: what it holds in the training part; none for other data."""
+    """A row for each column of a table: what it holds in the training part; none for other data.
+
+    `values` counts those that are drawn as a choice: the levels of a category, and of a number those that many rows
+    share.
+    """
     if not isinstance(data.encoder, TableEncoder):
         return []
     missing = {column.name: column.missing / len(column) for column in table_of(data.raw.values).stored}
@@ -65,7 +71,7 @@ def _described(column: ColumnEncoder, missing: float) -> dict[str, Any]:
         "column": str(kind.name),
         "kind": _kind_text(kind),
         "missing": missing,
-        "atoms": len(column.levels) + len(column.pooled) or None,
+        "values": len(column.levels) + len(column.pooled) or None,
         "decimals": decimals,
         "range": _range(kind, codes),
         "generated as": _generated(column),
@@ -81,7 +87,7 @@ def _made(support: Support, missing: float, encoder: TableEncoder) -> dict[str, 
         "column": str(kind.name),
         "kind": _kind_text(kind),
         "missing": missing,
-        "atoms": len(support.points) or None,
+        "values": len(support.points) or None,
         "decimals": getattr(kind, "decimals", None),
         "range": _range(kind, codes),
         "generated as": rule.made_as,
@@ -106,7 +112,11 @@ def _range(kind: ColumnType, codes: list[float]) -> str:
     if not codes:
         return ""
     ends = kind.values(np.array([min(codes), max(codes)]), np.zeros(2, dtype=bool))
-    return f"{ends.iloc[0]} to {ends.iloc[1]}"
+    is_long = getattr(kind, "decimals", None) is None  # with a known number of decimals a number is written as it was
+    texts = [f"{end:.6g}" if isinstance(end, float) and is_long else str(end) for end in ends]
+    if all(text.endswith(MIDNIGHT) for text in texts):
+        texts = [text.removesuffix(MIDNIGHT) for text in texts]
+    return " to ".join(texts)
 
 
 def _generated(column: ColumnEncoder) -> str:

@@ -17,7 +17,7 @@ from equipoise.metrics.tables.usefulness import Usefulness
 
 Grade = Literal["good", "fair", "poor", "unknown"]
 HARDLY_SEEN, OFTEN_SEEN = 0.60, 0.80
-"""AUC of boosted trees up to which differences are hardly seen, and from which rows are told apart with ease."""
+"""AUC of boosted trees up to which differences are hardly seen, and from which rows are distinguished with ease."""
 AS_USEFUL, NEARLY_AS_USEFUL, LESS_USEFUL = 0.01, 0.03, 0.10
 """Loss of a score (AUC, accuracy or R2) against training on real rows."""
 CLEAR_LEAK = 0.55

@@ -1,8 +1,8 @@
 """Whether boosted trees can tell two tables apart: overall, and by one column alone.
 
 Histogram gradient boosting of scikit-learn with its own defaults, levels as native categories, five folds. The area
-under the ROC curve is 1/2 where the sides cannot be told apart by it, and 1 where they always can. It is a score with
-an interval for the rows at hand; `judge` gives a verdict with its error under control.
+under the ROC curve is 1/2 where it cannot distinguish the sides, and 1 where it always can. It is a score with an
+interval for the rows at hand; `judge` gives a verdict with its error under control.
 """
 
 from __future__ import annotations
