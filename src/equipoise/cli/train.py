@@ -192,6 +192,9 @@ def train(
     if table_report is not None:
         asked.append(f"outputs.table_report={str(table_report).lower()}")
     asked += evaluation_settings(until, margin, keep_best)
+    if group.is_main:
+        # Thousands of pictures take a while to read, and a step of large ones to time: nobody should wait in the dark.
+        terminal_progress(quiet=quiet).message(f"reading {data} and timing a few steps")
     planned = plan_run(
         data,
         config_file=config,
