@@ -157,6 +157,11 @@ def test_of_few_rows_the_preset_drops_more_units():
     assert few["dropout"] > many["dropout"]
 
 
+@pytest.mark.parametrize(("rows", "steps"), [(208, 500), (3_200, 938), (9_600, 2_812), (16_000, 3_000)])
+def test_a_small_table_has_fewer_steps_where_nobody_says_how_many(rows, steps):
+    assert tables_preset(PointSpace(2), "cpu", rows)["training"]["steps"] == steps
+
+
 def test_the_game_of_the_preset_has_a_tenth_of_a_run_of_any_length_and_of_few_rows():
     for steps in (2_000, 50_000):
         assert plan_run(frame(), steps=steps, device="cpu").config.stage_steps == 0.9 * steps

@@ -95,7 +95,7 @@ def preset(
     # threads wait for each other (seen with two other programs on two cores: seconds for a step of milliseconds).
     settings["runtime"] = {**common["runtime"], **settings.get("runtime", {})}
     settings["networks"]["conditional"] = classes > 0
-    settings["outputs"] = {**cadence(steps), "samples": 12, "final_verdict": True}
+    settings["outputs"] = {**cadence(settings["training"]["steps"]), "samples": 12, "final_verdict": True}
     return settings
 
 

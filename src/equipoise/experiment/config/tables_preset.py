@@ -16,6 +16,11 @@ the columns and with the square of the units."""
 FEW_ROWS = 2_000
 """Training rows below which hidden units are dropped more often: there is less to learn and more to remember."""
 
+MOST_STEPS, FEWEST_STEPS, MOST_PASSES = 3_000, 500, 150
+"""Steps of a run whose length nobody has said, the fewest, and the most passes over the training rows that they may be:
+of a small table more of them bring its rows nearer to the training rows, and hardly nearer to unused ones."""
+BATCH = 256
+
 
 def _stage(rows: int) -> dict[str, float | None]:
     """How long and how carefully likelihood is fitted.
@@ -25,6 +30,11 @@ def _stage(rows: int) -> dict[str, float | None]:
     took these rows far from real ones. More units that are dropped keep rows from coming nearer to the training rows.
     """
     return {"passes": None, "dropout": 0.3 if rows >= FEW_ROWS else 0.4}
+
+
+def _steps(rows: int) -> int:
+    """Each step takes a batch of rows for either player."""
+    return min(MOST_STEPS, max(FEWEST_STEPS, round(MOST_PASSES * rows / (2 * BATCH))))
 
 
 def tables_preset(space: Space, device: str, rows: int) -> dict[str, Any]:
@@ -41,7 +51,7 @@ def tables_preset(space: Space, device: str, rows: int) -> dict[str, Any]:
             "discriminator": {"width": 256, "depth": 3, "input_gradient": "closed_form"},
         },
         "runtime": {"threads": 1},
-        "training": {"batch_size": 256},
+        "training": {"batch_size": BATCH, "steps": _steps(rows)},
         "warm_start": {"name": "likelihood", **_stage(rows)},
         "penalties": [{"name": name, "options": {"weight": 1.0}} for name in ("r1", "r2")],
         "gamma": {"shape": "geometric", "final": 0.01},
