@@ -22,7 +22,7 @@ from equipoise.training.checkpoints import save_checkpoint
 from equipoise.training.conditions import ClassLabels
 from equipoise.training.events import CheckpointDue, Ended, Event, Measured, RolledBack, SamplesDue
 from equipoise.training.progress import Progress
-from equipoise.training.sampling import joined, sample_batches
+from equipoise.training.sampling import SUB_BATCH, joined, sample_batches
 from equipoise.training.state import TrainingState
 
 MOST_COMPARED, COMPARED_AT_ONCE = 20_000, 1_000
@@ -84,6 +84,8 @@ class SampleGrids:
                     sample_numbers=sample_size(self.data.space),
                     condition=self._asked(label),
                     device=device,
+                    # Ten of each class in whole chunks are ten thousand: of small images that took most of a short run.
+                    at_once=SUB_BATCH if count <= SUB_BATCH else None,
                 )
             )[0].numpy()
             for count, label in domain.shown_draws(self.data.n_classes, by_class=self.conditional)

@@ -32,6 +32,7 @@ def sample_batches(
     sample_numbers: int = 1,
     truncation: float = 1.0,
     first_chunk: int = 0,
+    at_once: int | None = None,
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """`count` samples of `generator` in batches; their memory is that of one batch.
 
@@ -46,13 +47,15 @@ def sample_batches(
         truncation: factor on the latents; below 1 they lie nearer to their mean, 0. The latent that chooses among
             `components` of a generator keeps its law: they come as often as ever.
         first_chunk: samples begin with that of number `first_chunk * CHUNK`; `count` is counted from there.
+        at_once: how many are made at once, a divisor of `CHUNK`; by default `sample_numbers` decides. Samples are the
+            same up to rounding.
 
     Yields:
         Samples of shape `(batch, *sample_shape)`, float32, on the CPU, and what was asked for or `None`. A batch has
         `CHUNK` samples, or `SUB_BATCH` of large ones; the last one may have fewer.
     """
     chooses = 1 if hasattr(generator, "components") else 0
-    at_once = CHUNK if sample_numbers <= SMALL_SAMPLE else SUB_BATCH
+    at_once = at_once or (CHUNK if sample_numbers <= SMALL_SAMPLE else SUB_BATCH)
     starts = itertools.count(0, CHUNK) if count is None else range(0, count, CHUNK)
     for index, start in enumerate(starts):
         # Drawn on the CPU whatever the device: the same seed asks for the same samples everywhere.
