@@ -71,7 +71,11 @@ def test_the_default_is_paired_with_the_same_steps_without_the_game():
 
 def test_three_more_tables_are_planned_under_the_commit_of_their_own_settings():
     planned = list(tables.planned("a", only="txhousing 120", of_game="b"))
-    assert len(planned) == 2 * 3 and {each.commit for each in planned} == {"b"}
+    contestants = {"default", "sixty_passes", "likelihood_alone"}
+    assert {(each.contestant, each.seed) for each in planned} == {
+        (name, seed) for name in contestants for seed in range(3)
+    }
+    assert len(planned) == 9 and {each.commit for each in planned} == {"b"}
 
 
 def test_rows_without_a_target_are_no_part_of_how_useful_rows_are():
