@@ -2,8 +2,8 @@
 
     python benchmarks/images_gpu.py --modes --folder data/
     python benchmarks/images_gpu.py --speed
-    python benchmarks/images_gpu.py --modes --speed --folder data/ --device cpu --steps 2 --samples 200 --seconds 1 \\
-        --set networks.generator.width=32 --set networks.discriminator.width=32 --rows /tmp/tried.jsonl
+    python benchmarks/images_gpu.py --modes --speed --folder data/ --device cpu --steps 2 --samples 200 --seconds 0.1 \\
+        --set networks.generator.channels=8 --set training.batch_size=8 --rows tried.jsonl
 
 `--modes` stacks three digits of MNIST as the colours of one picture, which makes 1,000 modes (Metz et al. 2017,
 arXiv:1611.02163, section 3.3.1), and trains the preset of images on 60,000 of them, without classes. The digits are
@@ -29,6 +29,7 @@ import json
 import platform
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -60,7 +61,9 @@ def main() -> None:
     parser.add_argument("--modes", action="store_true", help="train on stacked digits, and count modes")
     parser.add_argument("--speed", action="store_true", help="pictures a second")
     parser.add_argument("--folder", type=Path, default=Path(), help="where mnist10k.npz is")
-    parser.add_argument("--judges", type=Path, default=Path("/tmp/equipoise-judges"), help="kept there")
+    parser.add_argument(
+        "--judges", type=Path, default=Path(tempfile.gettempdir()) / "equipoise-judges", help="kept there"
+    )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--samples", type=int, default=SAMPLES)
