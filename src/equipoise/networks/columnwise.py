@@ -46,6 +46,7 @@ from equipoise.networks.columnwise_draws import (
     with_implicit_gradient,
 )
 from equipoise.networks.columnwise_dropout import Dropout
+from equipoise.networks.columnwise_layers import LEAK, SmoothPart, unit
 from equipoise.networks.columnwise_restriction import Restriction
 from equipoise.networks.columnwise_tokens import codes_of, tokens_of
 from equipoise.networks.conditioning import label_embedding
@@ -53,7 +54,6 @@ from equipoise.networks.heads import draw_one_hot
 from equipoise.shapes import Labels, Latents, PerSample, Samples, precise
 from equipoise.spaces import TableSpace
 
-LEAK = 0.1
 HATS = 16
 """Piecewise linear functions of a number, which sum to 1, as later columns read it; and the number itself."""
 OUTPUT_STD = 0.02
@@ -71,6 +71,8 @@ class ColumnwiseGenerator(nn.Module):
         latents: not used: how many latents there are follows from the columns.
         width: units of the two hidden layers of each token.
         context: numbers in the sum of embeddings that a token reads.
+        output_knots: pieces of the smooth part of a number's logits (`networks.columnwise_layers`), which is then all
+            of a number's last layer that the game moves; 0 for none.
         dependences: columns that are looked up in another one, which decides them: names by name.
         classes: of a conditional game; 0 without labels.
 
@@ -87,6 +89,7 @@ class ColumnwiseGenerator(nn.Module):
         latents: int = 1,
         width: int = 96,
         context: int = 96,
+        output_knots: int = 0,
         dependences: Mapping[str, str] | None = None,
         classes: int = 0,
     ) -> None:
@@ -116,9 +119,12 @@ class ColumnwiseGenerator(nn.Module):
         self.second = nn.Parameter(torch.randn(count, width, width) / math.sqrt(width))
         self.second_bias = nn.Parameter(torch.zeros(count, width))
         self.outputs = nn.ModuleList(nn.Linear(width, size) for size in sizes)
-        for output in self.outputs:
-            nn.init.normal_(output.weight, std=OUTPUT_STD)
+        for output, token in zip(self.outputs, self.tokens, strict=True):
+            # A number's cells begin with their shares of the training rows, which the game then leaves side by side.
+            nn.init.normal_(output.weight, std=0.0 if output_knots and token.kind != "choice" else OUTPUT_STD)
             nn.init.zeros_(output.bias)
+        self.smooth = SmoothPart(self.tokens, cells, knots=output_knots, width=width)
+        self.fine_logits = "within" if output_knots else "never"
         places = torch.tensor([0, *sizes]).cumsum(0)[:-1]
         self.register_buffer("places", places, persistent=False)
         self.register_buffer("read_places", torch.tensor(self.read, dtype=torch.long), persistent=False)
@@ -197,10 +203,11 @@ class ColumnwiseGenerator(nn.Module):
         hidden = self._hidden(codes, read, present, labels, dropout).unbind(0)
         found = [torch.zeros(len(rows), device=rows.device) for _ in self.space.columns]
         for index, token in enumerate(self.tokens):
-            logits = precise(self.outputs[index](hidden[index]))
+            coarse = codes[:, index - 1] if token.kind == "fine" else None
+            logits = self.smooth.logits(index, self.outputs[index], hidden[index], coarse, in_game=False)
             code = codes[:, index]
-            if token.kind == "fine":
-                logits = logits + self.cells[token.number].never[codes[:, index - 1]]
+            if coarse is not None:
+                logits = logits + getattr(self.cells[token.number], self.fine_logits)[coarse]
             term = -functional.cross_entropy(logits, code, reduction="none")
             if token.kind in ("cell", "fine"):
                 term = term - self.cells[token.number].widths[self._cell(index, codes)].log()
@@ -278,7 +285,9 @@ class ColumnwiseGenerator(nn.Module):
         embeddings = self.embedding.split([token.size for token in self.tokens])
         hats = dict(zip(self.read, self.hats.unbind(0), strict=True))
         for index, token in enumerate(self.tokens):
-            logits = precise(self.outputs[index](_unit(context, *(each[index] for each in layers))))
+            units = unit(context, *(each[index] for each in layers))
+            of_fine = coarse if token.kind == "fine" else None
+            logits = self.smooth.logits(index, self.outputs[index], units, of_fine, in_game=True)
             held = None if known is None else known[:, token.column]
             present = gates.get(token.gate)
             if token.kind == "choice":
@@ -305,7 +314,7 @@ class ColumnwiseGenerator(nn.Module):
                 continue
             cells = self.cells[token.number]
             if token.kind == "fine":
-                logits = logits + cells.never[coarse]
+                logits = logits + getattr(cells, self.fine_logits)[coarse]
             if within is not None:
                 logits, mass = within.narrowed(index, logits, coarse)
                 weights = weights + (mass if present is None else torch.where(present, mass, 0.0))
@@ -378,15 +387,6 @@ class ColumnwiseGenerator(nn.Module):
         if self.label_embedding is None:
             return self.context_bias.new_zeros(rows, self.context_bias.shape[1])
         return self.label_embedding(labels)
-
-
-def _unit(
-    context: Tensor, bias: Tensor, first: Tensor, first_bias: Tensor, second: Tensor, second_bias: Tensor
-) -> Tensor:
-    """The last hidden layer of one token."""
-    units = functional.leaky_relu(context + bias, LEAK)
-    units = functional.leaky_relu(torch.addmm(first_bias, units, first), LEAK)
-    return functional.leaky_relu(torch.addmm(second_bias, units, second), LEAK) + units
 
 
 NETWORKS = {

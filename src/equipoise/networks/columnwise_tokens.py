@@ -63,7 +63,10 @@ class Cells(nn.Module):
 
     Attributes:
         first: number of the first cell of each coarse one, and of all cells at the end.
+        shares: `widths` in float64 and in numpy.
         widths: shares of the rows that cells hold in training, which are their widths as quantiles.
+        never: 0 for each fine cell, and `NEVER` where a coarse cell has no more; for logits. Shape `(coarse, fine)`.
+        within: the same with the logarithm of a cell's share of its coarse one, over an even share, for 0.
     """
 
     borders: Tensor
@@ -73,23 +76,28 @@ class Cells(nn.Module):
     is_large: Tensor
     starts: Tensor
     never: Tensor
+    within: Tensor
 
     def __init__(self, inner: Sequence[float]) -> None:
         super().__init__()
         # In numpy: a network is also made on the meta device, where torch has shapes and no numbers.
         ends = np.array([0.0, *(inner or np.arange(1, DEFAULT_CELLS) / DEFAULT_CELLS), 1.0])
-        widths = np.diff(ends)
+        self.shares = widths = np.diff(ends)
         self.count = len(widths)
         self.first = coarse_cells(widths.tolist())
         self.is_one = self.coarse == 1
         sizes = np.diff(self.first)
-        never = np.where(np.arange(sizes.max()) < sizes[:, None], 0.0, NEVER)
+        is_there = np.arange(sizes.max()) < sizes[:, None]
+        never = np.where(is_there, 0.0, NEVER)
+        within = np.full_like(never, NEVER)
+        within[is_there] = np.log(widths * np.repeat(sizes / np.add.reduceat(widths, self.first[:-1]), sizes))
         for name, values in (
             ("borders", ndtri(ends[1:-1])),
             ("low", ends[:-1]),
             ("widths", widths),
             ("middle", ndtri((ends[1:] + ends[:-1]) / 2)),
             ("never", never),
+            ("within", within),
         ):
             self.register_buffer(name, torch.tensor(values, dtype=torch.get_default_dtype()), persistent=False)
         is_large = self.is_one | (widths > LARGE / self.count)

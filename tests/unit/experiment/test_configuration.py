@@ -179,7 +179,7 @@ def test_presets_follow_the_kind_and_the_size_of_the_data():
     assert names == ["points", "points", "table", "small-images", "images"]
 
 
-@pytest.mark.parametrize("name", ["points", "table", "small-images", "images", "textures"])
+@pytest.mark.parametrize("name", ["points", "table", "table-game", "small-images", "images", "textures"])
 def test_every_preset_is_a_complete_configuration(name):
     content = preset(name, source="x", space=ImageSpace(1, 8, 8), rows=1000, classes=0, device="cpu", threads=1)
     config = validated(content, where=name)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+import equipoise as eq
 from equipoise.errors import ConfigError
 from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.config.tables_preset import tables_preset
@@ -165,3 +166,20 @@ def test_a_small_table_has_fewer_steps_where_nobody_says_how_many(rows, steps):
 def test_the_game_of_the_preset_has_a_tenth_of_a_run_of_any_length_and_of_few_rows():
     for steps in (2_000, 50_000):
         assert plan_run(frame(), steps=steps, device="cpu").config.stage_steps == 0.9 * steps
+
+
+def test_the_preset_of_the_game_alone_has_no_stage_and_smooth_densities_of_numbers():
+    made = plan_run(frame(), device="cpu", preset_wanted="table-game").config
+    assert (made.warm_start, made.training.steps) == (None, 11_000)
+    assert made.networks.generator["output_knots"] == 3
+    assert made.networks.discriminator["crosses"] is True
+    with_stage = plan_run(frame(), device="cpu").config
+    assert with_stage.networks.generator.get("output_knots", 0) == 0
+
+
+def test_the_game_alone_trains_from_the_columns_own_frequencies_and_is_loaded_again(tmp_path):
+    few = ["outputs.final_verdict=false", "evaluations.count=0", *SMALL[1:]]
+    gan = eq.fit(frame(), steps=20, device="cpu", preset="table-game", outdir=tmp_path / "run", settings=few)
+    rows = gan.sample(50, seed=1)
+    assert rows.equals(eq.load(tmp_path / "run").sample(50, seed=1))
+    assert ((rows["a"] == "x") == (rows["c"] == 10)).all()

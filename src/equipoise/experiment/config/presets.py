@@ -13,7 +13,7 @@ from typing import Any
 
 from equipoise.errors import unknown_name
 from equipoise.experiment.config.points_preset import MIXTURE, points_mlp_preset, points_preset
-from equipoise.experiment.config.tables_preset import COLUMNWISE, tables_preset
+from equipoise.experiment.config.tables_preset import COLUMNWISE, GAME_STEPS, tables_game_preset, tables_preset
 from equipoise.spaces import Space, TableSpace
 
 COSINE = {"shape": "cosine", "final": 0.01, "warmup_steps": 200}
@@ -28,7 +28,15 @@ LOCAL_LATENTS, FEWER_LOCAL_LATENTS, MANY_PIXELS = 4, 1, 64
 """Latents of each place of each level in the preset of textures: of images of up to so many pixels a side, and of
 larger ones, whose places are many."""
 ADAPTED = {"kinds": ["translate", "cutout"], "probability": 0.0, "overfitting": 0.5}
-DEFAULT_STEPS = {"points": 30_000, "table": 3_000, "small-images": 20_000, "images": 20_000, "textures": 20_000}
+DEFAULT_STEPS = {
+    "points": 30_000,
+    "table": 3_000,
+    "table-game": GAME_STEPS,
+    "small-images": 20_000,
+    "images": 20_000,
+    "textures": 20_000,
+}
+TABLES = {"table": tables_preset, "table-game": tables_game_preset}
 
 
 def preset(
@@ -63,6 +71,7 @@ def preset(
     makers = {
         "points": partial(points_preset, is_short=is_short),
         "table": _table,
+        "table-game": _table,
         "small-images": _small_images,
         "images": _images,
         "textures": _textures,
@@ -87,8 +96,8 @@ def preset(
     }
     if name == "points" and family not in (None, MIXTURE):
         makers["points"] = points_mlp_preset
-    if name == "table" and family in (None, COLUMNWISE) and isinstance(space, TableSpace):
-        makers["table"] = tables_preset
+    if name in TABLES and family in (None, COLUMNWISE) and isinstance(space, TableSpace):
+        makers |= TABLES
     settings = {**common, **makers[name](space, device, rows)}
     settings["training"] = {**common["training"], **settings["training"]}
     # MLP presets use one thread: a second one brings little to layers this small, and on a busy machine the
