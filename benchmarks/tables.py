@@ -26,7 +26,8 @@ seeds and the same scores as those of the contestants of equipoise, and adding a
 The rows "game adds" ask what the game contributes: at most 4,000 training rows, likelihood and then the game against
 likelihood alone, with steps that take the same CPU-seconds, and the same seeds. `tables_game_settings.json` asks it of
 the default itself, on three more tables and with seeds of its own commit: wherever the default and likelihood alone
-have the same steps, `--summarise` gives the paired differences.
+have the same steps, `--summarise` gives the paired differences. `tables_alone_settings.json` asks how far the game
+comes alone, by the preset `table-game`, with seeds of its own commit.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,9 @@ from attempts import (
 
 HERE = Path(__file__).parent
 SETTINGS, PEERS_SETTINGS = HERE / "tables_settings.json", HERE / "tables_peers_settings.json"
-GAME_SETTINGS = HERE / "tables_game_settings.json"
+GAME_SETTINGS, ALONE_SETTINGS = HERE / "tables_game_settings.json", HERE / "tables_alone_settings.json"
+OF_THEIR_OWN = (GAME_SETTINGS, ALONE_SETTINGS)
+"""Settings whose seeds come from their own commit."""
 TRIALS, SUMMARY = HERE / "rows" / "tables_trials.jsonl", HERE / "rows" / "tables.jsonl"
 MOST_QUICK_SETS = 8
 """Sets of synthetic rows that a quick score is the mean of, where there are few real ones."""
@@ -129,12 +132,13 @@ def attempt(wanted: Attempt, folder: Path | None, peers: Path | None = None) -> 
     return found
 
 
-def planned(commit: str, *, only: str, of_game: str = "") -> Iterator[Attempt]:
+def planned(commit: str, *, only: str, own: Mapping[Path, str] | None = None) -> Iterator[Attempt]:
     """All attempts of the settings, a seed of all rows before the next seed, then those of the peers, and those of
-    `tables_game_settings.json` under its own commit `of_game`."""
+    the settings in `own` under the commit that stands there."""
     yield from _planned(content_of(SETTINGS), commit, only=only)
     yield from _planned(content_of(PEERS_SETTINGS), commit, only=only)
-    yield from _planned(content_of(GAME_SETTINGS), of_game, only=only)
+    for settings, its_commit in (own or {}).items():
+        yield from _planned(content_of(settings), its_commit, only=only)
 
 
 def content_of(settings: Path) -> dict[str, Any]:
@@ -156,7 +160,7 @@ def summarised(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row for each row of the settings and contestant: of the attempts under the latest settings, and the number of
     earlier ones."""
     found = []
-    for content in (content_of(SETTINGS), content_of(PEERS_SETTINGS), content_of(GAME_SETTINGS)):
+    for content in map(content_of, (SETTINGS, PEERS_SETTINGS, *OF_THEIR_OWN)):
         for row in content["rows"]:
             for contestant in row["contestants"]:
                 mine = lines_of(lines, row, contestant)
@@ -244,13 +248,14 @@ def main() -> None:
         print(json.dumps(attempt(Attempt(**json.loads(arguments.attempt)), arguments.adult, arguments.peers)))
         return
     if arguments.list:
-        print_planned(planned("-", only="all", of_game="-"))
+        print_planned(planned("-", only="all", own=dict.fromkeys(OF_THEIR_OWN, "-")))
         return
     if arguments.dev is not None:
         store(arguments.dev, make(attempts.of_dev(arguments)))
     if arguments.run is not None:
         committed(PEERS_SETTINGS)  # refuses what is not; the seeds are of the other file
-        wanted_ones = planned(committed(SETTINGS), only=arguments.run, of_game=committed(GAME_SETTINGS))
+        own = {settings: committed(settings) for settings in OF_THEIR_OWN}
+        wanted_ones = planned(committed(SETTINGS), only=arguments.run, own=own)
         make_missing(wanted_ones, TRIALS, make, minutes=arguments.minutes, contestant=arguments.contestant)
     if arguments.summarise:
         write_summary(SUMMARY, summarised(stored(TRIALS)))

@@ -22,6 +22,7 @@ SETTINGS: dict[str, list[str]] = {
     "default": [],
     # Nothing but the game, from the columns' own frequencies.
     "game_alone": ["warm_start=null", "optimizers.generator.learning_rate=0.001"],
+    "table_game": ["preset=table-game"],
     # The stage has all steps but one.
     "likelihood_alone": ["warm_start={name: likelihood, share: 0.9999, passes: 100000}"],
     # The default of before: after so many passes over the rows the game has the rest of the run.

@@ -70,7 +70,7 @@ def test_the_default_is_paired_with_the_same_steps_without_the_game():
 
 
 def test_three_more_tables_are_planned_under_the_commit_of_their_own_settings():
-    planned = list(tables.planned("a", only="txhousing 120", of_game="b"))
+    planned = list(tables.planned("a", only="txhousing 120", own={tables.GAME_SETTINGS: "b"}))
     contestants = {"default", "sixty_passes", "likelihood_alone"}
     assert {(each.contestant, each.seed) for each in planned} == {
         (name, seed) for name in contestants for seed in range(3)
