@@ -95,9 +95,10 @@ class ColumnwiseGenerator(nn.Module):
     ) -> None:
         del latents
         super().__init__()
-        if min(width, context) < 1:
+        if min(width, context) < 1 or output_knots < 0:
             raise ValueError(
-                f"layers of {width} units behind a sum of {context} numbers; expected at least one of each"
+                f"layers of {width} units behind a sum of {context} numbers, and {output_knots} knots; expected at "
+                "least one of the first two, and 0 or more"
             )
         self.space = space
         self.dependences = Dependences(space, dependences or {})

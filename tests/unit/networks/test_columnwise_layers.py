@@ -140,3 +140,8 @@ def test_rows_come_as_often_as_their_density_says(knots):
         # E_q[1 / q(x)] over the quantiles of both numbers and the three choices is the size of their domain: 3.
         mean = (-generator.log_likelihoods(drawn).sum(1)).exp()
     assert float(mean.mean()) == pytest.approx(3, abs=5 * float(mean.std()) / 200)
+
+
+def test_fewer_than_no_knots_are_refused():
+    with pytest.raises(ValueError, match="-1 knots"):
+        made(knots=-1)
