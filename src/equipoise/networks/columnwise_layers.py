@@ -31,7 +31,7 @@ from equipoise.shapes import precise
 
 LEAK = 0.1
 LEAST_LOG, MOST_LOG = -5.0, 0.7
-"""Of the logarithm of a deviation: a hundredth and twice that of the column by itself."""
+"""Of the logarithm of a deviation: 0.7 % and twice that of the column by itself."""
 
 
 def unit(
