@@ -21,7 +21,8 @@ from equipoise.randomness import numpy_stream
 DIGITS = (6000, 2000, 2000)
 """For the generator, the judge and the reference, in the order of the file."""
 FEW = 10
-"""Of each class, in the set of a hundred."""
+"""Of each class, in the set of a hundred digits."""
+HUNDRED = 100
 EMOJI_SIDE, PATCH_SIDE, PATCHES, FRESH_PATCHES = 32, 32, 20_000, 4_000
 EMOJI_SHARES = (0.6, 0.8)
 """Of the groups of emoji, in the order of a shuffle: up to here the generator's, up to here the judge's."""
@@ -93,9 +94,14 @@ class Pictures:
 
 
 def pictures(name: str, folder: Path, seed: int) -> Pictures:
-    """The data set of that name; of `mnist100` the seed chooses the hundred, the others are the same ones always."""
+    """The data set of that name; the seed chooses the hundred of `mnist100` and `twemoji100`, the others are the same
+    ones always."""
     if name == "twemoji":
         return _emoji(folder / "twemoji64.zip")
+    if name == "twemoji100":
+        emoji = _emoji(folder / "twemoji64.zip")
+        rows = numpy_stream(seed, "images benchmark, the hundred").permutation(len(emoji.generator.labels))[:HUNDRED]
+        return Pictures(name, emoji.generator[rows], emoji.judge, emoji.reference, conditional=False)
     if name == "patches":
         return _patches()
     if name == "two_photographs":

@@ -23,15 +23,17 @@ NEAR = 0.01
 COPY = 0.05
 """Quantile of the distances of real pictures to the nearest training picture below which one counts as a copy of it."""
 SURE = 0.9
+EMOJI = ("twemoji", "twemoji100")
 
 
 def scores(pictures: Pictures, sampler: Sampler, *, seed: int, cache: Path, is_whole: bool = True) -> dict[str, Any]:
     """What a row stores about one attempt; `is_whole` adds what takes longer."""
     if pictures.name in ("patches", "two_photographs"):
         return _by_trees(pictures, sampler, seed)
-    panel = judges("twemoji" if pictures.name == "twemoji" else "mnist", pictures.judge, cache)
-    if pictures.name == "twemoji":
-        return _of_emoji(pictures, sampler, panel, seed)
+    panel = judges("twemoji" if pictures.name in EMOJI else "mnist", pictures.judge, cache)
+    if pictures.name in EMOJI:
+        found = _of_emoji(pictures, sampler, panel, seed)
+        return found | (_of_few(pictures, sampler, panel, seed) if pictures.name == "twemoji100" else {})
     found = _of_digits(pictures, sampler, panel, seed)
     if pictures.name == "mnist100":
         return found | _of_few(pictures, sampler, panel, seed)
