@@ -237,9 +237,10 @@ def seeds_in(text: str) -> list[int]:
         first, dash, last = part.strip().partition("-")
         is_number = all(number.isascii() and number.isdecimal() for number in ((first, last) if dash else (first,)))
         if not is_number or (dash and int(last) < int(first)):
+            what = "a range that runs backwards" if is_number else "neither a seed nor a range"
             raise ConfigError(
                 "--seeds",
-                f"'{part.strip()[:40]}' in '{text[:80]}' is neither a seed nor a range.",
+                f"'{part.strip()[:40]}' is {what}" + ("." if part == text else f", in '{text[:80]}'."),
                 "Expected numbers and ranges such as 0-99 or 3,7,20-29.",
                 "Correct it.",
             )

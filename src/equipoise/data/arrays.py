@@ -33,6 +33,8 @@ from equipoise.errors import DataError
 CHANNELS = (1, 3, 4)
 LEAST_DEEP = 1022
 """Whole numbers up to here, above 255, are 8-bit pixels with a mistake, or of 10 bits: nobody can tell."""
+DARK = 64
+"""Brightest of 8-bit pixels below which a note is worth it."""
 # Rounding in float32 arithmetic may leave a pixel this far outside [0, 1] or [-1, 1]; it is clipped.
 OVERSHOOT = 1e-3
 
@@ -190,7 +192,7 @@ def pixel_rule(
         if high <= 1 and not options.as_first_version:
             return (lambda part: part.astype(np.uint8) * 255), "Read as masks: 0 is black, 1 is white."
         if high <= 255:
-            note = f"The brightest pixel is {high} of 255: the images are dark." if high < 64 else ""
+            note = f"The brightest pixel is {high} of 255: the images are dark." if high < DARK else ""
             return (lambda part: part.astype(np.uint8)), note
         if high <= LEAST_DEEP and not options.as_first_version:
             raise DataError(
@@ -207,7 +209,8 @@ def pixel_rule(
         if low >= -1 - OVERSHOOT and high <= 1 + OVERSHOOT:
             return (lambda part: _to_bytes((part + 1) * 127.5)), "Read as pixels from -1 (black) to 1 (white)."
         if low >= 0 and high <= 255:
-            return _to_bytes, "Read as pixels from 0 (black) to 255 (white)."
+            dark = f" The brightest is {high:.3g}: the images are dark." if high < DARK else ""
+            return _to_bytes, f"Read as pixels from 0 (black) to 255 (white).{dark}"
     raise DataError(
         source,
         f"the pixels run from {low:g} to {high:g} ({dtype}).",

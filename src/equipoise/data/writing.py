@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST_GRID = 256
+IN_A_FOLDER = f"Name a folder: it gets a PNG for each, and a grid of the first {LARGEST_GRID} ({GRID_NAME})."
 
 
 def write_samples(
@@ -87,7 +88,7 @@ def write_batches(batches: Iterable[Dataset], path: Path | str, *, rows: int) ->
             str(target),
             f"{kind} cannot be written with the ending '{target.suffix}'.",
             f"Expected one of: {', '.join(endings)}; or a folder.",
-            "Choose another name.",
+            IN_A_FOLDER if kind == "images" else "Choose another name.",
         )
     found.write(target, whole, rows)
     return [target]

@@ -111,9 +111,10 @@ def begin_with(trainer: Trainer, config: RunConfig) -> str:
             player.average.network.load_state_dict(player.network.state_dict())
         for curves in curves_of(player.network):
             curves.reset()  # the average keeps those of the other run until it gets its own
-        missing = f"; not {', '.join(left[:MOST_NAMED])}" + (" ..." if len(left) > MOST_NAMED else "") if left else ""
+        names = ", ".join(left[:MOST_NAMED]) + (" ..." if len(left) > MOST_NAMED else "")
+        missing = f" (not {names}: they are new here, or of another shape)" if left else ""
         said.append(f"{len(taken)} of {len(taken) + len(left)} tensors of the {role}{missing}")
-    return f"Begun with the weights of {config.training.init_from} after step {weights.step:,}: {', '.join(said)}."
+    return f"Begun with the weights of {config.training.init_from} after step {weights.step:,}: {'; '.join(said)}."
 
 
 @torch.no_grad()

@@ -99,9 +99,9 @@ def _verdict_lines(verdict: dict[str, Any] | None) -> list[str]:
         f"| held-out samples scored | {counts.get('real_test', '?')} real, {counts.get('fake_test', '?')} generated |",
         f"| referee | version {verdict.get('referee_version')} |",
     ]
-    effect = verdict.get("sensitivity_nats")
+    effect = verdict.get("sensitivity_theoretical_nats")
     if effect is not None:
-        found.append(f"| smallest difference that would have been found, nats | {number(effect)} |")
+        found.append(f"| smallest difference that could have been found, in theory, nats | {number(effect)} |")
     return found
 
 

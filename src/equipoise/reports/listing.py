@@ -129,8 +129,10 @@ def _verdict_in_words(run: RunRecord) -> str:
     if run.verdict is None:
         return ""
     bound = number_at(run.verdict, "jsd_lower_bound_nats")
-    bounded = f", JSD ≥ {number(bound, 3)}" if bound is not None and bound > 0 else ""
-    return conclusion_of(run.verdict).lower() + bounded
+    conclusion = conclusion_of(run.verdict).lower()
+    if bound is None or run.verdict.get("conclusion") != "distinguished":
+        return conclusion
+    return f"{conclusion}, {f'JSD ≥ {number(bound, 3)}' if bound > 0 else 'by an unknown distance'}"
 
 
 def _updated(run: RunRecord) -> float | None:

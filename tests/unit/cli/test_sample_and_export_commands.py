@@ -32,6 +32,11 @@ def test_what_is_no_list_of_seeds_is_refused(equipoise, run, text):
     assert done.code == 2 and "--seeds" in done.err
 
 
+def test_a_range_of_seeds_that_runs_backwards_is_called_so(equipoise, run):
+    assert "'7-3' is a range that runs backwards, in '1,7-3'" in equipoise("sample", run, "--seeds", "1,7-3").err
+    assert "'x' is neither a seed nor a range.\n" in equipoise("sample", run, "--seeds", "x").err
+
+
 def test_seeds_stand_alone(equipoise, run):
     assert "Leave one out" in equipoise("sample", run, "--seeds", "1-3", "-n", 2).err
 

@@ -76,8 +76,9 @@ def test_a_folder_gets_the_usual_file(tmp_path):
     ("values", "name"), [(images(), "a.csv"), (np.zeros((3, 2)), "a.png"), (mixed_frame(9), "a.npy")]
 )
 def test_an_ending_that_cannot_hold_the_samples_is_refused(tmp_path, values, name):
-    with pytest.raises(ConfigError, match="cannot be written with the ending"):
+    with pytest.raises(ConfigError, match="cannot be written with the ending") as caught:
         write_samples(values, tmp_path / name)
+    assert ("Name a folder" in str(caught.value)) == (values.ndim == 4)
     assert not list(tmp_path.iterdir())
 
 

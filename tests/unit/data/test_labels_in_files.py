@@ -103,6 +103,13 @@ def test_a_table_that_does_not_name_every_image_is_refused(tmp_path, content, fo
     assert found in str(caught.value)
 
 
+def test_files_that_are_named_and_not_there_are_counted(tmp_path):
+    content = "file_name,label\n" + "".join(f'{path},"{label}"\n' for path, label in [*ROWS, ("gone.png", "cat")])
+    raw = load(flat(tmp_path / "a", labels_csv=content))
+    assert len(raw) == 12
+    assert any("1 of the 13 files named there is no image here, such as gone.png." in note for note in raw.notes)
+
+
 @pytest.mark.parametrize("splits", [("train", "val"), ("Train", "Test", "valid")])
 def test_parts_of_a_data_set_are_no_classes(tmp_path, splits):
     for split in splits:

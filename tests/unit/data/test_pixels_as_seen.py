@@ -64,6 +64,31 @@ def test_twelve_bits_in_sixteen_are_said_and_scaled_on_request(tmp_path):
     assert not any("dark" in note for note in load(values * 16).notes)
 
 
+def test_real_numbers_that_leave_the_pictures_black_get_a_note():
+    values = np.random.default_rng(0).random((12, 16, 16, 3)) * 5
+    assert any("The brightest is 5: the images are dark." in note for note in load(values).notes)
+    assert not any("dark" in note for note in load(values * 50).notes)
+
+
+def test_of_an_animation_the_first_frame_is_taken_and_a_note_says_so(tmp_path):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "green", "blue")]
+    for k, frame in enumerate(frames):
+        frame.save(tmp_path / f"{k}.png")
+    assert not any("first frame" in note for note in load(tmp_path).notes)
+    frames[0].save(tmp_path / "wave.gif", save_all=True, append_images=frames[1:])
+    raw = load(tmp_path)
+    assert any("first frame is taken of images with several: 1, such as wave.gif" in note for note in raw.notes)
+    assert (raw.values[3] == raw.values[0]).all()
+
+
+def test_the_note_on_deep_pixels_counts_the_images_that_have_them(tmp_path):
+    for k, image in enumerate(np.random.default_rng(0).integers(0, 256, (12, 16, 16), dtype=np.uint8)):
+        Image.fromarray(image).save(tmp_path / f"{k:02d}.png")
+    assert not any("bits" in note for note in load(tmp_path).notes)
+    Image.fromarray(np.linspace(0, 65_535, 256).reshape(16, 16).astype(np.uint16)).save(tmp_path / "00.png")
+    assert any(note.startswith("More than 8 bits a pixel: 1 of 12 images. Read") for note in load(tmp_path).notes)
+
+
 def test_masked_values_are_refused_and_never_read():
     values = np.ma.masked_array(np.arange(40.0).reshape(20, 2), mask=np.arange(40).reshape(20, 2) == 7)
     with pytest.raises(DataError, match="1 of its 40 values are masked"):

@@ -117,12 +117,14 @@ def test_a_card_holds_the_verdict_on_the_weights_that_it_describes(colours, tmp_
 
     row = {"part": "final", "step": colours.step, "conclusion": "distinguished", "sentence": "DISTINGUISHED: by far."}
     row |= {"jsd_lower_bound_nats": 0.25, "jsd_estimate_nats": 0.3, "confidence": 0.95, "format": 2}
+    row["sensitivity_theoretical_nats"] = 0.17
     run = RunFolder(colours.folder)
     run.append(run.verdicts, row)
     run.append(run.verdicts, {**row, "step": colours.step + 1, "sentence": "OF OTHER WEIGHTS"})
     try:
         card = model_card(colours)
         assert "DISTINGUISHED: by far." in card and "at least 0.25, with 95% confidence" in card
+        assert "| smallest difference that could have been found, in theory, nats | 0.17 |" in card
         assert "OF OTHER WEIGHTS" not in card
     finally:
         run.verdicts.unlink()
@@ -187,7 +189,7 @@ def test_a_run_that_begins_with_another_ones_weights_has_its_networks_and_its_sa
     assert begun.config.networks == colours.config.networks
     assert np.abs(begun.sample(4, seed=0).astype(int) - colours.sample(4, seed=0)).max() <= 1
     said = json.loads((begun.folder / "run.json").read_text())["begun_with"]
-    assert "tensors of the generator" in said and "; not" not in said
+    assert "tensors of the generator" in said and "(not" not in said
 
 
 def test_what_does_not_fit_is_left_and_named(colours):

@@ -22,6 +22,20 @@ def test_runs_are_listed_with_state_verdict_data_and_preset(tmp_path):
     assert (older.data, older.preset, older.trend, older.trouble) == ("digits", "digits-small", "improving", "")
 
 
+def test_a_difference_that_nothing_bounds_is_said_to_be_of_unknown_size(tmp_path):
+    build_run(tmp_path / "a", steps=50)
+    path = tmp_path / "a" / "verdicts.jsonl"
+    *earlier, last = [json.loads(line) for line in path.read_text().splitlines()]
+
+    def listed(**changed):
+        rows = [*earlier, last | {"jsd_lower_bound_nats": 0.0} | changed]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return list_runs(tmp_path)[0].verdict
+
+    assert listed() == "distinguished, by an unknown distance"
+    assert listed(conclusion="not_distinguished") == "not distinguished"
+
+
 def test_a_folder_that_is_itself_a_run_is_listed(run_folder):
     assert [run.folder for run in list_runs(run_folder)] == [run_folder]
 

@@ -41,9 +41,13 @@ FIRST_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 IMAGE_SUFFIXES = (*FIRST_SUFFIXES, ".jfif", ".tif", ".tiff")
 DARK = 1 / 4
 """Brightest value of 16-bit images, as a share of white, below which a note is worth it."""
+LEAST_CUT = 0.02
+"""Share of an image that may be cropped without a note: a pixel of fifty."""
 # Decoders release the interpreter's lock; more than two readers gain little on small images.
 READERS = 2
 CHUNK = 1024
+HAVE_FRAMES = ("GIF", "PNG", "WEBP", "TIFF")
+"""Formats of several frames or pages; the further pictures in a camera's JPEG are aids of its own."""
 GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 FAULTS_SHOWN = 5
 ORIENTATION = 0x0112
@@ -108,11 +112,24 @@ def _target(sizes: Sequence[tuple[int, int]], options: DataOptions) -> tuple[int
     if median * MOST_ENLARGED < min(height, width):
         small = f"The images are small (median short side {median:g} pixels): enlarged to {height}x{width}."
         return height, width, [small]
+    cut = [] if options.crop == "none" or options.as_first_version else _cut_off(sizes, (height, width))
     if (least, most) == (min(height, width),) * 2 and options.crop != "none":
-        return height, width, []
+        return height, width, cut
     were = f"{least:g}" if least == most else f"{least:g} to {most:g}"
     whole = ", whole, whatever their proportions" if options.crop == "none" else ""
-    return height, width, [f"Scaled to {height}x{width}{whole}; the short sides were {were} pixels."]
+    return height, width, [f"Scaled to {height}x{width}{whole}; the short sides were {were} pixels.", *cut]
+
+
+def _cut_off(sizes: Sequence[tuple[int, int]], target: tuple[int, int]) -> list[str]:
+    """A note on how much of images of these heights and widths is left out, or none."""
+    height, width = np.array(sizes, dtype=np.float64).T
+    scale = np.maximum(target[0] / height, target[1] / width)
+    share = 1 - target[0] * target[1] / (scale**2 * height * width)
+    count = int((share > LEAST_CUT).sum())
+    if not count:
+        return []
+    most = f"of {count} of {len(sizes)} images a part is left out, at most {share.max():.0%}"
+    return [f"Cropped to these proportions: {most}. data.crop=none (--crop none) keeps all of each."]
 
 
 def _read_pixels(
@@ -127,12 +144,15 @@ def _read_pixels(
     pixels = writer.array
     shape = pixels.shape[1:]
     deep: list[int] = []
+    animated: list[str] = []
     views = views_of(options, range(len(items)))
 
     def read(position: int) -> str:
         try:
             with items[position].open() as image:
                 pixels[position] = _decode(image, deep, options, views[position], shape=shape)
+                if image.format in HAVE_FRAMES and getattr(image, "is_animated", False):
+                    animated.append(items[position].name)
         except Exception as error:  # a decoder may raise anything on a damaged file; the file is named and skipped
             return _reason(error)
         return ""
@@ -146,8 +166,12 @@ def _read_pixels(
     _limit(faults, items, options=options, source=source)
     positions = np.array([position for position in range(len(items)) if position not in faults], dtype=np.int64)
     notes = [_skipped(faults, items)] if faults else []
+    if animated and not options.as_first_version:
+        name = min(animated)
+        notes.append(f"The first frame is taken of images with several: {len(animated)}, such as {name}.")
     if deep and not options.as_first_version:
-        notes.append(deep_pixels(max(deep), options.white))
+        some = f"More than 8 bits a pixel: {len(deep)} of {len(positions)} images. "
+        notes.append((some if len(deep) < len(positions) else "") + deep_pixels(max(deep), options.white))
     return positions, notes
 
 

@@ -65,11 +65,18 @@ def labels_from_files(
             "Expected the class of every image.",
             "Add them, or turn the labels off (data.use_labels=false).",
         )
+    absent = sorted(set(found) - set(images))
+    about = [f"The classes were read from {listed}."]
+    if absent:
+        about.append(
+            f"{len(absent)} of the {len(found)} files named there {'is' if len(absent) == 1 else 'are'} no image here, "
+            f"such as {', '.join(absent[:SHOWN])}."
+        )
     labels = [found[name] for name in images]
     are_numbers = all(isinstance(label, int) and not isinstance(label, bool) for label in labels)
     values = np.array(labels) if are_numbers else np.array([str(label) for label in labels])
     codes, names, notes = encode_labels(values, source=source)
-    return codes, names, (f"The classes were read from {listed}.", *notes)
+    return codes, names, (*about, *notes)
 
 
 def _rows(name: str, content: bytes, column: str | None, *, where: str) -> Mapping[str, Any] | None:

@@ -1,0 +1,35 @@
+"""`equipoise inspect` on pictures: how many, how large, in which colours, of which classes, and what is cropped."""
+
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Twelve pictures in two folders: nine of 24 x 36 pixels (width x height), and three of 36 x 24."""
+    folder = tmp_path_factory.mktemp("photos")
+    for k in range(12):
+        name, size = ("tall", (24, 36)) if k < 9 else ("wide", (36, 24))
+        (folder / name).mkdir(exist_ok=True)
+        Image.new("RGB", size, (20 * k, 255 - 20 * k, 90)).save(folder / name / f"{k}.png")
+    return folder
+
+
+def test_pictures_are_counted_in_all_and_by_class(equipoise, photos):
+    said = equipoise("inspect", photos).out
+    assert "images, 12 of 16x16 pixels (height x width), in colour" in said
+    assert "classes: tall 9, wide 3" in said
+    found = equipoise("inspect", photos, "--json").json
+    assert found["shape"] == [12, 3, 16, 16] and found["class_counts"] == [9, 3]
+
+
+def test_what_is_cropped_is_said_and_how_to_keep_it(equipoise, photos):
+    assert "of 12 of 12 images a part is left out, at most 33%" in equipoise("inspect", photos).out
+    # Of the tall ones nothing is cropped at their own proportions; of a wide one 24 x 36 leaves 16 x 24: 5 parts of 9.
+    assert "of 3 of 12 images a part is left out, at most 56%" in equipoise("inspect", photos, "--size", "36x24").out
+    assert "left out" not in equipoise("inspect", photos, "--crop", "none").out
+
+
+def test_the_options_of_train_that_change_how_pictures_are_read(equipoise, photos):
+    assert "12 of 8x8 pixels" in equipoise("inspect", photos, "--size", "8").out
+    assert "is no size of an image" in equipoise("inspect", photos, "--size", "big").err
