@@ -41,6 +41,11 @@ def spans(unit: str = "h", top: int = 200) -> pd.Series:
     return pd.Series(pd.to_timedelta(whole(0, top), unit=unit))
 
 
+def gaps(values) -> pd.Series:
+    found = pd.Series(values)
+    return (found.astype("Int64") if pd.api.types.is_integer_dtype(found.dtype) else found).mask(some())
+
+
 def frames() -> dict[str, tuple[list[str], dict]]:
     """Rules, and columns that obey them: every kind of number and date, with and without gaps."""
     a, gap, cents = whole(-50, 50), whole(0, 90), money()
@@ -71,6 +76,20 @@ def frames() -> dict[str, tuple[list[str], dict]]:
         "periods": (["a <= b"], {"a": month, "b": month + whole(0, 5)}),
         "durations": (["a <= b"], {"a": stay, "b": stay + spans()}),
         "a chain": (["a <= b <= c"], {"a": a, "b": a + gap, "c": a + gap + whole(0, 5)}),
+        "a chain with gaps": (["a <= b <= c"], {"a": a, "b": gaps(a + gap), "c": a + gap + whole(0, 5)}),
+        "a falling chain with gaps": (["c > b > a"], {"a": a, "b": gaps(a + gap + 1), "c": a + gap + whole(2, 5)}),
+        "a chain with gaps everywhere": (
+            ["a < b < c"],
+            {"a": gaps(cents), "b": gaps(2 * cents), "c": gaps(2 * cents + money())},
+        ),
+        "a chain of four with gaps": (
+            ["a <= b <= c <= d"],
+            {"a": start, "b": gaps(start + stay), "c": gaps(start + 2 * stay), "d": start + 2 * stay + spans()},
+        ),
+        "a chain that is made from its end": (
+            ["x + y = c", "a <= b <= c"],
+            {"a": a - 2 * gap, "b": gaps(a - gap), "c": a, "x": a - 7, "y": np.full(ROWS, 7) + 0 * gap},
+        ),
         "two below one": (["a <= c", "b <= c"], {"a": a, "b": a - gap, "c": a + whole(0, 9)}),
         "sum of whole": (["a + b = c"], {"a": a, "b": gap, "c": a + gap}),
         "sum of money": (["a + b = c"], {"a": cents, "b": cents[::-1], "c": (cents + cents[::-1]).round(2)}),
@@ -149,7 +168,7 @@ def violations(name: str, rows: pd.DataFrame, real: pd.DataFrame) -> int:
             bad[there[there].index] |= (off.abs() > 1e-6) if pd.api.types.is_float_dtype(off.dtype) else off != 0 * off
         else:
             names = text.replace("<=", "<").split("<") if "<" in text else text.split(">")[::-1]
-            for low, high in itertools.pairwise(names):
+            for low, high in itertools.combinations(names, 2):
                 low, high = value[low.strip()], value[high.strip()]
                 there = low.notna() & high.notna()
                 wrong = [a > b if "=" in text else a >= b for a, b in zip(low[there], high[there], strict=True)]
@@ -168,6 +187,7 @@ def test_whatever_a_generator_makes_obeys_and_has_the_columns_types(name):
         assert violations(name, rows, frame) == 0
         assert rows.dtypes.to_dict() == frame.dtypes.to_dict() or any(rows.isna().any())
         assert list(rows.columns) == list(frame.columns)
+        assert [each for each in rows if rows[each].isna().any() and not frame[each].isna().any()] == []
         if name.startswith("look-up"):
             pairs = [
                 (each.determinant.name, each.dependent.name) for each in encoder.rules.rules if each.kind == "lookup"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from equipoise.data.tables.conditions.language import QUOTED, is_odd
 from equipoise.errors import InputError, nearest
@@ -22,11 +23,21 @@ Name = str | int
 
 @dataclass(frozen=True)
 class Order:
-    """`low <= high`, or `low < high`."""
+    """`low <= high`, or `low < high`.
+
+    Attributes:
+        low: the smaller column.
+        high: the larger one.
+        is_strict: whether they are never equal.
+        smaller: in a chain, columns below `low`, the next one first, and whether each never equals `high`.
+        larger: columns above `high`, the next one first, and whether each never equals `low`.
+    """
 
     low: Name
     high: Name
     is_strict: bool
+    smaller: tuple[tuple[Name, bool], ...] = ()
+    larger: tuple[tuple[Name, bool], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,19 @@ def read_rule(text: str, names: Sequence[Name]) -> list[Statement]:
     return _Reader(text, {str(name): name for name in names}).statements()
 
 
+def _chained(orders: list[Order]) -> list[Order]:
+    """The orders, each with what the others of one chain say of its columns."""
+    rising = orders if all(one.high == next.low for one, next in pairwise(orders)) else orders[::-1]
+    if any(one.high != next.low for one, next in pairwise(rising)):
+        return orders  # a <= b >= c is no chain
+    found = []
+    for place, order in enumerate(rising):
+        smaller = [(rising[k].low, any(each.is_strict for each in rising[k : place + 1])) for k in range(place)]
+        larger = [(each.high, any(o.is_strict for o in rising[place : k + 1])) for k, each in enumerate(rising)]
+        found.append(replace(order, smaller=tuple(smaller[::-1]), larger=tuple(larger[place + 1 :])))
+    return found if rising is orders else found[::-1]
+
+
 class _Reader:
     def __init__(self, text: str, known: dict[str, Name]) -> None:
         self.text, self.known = text, known
@@ -92,7 +116,7 @@ class _Reader:
                 return [self._equation(*sides)]
             pairs = list(zip(sides[:-1], node.ops, sides[1:], strict=True))
             if all(isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for op in node.ops):
-                return [self._order(left, op, right) for left, op, right in pairs]
+                return _chained([self._order(left, op, right) for left, op, right in pairs])
         if isinstance(node, ast.BoolOp):
             raise self._joined(node)
         raise self._refused("this is no rule")

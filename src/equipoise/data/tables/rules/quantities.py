@@ -139,6 +139,20 @@ class Common:
         return column.mask(missing, 0).to_numpy(dtype=kind), missing
 
 
+def filled(numbers: np.ndarray, missing: np.ndarray, usual: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers with the usual one where they are missing, if there is one, and which are still missing."""
+    if usual is None:
+        return numbers, missing
+    return np.where(missing, numbers.dtype.type(usual), numbers), np.zeros_like(missing)
+
+
+def median_if_never_missing(numbers: np.ndarray, missing: np.ndarray) -> float | None:
+    """One of the numbers in their middle; `None` where one is missing, or there are none."""
+    if missing.any() or not len(numbers):
+        return None
+    return np.sort(numbers)[len(numbers) // 2].item()
+
+
 def common_unit(kinds: list[ColumnType], *, where: str) -> tuple[Common, list[Unit]]:
     """How some columns are computed with together, and the unit of each.
 

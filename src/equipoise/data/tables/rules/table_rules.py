@@ -17,7 +17,7 @@ from equipoise.data.tables.conditions.support import Support
 from equipoise.data.tables.conditions.wishes import Wish
 from equipoise.data.tables.rules.base import Rule, refuse_violations, rule_from_state
 from equipoise.data.tables.rules.dependences import Dependence, decided_by, find_dependences, value_codes
-from equipoise.data.tables.rules.kinds.at_most import fit_at_most
+from equipoise.data.tables.rules.kinds.at_most import AtMost, fit_at_most, fit_beyond
 from equipoise.data.tables.rules.kinds.combination import fit_combination
 from equipoise.data.tables.rules.kinds.lookup import Lookup, fit_lookup
 from equipoise.data.tables.rules.kinds.total import fit_total
@@ -168,7 +168,10 @@ def fit_rules(
     for each in found:
         if each.dependent not in taken and not _leads_to(each.determinant, each.dependent, drafts, kept):
             kept.append(each)
-    rules: list[Rule] = [_fitted(draft, table, rows, type_of, source=source) for draft in drafts]
+    rules: list[Rule] = []
+    for draft in drafts:
+        rule = _fitted(draft, table, rows, type_of, source=source)
+        rules += _chain(rule, draft, drafts, table, type_of, source=source) if isinstance(rule, AtMost) else [rule]
     for each in kept:
         pair = _frame(table, (each.determinant, each.dependent), rows)
         rules.append(fit_lookup(each, type_of(each.determinant), type_of(each.dependent), pair))
@@ -287,6 +290,35 @@ def _fitted(
         )
     columns = [type_of(name) for name in statement.columns]
     return fit_combination(_frame(table, statement.columns, rows), columns, text=text, where=source)
+
+
+def _chain(
+    rule: AtMost,
+    draft: _Draft,
+    drafts: Sequence[_Draft],
+    table: Table,
+    type_of: Callable[[Name], ColumnType],
+    *,
+    source: str,
+) -> list[Rule]:
+    """The rule, and those that hold the rest of its chain where columns in between are missing."""
+    assert isinstance(draft.statement, Order)
+    farther = draft.statement.smaller if rule.makes_high else draft.statement.larger
+    (target,), (other,) = draft.targets, draft.reads
+    found: list[Rule] = [rule]
+    frame = _frame(table, (target, other, *(name for name, _ in farther)), slice(None))
+    for name, is_strict in farther:
+        if _leads_to(name, target, drafts, ()):
+            break
+        last = found[-1]
+        assert isinstance(last, AtMost)
+        beyond = fit_beyond(last, frame, type_of(name), is_strict=is_strict, where=source)
+        if beyond is None:
+            break
+        found[-1:] = beyond
+        frame = frame[frame[other].isna()].rename(columns={target: last.helpers[1]})
+        target, other = last.helpers[1], name
+    return found
 
 
 def _dependences(table: Table, rows: np.ndarray, wishes: RuleWishes) -> tuple[Dependence, ...]:

@@ -5,12 +5,16 @@ r"""`a <= b` or `a < b`: b is written as b - a, whose values are those of the tr
 
 so that b keeps its own largest value; a never exceeds it, because a <= b held in training. Where a is missing and b is
 not, b itself is kept in a second helper column. The other way round, a as b - d, serves where b cannot be made again.
+
+A generator may draw a helper as missing where training never does. Where the target is never missing then, it is made
+with the median of the helper in training. In a chain x <= a <= b the second helper obeys x <= b, by a rule of its own
+whose target it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,9 +23,9 @@ import pandas as pd
 from equipoise.data.tables.column_type import ColumnType
 from equipoise.data.tables.conditions.support import Support
 from equipoise.data.tables.rules.base import Name, Rule, refuse_violations, replaced, with_column
-from equipoise.data.tables.rules.quantities import Common, common_unit
+from equipoise.data.tables.rules.quantities import Common, common_unit, filled, median_if_never_missing
 from equipoise.data.tables.schema import type_from_state
-from equipoise.errors import InputError
+from equipoise.errors import DataError, InputError
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,9 @@ class AtMost(Rule):
         ends: smallest and largest value of the target, in its numbers.
         has_missing: whether the target can be missing.
         has_own: whether the target has values where the other column is missing, in a helper column.
+        usual_gap: the median difference, if the target is never missing where the other column is there.
+        usual_own: the target's median where the other column is missing, if it is never missing there.
+        own_is_made: whether that helper column is made by another rule.
     """
 
     low: ColumnType
@@ -47,11 +54,14 @@ class AtMost(Rule):
     ends: tuple[float, float]
     has_missing: bool
     has_own: bool
+    usual_gap: float | None = None
+    usual_own: float | None = None
+    own_is_made: bool = False
     kind: ClassVar[str] = "at_most"
 
     @property
     def reads(self) -> tuple[Name, ...]:
-        return (self._other.name,)
+        return (self._other.name, *(self.helpers[1:] if self.own_is_made else ()))
 
     @property
     def targets(self) -> tuple[Name, ...]:
@@ -87,7 +97,7 @@ class AtMost(Rule):
     def inverse(self, frame: pd.DataFrame) -> pd.DataFrame:
         common, target = self.common, self._target
         other, no_other = common.numbers(frame[self._other.name], self._other)
-        gap, no_gap = common.from_difference(frame[self.helpers[0]])
+        gap, no_gap = filled(*common.from_difference(frame[self.helpers[0]]), self.usual_gap)
         sign = 1 if self.makes_high else -1
         made = np.clip(common.rounded(other + sign * gap), *(common_ends(common, self.ends)))
         # The clipped value may have crossed the other column only by rounding: the rule comes first.
@@ -98,7 +108,7 @@ class AtMost(Rule):
             made = np.where(made == other, common.rounded(beyond) if step else beyond, made)
         missing = no_other | no_gap
         if self.has_own:
-            own, no_own = common.numbers(frame[self.helpers[1]], target)
+            own, no_own = filled(*common.numbers(frame[self.helpers[1]], target), self.usual_own)
             made, missing = np.where(no_other, own, made), np.where(no_other, no_own, missing)
         result = frame.drop(columns=list(self.helpers))
         return with_column(result, target.name, common.column(made, missing, target))
@@ -122,6 +132,9 @@ class AtMost(Rule):
             "ends": list(self.ends),
             "has_missing": self.has_missing,
             "has_own": self.has_own,
+            "usual_gap": self.usual_gap,
+            "usual_own": self.usual_own,
+            "own_is_made": self.own_is_made,
         }
 
     @classmethod
@@ -130,7 +143,9 @@ class AtMost(Rule):
         common, _ = common_unit([low, high], where=state["text"])
         ends = tuple(int(end) if common.is_whole else float(end) for end in state["ends"])
         flags = {name: bool(state[name]) for name in ("makes_high", "is_strict", "has_missing", "has_own")}
-        return cls(state["text"], low, high, common=common, ends=ends, **flags)
+        usual = {name: state.get(name) for name in ("usual_gap", "usual_own")}  # earlier versions had none
+        made = bool(state.get("own_is_made"))
+        return cls(state["text"], low, high, common=common, ends=ends, **flags, **usual, own_is_made=made)
 
 
 def common_ends(common: Common, ends: tuple[float, float]) -> tuple[Any, Any]:
@@ -178,7 +193,49 @@ def fit_at_most(
     present = numbers[~missing]
     ends = (present.min().item(), present.max().item()) if len(present) else (0, 0)
     has_own = bool((other & ~missing).any())
-    return AtMost(text, low, high, makes_high, is_strict, common, ends, bool(missing.any()), has_own)
+    gap = common.rounded(b - a)
+    return AtMost(
+        text,
+        low,
+        high,
+        makes_high,
+        is_strict,
+        common,
+        ends,
+        bool(missing.any()),
+        has_own,
+        median_if_never_missing(gap[~other], missing[~other]),
+        median_if_never_missing(numbers[other], missing[other]),
+    )
+
+
+def fit_beyond(
+    rule: AtMost, frame: pd.DataFrame, far: ColumnType, *, is_strict: bool, where: str
+) -> tuple[AtMost, AtMost] | None:
+    """What a chain of three says of its ends in rows whose middle is missing: a rule of its own, and the given one with
+    a helper column that this rule makes; `None` where no row needs it or rows say otherwise.
+
+    Args:
+        rule: of the chain's middle column and the target.
+        frame: the target, the middle and the far column of all rows.
+        far: what the far column holds: the one beyond the middle.
+        is_strict: whether the ends are never equal.
+        where: the data.
+    """
+    if not rule.has_own:
+        return None
+    target, other = (rule.high, rule.low) if rule.makes_high else (rule.low, rule.high)
+    rows = frame[frame[other.name].isna().to_numpy()]
+    own = replace(target, name=rule.helpers[1])
+    rows = pd.concat([rows[target.name].rename(own.name), rows[far.name]], axis=1).reset_index(drop=True)
+    low, high = (far, own) if rule.makes_high else (own, far)
+    try:
+        found = fit_at_most(
+            rows, low, high, is_strict=is_strict, makes_high=rule.makes_high, text=rule.text, where=where
+        )
+    except DataError:
+        return None  # where the middle is missing, the data do not hold to the order of the ends
+    return replace(rule, own_is_made=True), found
 
 
 RULES = {"at_most": AtMost}

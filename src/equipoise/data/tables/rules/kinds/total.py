@@ -1,7 +1,8 @@
 """`a + b = c`: c is left out and made as the sum of the others; dates and durations add as they should.
 
 Where training rows say otherwise than "c is there exactly where all terms are", helper columns keep it: whether c is
-missing although the terms are there, and c itself where a term is missing.
+missing although the terms are there, and c itself where a term is missing. Where c is never missing then and the
+generator draws it so, it is the median of these rows.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from equipoise.data.tables.column_type import ColumnType
 from equipoise.data.tables.conditions.support import Support
 from equipoise.data.tables.kinds.integer import Integer
 from equipoise.data.tables.rules.base import Name, Rule, refuse_violations, replaced, with_column
-from equipoise.data.tables.rules.quantities import Common, common_unit
+from equipoise.data.tables.rules.quantities import Common, common_unit, filled, median_if_never_missing
 from equipoise.data.tables.schema import type_from_state
 from equipoise.errors import DataError, InputError
 
@@ -39,6 +40,7 @@ class Total(Rule):
         has_missing: whether the target can be missing.
         has_gaps: whether it is missing in rows where all terms are there.
         has_own: whether it is there in rows where a term is missing.
+        usual_own: its median in these rows, if it is never missing there.
     """
 
     terms: tuple[ColumnType, ...]
@@ -49,6 +51,7 @@ class Total(Rule):
     has_missing: bool
     has_gaps: bool
     has_own: bool
+    usual_own: float | None = None
     kind: ClassVar[str] = "total"
 
     @property
@@ -85,7 +88,7 @@ class Total(Rule):
         numbers, incomplete = summed(self, frame)
         missing = incomplete | frame[self._gaps].to_numpy(dtype=bool) if self.has_gaps else incomplete
         if self.has_own:
-            own, no_own = self.common.numbers(frame[self._own], self.total)
+            own, no_own = filled(*self.common.numbers(frame[self._own], self.total), self.usual_own)
             numbers, missing = np.where(incomplete, own, numbers), np.where(incomplete, no_own, missing)
         result = frame.drop(columns=[name for name in (self._gaps, self._own) if name in frame.columns])
         return with_column(result, self.total.name, self.common.column(numbers, missing, self.total))
@@ -108,6 +111,7 @@ class Total(Rule):
             "has_missing": self.has_missing,
             "has_gaps": self.has_gaps,
             "has_own": self.has_own,
+            "usual_own": self.usual_own,
         }
 
     @classmethod
@@ -118,7 +122,8 @@ class Total(Rule):
         ends = tuple(int(end) if common.is_whole else float(end) for end in state["ends"])
         flags = {name: bool(state[name]) for name in ("has_missing", "has_gaps", "has_own")}
         signs = tuple(int(sign) for sign in state["signs"])
-        return cls(state["text"], terms, signs, total, common=common, ends=ends, **flags)
+        usual = state.get("usual_own")  # earlier versions had none
+        return cls(state["text"], terms, signs, total, common=common, ends=ends, **flags, usual_own=usual)
 
 
 def summed(rule: Total, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -183,6 +188,7 @@ def fit_total(
         bool(missing.any()),
         bool((missing & ~incomplete).any()),
         bool((incomplete & ~missing).any()),
+        median_if_never_missing(numbers[incomplete], missing[incomplete]),
     )
 
 
