@@ -76,6 +76,12 @@ def imputed(
             "Expected cells that go together. Of columns bound by a rule, give those that the others are made from.",
             "Leave a cell of these rows empty, or take them out.",
         )
+    if partial.beyond:
+        shown = f"{', '.join(partial.beyond[:MOST_SHOWN])}{', ...' if len(partial.beyond) > MOST_SHOWN else ''}"
+        tell(
+            f"{len(partial.beyond):,} cell{'s lie' if len(partial.beyond) > 1 else ' lies'} beyond all training rows "
+            f"({shown}): what is given stays, and the rest of the row is drawn as beside the nearest value of training."
+        )
     seldom = int((sure < ENOUGH).sum())
     if seldom:
         tell(f"{seldom:,} rows have cells that seldom go together; what fills them is less sure than elsewhere.")

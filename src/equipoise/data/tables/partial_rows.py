@@ -3,6 +3,9 @@
 Where rules write the table anew, a given cell of a column that is made again holds what it is made from: all that a
 rule binds where all of it is given; where a part is, what the given part leaves (a town of its postcodes). What cannot
 be said so is left to a check of the finished rows.
+
+What is not given is filled with a value: no column that may be missing is drawn so, but one that a rule of the training
+rows makes missing (looked up in another one, or part of a combination).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from equipoise.data.tables.column_type import ColumnType
 from equipoise.data.tables.conditions.condition import Name
 from equipoise.data.tables.conditions.scales import Scale
 from equipoise.data.tables.conditions.support import Support
-from equipoise.data.tables.conditions.wishes import Wish, among_codes, as_measured
+from equipoise.data.tables.conditions.wishes import IS_THERE, Wish, among_codes, as_measured
 from equipoise.data.tables.encoder import TableEncoder
 from equipoise.data.tables.kinds.number import Number
 from equipoise.data.tables.like import comparable, restored
@@ -27,6 +30,8 @@ from equipoise.data.tables.rules.kinds.total import Total
 from equipoise.errors import InputError, nearest
 
 MOST_SHOWN = 3
+BEYOND = 0.1
+"""Share of the range of a column by which a given number may lie outside of it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class PartialRows:
         held: which of its columns are. Boolean `(n, columns that are learned)`.
         allowed: by the first entry of a one-hot block, what each row may be where the column is not held, `(n, width)`.
         checked: columns that are made again, and in which rows they are given and not by what they are made from.
+        beyond: cells below or above every training row, as texts; the columns are held at their nearest end.
     """
 
     frame: pd.DataFrame
@@ -48,6 +54,7 @@ class PartialRows:
     held: np.ndarray
     allowed: Mapping[int, np.ndarray]
     checked: tuple[tuple[ColumnType, np.ndarray], ...]
+    beyond: tuple[str, ...] = ()
 
     def met(self, made: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
         """Which finished rows have what is given of columns that are made again. Boolean `(n,)`.
@@ -81,17 +88,28 @@ def partial_rows(rows: pd.DataFrame, encoder: TableEncoder, some: pd.DataFrame) 
     is_given = pd.DataFrame({name: given[name].notna() if name in given else nothing for name in supports})
     # A number between those of the training rows can be held where there are so many that it is no name of its own.
     learned = {column.type.name: column.numbers is not None for column in encoder.columns}
+    beyond: list[str] = []
     for name, column in given.items():
-        _refuse_unseen(column, supports[name], rows.index, between=name not in learned or learned[name])
+        beyond += _refuse_unseen(
+            column,
+            supports[name],
+            rows.index,
+            between=name not in learned or learned[name],
+            is_free=learned.get(name, False) and not _is_bound(name, encoder),
+        )
     frame = some[list(supports)].reset_index(drop=True).copy()
     for name, column in given.items():
         frame[name] = _overlaid(frame[name], column, is_given[name].to_numpy())
     frame, is_given = _solved(frame, is_given, encoder)
     rules = () if encoder.rules is None else encoder.rules.rules
+    everywhere = np.arange(len(frame))
     for rule in rules:
         _refuse_contradiction(rule, frame, is_given, rows.index)
     known: dict[Name, np.ndarray] = {name: is_given[name].to_numpy() for name in supports}
-    wishes: dict[Name, list[tuple[np.ndarray, Wish]]] = {}
+    wishes: dict[Name, list[tuple[np.ndarray, Wish]]] = {name: [(everywhere, IS_THERE)] for name in supports}
+    for rule in rules:
+        for name, found in rule.wishes_to_be_there().items():
+            wishes.setdefault(name, []).append((everywhere, found))
     written, checked = frame, []
     for rule in reversed(rules):
         before = set(written.columns)
@@ -99,7 +117,8 @@ def partial_rows(rows: pd.DataFrame, encoder: TableEncoder, some: pd.DataFrame) 
         for place, wish in _led_to(rule, written, known):
             for name, found in wish.items():
                 wishes.setdefault(name, []).append((place, found))
-        checked += [(kind, known[name] & ~own) for name, kind in rule.types.items() if (known[name] & ~own).any()]
+        asked = {name: known[name] & ~own for name in rule.types if name in supports}
+        checked += [(rule.types[name], place) for name, place in asked.items() if place.any()]
         written = rule.forward(written)
         for name in set(written.columns) - before:
             known[name] = own
@@ -107,8 +126,20 @@ def partial_rows(rows: pd.DataFrame, encoder: TableEncoder, some: pd.DataFrame) 
     parts = [column.encode(written[column.type.name], position=k) for k, column in enumerate(encoder.columns)]
     held = np.column_stack([known[name] for name in columns])
     return PartialRows(
-        frame, is_given, np.concatenate(parts, axis=1), held, _allowed(encoder, wishes, held), tuple(checked)
+        frame,
+        is_given,
+        np.concatenate(parts, axis=1),
+        held,
+        _allowed(encoder, wishes, held),
+        tuple(checked),
+        tuple(beyond),
     )
+
+
+def _is_bound(name: Name, encoder: TableEncoder) -> bool:
+    """Whether a rule speaks of the column."""
+    rules = () if encoder.rules is None else encoder.rules.rules
+    return any(name in (*rule.reads, *rule.targets) for rule in rules)
 
 
 def _typed(rows: pd.DataFrame, encoder: TableEncoder) -> dict[Name, pd.Series]:
@@ -145,9 +176,14 @@ def _typed(rows: pd.DataFrame, encoder: TableEncoder) -> dict[Name, pd.Series]:
     return found
 
 
-def _refuse_unseen(column: pd.Series, support: Support, index: pd.Index, *, between: bool) -> None:
+def _refuse_unseen(column: pd.Series, support: Support, index: pd.Index, *, between: bool, is_free: bool) -> list[str]:
+    """Refuse values that no row of the generator's has; where a number is free, those just beyond its ends are named.
+
+    A fifth or more of a person's rows were held out of training, and the largest of all may be among these.
+    """
     kind = support.type
     there = column.notna().to_numpy()
+    outside = np.zeros(len(column), dtype=bool)
     codes, _ = kind.to_numeric(column)
     if kind.is_nominal:
         is_seen = np.isin(codes, support.points)
@@ -157,11 +193,15 @@ def _refuse_unseen(column: pd.Series, support: Support, index: pd.Index, *, betw
         values = scale.measure(column)[0]
         ends = scale.at(np.array([*support.points, *(support.span or ())]))
         is_seen = (values >= ends.min()) & (values <= ends.max())
+        if is_free:
+            reach = BEYOND * (ends.max() - ends.min())
+            outside = there & ~is_seen & (values >= ends.min() - reach) & (values <= ends.max() + reach)
+            is_seen |= outside
         if support.span is None and not between:
             is_seen &= np.isin(values, ends)
     bad = there & ~is_seen
     if not bad.any():
-        return
+        return [f"{kind.name} = {_plain(column.iloc[row])}" for row in np.flatnonzero(outside)]
     row = int(np.argmax(bad))
     scale = Scale(kind, "given rows")
     value = _plain(column.iloc[row])
@@ -215,6 +255,8 @@ def _solved(frame: pd.DataFrame, is_given: pd.DataFrame, encoder: TableEncoder) 
 
 def _refuse_contradiction(rule: Rule, frame: pd.DataFrame, is_given: pd.DataFrame, index: pd.Index) -> None:
     names = [*dict.fromkeys((*rule.reads, *rule.targets))]
+    if not set(names) <= set(is_given.columns):  # of a helper column, which nobody gives
+        return
     whole = is_given[names].all(axis=1).to_numpy()
     if not whole.any():
         return

@@ -7,6 +7,7 @@ allows every row that obeys, and may allow others: what it cannot express is lef
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -63,6 +64,10 @@ class AllowedEntries:
     blocks: Mapping[int, np.ndarray]
     pooled: Mapping[int, np.ndarray]
     empty: tuple[Name, ...]
+
+
+IS_THERE = Wish(lambda codes: codes, ((-math.inf, math.inf),), False)
+"""The wish for any value but a missing one."""
 
 
 def wishes_of(condition: Condition) -> dict[Name, list[Wish]]:

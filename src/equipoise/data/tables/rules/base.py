@@ -44,6 +44,11 @@ class Rule(ABC):
         """Columns that have to be there before the targets can be made again."""
 
     @property
+    def reads_made(self) -> tuple[Name, ...]:
+        """Helper columns of its own that another rule makes first."""
+        return ()
+
+    @property
     @abstractmethod
     def targets(self) -> tuple[Name, ...]:
         """Columns that are taken out, and made again."""
@@ -77,6 +82,10 @@ class Rule(ABC):
             wishes: on targets of this rule.
         """
         del wishes
+        return {}
+
+    def wishes_to_be_there(self) -> dict[Name, Wish]:
+        """What the columns that it writes are where no target is missing, as far as they alone say so."""
         return {}
 
     @abstractmethod

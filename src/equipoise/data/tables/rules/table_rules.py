@@ -256,7 +256,7 @@ def _restorable(rules: list[Rule]) -> tuple[Rule, ...]:
     left, ordered = list(rules), []
     while left:
         waiting = {name for rule in left for name in rule.targets}
-        ready = next(rule for rule in left if waiting.isdisjoint(rule.reads))
+        ready = next(rule for rule in left if waiting.isdisjoint((*rule.reads, *rule.reads_made)))
         left.remove(ready)
         ordered.append(ready)
     return tuple(ordered)

@@ -22,6 +22,7 @@ import pandas as pd
 
 from equipoise.data.tables.column_type import ColumnType
 from equipoise.data.tables.conditions.support import Support
+from equipoise.data.tables.conditions.wishes import IS_THERE, Wish
 from equipoise.data.tables.rules.base import Name, Rule, refuse_violations, replaced, with_column
 from equipoise.data.tables.rules.quantities import Common, common_unit, filled, median_if_never_missing
 from equipoise.data.tables.schema import type_from_state
@@ -61,7 +62,11 @@ class AtMost(Rule):
 
     @property
     def reads(self) -> tuple[Name, ...]:
-        return (self._other.name, *(self.helpers[1:] if self.own_is_made else ()))
+        return (self._other.name,)
+
+    @property
+    def reads_made(self) -> tuple[Name, ...]:
+        return self.helpers[1:] if self.own_is_made else ()
 
     @property
     def targets(self) -> tuple[Name, ...]:
@@ -120,6 +125,9 @@ class AtMost(Rule):
         codes, _ = self._target.to_numeric(column)
         support = Support(self._target, codes[:0], (float(codes[0]), float(codes[1])), self.has_missing)
         return {self._target.name: support}
+
+    def wishes_to_be_there(self) -> dict[Name, Wish]:
+        return {self.helpers[0]: IS_THERE}
 
     def state(self) -> dict[str, Any]:
         return {

@@ -16,6 +16,7 @@ import pandas as pd
 
 from equipoise.data.tables.column_type import ColumnType
 from equipoise.data.tables.conditions.support import Support
+from equipoise.data.tables.conditions.wishes import Wish, among_codes
 from equipoise.data.tables.kinds.integer import Integer
 from equipoise.data.tables.rules.base import Name, Rule, refuse_violations, replaced, with_column
 from equipoise.data.tables.rules.quantities import Common, common_unit, filled, median_if_never_missing
@@ -99,6 +100,9 @@ class Total(Rule):
         codes, _ = self.total.to_numeric(self.common.column(numbers, np.zeros(2, dtype=bool), self.total))
         support = Support(self.total, codes[:0], (float(codes[0]), float(codes[1])), self.has_missing)
         return {self.total.name: support}
+
+    def wishes_to_be_there(self) -> dict[Name, Wish]:
+        return {self._gaps: among_codes(np.zeros(1), has_missing=False)} if self.has_gaps else {}
 
     def state(self) -> dict[str, Any]:
         return {
