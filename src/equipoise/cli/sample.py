@@ -213,7 +213,7 @@ def sample(
     for each in made:
         print(f"{each.count} {what} of {run} at step {gan.step}: {each.target}")
         if each.acceptance is not None:
-            print(f"drawn: {each.acceptance.drawn:,} rows, of which {each.acceptance.share:.3g} were kept")
+            print(f"drawn: {each.acceptance.drawn:,} rows, of which {100 * each.acceptance.share:.3g} % were kept")
         if len(each.files) > 1:
             print(f"grid: {each.files[-1]}")
 

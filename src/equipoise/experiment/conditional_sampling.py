@@ -87,7 +87,7 @@ class Acceptance:
 
     def text(self) -> str:
         """Both numbers in words."""
-        return f"{self.kept:,} of {self.drawn:,} rows drawn ({self.share:.3g} of them) were kept"
+        return f"{self.kept:,} of {self.drawn:,} rows drawn ({100 * self.share:.3g} %) were kept"
 
 
 @dataclass(frozen=True)
@@ -275,9 +275,10 @@ class _Watch:
             self.has_told = True
             rest = f"; {n:,} take about {n / found.share:,.0f} draws" if found.kept else ""
             self.wanted.tell(f"{found.text()}{rest}.")
-        if found.drawn + (n - found.kept) / found.most() <= self.wanted.most_draws:
+        fewest = found.drawn + (n - found.kept) / found.most()
+        if fewest <= self.wanted.most_draws:
             return
-        forecast = f"{n / found.share:,.0f}" if found.kept else f"more than {n / found.most():,.0f}"
+        forecast = f"{n / found.share:,.0f}" if found.kept else f"more than {fewest:,.0f}"
         raise InputError(
             "sample",
             f"{found.text()}: {n:,} such rows would take {'about ' if found.kept else ''}{forecast} draws.",

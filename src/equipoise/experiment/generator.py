@@ -245,9 +245,9 @@ class Gan:
         )
 
     def _checked_count(self, n: int) -> int:
-        if n < 1:
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
             raise InputError(
-                "sample", f"{n} samples were asked for.", "Expected 1 or more.", "Give -n a number above 0."
+                "sample", f"{n!r} samples were asked for.", "Expected a whole number from 1 on.", "Correct it (-n)."
             )
         return n
 

@@ -67,6 +67,9 @@ def fit(
     device: str = "auto",
     preset: str | None = None,
     settings: Sequence[str] = (),
+    columns: Path | str | Mapping[str | int, str] | None = None,
+    rules: Sequence[str] = (),
+    group: str | int | None = None,
     until: str | None = None,
     margin: float | None = None,
     keep_best: bool | None = None,
@@ -109,6 +112,9 @@ def fit(
         device: auto, cpu, cuda or mps.
         preset: the complete configuration to start from; by default chosen from the data.
         settings: changes to it, each `"key.path=value"` as on the command line.
+        columns: what columns of a table hold, a kind for each name, or a file that says so; others are inferred.
+        rules: what holds between columns of a table, such as "admitted <= discharged" or "net + tax = gross".
+        group: the column whose values say which rows of a table belong together: no group is split.
         until: "not-distinguished" ends the run at the first interim evaluation that says so; with
         margin: a JSD in nats, at the first that says "equivalent" within it.
         keep_best: keep the weights with the smallest estimated distance, and return that generator. By default in
@@ -139,6 +145,9 @@ def fit(
     settings = (
         *settings,
         *evaluation_settings(until, margin, keep_best),
+        *([f"data.columns={json.dumps(dict(columns))}"] if isinstance(columns, Mapping) else []),
+        *([f"data.rules={json.dumps(list(rules), ensure_ascii=False)}"] if rules else []),
+        *([] if group is None else [f"data.group={json.dumps(group)}"]),
         *([] if on_collapse is None else [f"recovery.on_collapse={on_collapse}"]),
         *([] if init_from is None else [f"{SETTING}={json.dumps(str(init_from))}"]),
     )
@@ -153,6 +162,7 @@ def fit(
         most_minutes=MOST_MINUTES,
         parts=parts,
         named=named,
+        columns_file=None if columns is None or isinstance(columns, Mapping) else Path(columns),
     )
     if planned.remark and progress is not None:
         progress.message(planned.remark)

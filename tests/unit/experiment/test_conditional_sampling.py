@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -103,8 +104,10 @@ def test_drawing_that_would_take_too_long_ends_with_the_acceptance_and_what_to_d
 
 def test_drawing_that_never_keeps_a_row_ends():
     never = itertools.repeat(Dataset("table", people(1000).assign(city="Ulm")))
-    with pytest.raises(InputError, match=r"0 of 20,000 rows drawn .* more than"):
+    with pytest.raises(InputError, match=r"0 of 20,000 rows drawn \(0 %\) .* more than") as refusal:
         list(conditional_rows(never, 3, wanted_rows(ENCODER, where="city == 'Rust'", most_draws=30_000), seed=0))
+    least = re.search(r"more than ([\d,]+) draws", str(refusal.value))[1]
+    assert int(least.replace(",", "")) > 30_000  # else it would be no reason to stop
 
 
 def test_the_acceptance_is_told_once():

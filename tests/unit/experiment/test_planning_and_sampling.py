@@ -33,6 +33,19 @@ def points(tmp_path):
     return path
 
 
+def test_what_the_command_line_says_of_a_table_is_said_in_python_too(tmp_path):
+    rng = np.random.default_rng(0)
+    low = rng.integers(0, 9, 60)
+    rows = pd.DataFrame({"low": low, "high": low + rng.integers(0, 9, 60), "who": np.arange(60) // 3})
+    options = {"rules": ["low <= high"], "group": "who", "columns": {"high": "integer"}}
+    gan = fit(rows, steps=1, settings=[*UNJUDGED, "networks.family=mlp"], outdir=tmp_path / "run", **options)
+    data = gan.config.data
+    assert (list(data.rules), data.group, dict(data.columns)) == (["low <= high"], "who", {"high": "integer"})
+    (tmp_path / "kinds.yaml").write_text("high: category\n")
+    plan = fit(rows, steps=1, settings=UNJUDGED[2:], outdir=tmp_path / "two", columns=tmp_path / "kinds.yaml")
+    assert dict(plan.config.data.columns) == {"high": "category"}
+
+
 @pytest.fixture
 def labelled(tmp_path):
     rng = np.random.default_rng(0)

@@ -96,6 +96,8 @@ def test_a_condition_of_ones_own_is_drawn_for_every_sample(gans):
         ("images", {"label": "7"}, "no class is called '7'"),
         ("images", {"label": "1", "condition": ClassLabels(torch.ones(3))}, "label and condition are given"),
         ("points", {"n": 0}, "0 samples were asked for"),
+        ("points", {"n": 2.5}, "2.5 samples were asked for"),
+        ("points", {"n": True}, "True samples were asked for"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused_at_once(gans, name, arguments, said):

@@ -93,19 +93,19 @@ class Scale:
         Raises:
             InputError: the literal is no value of this column, or names are compared by size.
         """
-        value = self.value(literal)
-        if operator in ("==", "!="):
-            if self.is_whole and (isinstance(value, Fraction) and value.denominator != 1):
-                raise self._no_value(literal, "it holds whole steps, and this is between two of them")
-            equal = only(int(value) if self.is_whole else float(value), is_whole=self.is_whole)
-            return equal if operator == "==" else equal.complement()
-        if not self.is_ordered:
+        if operator not in ("==", "!=") and not self.is_ordered:
             raise InputError(
                 self.where,
                 f"names have no order, and '{operator} {literal!r}' asks for one.",
                 "Expected ==, !=, in [...] or 'is missing'.",
                 "List the names that you want: column in ['a', 'b'].",
             )
+        value = self.value(literal)
+        if operator in ("==", "!="):
+            if self.is_whole and (isinstance(value, Fraction) and value.denominator != 1):
+                raise self._no_value(literal, "it holds whole steps, and this is between two of them")
+            equal = only(int(value) if self.is_whole else float(value), is_whole=self.is_whole)
+            return equal if operator == "==" else equal.complement()
         return self._like([self._side(operator, value)])
 
     def within(self, literals: list[Any]) -> ValueSet:
@@ -220,7 +220,7 @@ class Scale:
             self.where,
             f"{str(literal)[:60]!r} is no value of this column: {holds}.",
             "Expected a value such as those in the data.",
-            f"{_EXAMPLES.get(self.type.kind, 'Write a number without quotes, such as 30 or 0.5.')}",
+            _EXAMPLES.get(self.type.kind, "Write a number, such as 0.5."),
         )
 
 
@@ -232,6 +232,7 @@ _SORTS = {
     "timedelta": "durations",
 }
 _EXAMPLES = {
+    "integer": "Write a whole number, such as 30.",
     "datetime": "Write it as '2024-05-31' or '2024-05-31 14:00'.",
     "date": "Write it as '2024-05-31'.",
     "time": "Write it as '14:00'.",

@@ -166,12 +166,18 @@ def _refuse(term: Term, condition: Condition, supports: Mapping[Name, Support]) 
             support.text(scale),
             "Leave this part out.",
         )
+    what = "no value of the training data is left" if support.type.is_nominal and is_rest(term.values) else ""
     raise InputError(
         scale.where,
-        f"no row of the training data has such a value ({_said(term.values, scale)}).",
+        f"{what or f'no row of the training data has such a value ({_said(term.values, scale)})'}.",
         support.text(scale),
         "What was never seen cannot be generated; ask for values that were.",
     )
+
+
+def is_rest(values: ValueSet) -> bool:
+    """Whether a set says what is not wanted."""
+    return any(math.isinf(low) or math.isinf(high) for low, high in values.intervals)
 
 
 def _said(values: ValueSet, scale: Scale) -> str:

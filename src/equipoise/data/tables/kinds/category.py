@@ -85,10 +85,12 @@ def _levels(column: pd.Series, *, where: str) -> tuple[Scalar, ...]:
     is_text = types.infer_dtype(column, skipna=True) == "string"
     strange = None if is_text else next((value for value in present if not isinstance(value, known)), None)
     if strange is not None:
+        kinds = sorted({type(value).__name__ for value in present})
+        mixed = f", beside others ({', '.join(kinds[:6])})" if len(kinds) > 1 else ""
         raise DataError(
             where,
-            f"it holds values such as {str(strange)[:60]!r} of type {type(strange).__name__}.",
-            "Expected text, numbers, truth values or dates.",
+            f"it holds values such as {str(strange)[:60]!r} of type {type(strange).__name__}{mixed}.",
+            "Expected text, numbers, truth values or dates, and dates with nothing else beside them.",
             "Convert it, or leave it out with data.drop.",
         )
     levels = [bool(level) if isinstance(level, np.bool_) else level for level in pd.unique(present)]
