@@ -8,7 +8,7 @@ from equipoise import augmentation
 from equipoise.errors import ConfigError, OldName
 from equipoise.experiment.build.python_parts import PythonParts
 from equipoise.experiment.build.trainer import build_trainer
-from equipoise.experiment.config.presets import preset
+from equipoise.experiment.config.presets import FOR_FEW, preset
 from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.train import metadata
 from equipoise.spaces import ImageSpace, PointSpace
@@ -168,10 +168,11 @@ def few_pictures(tmp_path, count):
     return str(tmp_path / "pictures.npz")
 
 
-@pytest.mark.parametrize(("count", "is_watched"), [(100, True), (700, False)])
-def test_the_preset_watches_overfitting_where_images_are_few(tmp_path, count, is_watched):
-    chosen = plan_run(few_pictures(tmp_path, count), steps=5).config.augmentation
-    assert ("overfitting" in chosen.get("differentiable", {})) == is_watched
+@pytest.mark.parametrize(("count", "is_augmented"), [(100, True), (700, False)])
+def test_the_preset_augments_where_images_are_few_and_withholds_none_of_them(tmp_path, count, is_augmented):
+    planned = plan_run(few_pictures(tmp_path, count), steps=5)
+    assert planned.config.augmentation.get("differentiable") == (FOR_FEW if is_augmented else None)
+    assert not build_trainer(planned.config, planned.data).batches.withheld.size
 
 
 @pytest.mark.parametrize(
