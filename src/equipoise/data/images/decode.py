@@ -151,7 +151,7 @@ def _read_pixels(
         try:
             with items[position].open() as image:
                 pixels[position] = _decode(image, deep, options, views[position], shape=shape)
-                if image.format in HAVE_FRAMES and getattr(image, "is_animated", False):
+                if _has_frames(image):
                     animated.append(items[position].name)
         except Exception as error:  # a decoder may raise anything on a damaged file; the file is named and skipped
             return _reason(error)
@@ -173,6 +173,14 @@ def _read_pixels(
         some = f"More than 8 bits a pixel: {len(deep)} of {len(positions)} images. "
         notes.append((some if len(deep) < len(positions) else "") + deep_pixels(max(deep), options.white))
     return positions, notes
+
+
+def _has_frames(image: Image.Image) -> bool:
+    """Whether there are pictures after the first one, damaged or not."""
+    try:
+        return image.format in HAVE_FRAMES and bool(getattr(image, "is_animated", False))
+    except Exception:  # a decoder may raise anything on what follows a picture that was read
+        return False
 
 
 def deep_pixels(brightest: int, white: int | None) -> str:

@@ -106,7 +106,8 @@ def partial_rows(rows: pd.DataFrame, encoder: TableEncoder, some: pd.DataFrame) 
     for rule in rules:
         _refuse_contradiction(rule, frame, is_given, rows.index)
     known: dict[Name, np.ndarray] = {name: is_given[name].to_numpy() for name in supports}
-    wishes: dict[Name, list[tuple[np.ndarray, Wish]]] = {name: [(everywhere, IS_THERE)] for name in supports}
+    gappy = [column.type.name for column in encoder.columns if column.has_missing and column.type.name in supports]
+    wishes: dict[Name, list[tuple[np.ndarray, Wish]]] = {name: [(everywhere, IS_THERE)] for name in gappy}
     for rule in rules:
         for name, found in rule.wishes_to_be_there().items():
             wishes.setdefault(name, []).append((everywhere, found))

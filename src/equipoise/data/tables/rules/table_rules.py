@@ -308,13 +308,13 @@ def _chain(
     found: list[Rule] = [rule]
     frame = _frame(table, (target, other, *(name for name, _ in farther)), slice(None))
     for name, is_strict in farther:
-        if _leads_to(name, target, drafts, ()):
-            break
+        if _leads_to(name, draft.targets[0], drafts, ()):
+            continue
         last = found[-1]
         assert isinstance(last, AtMost)
         beyond = fit_beyond(last, frame, type_of(name), is_strict=is_strict, where=source)
         if beyond is None:
-            break
+            continue
         found[-1:] = beyond
         frame = frame[frame[other].isna()].rename(columns={target: last.helpers[1]})
         target, other = last.helpers[1], name

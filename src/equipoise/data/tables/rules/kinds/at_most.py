@@ -234,6 +234,8 @@ def fit_beyond(
         return None
     target, other = (rule.high, rule.low) if rule.makes_high else (rule.low, rule.high)
     rows = frame[frame[other.name].isna().to_numpy()]
+    if not (rows[target.name].notna() & rows[far.name].notna()).any():
+        return None
     own = replace(target, name=rule.helpers[1])
     rows = pd.concat([rows[target.name].rename(own.name), rows[far.name]], axis=1).reset_index(drop=True)
     low, high = (far, own) if rule.makes_high else (own, far)
