@@ -27,9 +27,9 @@ LOCAL_LATENTS, FEWER_LOCAL_LATENTS, MANY_PIXELS = 4, 1, 64
 """Latents of each place of each level in the preset of textures: of images of up to so many pixels a side, and of
 larger ones, whose places are many."""
 FOR_FEW = {"kinds": ["translate", "rotate", "scale", "cutout"], "probability": 0.4}
-"""The augmentation of few images. Of three hundreds of digits 9 to 11 % of the samples were copies with it, at 1.2 to 1.3
-times the distance of the hundred themselves; shifts and cutout that follow the discriminator's overfitting had 8, 34 and
-29 %, at 1.6, 1.3 and 1.3 (benchmarks/rows/images_choices.jsonl)."""
+"""The augmentation of few images. Of three hundreds of digits 9 to 11 % of the samples were copies with it, at 1.2 to
+1.3 times the distance of the hundred themselves. Shifts and cutout that follow what the discriminator knows by heart
+had 8, 34 and 29 %, at 1.6, 1.3 and 1.3; with 0.6 variety was lost (benchmarks/rows/images_choices.jsonl)."""
 DEFAULT_STEPS = {
     "points": 30_000,
     "table": 3_000,
