@@ -73,7 +73,7 @@ def inspect(
             }
         )
         return
-    lines = [f"{raw.source}: {size_of(raw)}"]
+    lines = [f"{raw.source}: {size_of(raw, columns=len(rows))}"]
     if raw.label_names:
         counted = [f"{name} {count:,}" for name, count in zip(raw.label_names, class_counts(raw), strict=True)]
         lines.append(f"classes: {', '.join(counted[:MOST_CLASSES])}{', ...' if len(counted) > MOST_CLASSES else ''}")
@@ -83,8 +83,10 @@ def inspect(
     print_result(visible("\n".join(lines)))
 
 
-def size_of(raw: Dataset) -> str:
-    """Kind and size of data, as a person counts them."""
+def size_of(raw: Dataset, *, columns: int) -> str:
+    """Kind and size of data, as a person counts them; of a table all columns, also those that are not learned."""
+    if raw.kind == "table":
+        return f"table, {len(raw):,} x {columns}"
     if raw.kind != "images":
         return f"{raw.kind}, {' x '.join(str(size) for size in raw.values.shape)}"
     count, channels, height, width = raw.values.shape

@@ -30,6 +30,12 @@ def test_what_is_cropped_is_said_and_how_to_keep_it(equipoise, photos):
     assert "left out" not in equipoise("inspect", photos, "--crop", "none").out
 
 
+def test_all_columns_of_a_table_are_counted_with_those_that_are_made_up(equipoise, tmp_path):
+    lines = [f"INV-{k:05d},{k * 37 % 101 / 10},{'ab'[k % 2]}" for k in range(90)]
+    (tmp_path / "bills.csv").write_text("\n".join(["number,amount,kind", *lines]))
+    assert "table, 90 x 3" in equipoise("inspect", tmp_path / "bills.csv").out
+
+
 def test_the_options_of_train_that_change_how_pictures_are_read(equipoise, photos):
     assert "12 of 8x8 pixels" in equipoise("inspect", photos, "--size", "8").out
     assert "is no size of an image" in equipoise("inspect", photos, "--size", "big").err
