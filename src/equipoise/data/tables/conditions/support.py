@@ -166,16 +166,18 @@ def _refuse(term: Term, condition: Condition, supports: Mapping[Name, Support]) 
             support.text(scale),
             "Leave this part out.",
         )
-    what = "no value of the training data is left" if support.type.is_nominal and is_rest(term.values) else ""
+    found = f"no row of the training data has such a value ({_said(term.values, scale)})."
+    if support.type.is_nominal and _is_rest(term.values):
+        found = "no value of the training data is left."
     raise InputError(
         scale.where,
-        f"{what or f'no row of the training data has such a value ({_said(term.values, scale)})'}.",
+        found,
         support.text(scale),
         "What was never seen cannot be generated; ask for values that were.",
     )
 
 
-def is_rest(values: ValueSet) -> bool:
+def _is_rest(values: ValueSet) -> bool:
     """Whether a set says what is not wanted."""
     return any(math.isinf(low) or math.isinf(high) for low, high in values.intervals)
 

@@ -90,7 +90,7 @@ def _levels(column: pd.Series, *, where: str) -> tuple[Scalar, ...]:
         raise DataError(
             where,
             f"it holds values such as {str(strange)[:60]!r} of type {type(strange).__name__}{mixed}.",
-            "Expected text, numbers, truth values or dates, and dates with nothing else beside them.",
+            "Expected text, numbers and truth values, or dates alone.",
             "Convert it, or leave it out with data.drop.",
         )
     levels = [bool(level) if isinstance(level, np.bool_) else level for level in pd.unique(present)]
