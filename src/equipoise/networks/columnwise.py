@@ -329,7 +329,7 @@ class ColumnwiseGenerator(nn.Module):
                 below, chance = below_and_chance(chances, code)
                 counts = held if present is None else held & present
                 weights = weights + torch.where(counts, log_chance(logits, code), 0.0)
-            if within is not None and token.kind == "coarse":
+            if within is not None and token.kind in ("cell", "coarse"):
                 again = within.counted_again(index, code)
                 weights = weights - (again if present is None else torch.where(present, again, 0.0))
             if token.kind == "coarse":

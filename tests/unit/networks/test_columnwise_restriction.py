@@ -125,8 +125,9 @@ def test_stretches_are_cut_at_the_borders_of_cells():
     assert pieces.inside[3] > 0 and (pieces.first[2], pieces.last[2]) == (2, 2)
 
 
-def test_a_tilted_draw_has_the_same_law_with_more_even_weights():
-    generator = lively(space_of(MANY))
+@pytest.mark.parametrize("cells", [FEW, MANY], ids=["cells", "coarse and fine cells"])
+def test_a_tilted_draw_has_the_same_law_with_more_even_weights(cells):
+    generator = lively(space_of(cells))
     with torch.no_grad():
         generator.outputs[-1].weight.mul_(8)  # the last column says much of those before it
     restriction = generator.restriction({6: np.array([1.0, 0])})
@@ -136,7 +137,7 @@ def test_a_tilted_draw_has_the_same_law_with_more_even_weights():
     tilted, log_tilted = generator.draw_within(latents, restriction.tilted(plain, log_plain.exp()))
     moved = float(tilted[:, 0].mean()) - float(plain[:, 0].mean())
     assert abs(moved) > 0.02  # more than five standard errors
-    for tell in (lambda x: x[:, 0], lambda x: torch.ones(len(x))):
+    for tell in (lambda x: x[:, 0], lambda x: x[:, 5], lambda x: torch.ones(len(x))):
         sides = [weights.exp() * tell(rows) for rows, weights in ((plain, log_plain), (tilted, log_tilted))]
         error = 5 * math.sqrt(sum(float(side.var()) for side in sides) / DRAWS)
         assert float(sides[0].mean()) == pytest.approx(float(sides[1].mean()), abs=error)
