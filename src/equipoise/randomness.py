@@ -70,6 +70,7 @@ class Stream:
     BALANCE = "counts of a balanced column"
     BALANCE_ORDER = "order of a balanced column"
     RESAMPLING = "resampling under a condition"
+    REJECTION = "rejection"
     IMPUTATION = "gaps of given rows"
     MADE_UP_TEXT = "made-up text"
     MADE_UP_SHAPES = "shapes of made-up text"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -106,9 +106,17 @@ def sample(
             "--most-draws",
             metavar="N",
             min=1,
-            help="Rows that may be drawn for --where and --balance.  [default: 10,000,000]",
+            help="Rows that may be drawn for --where, --balance and --reject.  [default: 10,000,000]",
         ),
     ] = None,
+    reject: Annotated[
+        bool,
+        typer.Option(
+            "--reject",
+            help="Keep rows of a table the less often, the less real boosted trees find them that are fitted on the "
+            "training rows first; says how many are kept.",
+        ),
+    ] = False,
     shard: Annotated[
         str | None,
         typer.Option("--shard", metavar="I/N", help="Part I of N of all samples, for many machines; needs --seed."),
@@ -162,14 +170,21 @@ def sample(
         note(text)
     is_loop = form == "gif" or (output is not None and output.suffix.lower() == ".gif")
     usual = "gif" if is_loop else USUAL_FORMAT[gan.space.kind]
-    limits = {"where": where, "balance": balance, "most_draws": most_draws}
+    limits: dict[str, Any] = {"where": where, "balance": balance, "most_draws": most_draws}
     if given is not None:
         others = {"-n": count, "--where": where, "--balance": balance, "--shard": shard, "--class": label}
+        others["--reject"] = reject or None
         refuse_beside("--given", {**others, "--seeds": seeds, "--interpolate": interpolate or None})
     if interpolate or is_loop or asked is not None:
         refuse_beside(
             "--seeds" if asked is not None else "a walk",
-            {"--where": where, "--balance": balance, "--shard": shard, "--sets": None if sets == 1 else sets},
+            {
+                "--where": where,
+                "--balance": balance,
+                "--reject": reject or None,
+                "--shard": shard,
+                "--sets": None if sets == 1 else sets,
+            },
         )
     if interpolate or is_loop:
         if truncation != 1:
@@ -189,6 +204,9 @@ def sample(
         options = {"label": label, "truncation": truncation}
         if asked is None:
             own = checked_seed(seed, shard=shard)
+            if reject:
+                limits["rejection"] = gan.rejection()
+                note(limits["rejection"].text())
             made = write_sets(gan, target, count, sets=sets, seed=own, shard=shard, limits=limits, **options)
         else:
             batches = (

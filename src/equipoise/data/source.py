@@ -156,6 +156,7 @@ def _from_memory(source: Any, *, labels: Any, options: DataOptions) -> Dataset:
                 "Add the column, and name it with data.labels.",
             )
         return from_frame(source.copy(), options=options, source="DataFrame")
+    _refuse_several_tables(source, pd.DataFrame)
     values = _as_array(source)
     if values is not None:
         name = "tensor" if isinstance(source, torch.Tensor) else "array"
@@ -175,6 +176,17 @@ def _from_memory(source: Any, *, labels: Any, options: DataOptions) -> Dataset:
         "Expected a path, a built-in name, an array, a tensor, a frame, a pair (samples, labels) or a torch dataset.",
         f"Built-in names: {', '.join(BUILTIN)}.",
     )
+
+
+def _refuse_several_tables(source: Any, frame: type) -> None:
+    parts = list(source.values()) if isinstance(source, dict) else source if isinstance(source, (list, tuple)) else []
+    if len(parts) and all(isinstance(part, frame) for part in parts):
+        raise DataError(
+            f"a {type(source).__name__} of DataFrames",
+            f"{len(parts)} tables were given.",
+            "Expected one table: linked tables are not generated.",
+            "Train on each table alone, or join them into one; 'group' keeps rows of one parent on one side.",
+        )
 
 
 def _as_array(source: Any) -> np.ndarray | None:

@@ -1,12 +1,28 @@
-"""What a person asks a generator for, checked: a class by its name or number, a factor on the latents."""
+"""What a person asks a generator for, checked: how many, a class by name or number, a factor on the latents."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from equipoise.data import domain_of
 from equipoise.errors import InputError, nearest
 from equipoise.spaces import Space
+
+
+def checked_count(n: Any) -> int:
+    """How many samples are asked for.
+
+    Raises:
+        InputError: it is no whole number from 1 on.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise InputError(
+            "sample", f"{n!r} samples were asked for.", "Expected a whole number from 1 on.", "Correct it (-n)."
+        )
+    return int(n)
 
 
 def class_number(label: str | int, label_names: Sequence[str], *, is_conditional: bool) -> int:

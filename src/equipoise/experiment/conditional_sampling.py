@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,9 @@ from equipoise.errors import InputError
 from equipoise.experiment.balance import Balance, Shares, shares_of
 from equipoise.experiment.sample_parts import SamplePart
 from equipoise.randomness import Stream, numpy_stream
+
+if TYPE_CHECKING:
+    from equipoise.experiment.rejection import Rejection
 
 MOST_DRAWS = 10_000_000
 """Rows drawn for one request, unless more are allowed."""
@@ -98,6 +101,7 @@ class Wanted:
         condition: that each obeys; `None` for any.
         balance: how often each value of a column comes, or `None`: as the generator makes them.
         unique: groups of columns whose values no two rows share.
+        rejection: which of the rows that obey are kept, or `None` for all.
         most_draws: rows that may be drawn for it.
         tell: takes sentences on how many rows are kept.
         acceptance: is counted here.
@@ -106,6 +110,7 @@ class Wanted:
     condition: Condition | None = None
     balance: Shares | None = None
     unique: tuple[tuple[Name, ...], ...] = ()
+    rejection: Rejection | None = None
     most_draws: int = MOST_DRAWS
     tell: Tell = lambda text: None
     acceptance: Acceptance = field(default_factory=Acceptance)
@@ -117,6 +122,7 @@ def wanted_rows(
     where: Where | None = None,
     balance: Balance | None = None,
     most_draws: int | None = None,
+    rejection: Rejection | None = None,
     tell: Tell = lambda text: None,
     option: str = "where",
 ) -> Wanted | None:
@@ -128,6 +134,7 @@ def wanted_rows(
         balance: the name of a column whose values are to come equally often; or a mapping of one column to the share
             of each value.
         most_draws: rows that may be drawn.
+        rejection: of the same generator; see `equipoise.experiment.rejection`.
         tell: takes sentences on how many rows are kept.
         option: what the condition is called in messages.
 
@@ -135,11 +142,11 @@ def wanted_rows(
         InputError: the samples are no rows of a table, or no sample can meet what is asked.
     """
     unique = encoder.rules.unique if isinstance(encoder, TableEncoder) and encoder.rules is not None else ()
-    if where is None and balance is None and not unique:
+    if where is None and balance is None and rejection is None and not unique:
         return None
     if not isinstance(encoder, TableEncoder):
         raise InputError(
-            option if where is not None else "balance",
+            option if where is not None else "rejection" if balance is None else "balance",
             f"it was given for samples that are {encoder.space.kind}.",
             "Expected a generator of tables.",
             "Leave it out; of labelled data one class is asked for by label (--class).",
@@ -152,8 +159,20 @@ def wanted_rows(
     condition = None if where is None else read_condition(where, types, option=option, made_up=made_up)
     if condition is not None:
         refuse_impossible(condition, supports)
+        _refuse_excluded(condition, encoder)
     shares = None if balance is None else shares_of(balance, encoder, condition)
-    return Wanted(condition, shares, unique, most_draws or MOST_DRAWS, tell)
+    return Wanted(condition, shares, unique, rejection, most_draws or MOST_DRAWS, tell)
+
+
+def _refuse_excluded(condition: Condition, encoder: TableEncoder) -> None:
+    text = None if encoder.rules is None else encoder.rules.excluding(condition.sets)
+    if text is not None:
+        raise InputError(
+            next(iter(condition.scales.values())).where,
+            f"no row can have what is asked: in every row {text}.",
+            "Expected a condition that goes together with the rules of the table.",
+            "Ask for values that do; 'equipoise inspect' prints the rules.",
+        )
 
 
 def conditional_rows(
@@ -166,7 +185,7 @@ def conditional_rows(
             come by value: rows of each of `wanted.balance.values`.
         n: how many are wanted.
         wanted: what they obey.
-        seed: decides the order in which a balanced column's values come.
+        seed: decides the order in which a balanced column's values come, and which rows are rejected.
         part: of all rows that these are: what is unique is so among all parts.
 
     Raises:
@@ -175,15 +194,22 @@ def conditional_rows(
     seen: list[set[int]] = [set() for _ in wanted.unique]
     if wanted.balance is not None:
         by_value = draws if isinstance(draws, list) else [draws]
-        return _balanced([_obeying(each, wanted, part, seen) for each in by_value], n, wanted, seed=seed)
-    return _first(_counted(_obeying(draws, wanted, part, seen), n, wanted), n)
+        sources = [_obeying(each, wanted, part, seen, seed=seed, source=at) for at, each in enumerate(by_value)]
+        return _balanced(sources, n, wanted, seed=seed)
+    return _first(_counted(_obeying(draws, wanted, part, seen, seed=seed), n, wanted), n)
 
 
 def _obeying(
-    draws: Iterator[Dataset | Held], wanted: Wanted, part: SamplePart, seen: list[set[int]]
+    draws: Iterator[Dataset | Held],
+    wanted: Wanted,
+    part: SamplePart,
+    seen: list[set[int]],
+    *,
+    seed: int,
+    source: int = 0,
 ) -> Iterator[Dataset | None]:
-    """Of each batch the rows that obey; possibly none."""
-    for drawn in draws:
+    """Of each batch the rows that obey and are not rejected; possibly none."""
+    for number, drawn in enumerate(draws):
         wanted.acceptance.drawn += len(drawn) if isinstance(drawn, Dataset) else drawn.draws
         batch = drawn if isinstance(drawn, Dataset) else drawn.rows
         if batch is None:
@@ -192,6 +218,9 @@ def _obeying(
         condition = wanted.condition
         if condition is not None:
             batch = batch.rows(np.flatnonzero(condition.obeyed(batch.values)))
+        if wanted.rejection is not None and len(batch):
+            places = wanted.rejection.places(batch.values, seed=seed, source=source, batch=number)
+            batch = batch.rows(places)
         if seen and len(batch):
             keys = [row_keys([batch.values[list(names)]]) for names in wanted.unique]
             batch = batch.rows(_new(keys, seen, part))

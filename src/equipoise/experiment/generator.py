@@ -18,7 +18,7 @@ from equipoise.data import Encoder, PreparedData, domain_of
 from equipoise.data.dataset import Dataset
 from equipoise.data.tables.conditions.language import Where
 from equipoise.errors import InputError, RunFolderError
-from equipoise.experiment.asked_for import class_number, require_truncation
+from equipoise.experiment.asked_for import checked_count, class_number, require_truncation
 from equipoise.experiment.balance import Balance
 from equipoise.experiment.build.python_parts import PythonParts
 from equipoise.experiment.conditional_sampling import Wanted, conditional_rows, joined_data, wanted_rows
@@ -35,6 +35,7 @@ from equipoise.training.sampling import CHUNK, joined, sample_batches
 if TYPE_CHECKING:
     from equipoise.experiment.exporting import Exported
     from equipoise.experiment.judge.datasets import SensitivityPlan
+    from equipoise.experiment.rejection import Rejection
     from equipoise.referee import Verdict
 
 
@@ -87,6 +88,7 @@ class Gan:
         where: Where | None = None,
         balance: Balance | None = None,
         most_draws: int | None = None,
+        rejection: Rejection | None = None,
     ) -> Any:
         """`n` samples: an array of points `(n, d)`, images `(n, height, width[, channels])` uint8, or a DataFrame.
 
@@ -101,14 +103,21 @@ class Gan:
                 {"income": ">50K", "age": slice(30, 40)}.
             balance: of a table, a column whose values come equally often, or {"sex": {"Female": 0.7, "Male": 0.3}}.
             most_draws: rows that may be drawn for those that are kept.
+            rejection: of a table, what `gan.rejection()` gives: rows that look less real are kept less often.
 
         Raises:
             InputError: `n` is below 1, there is no such class, the generator takes no condition, no row can meet
                 `where`, or so few do that `most_draws` rows are not enough.
         """
-        wanted = wanted_rows(self.encoder, where=where, balance=balance, most_draws=most_draws)
+        wanted = wanted_rows(self.encoder, where=where, balance=balance, most_draws=most_draws, rejection=rejection)
         raw = self.sample_raw(n, seed=seed, label=label, condition=condition, truncation=truncation, wanted=wanted)
         return domain_of(self.space.kind).presented(self.completed(raw).values)
+
+    def rejection(self) -> Rejection:
+        """A discriminator of rows that is fitted now, for `sample`; see `equipoise.experiment.rejection`."""
+        from equipoise.experiment.rejection import rejection_of
+
+        return rejection_of(self)
 
     def impute(self, rows: Any, *, seed: int | None = None, tell: Callable[[str], None] = lambda text: None) -> Any:
         """The rows of a DataFrame with every gap filled by the generator, given the cells that are there.
@@ -136,6 +145,7 @@ class Gan:
         where: Where | None = None,
         balance: Balance | None = None,
         most_draws: int | None = None,
+        rejection: Rejection | None = None,
     ) -> Iterator[Any]:
         """The samples of `sample(n, seed=seed)` a batch at a time, so that any number fits into memory.
 
@@ -143,7 +153,7 @@ class Gan:
         are `sample(n, seed=seed)`, bit for bit. The arguments are those of `sample`.
         """
         presented = domain_of(self.space.kind).presented
-        wanted = wanted_rows(self.encoder, where=where, balance=balance, most_draws=most_draws)
+        wanted = wanted_rows(self.encoder, where=where, balance=balance, most_draws=most_draws, rejection=rejection)
         parts = self.stream_raw(n, seed=seed, label=label, condition=condition, truncation=truncation, wanted=wanted)
         return (presented(part.values) for part in parts)
 
@@ -187,7 +197,7 @@ class Gan:
         seed = secrets.randbits(62) if seed is None else seed
         if wanted is None:
             return self._datasets(n, seed=seed, condition=asked, truncation=truncation, part=part)
-        own, rows = part.seed(seed), part.rows(self._checked_count(n))
+        own, rows = part.seed(seed), part.rows(checked_count(n))
         batches = partial(self._drawn, None, condition=asked, truncation=truncation)
         source = Source(self.generator, self.encoder, batches, self._dataset)
         draws = narrowed_draws(source, wanted, seed=own)
@@ -204,7 +214,7 @@ class Gan:
         truncation: float,
         part: SamplePart = SamplePart(),
     ) -> Iterator[Dataset]:
-        first, count = (0, None) if n is None else part.chunks(self._checked_count(n))
+        first, count = (0, None) if n is None else part.chunks(checked_count(n))
         batches = self._drawn(count, seed=seed, condition=condition, truncation=truncation, first_chunk=first)
         return self._decoded(batches, offset=first * CHUNK)
 
@@ -240,16 +250,7 @@ class Gan:
             return joined_data(list(self._learned(n, seed=seed, wanted=wanted, **given)))
         asked = self._condition(label, condition)
         seed = secrets.randbits(62) if seed is None else seed
-        return self._dataset(
-            *joined(self._drawn(self._checked_count(n), seed=seed, condition=asked, truncation=truncation))
-        )
-
-    def _checked_count(self, n: int) -> int:
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-            raise InputError(
-                "sample", f"{n!r} samples were asked for.", "Expected a whole number from 1 on.", "Correct it (-n)."
-            )
-        return n
+        return self._dataset(*joined(self._drawn(checked_count(n), seed=seed, condition=asked, truncation=truncation)))
 
     def _drawn(
         self,

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from equipoise.data.duplicates import row_keys
 from equipoise.data.tables.encoder import TableEncoder
 from equipoise.data.tables.partial_rows import PartialRows, partial_rows
 from equipoise.errors import InputError
@@ -27,6 +28,8 @@ from equipoise.randomness import Stream, numpy_stream, torch_stream
 CANDIDATES = (64, 512, 4096)
 """Of a row: first, and where they were worth fewer than `ENOUGH`."""
 ENOUGH = 12.0
+MOST_ATTEMPTS = 20
+"""To fill rows so that what a rule keeps apart is apart."""
 AT_ONCE = 8192
 """Candidates that are drawn together."""
 MOST_SHOWN = 5
@@ -51,30 +54,23 @@ def imputed(
     given = rows.reset_index(drop=True)
     partial = partial_rows(rows, encoder, gan.sample_raw(len(rows), seed=seed).values)
     chosen = np.zeros((len(rows), partial.encoded.shape[1]), dtype=np.float32)
-    left = np.arange(len(rows))
+    unique = () if encoder.rules is None else encoder.rules.unique
+    _refuse_repeated(partial, unique, rows.index)
     sure = np.zeros(len(rows))
-    for level, count in enumerate(CANDIDATES):
-        is_last = level == len(CANDIDATES) - 1
-        worth = np.zeros(len(left))
-        per_block = max(1, AT_ONCE // count)
-        for block, at in enumerate(range(0, len(left), per_block)):
-            mine = left[at : at + per_block]
-            found, worth[at : at + per_block] = _drawn(
-                generator, encoder, partial, mine, count, seed=(seed, level, block)
-            )
-            chosen[mine] = found
-        sure[left] = worth
-        left = left[(worth < (1e-9 if is_last else ENOUGH))]
+    left = np.arange(len(rows))
+    for attempt in range(MOST_ATTEMPTS):
+        chosen[left], sure[left] = _filled(generator, encoder, partial, left, seed=(seed, attempt), index=rows.index)
+        result = _completed(encoder.completed(encoder.decode(chosen)), partial, given)
+        left = _repeated(result, partial, unique)
         if not len(left):
             break
     if len(left):
-        shown = ", ".join(str(rows.index[row]) for row in left[:MOST_SHOWN])
         raise InputError(
             "given rows",
-            f"{len(left):,} of {len(rows):,} rows have cells that no row of the generator's has together, such as row "
-            f"{shown}{', ...' if len(left) > MOST_SHOWN else ''}; {CANDIDATES[-1]:,} were drawn for each.",
-            "Expected cells that go together. Of columns bound by a rule, give those that the others are made from.",
-            "Leave a cell of these rows empty, or take them out.",
+            f"{len(left):,} of {len(rows):,} rows repeat what 'unique' holds apart, such as row "
+            f"{_shown(left, rows.index)}; they were filled {MOST_ATTEMPTS} times.",
+            "Expected rows that leave enough values to choose from.",
+            "Fill fewer rows at once, or train without the rule.",
         )
     if partial.beyond:
         shown = f"{', '.join(partial.beyond[:MOST_SHOWN])}{', ...' if len(partial.beyond) > MOST_SHOWN else ''}"
@@ -85,7 +81,51 @@ def imputed(
     seldom = int((sure < ENOUGH).sum())
     if seldom:
         tell(f"{seldom:,} rows have cells that seldom go together; what fills them is less sure than elsewhere.")
-    made = encoder.completed(encoder.decode(chosen))
+    return result.set_axis(rows.index)
+
+
+def _filled(
+    generator: Any,
+    encoder: TableEncoder,
+    partial: PartialRows,
+    wanted: np.ndarray,
+    *,
+    seed: tuple[int, int],
+    index: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One row for each of the wanted ones, encoded, and how many candidates it was taken from are worth.
+
+    Raises:
+        InputError: given cells never go together.
+    """
+    chosen = np.zeros((len(wanted), partial.encoded.shape[1]), dtype=np.float32)
+    sure = np.zeros(len(wanted))
+    left = np.arange(len(wanted))
+    for level, count in enumerate(CANDIDATES):
+        is_last = level == len(CANDIDATES) - 1
+        worth = np.zeros(len(left))
+        per_block = max(1, AT_ONCE // count)
+        for block, at in enumerate(range(0, len(left), per_block)):
+            mine = left[at : at + per_block]
+            # The first filling has the numbers that it had before rows were filled again.
+            own = (seed[0], level, block, *(seed[1:] if seed[1] else ()))
+            found, worth[at : at + per_block] = _drawn(generator, encoder, partial, wanted[mine], count, seed=own)
+            chosen[mine] = found
+        sure[left] = worth
+        left = left[(worth < (1e-9 if is_last else ENOUGH))]
+        if not len(left):
+            return chosen, sure
+    raise InputError(
+        "given rows",
+        f"{len(left):,} of {len(index):,} rows have cells that no row of the generator's has together, such as row "
+        f"{_shown(wanted[left], index)}; {CANDIDATES[-1]:,} were drawn for each.",
+        "Expected cells that go together. Of columns bound by a rule, give those that the others are made from.",
+        "Leave a cell of these rows empty, or take them out.",
+    )
+
+
+def _completed(made: pd.DataFrame, partial: PartialRows, given: pd.DataFrame) -> pd.DataFrame:
+    """Made rows with what is given in its place."""
     result = made.copy()
     for name in made.columns:
         if name in partial.is_given:
@@ -94,7 +134,44 @@ def imputed(
         elif str(name) in {str(column) for column in given.columns}:  # made up, or given: keys and names
             own = given[next(column for column in given.columns if str(column) == str(name))]
             result[name] = made[name].astype(object).where(own.isna(), own).infer_objects()
-    return result.set_axis(rows.index)
+    return result
+
+
+def _refuse_repeated(partial: PartialRows, unique: tuple[tuple[Any, ...], ...], index: Any) -> None:
+    """Refuse rows that are given what a rule keeps apart."""
+    for names in unique:
+        if not set(names) <= set(partial.is_given.columns):
+            continue
+        whole = np.flatnonzero(partial.is_given[list(names)].all(axis=1).to_numpy())
+        again = whole[_are_repeated(partial.frame.iloc[whole], names)]
+        if len(again):
+            raise InputError(
+                "given rows",
+                f"{len(again):,} row{' repeats' if len(again) == 1 else 's repeat'} what "
+                f"'unique({', '.join(map(str, names))})' holds apart: row {_shown(again, index)}.",
+                "Expected rows that obey the rules of the table.",
+                "Take them out, or leave one of these cells empty.",
+            )
+
+
+def _repeated(result: pd.DataFrame, partial: PartialRows, unique: tuple[tuple[Any, ...], ...]) -> np.ndarray:
+    """Numbers of the rows that have to be filled again, so that what is unique is; those that are given stay."""
+    found: list[np.ndarray] = []
+    for names in unique:
+        is_given = partial.is_given.reindex(columns=list(names), fill_value=False).all(axis=1).to_numpy()
+        order = np.argsort(~is_given, kind="stable")
+        found.append(order[_are_repeated(result.iloc[order], names)])
+    return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+
+
+def _are_repeated(frame: pd.DataFrame, names: tuple[Any, ...]) -> np.ndarray:
+    """Which rows have the values of one before them. Boolean `(n,)`."""
+    return pd.Series(row_keys([frame[list(names)].reset_index(drop=True)])).duplicated().to_numpy()
+
+
+def _shown(rows: np.ndarray, index: Any) -> str:
+    shown = ", ".join(str(index[row]) for row in rows[:MOST_SHOWN])
+    return f"{shown}{', ...' if len(rows) > MOST_SHOWN else ''}"
 
 
 def _check(gan: Any, rows: Any) -> None:

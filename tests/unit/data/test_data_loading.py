@@ -153,6 +153,8 @@ def test_a_black_and_white_array_spans_all_bytes():
         (np.array([[1e300, 0.0]] * 20), "the value 1e+300 is too large"),
         (np.arange(20).reshape(20, 1, 1), "the images have 1x1 pixels"),
         ([[1, 2], [3]], "its entries differ in shape"),
+        ([pd.DataFrame({"a": [1]})] * 2, "2 tables were given"),
+        ({"x": pd.DataFrame({"a": [1]}), "y": pd.DataFrame({"b": [1]})}, "2 tables were given"),
         ({"a": 1}, "an object of type dict"),
         (7, "an object of type int"),
     ],

@@ -176,3 +176,30 @@ def test_the_command_fills_a_file_once_or_several_times_over(gan, tmp_path):
     assert not sets[0].equals(sets[1])
     result = CliRunner().invoke(app, [*options, "-n", "3", "-o", str(tmp_path / "more.csv")])
     assert result.exit_code == 2 and "it was given beside --given" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def seats(tmp_path_factory):
+    """A run on seats of which no two are the same."""
+    places = pd.DataFrame([(row, seat) for row in range(30) for seat in "abcdef"], columns=["row", "seat"])
+    places["price"] = np.random.default_rng(0).integers(5, 20, len(places))
+    settings = ["evaluations.count=0", "outputs.final_verdict=false", "training.batch_size=16", "outputs.samples=1"]
+    rules = "data.rules=['unique(row, seat)']"
+    return fit(places, steps=1, seed=0, settings=[*settings, rules], outdir=tmp_path_factory.mktemp("seats") / "run")
+
+
+def test_what_a_rule_keeps_apart_is_filled_apart(seats):
+    partial = pd.DataFrame({"row": [3] * 5 + [4] * 5, "seat": ["a", None, "b", None, None] * 2})
+    found = seats.impute(partial, seed=0)
+    assert not found[["row", "seat"]].duplicated().any() and found.notna().all().all()
+    given = partial["seat"].notna()
+    assert (found["row"] == partial["row"]).all() and (found["seat"] == partial["seat"])[given].all()
+    pd.testing.assert_frame_equal(found, seats.impute(partial, seed=0))
+
+
+def test_rows_that_are_given_alike_are_refused_and_so_are_more_than_there_are_values(seats):
+    twice = pd.DataFrame({"row": [5, 5, 6], "seat": ["a", "a", "a"]}, index=["x", "y", "z"])
+    with pytest.raises(InputError, match=r"1 row repeats what 'unique\(row, seat\)' holds apart: row y\."):
+        seats.impute(twice, seed=0)
+    with pytest.raises(InputError, match="leave enough values to choose from"):
+        seats.impute(pd.DataFrame({"row": [3] * 7}), seed=0)

@@ -31,6 +31,22 @@ def test_else_it_is_the_last_column_with_few_values_and_else_the_last_number_tha
     assert target_of({"a": numbers, "b": numbers * 2, "one": 1.0}) == ("b", True)
 
 
+def test_a_column_that_another_one_decides_is_no_detected_target_while_there_is_a_better_one():
+    stream = np.random.default_rng(1)
+    level = stream.integers(0, 4, 200)
+    frame = {
+        "bought": stream.integers(0, 2, 200),
+        "level": level,
+        "name": np.array(list("abcd"))[level],
+        "id": range(200),
+    }
+    assert target_of(frame) == ("bought", False)
+    # The identifier decides every column, and says nothing: none of its values comes again.
+    assert target_of({key: frame[key] for key in ("bought", "id")}) == ("bought", False)
+    assert target_of({key: frame[key] for key in ("level", "name")}) == ("name", False)
+    assert target_of(frame | {"class": frame["name"]}) == ("class", False)
+
+
 def test_a_table_of_constants_has_no_target():
     assert target_of({"a": [1.0, 1.0], "b": ["x", "x"]}) is None
 

@@ -64,16 +64,34 @@ class Usefulness:
 
 
 def detected_target(table: MeasuredTable) -> Target | None:
-    """A column of a usual name ('target', 'label', 'class', ...), else the last one with 2 to 20 values, else the last
-    number that varies."""
+    """A column of a usual name ('target', 'label', 'class', ...), else the last one with 2 to 20 values that no other
+    column decides, else the last one with so few, else the last number that varies."""
     counts = {name: values_of(column) for name, column in table.columns.items()}
     usual = [name for name in counts if name.lower() in USUAL_NAMES and 2 <= counts[name]]
     few = [name for name, count in counts.items() if 2 <= count <= MOST_DETECTED]
+    open_ones = few if usual else [name for name in few if not is_decided(table, name)]
     numbers = [name for name, count in counts.items() if count > 1 and isinstance(table.columns[name], NumberColumn)]
-    for found in (usual, few, numbers):
+    for found in (usual, open_ones, few, numbers):
         if found:
             return replace(as_target(table, found[-1]), was_detected=True)
     return None
+
+
+def is_decided(table: MeasuredTable, name: str) -> bool:
+    """Whether some other column, of which most values come again, decides this one: it is then predicted always."""
+    target = np.unique(_as_values(table.columns[name]), return_inverse=True)[1]
+    for other, column in table.columns.items():
+        if other == name:
+            continue
+        codes = np.unique(_as_values(column), return_inverse=True)[1]
+        count = int(codes.max(initial=-1)) + 1
+        if 2 <= count <= len(table) / 2 and len(np.unique(codes * (target.max() + 1) + target)) == count:
+            return True
+    return False
+
+
+def _as_values(column: NumberColumn | LevelColumn) -> np.ndarray:
+    return column.values if isinstance(column, NumberColumn) else column.codes
 
 
 def as_target(table: MeasuredTable, name: str) -> Target:
@@ -84,8 +102,7 @@ def as_target(table: MeasuredTable, name: str) -> Target:
 
 def values_of(column: NumberColumn | LevelColumn) -> int:
     """How many different values a column has, missing ones left out."""
-    values = column.values if isinstance(column, NumberColumn) else column.codes
-    return len(np.unique(values[~gaps(column)]))
+    return len(np.unique(_as_values(column)[~gaps(column)]))
 
 
 def usefulness(

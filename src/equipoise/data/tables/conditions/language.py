@@ -173,7 +173,7 @@ class _Reader:
         if self._is_column(right):
             raise InputError(
                 scale.where,
-                f"it is compared with '{ast.unparse(right).strip()}', which is no value.",
+                f"it is compared with '{self._shown(right)}', which is no value.",
                 "Expected a value beside a column.",
                 "Put text in quotes. What holds between two columns in every row is a rule: see --rule.",
             )

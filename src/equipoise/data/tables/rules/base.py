@@ -19,6 +19,7 @@ import pandas as pd
 
 from equipoise.data.tables.column_type import ColumnType
 from equipoise.data.tables.conditions.support import Support
+from equipoise.data.tables.conditions.value_sets import ValueSet
 from equipoise.data.tables.conditions.wishes import Wish
 from equipoise.errors import DataError
 from equipoise.parts import discover
@@ -83,6 +84,10 @@ class Rule(ABC):
         """
         del wishes
         return {}
+
+    def excludes(self, sets: Mapping[Name, ValueSet]) -> bool:
+        """Whether no row that obeys the rule has these values, as far as the rule can tell at once."""
+        return False
 
     def wishes_to_be_there(self) -> dict[Name, Wish]:
         """What the columns that it writes are where no target is missing, as far as they alone say so."""

@@ -7,6 +7,7 @@ computed in int64, exactly; real ones are rounded to the decimals that the colum
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 
 from equipoise.data.tables.column_type import ColumnType, with_gaps
 from equipoise.data.tables.conditions.scales import NANOSECONDS, Scale, unit_of
+from equipoise.data.tables.conditions.value_sets import Bound
 from equipoise.data.tables.kinds.date import Date, Datetime, Timedelta
 from equipoise.data.tables.kinds.decimal import Decimal
 from equipoise.data.tables.kinds.integer import Integer
@@ -94,6 +96,14 @@ class Common:
             return np.where(missing, 0, values).astype(np.int64), missing
         values = values / 10.0**kind.decimals if isinstance(kind, Decimal) else values.astype(np.float64)
         return np.where(missing, 0.0, values), missing
+
+    def bound(self, value: Bound, kind: ColumnType) -> Bound:
+        """The number of one value, or infinity, on the scale of a column."""
+        if math.isinf(value):
+            return value
+        if self.is_time:
+            return value * (unit_of_type(kind, where="rule").size // self.size)
+        return value / 10.0**kind.decimals if isinstance(kind, Decimal) and not self.is_whole else value
 
     def rounded(self, numbers: np.ndarray) -> np.ndarray:
         """Real numbers at the decimals that are kept."""

@@ -14,6 +14,7 @@ from equipoise.data.duplicates import row_keys
 from equipoise.data.store.tables import Table
 from equipoise.data.tables.column_type import ColumnType
 from equipoise.data.tables.conditions.support import Support
+from equipoise.data.tables.conditions.value_sets import ValueSet
 from equipoise.data.tables.conditions.wishes import Wish
 from equipoise.data.tables.rules.base import Rule, refuse_violations, rule_from_state
 from equipoise.data.tables.rules.dependences import Dependence, decided_by, find_dependences, value_codes
@@ -102,6 +103,10 @@ class TableRules:
             for name, wish in (rule.led_to(own) if own else {}).items():
                 found.setdefault(name, []).append(wish)
         return found
+
+    def excluding(self, sets: Mapping[Name, ValueSet]) -> str | None:
+        """A rule under which no row has these values; `None` where none is known to be so."""
+        return next((rule.text for rule in self.rules if rule.excludes(sets)), None)
 
     def sentences(self) -> list[str]:
         """Each rule as a sentence."""

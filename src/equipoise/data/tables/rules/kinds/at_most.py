@@ -22,6 +22,7 @@ import pandas as pd
 
 from equipoise.data.tables.column_type import ColumnType
 from equipoise.data.tables.conditions.support import Support
+from equipoise.data.tables.conditions.value_sets import ValueSet
 from equipoise.data.tables.conditions.wishes import IS_THERE, Wish
 from equipoise.data.tables.rules.base import Name, Rule, refuse_violations, replaced, with_column
 from equipoise.data.tables.rules.quantities import Common, common_unit, filled, median_if_never_missing
@@ -89,6 +90,14 @@ class AtMost(Rule):
         """Names of the helper columns."""
         gap = f"{self.high.name} - {self.low.name}"
         return (gap, f"{self._target.name} without {self._other.name}") if self.has_own else (gap,)
+
+    def excludes(self, sets: Mapping[Name, ValueSet]) -> bool:
+        low, high = sets.get(self.low.name), sets.get(self.high.name)
+        if any(side is None or side.has_missing or not side.intervals for side in (low, high)):
+            return False
+        least = self.common.bound(low.intervals[0][0], self.low)
+        most = self.common.bound(high.intervals[-1][1], self.high)
+        return least > most or (self.is_strict and least == most)
 
     def forward(self, frame: pd.DataFrame) -> pd.DataFrame:
         (low, no_low), (high, no_high) = (self.common.numbers(frame[kind.name], kind) for kind in (self.low, self.high))
