@@ -20,6 +20,8 @@ import pandas as pd
 
 SETTINGS: dict[str, list[str]] = {
     "default": [],
+    # The same run; of its rows those are kept that trees, fitted on its training rows, find real enough.
+    "rejected": [],
     # Nothing but the game, from the columns' own frequencies.
     "game_alone": ["warm_start=null", "optimizers.generator.learning_rate=0.001"],
     "table_game": ["preset=table-game"],
@@ -85,7 +87,8 @@ def trained(
             settings=["outputs.final_verdict=false", "outputs.samples=1", *SETTINGS[contestant], *more],
         )
         ended = time.process_time()
-        made = gan.sample(count, seed=seed)
+        rejection = gan.rejection() if contestant == "rejected" else None
+        made = gan.sample(count, seed=seed, rejection=rejection)
         looks = [row for row in RunFolder(Path(folder) / "run").read_verdicts() if row.get("part") != "final"]
         facts = {
             "cpu_seconds": spent["end"],
@@ -99,6 +102,8 @@ def trained(
             "dependences": gan.config.networks.generator.get("dependences"),
             "estimates": [[row["step"], row.get("jsd_estimate_nats")] for row in looks],
         }
+        if rejection is not None:
+            facts |= {"kept": rejection.kept, "told_by_rejection": rejection.auc}
     return made, facts
 
 
