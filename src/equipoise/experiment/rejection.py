@@ -1,14 +1,15 @@
 r"""Rejection: rows of a table are kept by how real a discriminator, fitted after the training, finds them.
 
-Boosted trees tell training rows from as many generated ones. Their odds of "real" estimate r(x) = p(x) / q(x), and a
-generated row is kept with the chance
+Boosted trees tell training rows from generated ones. Their odds of "real" over those of the numbers of rows estimate
+r(x) = p(x) / q(x), and a generated row is kept with the chance
 
 .. math::
     a(x) = \min(1, r(x) / M), \qquad q'(x) = q(x) \, a(x) / E_q[a],
 
-which for the true ratio and M no less than any r is p itself. M is a high quantile of r over generated rows that the
-trees were not fitted to, or lower where fewer than `LEAST_KEPT` would be kept. Rows that are set aside decide how many
-trees are taken, and none sees the selection and final parts of the data.
+which for the true ratio and M no less than any r is p itself. M is a high quantile of r under p, estimated on generated
+rows that the trees were not fitted to, or lower where fewer than `LEAST_KEPT` would be kept. Further trees are fitted
+to what the first ones would keep, and their ratio multiplies. Rows that are set aside decide how many trees are taken,
+and none sees the selection and final parts of the data.
 
 What is kept looks more real to trees than it did, first of all to these: a score of other trees on it is no measure of
 the generator.
@@ -35,6 +36,7 @@ from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.metrics.tables.auc import auc
 from equipoise.randomness import Stream, derived_seed, numpy_stream
 from equipoise.runfolder import RunFolder
+from equipoise.spaces import sample_size
 
 if TYPE_CHECKING:
     from equipoise.experiment.generator import Gan
@@ -43,9 +45,12 @@ MOST_ROWS, FEWEST_ROWS = 25_000, 200
 """Training rows that are taken, and without which trees learn nothing."""
 SET_ASIDE = 0.2
 """Of the training rows: they decide how many trees are taken, and the area under the curve is told of them."""
-ITERATIONS, LEARNING_RATE = 150, 0.05
-QUANTILE = 0.98
-"""Of the ratio among generated rows, that M is: a few rows in a hundred are kept less often than they should be."""
+FAKES, ROUNDS = 2, 2
+"""Generated rows for each training row; and fits, each to the rows that the fits before it would keep."""
+ITERATIONS = 150
+TREES = {"learning_rate": 0.06, "max_leaf_nodes": 24, "min_samples_leaf": 40, "l2_regularization": 2.0}
+MASS = 0.95
+"""Of the real law, as estimated, that lies where r is at most M; the rest is kept less often than it should be."""
 LEAST_KEPT = 0.25
 """Without a floor the trees of a poor generator keep next to nothing."""
 LOG_LIMIT = 20.0
@@ -84,8 +89,9 @@ class Rejection:
     def text(self) -> str:
         """What a person is told."""
         return (
-            f"Boosted trees fitted on {self.train_rows:,} training rows tell the generator's rows from others of them "
-            f"with an AUC of {self.auc:.3f}; by them about {100 * self.kept:.0f} % of the rows are kept."
+            f"Boosted trees fitted on {self.train_rows:,} training rows tell the generator's rows from training rows "
+            f"that they have not seen with an AUC of {self.auc:.3f}; by them about {100 * self.kept:.0f} % of the rows "
+            "are kept."
         )
 
 
@@ -118,34 +124,51 @@ def rejection_of(gan: Gan) -> Rejection:
         )
     seed = derived_seed(gan.config.seed, Stream.REJECTION, gan.step)
     rows = numpy_stream(seed, Stream.REJECTION).permutation(rows)[:MOST_ROWS]
-    fake = gan.sample_raw(len(rows) + round(SET_ASIDE * len(rows)), seed=seed).values
-    real = data.raw.rows(rows).values[list(fake.columns)].reset_index(drop=True)
-    return fitted(real, fake, seed=seed % 2**32)
+    columns = list(gan.encoder.decode(np.zeros((1, sample_size(gan.space)), dtype=np.float32)).columns)
+    real = data.raw.rows(rows).values[columns].reset_index(drop=True)
+
+    def draw(count: int, number: int) -> pd.DataFrame:
+        return gan.sample_raw(count, seed=derived_seed(seed, Stream.REJECTION, number)).values
+
+    return fitted(real, draw, seed=seed % 2**32)
 
 
-def fitted(real: pd.DataFrame, fake: pd.DataFrame, *, seed: int) -> Rejection:
-    """The discriminator of two tables.
+def fitted(real: pd.DataFrame, draw: Callable[[int, int], pd.DataFrame], *, seed: int) -> Rejection:
+    """The discriminator of training rows and a generator.
 
     Args:
         real: training rows in random order.
-        fake: generated rows, more of them: with as many the trees are fitted, M is chosen by the others.
-        seed: of the trees.
+        draw: makes so many rows of the generator's; another number gives others.
+        seed: of the trees, and of the rows that are kept between the rounds.
     """
     aside = round(SET_ASIDE * len(real))
     learned = len(real) - aside
-    prepare = table_preparation(real[:learned], fake[:learned])
-    inputs = [prepare(rows[:learned]).mixed for rows in (real, fake)]
-    unseen = [prepare(rows[learned:]).mixed for rows in (real, fake)]
+    asked = FAKES * learned
+    fakes, fresh = draw(asked, 0), draw(FAKES * aside, 1)
+    prepare = table_preparation(real[:learned], fakes)
+    inputs = lambda rows: prepare(rows[list(real.columns)]).mixed  # noqa: E731
     categories = list(prepare(real[:1]).is_category)
-    trees = _best_trees(inputs, unseen, categories, seed=seed)
+    rounds: list[tuple[Any, float]] = []
 
     def log_ratio(values: pd.DataFrame) -> np.ndarray:
-        if trees is None or not len(values):
+        if not rounds or not len(values):
             return np.zeros(len(values))
-        return np.clip(trees.decision_function(prepare(values[list(real.columns)]).mixed), -LOG_LIMIT, LOG_LIMIT)
+        read = inputs(values)
+        return np.clip(sum(trees.decision_function(read) - base for trees, base in rounds), -LOG_LIMIT, LOG_LIMIT)
 
-    found = log_ratio(fake[learned:])
-    limit = limit_of(found)
+    limit = 0.0
+    for number in range(ROUNDS):
+        if number:
+            fakes = draw(asked, 2)
+        stream = numpy_stream(seed, Stream.REJECTION, number)
+        kept = [rows[stream.random(len(rows)) < chances(log_ratio(rows), limit)] for rows in (fakes, fresh)]
+        sides = [inputs(real[:learned]), inputs(kept[0])]
+        trees = _best_trees(sides, [inputs(real[learned:]), inputs(kept[1])], categories, seed=seed)
+        if trees is None:
+            break
+        rounds.append((trees, np.log(len(sides[0]) / len(sides[1]))))
+        limit = limit_of(log_ratio(fresh))
+    found = log_ratio(fresh)
     return Rejection(
         log_ratio,
         limit,
@@ -161,19 +184,17 @@ def _best_trees(inputs: list[np.ndarray], unseen: list[np.ndarray], categories: 
 
     def trees(count: int) -> Any:
         model = HistGradientBoostingClassifier(
-            categorical_features=categories,
-            random_state=seed,
-            max_iter=count,
-            learning_rate=LEARNING_RATE,
-            early_stopping=False,
+            categorical_features=categories, random_state=seed, max_iter=count, early_stopping=False, **TREES
         )
         return model.fit(np.concatenate(inputs), np.repeat([True, False], [len(side) for side in inputs]))
 
     found = trees(ITERATIONS)
     steps = zip(*(found.staged_decision_function(side) for side in unseen), strict=True)
-    losses = [np.logaddexp(0, -real).mean() + np.logaddexp(0, fake).mean() for real, fake in steps]
+    # The sides in the numbers in which they were fitted; without any tree the odds are those of the numbers.
+    shares = np.array([len(side) for side in inputs]) / sum(map(len, inputs))
+    losses = [shares @ [np.logaddexp(0, -real).mean(), np.logaddexp(0, fake).mean()] for real, fake in steps]
     best = int(np.argmin(losses))
-    return trees(best + 1) if losses[best] < 2 * np.log(2) else None
+    return trees(best + 1) if losses[best] < -float(shares @ np.log(shares)) else None
 
 
 def chances(log_ratio: np.ndarray, log_limit: float) -> np.ndarray:
@@ -182,11 +203,13 @@ def chances(log_ratio: np.ndarray, log_limit: float) -> np.ndarray:
 
 
 def limit_of(log_ratio: np.ndarray) -> float:
-    """log M for rows of the generator: the quantile, or the highest limit below it that keeps enough."""
-    limit = float(np.quantile(log_ratio, QUANTILE))
+    """log M for rows of the generator: where `MASS` of the real law lies below, or lower where too few are kept."""
+    ascending = np.sort(log_ratio)
+    mass = np.cumsum(np.exp(ascending))
+    limit = float(ascending[np.searchsorted(mass, MASS * mass[-1])])
     if chances(log_ratio, limit).mean() >= LEAST_KEPT:
         return limit
-    low, high = float(log_ratio.min()), limit
+    low, high = float(ascending[0]), limit
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if chances(log_ratio, middle).mean() >= LEAST_KEPT else (low, middle)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from equipoise.cli.main import app
 from equipoise.errors import EquipoiseError, InputError
 from equipoise.experiment.conditional_sampling import BLOCK
-from equipoise.experiment.rejection import LEAST_KEPT, QUANTILE, chances, fitted, limit_of
+from equipoise.experiment.rejection import LEAST_KEPT, MASS, chances, fitted, limit_of
 from equipoise.experiment.train import fit
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -29,15 +29,19 @@ def rows(mean: float, count: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame({"x": x, "side": np.where(x + numbers.normal(size=count) > 0, "right", "left")})
 
 
+def drawn(count: int, number: int) -> pd.DataFrame:
+    return rows(0.0, count, 100 + number)
+
+
 @pytest.fixture(scope="module")
 def shifted():
-    return fitted(rows(SHIFT, ROWS, 0), rows(0.0, 2 * ROWS, 1), seed=0)
+    return fitted(rows(SHIFT, ROWS, 0), drawn, seed=0)
 
 
 def test_what_is_kept_has_the_law_of_the_formula(shifted):
-    # log r(x) = SHIFT x - SHIFT^2 / 2, which grows with x: its quantile is at the quantile of x.
+    # log r(x) = SHIFT x - SHIFT^2 / 2, which grows with x: its quantile is at the quantile of x among real rows.
     log_ratio = lambda x: SHIFT * x - SHIFT**2 / 2  # noqa: E731
-    limit = log_ratio(norm.ppf(QUANTILE))
+    limit = log_ratio(SHIFT + norm.ppf(MASS))
     kept = lambda x: norm.pdf(x) * math.exp(min(0.0, log_ratio(x) - limit))  # noqa: E731
     share = quad(kept, -8, 8)[0]
     mean = quad(lambda x: x * kept(x), -8, 8)[0] / share
@@ -57,7 +61,7 @@ def test_the_area_under_the_curve_is_that_of_rows_that_were_not_fitted(shifted):
 
 
 def test_of_rows_like_the_training_rows_nearly_all_are_kept():
-    same = fitted(rows(0.0, 4000, 3), rows(0.0, 5000, 4), seed=0)
+    same = fitted(rows(0.0, 4000, 3), drawn, seed=0)
     assert same.kept > 0.8 and same.auc == pytest.approx(0.5, abs=0.04)
 
 
@@ -68,7 +72,7 @@ def test_chances_are_ratios_over_the_limit_and_at_most_one():
 
 def test_the_limit_keeps_at_least_a_quarter():
     ratios = np.log(np.concatenate([np.full(900, 0.01), np.full(100, 9.0)]))  # the quantile alone keeps a tenth
-    assert chances(ratios, float(np.quantile(ratios, QUANTILE))).mean() < LEAST_KEPT
+    assert chances(ratios, np.log(9.0)).mean() < LEAST_KEPT
     assert chances(ratios, limit_of(ratios)).mean() == pytest.approx(LEAST_KEPT, abs=1e-6)
     even = np.zeros(100)
     assert limit_of(even) == 0.0 and chances(even, 0.0).mean() == 1.0

@@ -175,6 +175,14 @@ def test_the_preset_augments_where_images_are_few_and_withholds_none_of_them(tmp
     assert not build_trainer(planned.config, planned.data).batches.withheld.size
 
 
+@pytest.mark.parametrize(("rows", "steps"), [(20, 3_000), (100, 5_000), (399, 19_950), (499, 20_000), (500, 20_000)])
+def test_few_pictures_are_not_trained_on_until_they_are_known_by_heart(rows, steps):
+    given = {"source": "x", "space": ImageSpace(1, 28, 28), "rows": rows, "classes": 0, "threads": 1}
+    for name in ("images", "textures"):
+        assert preset(name, **given, device="cpu")["training"]["steps"] == steps
+        assert preset(name, **given, device="cuda")["training"]["steps"] == 20_000
+
+
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [

@@ -30,6 +30,9 @@ FOR_FEW = {"kinds": ["translate", "rotate", "scale", "cutout"], "probability": 0
 """The augmentation of few images. Of three hundreds of digits 9 to 11 % of the samples were copies with it, at 1.2 to
 1.3 times the distance of the hundred themselves. Shifts and cutout that follow what the discriminator knows by heart
 had 8, 34 and 29 %, at 1.6, 1.3 and 1.3; with 0.6 variety was lost (benchmarks/rows/images_choices.jsonl)."""
+STEPS_OF_FEW, FEWEST_STEPS = 50, 3_000
+"""Steps for each of few images, and the least: of a hundred digits 5,000 steps had 10 % copies at 1.2 times the distance
+of the hundred themselves (three hundreds), and 12,000 had 15 % at 1.15 with no more variety (one of them)."""
 DEFAULT_STEPS = {
     "points": 30_000,
     "table": 3_000,
@@ -141,8 +144,13 @@ def _small_images(space: Space, device: str, rows: int) -> dict[str, Any]:
 
 
 def _images(space: Space, device: str, rows: int) -> dict[str, Any]:
-    few = {} if rows >= FEW_IMAGES else {"augmentation": {"differentiable": dict(FOR_FEW)}}
-    return few | (_images_on_cpu(space) if device == "cpu" else _images_on_gpu(space))
+    settings = _images_on_cpu(space) if device == "cpu" else _images_on_gpu(space)
+    if rows < FEW_IMAGES:
+        settings["augmentation"] = {"differentiable": dict(FOR_FEW)}
+        if device == "cpu":
+            steps = min(DEFAULT_STEPS["images"], max(FEWEST_STEPS, STEPS_OF_FEW * rows))
+            settings["training"] = settings["training"] | {"steps": steps}
+    return settings
 
 
 def _textures(space: Space, device: str, rows: int) -> dict[str, Any]:
