@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.formats.format import DataFormat, has_suffix
 from equipoise.data.formats.parquet_checks import check_parquet
-from equipoise.data.images.arrow import BYTES, image_column, images_from_table
+from equipoise.data.images.arrow import BATCH_LOOKED_AT, image_column, images_from_table, may_hold_pictures
 from equipoise.data.store.cache import cache_key, file_facts, map_above_bytes
 from equipoise.data.store.tables import BYTES_PER_VALUE, keep_table
 from equipoise.data.tables.checks import distinct_names
@@ -20,6 +20,10 @@ from equipoise.data.tables.frames import as_frame, from_frame, from_table
 from equipoise.errors import DataError
 from equipoise.files import replacing
 from equipoise.limits import refuse_expansion
+
+if TYPE_CHECKING:
+    import pyarrow
+    import pyarrow.parquet
 
 ROWS_OF_A_GROUP = 100_000
 PICTURES_OF_A_BATCH = 256
@@ -67,17 +71,34 @@ def read_parquet(path: Path, options: DataOptions) -> Dataset:
 
 
 def _read_images(file: Any, path: Path, options: DataOptions) -> Dataset | None:
-    """The pictures of a file that has a column of them, by its first row; `None` of any other file."""
-    import pyarrow as pa
-
-    can_hold = [field.name for field in file.schema_arrow if _may_hold_pictures(field.type)]
-    can_hold = [name for name in can_hold if name not in options.drop]
-    if not can_hold or options.kind not in (None, "images") or file.metadata.num_rows == 0:
-        return None
-    first = next(file.iter_batches(batch_size=1, columns=can_hold)).to_pylist()[0]
-    column = image_column(file.schema_arrow, first)
+    """The pictures of a file that has a column of them, by its first rows; `None` of any other file."""
+    column = column_of_pictures(file, options)
     if column is None:
         return None
+    key = cache_key("parquet images", *file_facts(path), options.target_size, options.max_bad_share, *options.pixels)
+    return images_from_table(rows_of(file, path), column, options=options, source=str(path), key=key)
+
+
+def column_of_pictures(file: pyarrow.parquet.ParquetFile, options: DataOptions) -> str | None:
+    """The column of a file that holds pictures, of those that are not dropped; `None` where there is none."""
+    import pyarrow as pa
+
+    schema = file.schema_arrow
+    can_hold = [field.name for field in schema if may_hold_pictures(field.type) and field.name not in options.drop]
+    if not can_hold or options.kind not in (None, "images") or file.metadata.num_rows == 0:
+        return None
+    asked = pa.schema([field for field in schema if field.name in can_hold], metadata=schema.metadata)
+    return image_column(asked, file.iter_batches(batch_size=BATCH_LOOKED_AT, columns=can_hold))
+
+
+def rows_of(file: pyarrow.parquet.ParquetFile, path: Path) -> pyarrow.Table:
+    """All rows of a file with pictures.
+
+    Raises:
+        DataError: they take far more memory than the file has bytes.
+    """
+    import pyarrow as pa
+
     stored, parts, expanded = path.stat().st_size, [], 0
     for batch in file.iter_batches(batch_size=PICTURES_OF_A_BATCH):
         parts.append(batch)
@@ -85,16 +106,7 @@ def _read_images(file: Any, path: Path, options: DataOptions) -> Dataset | None:
         refuse_expansion(str(path), stored=stored, expanded=expanded)
     table = pa.Table.from_batches(parts, schema=file.schema_arrow)
     table.validate(full=True)
-    key = cache_key("parquet images", *file_facts(path), options.target_size, options.max_bad_share, *options.pixels)
-    return images_from_table(table, column, options=options, source=str(path), key=key)
-
-
-def _may_hold_pictures(kind: Any) -> bool:
-    import pyarrow as pa
-
-    if pa.types.is_struct(kind):
-        return any(kind.field(place).name == BYTES for place in range(kind.num_fields))
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return table
 
 
 def _read_large(file: Any, path: Path, options: DataOptions) -> Dataset | None:
