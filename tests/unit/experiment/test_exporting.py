@@ -111,6 +111,31 @@ def test_a_pretrained_folder_makes_the_same_samples_and_says_what_it_is(colours,
         found.judge()
 
 
+def test_a_pretrained_folder_holds_no_path_of_the_machine_in_any_setting(colours, tmp_path):
+    from dataclasses import replace
+
+    from equipoise.experiment.pretrained import without_paths
+
+    begun = eq.fit(
+        colours.config.data.source,
+        steps=1,
+        outdir=tmp_path / "mine" / "tuned",
+        init_from=colours.folder,
+        settings=[*UNJUDGED, "data.labels=labels"],
+    )
+    evaluations = begun.config.evaluations.model_copy(
+        update={"features": str(tmp_path / "mine" / "eyes.onnx"), "metrics": ("frechet_distance",)}
+    )
+    config = begun.config.model_copy(update={"evaluations": evaluations})
+    written = without_paths(config)
+    assert written["training"]["init_from"] == "run" and written["evaluations"]["features"] == "eyes.onnx"
+    assert written["data"]["labels"] == "labels" and written["networks"] == config.to_dict()["networks"]
+    folder = (replace(begun, config=config)).save_pretrained(tmp_path / "given")
+    text = "".join(path.read_text() for path in folder.iterdir() if path.suffix in (".json", ".md"))
+    assert "tuned" in begun.folder.name and not any(str(place) in text for place in (tmp_path, colours.folder.parent))
+    assert np.array_equal(eq.from_pretrained(folder).sample(2, seed=0), begun.sample(2, seed=0))
+
+
 def test_a_card_holds_the_verdict_on_the_weights_that_it_describes(colours, tmp_path):
     from equipoise.experiment.model_card import model_card
     from equipoise.runfolder import RunFolder
