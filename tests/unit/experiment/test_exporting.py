@@ -124,7 +124,7 @@ def test_a_pretrained_folder_holds_no_path_of_the_machine_in_any_setting(colours
         settings=[*UNJUDGED, "data.labels=labels"],
     )
     evaluations = begun.config.evaluations.model_copy(
-        update={"features": str(tmp_path / "mine" / "eyes.onnx"), "metrics": ("frechet_distance",)}
+        update={"features": str(tmp_path / "mine" / "eyes.onnx"), "metrics": ("frechet_distance",), "count": 2}
     )
     config = begun.config.model_copy(update={"evaluations": evaluations})
     written = without_paths(config)
