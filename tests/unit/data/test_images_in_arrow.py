@@ -226,11 +226,11 @@ def test_several_splits_are_refused_with_their_names_and_what_to_give(tmp_path):
         load(tmp_path / "apart")
 
 
-def test_shards_without_pictures_or_with_other_columns_are_refused(tmp_path):
+def test_shards_without_pictures_where_these_are_asked_for_and_with_other_columns_are_refused(tmp_path):
     as_downloaded(tmp_path / "a", made=pa.table({"x": range(6)}))
     with pytest.raises(DataError, match="none of its columns holds pictures: x"):
-        load(tmp_path / "a")
+        load(tmp_path / "a", options=DataOptions(kind="images"))
     as_downloaded(tmp_path / "b")
     pyarrow.parquet.write_table(table(column="img"), tmp_path / "b" / "data" / "train-00001-of-00002.parquet")
-    with pytest.raises(DataError, match="cannot be read as one"):
+    with pytest.raises(DataError, match="it has 'img' and lacks"):
         load(tmp_path / "b")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,23 +31,50 @@ PICTURES_OF_A_BATCH = 256
 
 def read_parquet(path: Path, options: DataOptions) -> Dataset:
     """A table, points or images; whole numbers and truth values with gaps keep their type as pandas' nullable ones."""
-    import pyarrow as pa
     import pyarrow.parquet
 
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+    with ExitStack() as stack:
+        with faults_named(str(path)):
+            file = stack.enter_context(pyarrow.parquet.ParquetFile(path))
             pictures = _read_images(file, path, options)
             if pictures is not None:
                 return pictures
             check_parquet(file, path, options)
-            raw = _read_large(file, path, options)
-            if raw is not None:
-                return raw
-            table = file.read()
+        return read_rows(file, [path], options, source=str(path))
+
+
+def read_rows(file: Any, places: Sequence[Path], options: DataOptions, *, source: str) -> Dataset:
+    """A table or points, by way of the cache where there are many.
+
+    Args:
+        file: an open file, or several as one.
+        places: where they lie.
+        options: how to understand them.
+        source: for messages.
+    """
+    with faults_named(source):
+        raw = _read_large(file, places, options, source=source)
+        if raw is not None:
+            return raw
+        table = file.read()
         names, notes = distinct_names(table.column_names)
         if notes:
             table = table.rename_columns(names).replace_schema_metadata(None)
         frame = _as_frame(table)
+    return from_frame(frame, options=options, source=source).with_notes(*notes)
+
+
+@contextmanager
+def faults_named(source: str) -> Iterator[None]:
+    """Say of whatever pyarrow finds wrong which file it is.
+
+    Raises:
+        DataError: something is.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
     except DataError:
         raise
     except (
@@ -62,12 +89,11 @@ def read_parquet(path: Path, options: DataOptions) -> Dataset:
         RuntimeError,
     ) as error:
         raise DataError(
-            str(path),
+            source,
             f"it cannot be read as Parquet ({(str(error).splitlines() or ['damaged'])[0][:120]}).",
             "Expected a Parquet file.",
             "Write it again, or check that the copy is complete.",
         ) from error
-    return from_frame(frame, options=options, source=str(path)).with_notes(*notes)
 
 
 def _read_images(file: Any, path: Path, options: DataOptions) -> Dataset | None:
@@ -109,8 +135,8 @@ def rows_of(file: pyarrow.parquet.ParquetFile, path: Path) -> pyarrow.Table:
     return table
 
 
-def _read_large(file: Any, path: Path, options: DataOptions) -> Dataset | None:
-    """The file by way of the cache, if it is large enough for it."""
+def _read_large(file: Any, places: Sequence[Path], options: DataOptions, *, source: str) -> Dataset | None:
+    """The rows by way of the cache, if there are enough for it."""
     rows, columns = file.metadata.num_rows, file.metadata.num_columns
     repeats = len(set(file.schema_arrow.names)) < len(file.schema_arrow.names)
     if rows == 0 or repeats or rows * columns * BYTES_PER_VALUE < map_above_bytes():
@@ -121,12 +147,12 @@ def _read_large(file: Any, path: Path, options: DataOptions) -> Dataset | None:
         return _as_frame(file.read(columns=[str(name)]))[name].reset_index(drop=True)
 
     as_it_is = bool(options.stored)
-    key = cache_key("parquet", *file_facts(path), as_it_is)
-    found = keep_table(key, names, read, rows=rows, source=str(path), as_it_is=as_it_is)
+    key = cache_key("parquet", *(fact for place in places for fact in file_facts(place)), as_it_is)
+    found = keep_table(key, names, read, rows=rows, source=source, as_it_is=as_it_is)
     if found is None:
         return None
     table, notes = found
-    return from_table(table, options=options, source=str(path), may_be_points=False).with_notes(*notes)
+    return from_table(table, options=options, source=source, may_be_points=False).with_notes(*notes)
 
 
 def _as_frame(table: Any) -> pd.DataFrame:
