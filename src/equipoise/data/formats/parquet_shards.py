@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SUFFIXES = (".parquet", ".pq")
-SHARD = re.compile(r"-?\d+(-of-(?P<count>\d+))?(-[0-9a-f]{16})?$")
-"""The end of a shard's name: its number, that of all shards, and the digits that `push_to_hub` once added."""
+SHARD = re.compile(r"(^(part-)?\d+|-\d{5,}(-of-(?P<count>\d+))?)(-[0-9a-f]{16})?$")
+"""The end of a shard's name: its number, that of all shards, and the digits that `push_to_hub` once added. Other
+numbers belong to the name: mnist10 and mnist100 are two data sets."""
 SPLITS_SHOWN = 10
 
 
@@ -109,7 +110,9 @@ def _read(folder: Path, places: Sequence[Path], options: DataOptions) -> tuple[p
         if column is None:
             raise _no_pictures(folder, places[0], [])
         return pa.concat_tables(tables), column
-    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, NotImplementedError) as error:
+    except DataError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError) as error:
         raise DataError(
             str(folder),
             f"its Parquet files cannot be read as one ({(str(error).splitlines() or ['damaged'])[0][:120]}).",
