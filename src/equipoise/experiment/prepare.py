@@ -28,6 +28,7 @@ from equipoise.experiment.config.presets import cadence, preset
 from equipoise.experiment.config.schema import DataConfig, RunConfig
 from equipoise.experiment.image_size import refusal, require_makeable_size
 from equipoise.experiment.init_from import networks_like, weights_in
+from equipoise.experiment.memory_estimate import require_room
 from equipoise.experiment.out_of_memory import explaining_memory, explaining_memory_of_data
 from equipoise.experiment.planned import Planned
 from equipoise.experiment.run_length import require_one_budget, steps_waited_for, steps_within
@@ -129,6 +130,7 @@ def plan_run(
         if like is not None and like.config.preset == name and like.data is data:
             threads = like.config.runtime.threads
         else:
+            require_room(Planned(config, data, parts), doing="timing threads")
             with explaining_memory(config, doing="timing threads", is_playing=False), stopping_at_once(before_the_run):
                 threads = timed_threads(config, data, parts=parts)
         full["runtime"] = {**full["runtime"], "threads": threads}

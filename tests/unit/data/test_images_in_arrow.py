@@ -211,6 +211,13 @@ def test_a_shard_that_is_not_here_is_named_in_a_note(tmp_path):
     assert is_as_drawn(raw) and "Of the 3 files of data/train, 2 are here." in raw.notes
 
 
+def test_numbers_that_belong_to_a_name_are_no_numbers_of_shards(tmp_path):
+    for name in ("pets10", "pets100"):
+        pyarrow.parquet.write_table(table(), tmp_path / f"{name}.parquet")
+    with pytest.raises(DataError, match="2 parts of a data set: pets10, pets100"):
+        load(tmp_path)
+
+
 def test_several_splits_are_refused_with_their_names_and_what_to_give(tmp_path):
     as_downloaded(tmp_path)
     as_downloaded(tmp_path, "test", shards=1, said=1)
@@ -234,3 +241,7 @@ def test_shards_without_pictures_where_these_are_asked_for_and_with_other_column
     pyarrow.parquet.write_table(table(column="img"), tmp_path / "b" / "data" / "train-00001-of-00002.parquet")
     with pytest.raises(DataError, match="it has 'img' and lacks"):
         load(tmp_path / "b")
+    damaged = as_downloaded(tmp_path / "c") / "data" / "train-00001-of-00002.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    with pytest.raises(DataError, match="00001-of-00002.parquet: it cannot be read as Parquet"):
+        load(tmp_path / "c")

@@ -103,6 +103,7 @@ def test_a_pretrained_folder_makes_the_same_samples_and_says_what_it_is(colours,
     assert np.array_equal(found.sample(6, seed=2, label="red"), colours.sample(6, seed=2, label="red"))
     assert (found.step, found.label_names) == (colours.step, colours.label_names)
     card = (folder / "README.md").read_text()
+    assert "pipeline_tag" not in card  # the hub has no word for images of classes
     assert "No verdict is stored" in card and "library_name: equipoise" in card
     assert str(colours.folder.parent) not in card + (folder / "config.json").read_text()
     with pytest.raises(InputError, match="already"):

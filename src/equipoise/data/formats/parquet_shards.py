@@ -3,7 +3,7 @@
 `data/train-00000-of-00002.parquet` and `data/train-00001-of-00002.parquet`, as pictures are downloaded from a hub, are
 the split train in two shards, and so are `train/0000.parquet` and `train/0001.parquet`; `part-00000-5e3.parquet` and
 `part-00001-5e3.parquet` are a table as other programs write it. Files of one split are those of one folder with the
-same name up to the first digit.
+same name up to the first number that stands apart: mnist10 and mnist100 are two data sets.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def _refuse_other_columns(first: Sequence[str], names: Sequence[str], place: Pat
 def _split(name: str) -> str:
     """The folder of a file and the beginning of its name, such as 'data/train'."""
     path = PurePosixPath(name)
-    beginning = re.split(r"\d", path.stem, maxsplit=1)[0].rstrip("-_. ")
+    beginning = re.split(r"(?:^|[-_. ]+)\d", path.stem, maxsplit=1)[0]
     return (path.parent / beginning if beginning else path.parent).as_posix()
 
 
