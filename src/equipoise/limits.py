@@ -33,6 +33,7 @@ LIMITS = {
     "zip_entries": Limit(5_000_000, "files in a zip"),
     "picture_bytes": Limit(1 << 28, "bytes of one image in a zip, unpacked"),
     "pixels": Limit(64_000_000, "pixels of one image; decoding one takes 256 MB at most"),
+    "memory_bytes": Limit(1 << 50, "bytes of memory that a run may take; unset, what is left counts"),
     "expanded_bytes": Limit(1 << 36, "bytes that a compressed file becomes in all"),
     "expansion": Limit(1000, "bytes that one stored byte may become, in files that become 1 GiB or more"),
 }

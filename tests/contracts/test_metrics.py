@@ -81,3 +81,16 @@ def test_the_two_real_sets_share_no_sample():
     found = metrics.score(metric, np.arange(41.0)[:, None], np.arange(30.0)[:, None])
     assert found.between_real_sets == {"shared": 0.0} and found.values["shared"] > 0
     assert found.real_samples == found.fake_samples == 20
+
+
+def test_intervals_of_shares_end_at_0_and_1_and_that_of_a_density_does_not():
+    # A few rows in two dimensions: precision is near 1, and its error reaches beyond.
+    stream = np.random.default_rng(0)
+    real, near = stream.normal(size=(80, 2)), stream.normal(scale=0.5, size=(40, 2))
+    found = metrics.score(metrics.find("precision_recall"), real, near, interval=True)
+    assert found.intervals["density"][1] > 1
+    for name in ("precision", "recall", "coverage"):
+        low, high = found.intervals[name]
+        assert 0 <= low <= found.values[name] <= high <= 1, name
+    far = metrics.score(metrics.find("precision_recall"), real, near + 3.5, interval=True)
+    assert far.intervals["coverage"][0] == 0

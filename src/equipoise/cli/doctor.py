@@ -45,6 +45,8 @@ def doctor(as_json: AsJson = False) -> None:
 
 def examine() -> dict[str, Any]:
     """Everything that `doctor` says, as plain values."""
+    from equipoise.experiment.available_memory import free_memory
+
     return {
         "equipoise": version_of("equipoise"),
         "python": platform.python_version(),
@@ -134,22 +136,3 @@ def threads() -> dict[str, int]:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {"torch": torch.get_num_threads(), "available": cores}
-
-
-def free_memory() -> int | None:
-    """Bytes that a new process could use, or None where the system does not say it in a way we know."""
-    try:
-        table = Path("/proc/meminfo").read_text()
-    except OSError:
-        return free_memory_by_psutil()
-    kilobytes = re.search(r"^MemAvailable:\s+(\d+) kB", table, flags=re.MULTILINE)
-    return int(kilobytes.group(1)) * 1024 if kilobytes else None
-
-
-def free_memory_by_psutil() -> int | None:
-    """The same on systems without /proc, where psutil happens to be installed."""
-    try:
-        import psutil
-    except ImportError:
-        return None
-    return int(psutil.virtual_memory().available)

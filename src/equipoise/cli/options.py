@@ -148,6 +148,8 @@ def image_settings(size: str | None, crop: str | None, mirror: bool, background:
     Raises:
         ConfigError: a size that is none.
     """
+    from equipoise.data.dataset import LARGEST_SIDE, SMALLEST_SIDE
+
     asked = []
     if size is not None:
         sides = size.lower().split("x")
@@ -156,6 +158,13 @@ def image_settings(size: str | None, crop: str | None, mirror: bool, background:
                 "--size",
                 f"'{size}' is no size of an image.",
                 "Expected pixels a side, such as 32, or height and width, such as 48x64.",
+                "Correct it; left out, the images decide.",
+            )
+        if not all(SMALLEST_SIDE <= int(side) <= LARGEST_SIDE for side in sides):
+            raise ConfigError(
+                "--size",
+                f"{size} is no size of an image.",
+                f"Expected {SMALLEST_SIDE} to {LARGEST_SIDE} pixels a side; the networks of the preset make 8 to 256.",
                 "Correct it; left out, the images decide.",
             )
         asked.append(f"data.image_size=[{', '.join(sides)}]" if len(sides) == 2 else f"data.image_size={sides[0]}")

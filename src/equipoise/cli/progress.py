@@ -84,7 +84,7 @@ class Pace:
 def live_text(fields: Fields, pace: Pace) -> str:
     """'412 step/s  value -0.6931 +- 0.0004  3 min 20 s left'."""
     pieces = []
-    rate = fields.get("steps_per_second") or pace.steps_per_second
+    rate = pace.steps_per_second or fields.get("steps_per_second")  # the pace that the time left is told by
     if isinstance(rate, (int, float)):
         pieces.append(rate_text(rate))
     for name, content in fields.items():

@@ -133,7 +133,9 @@ def _kept_images(values: np.ndarray | OnDiskArray, key: str | None, options: Dat
 
         def pixels(part: np.ndarray, start: int) -> tuple[np.ndarray, str]:
             found = convert(axes_in_order(part, source=source))
-            sized, said = resize_array(found, options=options, source=source, first_row=start)
+            sized, said = resize_array(
+                found, options=options, source=source, first_row=start, images=len(values) if start == 0 else None
+            )
             if options.background_colour is not None and sized.shape[1] == 4:
                 return on_background(sized, options.background_colour), said
             return sized if options.as_first_version else without_hidden_colour(sized), said

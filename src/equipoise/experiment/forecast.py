@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 
-from equipoise.data import PreparedData
-from equipoise.data.store.arrow import RELEASE_BYTES
 from equipoise.errors import ConfigError, OutOfMemory
-from equipoise.experiment.build.networks import build_networks
 from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.judge.during_training import settled
+from equipoise.experiment.memory_estimate import count_parameters, estimated_bytes, fitting_batch, require_room
 from equipoise.experiment.out_of_memory import explaining_memory
 from equipoise.experiment.planned import Planned
 from equipoise.experiment.run_length import PLAY_SHARE, seconds_per_step
-from equipoise.spaces import sample_size
-
-TORCH_BYTES = 350_000_000
-"""What torch itself takes, about."""
-ACTIVATIONS = 12
-"""Numbers that are kept for each number of a batch on the way forward; rough, and high for small networks."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +56,10 @@ def forecast_run(planned: Planned) -> Forecast:
     seconds: float | None = None
     lack: OutOfMemory | None = None
     try:
-        with explaining_memory(config, doing="timing a step", is_playing=False):
+        with explaining_memory(
+            config, doing="timing a step", is_playing=False, fitting=partial(fitting_batch, config, data)
+        ):
+            require_room(planned, doing="timing a step")
             seconds = seconds_per_step(planned)
             parameters = count_parameters(config, data)
     except OutOfMemory as error:
@@ -74,21 +70,13 @@ def forecast_run(planned: Planned) -> Forecast:
         except (ConfigError, RuntimeError):
             raise lack from None
     weights = 4 * sum(parameters.values())
-    # Weights, gradients and two moments for each player, the average; activations of both sides several times over.
-    activations = (
-        4
-        * config.training.batch_size
-        * 2
-        * ACTIVATIONS
-        * (sample_size(data.space) + sum(parameters.values()) // max(1, config.training.batch_size))
-    )
     checkpoint = 3 * weights + 4 * parameters["generator"]
     kept = 2 + max(1, (config.training.steps // config.outputs.checkpoint_every)).bit_length()
     return Forecast(
         steps=config.training.steps,
         seconds_per_step=seconds,
         seconds=None if seconds is None else seconds * config.training.steps / PLAY_SHARE,
-        memory_bytes=5 * weights + data_bytes(data) + activations + TORCH_BYTES,
+        memory_bytes=estimated_bytes(config, data, sum(parameters.values())),
         disk_bytes=kept * checkpoint + 400 * 900 + config.outputs.samples * 200_000,
         parameters=parameters,
         trouble="" if lack is None else words(lack),
@@ -98,19 +86,6 @@ def forecast_run(planned: Planned) -> Forecast:
 def words(error: OutOfMemory) -> str:
     """What was too large, and what to lower."""
     return f"{error.where}: {error.found}\n{error.advice}"
-
-
-def count_parameters(config: RunConfig, data: PreparedData) -> dict[str, int]:
-    """Weights of each player."""
-    players = build_networks(config, data.space, data.n_classes if config.networks.conditional else 0)
-    counts = (sum(weight.numel() for weight in player.parameters()) for player in players)
-    return dict(zip(("generator", "discriminator"), counts, strict=True))
-
-
-def data_bytes(data: PreparedData) -> int:
-    """The training part as it was read and as it is trained with, or the pages of data that stay on disk."""
-    stored = data.domain.bytes_per_number * sample_size(data.space) * len(data.split.train)
-    return 2 * stored if data.samples is None else min(2 * stored, RELEASE_BYTES)
 
 
 def forecast_config(planned: Planned) -> tuple[RunConfig, Forecast]:

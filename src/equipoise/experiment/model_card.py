@@ -13,7 +13,8 @@ from equipoise.plotting.number_text import number
 from equipoise.runfolder import RunFolder
 
 IMAGE_TASK = "unconditional-image-generation"
-"""The hub's word for what a generator of images does; it has none for points and tables."""
+"""The hub's word for what a generator of images does; it has none for points, tables and images
+of classes."""
 NO_VERDICT = (
     "No verdict is stored for these weights: nobody has asked, with held-out data, whether generated and real can be "
     "distinguished."
@@ -28,7 +29,7 @@ def model_card(gan: Trained) -> str:
     verdict = _verdict(run, gan.step)
     kind = gan.space.kind
     header: dict[str, Any] = {"library_name": "equipoise", "tags": ["gan", "equipoise", kind]}
-    if kind == "images":
+    if kind == "images" and not gan.config.networks.conditional:
         header["pipeline_tag"] = IMAGE_TASK
     name = Path(gan.config.data.source).stem or "model"
     lines = [

@@ -15,13 +15,20 @@ _SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_
 
 
 @contextlib.contextmanager
-def explaining_memory(config: RunConfig, *, doing: str = "training", is_playing: bool = True) -> Iterator[None]:
+def explaining_memory(
+    config: RunConfig,
+    *,
+    doing: str = "training",
+    is_playing: bool = True,
+    fitting: Callable[[], int | None] | None = None,
+) -> Iterator[None]:
     """Turn an allocation that failed into a message that names what to lower.
 
     Args:
         config: holds what can be lowered.
         doing: what finds no room.
         is_playing: whether there may be checkpoints.
+        fitting: tells the largest batch that the memory is thought to have room for.
 
     Raises:
         OutOfMemory: in place of torch's and Python's own errors.
@@ -31,7 +38,10 @@ def explaining_memory(config: RunConfig, *, doing: str = "training", is_playing:
         config.runtime.device,
         "Expected room for weights, data and a batch; 'equipoise train DATA --dry-run', without --minutes, estimates "
         "them.",
-        lambda: advice(config) + (" Checkpoints that were written are intact." if is_playing else ""),
+        lambda: (
+            advice(config, None if fitting is None else fitting())
+            + (" Checkpoints that were written are intact." if is_playing else "")
+        ),
     ):
         yield
 
@@ -99,10 +109,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
 
 
-def advice(config: RunConfig) -> str:
-    """What to lower, with the present values, the cheapest first."""
+def advice(config: RunConfig, fitting: int | None = None) -> str:
+    """What to lower, with the present values, the cheapest first; `fitting` is a batch that there is room for."""
     size = config.training.batch_size
-    words = [f"training.batch_size (now {size}; try --set training.batch_size={max(1, size // 2)})"]
+    smaller = max(1, size // 2) if fitting is None else min(fitting, max(1, size // 2))
+    words = [f"training.batch_size (now {size}; try --set training.batch_size={smaller})"]
     if config.preset in ("images", "textures", "small-images"):
         now = config.data.image_size
         words.append("data.image_size" + ("" if now is None else f" (now {now})"))

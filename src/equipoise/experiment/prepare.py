@@ -26,7 +26,9 @@ from equipoise.experiment.config.overrides import merged, read_settings
 from equipoise.experiment.config.points_preset import is_short_run
 from equipoise.experiment.config.presets import cadence, preset
 from equipoise.experiment.config.schema import DataConfig, RunConfig
+from equipoise.experiment.image_size import refusal, require_makeable_size
 from equipoise.experiment.init_from import networks_like, weights_in
+from equipoise.experiment.memory_estimate import require_room
 from equipoise.experiment.out_of_memory import explaining_memory, explaining_memory_of_data
 from equipoise.experiment.planned import Planned
 from equipoise.experiment.run_length import require_one_budget, steps_waited_for, steps_within
@@ -75,6 +77,12 @@ def plan_run(
     where = str(config_file) if config_file else "configuration"
     data_section = _data_section(asked, source, where)
     chosen_seed = _seed(asked)
+    require_makeable_size(
+        data_section,
+        networks_asked=asked.get("networks"),
+        preset_wanted=preset_wanted or asked.get("preset"),
+        has_own_networks=bool(parts.networks),
+    )
     if like is not None and (like.config.data, like.config.seed) == (data_section, chosen_seed):
         data = like.data
     else:
@@ -122,6 +130,7 @@ def plan_run(
         if like is not None and like.config.preset == name and like.data is data:
             threads = like.config.runtime.threads
         else:
+            require_room(Planned(config, data, parts), doing="timing threads")
             with explaining_memory(config, doing="timing threads", is_playing=False), stopping_at_once(before_the_run):
                 threads = timed_threads(config, data, parts=parts)
         full["runtime"] = {**full["runtime"], "threads": threads}
@@ -215,7 +224,12 @@ def inspect_data(source: str, *, settings: Sequence[str], columns_file: Path | N
     """
     asked = merged(read_settings(settings), columns_from(columns_file))
     _require_section(asked, "data", where="configuration")
-    return prepare_data(source, _data_section(asked, source, "configuration"), _seed(asked))
+    section = _data_section(asked, source, "configuration")
+    found = prepare_data(source, section, _seed(asked))
+    warning = refusal(section) if found.raw.kind == "images" else None
+    if warning is None:
+        return found
+    return replace(found, raw=found.raw.with_notes(f"train refuses this size: {warning.found} {warning.expected}"))
 
 
 def data_options(section: DataConfig) -> DataOptions:

@@ -13,7 +13,7 @@ columns, categories, quantiles.
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from equipoise.documents import read_json
@@ -26,7 +26,11 @@ from equipoise.migrations import FORMAT_VERSION, upgraded
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from equipoise.experiment.config.schema import RunConfig
+
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+MAY_BE_RELATIVE = (("training", "init_from"), ("evaluations", "features"))
+"""Settings that may be paths which do not begin at the root."""
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -51,8 +55,7 @@ def save_pretrained(gan: Trained, path: Path | str) -> Path:
             "Expected networks of a family that equipoise has.",
             "Give your code beside gan.save(path), or a file that needs no code: equipoise export --onnx or --torch.",
         )
-    config = gan.config.to_dict()
-    config["data"] = {**config["data"], "source": Path(config["data"]["source"]).name, "sample_weight": None}
+    config = without_paths(gan.config)
     content = {
         "format": FORMAT_VERSION,
         "equipoise": __version__,
@@ -75,6 +78,33 @@ def save_pretrained(gan: Trained, path: Path | str) -> Path:
         write_json(temporary / CONFIG, content)
         write_text(temporary / CARD, model_card(gan))
     return target
+
+
+def without_paths(config: RunConfig) -> dict[str, Any]:
+    """The configuration as plain values with the last name of every path in place of it.
+
+    Of the data only the source and the weights can be files; their other texts name columns, and those stay.
+    """
+    plain = config.to_dict()
+    found = {name: section if name == "data" else _shortened(section) for name, section in plain.items()}
+    found["data"] = {**plain["data"], "source": Path(config.data.source).name, "sample_weight": None}
+    for section, name in MAY_BE_RELATIVE:
+        value = found[section][name]
+        found[section][name] = None if value is None else _name(value)
+    return found
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shortened(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shortened(entry) for entry in value]
+    is_path = isinstance(value, str) and (PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute())
+    return _name(value) if is_path else value
+
+
+def _name(path: str) -> str:
+    return (PureWindowsPath(path) if PureWindowsPath(path).is_absolute() else Path(path)).name
 
 
 def read_pretrained(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

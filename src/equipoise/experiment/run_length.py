@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 
 from equipoise.errors import ConfigError
 from equipoise.experiment.build.trainer import build_trainer
+from equipoise.experiment.memory_estimate import fitting_batch, require_room
 from equipoise.experiment.out_of_memory import explaining_memory
 from equipoise.experiment.planned import Planned
 from equipoise.experiment.signals import before_the_run, stopping_at_once
@@ -71,7 +73,12 @@ def steps_within(minutes: float, planned: Planned, *, doing: str = "timing a ste
         OutOfMemory: a step finds no room in memory, while `doing` that.
     """
     share = PLAY_SHARE if planned.config.evaluations.count == 0 else PLAY_SHARE * (1 - EVALUATIONS_SHARE)
-    with explaining_memory(planned.config, doing=doing, is_playing=False), stopping_at_once(before_the_run):
+    require_room(planned, doing=doing)
+    fitting = partial(fitting_batch, planned.config, planned.data)
+    with (
+        explaining_memory(planned.config, doing=doing, is_playing=False, fitting=fitting),
+        stopping_at_once(before_the_run),
+    ):
         return max(10, int(minutes * 60 * share / seconds_per_step(planned)))
 
 
@@ -82,16 +89,21 @@ def steps_waited_for(minutes: float, planned: Planned) -> tuple[int, str] | None
         OutOfMemory: a step finds no room in memory.
     """
     doing, wanted = "timing a step", planned.config.training.steps
-    with explaining_memory(planned.config, doing=doing, is_playing=False), stopping_at_once(before_the_run):
+    require_room(planned, doing=doing)
+    fitting = partial(fitting_batch, planned.config, planned.data)
+    with (
+        explaining_memory(planned.config, doing=doing, is_playing=False, fitting=fitting),
+        stopping_at_once(before_the_run),
+    ):
         quick = seconds_per_step(planned, fewest=QUICK_STEPS, seconds=QUICK_SECONDS)
     if wanted * quick * DOUBTFUL < 60 * minutes:
         return None
-    fitting = steps_within(minutes, planned, doing=doing)
-    if fitting >= wanted:
+    steps = steps_within(minutes, planned, doing=doing)
+    if steps >= wanted:
         return None
-    longer = minutes * wanted / fitting
-    return fitting, (
+    longer = minutes * wanted / steps
+    return steps, (
         f"No length was given, and the {wanted:,} steps of the preset would take about {longer:,.0f} minutes here: "
-        f"this run has {minutes:g} ({fitting:,} steps). Choose another length by --minutes or --steps; "
+        f"this run has {minutes:g} ({steps:,} steps). Choose another length by --minutes or --steps; "
         "'equipoise resume RUN --minutes M' goes on from it."
     )

@@ -32,6 +32,7 @@ from equipoise.experiment.judge.during_training import (
 )
 from equipoise.experiment.live_run import LiveRun
 from equipoise.experiment.many_processes import agreed_config, agreed_plan, begun_before, launch_name
+from equipoise.experiment.memory_estimate import fitting_batch, require_room
 from equipoise.experiment.out_of_memory import explaining_memory
 from equipoise.experiment.planned import Planned
 from equipoise.experiment.prepare import is_from_python, plan_run, prepare_data
@@ -198,7 +199,9 @@ def train_planned(planned: Planned, folder: Path | None = None, *, progress: Pro
     planned = replace(planned, config=agreed_config(group, planned.config, planned.data))
     torch.set_num_threads(planned.config.runtime.threads)
     evaluations = EvaluationState()
-    with explaining_memory(planned.config), stopping_at_once(before_the_run):
+    require_room(planned, doing="training")
+    fitting = partial(fitting_batch, planned.config, planned.data)
+    with explaining_memory(planned.config, fitting=fitting), stopping_at_once(before_the_run):
         if group.is_main:
             planned, evaluations = plan_interim_evaluations(planned)
         config = planned.config

@@ -37,6 +37,7 @@ class Metric:
         needs_density: whether the real side has to be a density in closed form.
         least, most: samples of a side that it needs, and that it uses at most.
         bounds: of its numbers.
+        shares: those of its numbers that end at 1, too.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Metric:
     least: int = 2
     most: int = 10_000
     bounds: tuple[float, float] = (-math.inf, math.inf)
+    shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,5 +134,5 @@ def score(
     values = metric.function(real, fake)
     intervals = {}
     if interval and fewest * (GROUPS - 1) // GROUPS >= max(metric.least, 2):
-        intervals = score_intervals(metric.function, real, fake, values, bounds=metric.bounds)
+        intervals = score_intervals(metric.function, real, fake, values, bounds=metric.bounds, shares=metric.shares)
     return Score(metric.name, values, count, others, seed, between, intervals)

@@ -17,7 +17,7 @@ Reference:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ def score_intervals(
     values: Mapping[str, float],
     *,
     bounds: tuple[float, float] = (-math.inf, math.inf),
+    shares: Collection[str] = (),
 ) -> dict[str, tuple[float, float]]:
     """An interval of 95 % for each named number.
 
@@ -43,6 +44,7 @@ def score_intervals(
         fake: rows in a random order, shape `(m, d)`.
         values: the numbers of all rows.
         bounds: of the numbers; an interval ends there.
+        shares: the numbers that lie between 0 and 1.
 
     Returns:
         Low and high end, by name; nothing for a number that is not finite.
@@ -60,7 +62,8 @@ def score_intervals(
         error = math.sqrt((GROUPS - 1) * float(np.var(left_out)))
         if math.isfinite(error) and math.isfinite(values[name]):
             low, high = values[name] - quantile * error, values[name] + quantile * error
-            intervals[name] = (max(bounds[0], low), min(bounds[1], high))
+            least, most = (0.0, 1.0) if name in shares else bounds
+            intervals[name] = (max(least, low), min(most, high))
     return intervals
 
 

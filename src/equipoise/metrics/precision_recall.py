@@ -75,5 +75,6 @@ METRICS = {
         least=NEIGHBOURS + 1,
         most=5_000,
         bounds=(0.0, math.inf),
+        shares=("precision", "recall", "coverage"),
     )
 }

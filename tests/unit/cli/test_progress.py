@@ -64,6 +64,14 @@ def test_live_fields_are_rate_value_with_its_error_and_time_left(clock):
     assert text == "50 step/s  value -0.6931 +- 0.0012  1.0 s left"
 
 
+def test_the_speed_that_is_shown_is_the_one_that_the_time_left_follows_from(clock):
+    pace = Pace(total_steps=100, start_step=0)
+    clock.now += 10
+    pace.mark(50)
+    assert live_text({"steps_per_second": 40.0}, pace) == "5.0 step/s  10.0 s left"
+    assert live_text({"steps_per_second": 40.0}, Pace(total_steps=100, start_step=0)) == "40 step/s"
+
+
 def test_a_log_gets_a_line_every_ten_seconds_and_one_at_the_end(clock):
     log = io.StringIO()
     lines = Lines(log)

@@ -137,3 +137,111 @@ def test_equal_pictures_that_would_fill_the_memory_are_refused(tmp_path, monkeyp
     pyarrow.parquet.write_table(pa.table({"image": pictures}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match="would become"):
         load(tmp_path / "a.parquet")
+
+
+GOOD = [png(seed) for seed in range(60)]
+RECORDS = [{"bytes": file, "path": "x.png"} for file in GOOD]
+BAD_FIRST = {
+    "empty": [b"", *GOOD],
+    "missing": [None, *GOOD],
+    "broken": [b"none", *GOOD],
+    "only a path": [{"bytes": None, "path": "x.png"}, *RECORDS],
+}
+
+
+@pytest.mark.parametrize("cells", BAD_FIRST.values(), ids=BAD_FIRST)
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_a_bad_first_picture_is_skipped_by_name_as_a_later_one_is(tmp_path, cells, ending):
+    path, made = tmp_path / f"a.{ending}", pa.table({"img": cells})
+    if ending == "parquet":
+        pyarrow.parquet.write_table(made, path)
+    else:
+        with pa.ipc.new_stream(str(path), made.schema) as writer:
+            writer.write_table(made)
+    raw = load(path)
+    assert raw.kind == "images" and len(raw) == len(GOOD)
+    assert any(note.startswith("Skipped 1 of 61 images: row 0 (") for note in raw.notes)
+    assert any("row 0 (empty)" in note for note in raw.notes) == (cells[0] == b"")
+
+
+def test_names_in_a_column_of_bytes_that_begin_as_a_picture_does_are_a_table(tmp_path):
+    pyarrow.parquet.write_table(pa.table({"make": [b"Audi", b"BMW"] * 20, "x": range(40)}), tmp_path / "a.parquet")
+    with pytest.raises(DataError) as told:  # bytes are nothing that tables hold, but nobody is told of pictures
+        load(tmp_path / "a.parquet")
+    assert "images cannot be used" not in str(told.value)
+
+
+def test_where_no_picture_can_be_read_the_account_says_that_there_should_be_some(tmp_path):
+    made = table().to_pylist()
+    for row in made:
+        row["image"]["bytes"] = None
+    schema = table().schema
+    pyarrow.parquet.write_table(pa.Table.from_pylist(made, schema=schema), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"6 of 6 images cannot be used: row 0 \(no picture, only the path of one\)"):
+        load(tmp_path / "a.parquet")
+
+
+@pytest.mark.skipif(not hasattr(pa, "binary_view"), reason="this pyarrow has no such type")
+def test_a_column_of_views_of_bytes_holds_pictures_too(tmp_path):
+    pyarrow.parquet.write_table(pa.table({"img": pa.array(GOOD[:6], pa.binary_view())}), tmp_path / "a.parquet")
+    assert load(tmp_path / "a.parquet").values.shape == (6, 3, 10, 12)
+
+
+def as_downloaded(folder, split="train", *, shards=2, said=2, made=None):
+    """A folder as it is downloaded from the Hugging Face hub."""
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    (folder / "README.md").write_text("# Pets")
+    made = table() if made is None else made
+    for part in range(shards):
+        rows = made.slice(part * len(made) // shards, len(made) // shards)
+        pyarrow.parquet.write_table(rows, folder / "data" / f"{split}-{part:05d}-of-{said:05d}.parquet")
+    return folder
+
+
+def test_the_shards_of_one_split_are_read_as_one_data_set(tmp_path):
+    assert is_as_drawn(load(as_downloaded(tmp_path / "a")))
+    numbered = as_downloaded(tmp_path / "b") / "data"
+    for part, shard in enumerate(sorted(numbered.iterdir())):
+        shard.rename(numbered / f"{part:04d}.parquet")
+    assert is_as_drawn(load(tmp_path / "b"))
+
+
+def test_a_shard_that_is_not_here_is_named_in_a_note(tmp_path):
+    raw = load(as_downloaded(tmp_path / "a", said=3))
+    assert is_as_drawn(raw) and "Of the 3 files of data/train, 2 are here." in raw.notes
+
+
+def test_numbers_that_belong_to_a_name_are_no_numbers_of_shards(tmp_path):
+    for name in ("pets10", "pets100"):
+        pyarrow.parquet.write_table(table(), tmp_path / f"{name}.parquet")
+    with pytest.raises(DataError, match="2 parts of a data set: pets10, pets100"):
+        load(tmp_path)
+
+
+def test_several_splits_are_refused_with_their_names_and_what_to_give(tmp_path):
+    as_downloaded(tmp_path)
+    as_downloaded(tmp_path, "test", shards=1, said=1)
+    with pytest.raises(DataError, match=r"2 parts of a data set: data/test, data/train\.(.|\n)*test-00000-of-00001"):
+        load(tmp_path)
+    as_downloaded(tmp_path / "more")
+    as_downloaded(tmp_path / "more", "test")
+    with pytest.raises(DataError, match="Move its files to a folder of their own, such as the 2 of data/test"):
+        load(tmp_path / "more")
+    for split in ("train", "test"):
+        as_downloaded(tmp_path / "apart" / split)
+    with pytest.raises(DataError, match=r"Give its folder, such as .*apart/test/data"):
+        load(tmp_path / "apart")
+
+
+def test_shards_without_pictures_where_these_are_asked_for_and_with_other_columns_are_refused(tmp_path):
+    as_downloaded(tmp_path / "a", made=pa.table({"x": range(6)}))
+    with pytest.raises(DataError, match="none of its columns holds pictures: x"):
+        load(tmp_path / "a", options=DataOptions(kind="images"))
+    as_downloaded(tmp_path / "b")
+    pyarrow.parquet.write_table(table(column="img"), tmp_path / "b" / "data" / "train-00001-of-00002.parquet")
+    with pytest.raises(DataError, match="it has 'img' and lacks"):
+        load(tmp_path / "b")
+    damaged = as_downloaded(tmp_path / "c") / "data" / "train-00001-of-00002.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    with pytest.raises(DataError, match="00001-of-00002.parquet: it cannot be read as Parquet"):
+        load(tmp_path / "c")

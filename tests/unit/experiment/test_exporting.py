@@ -103,12 +103,38 @@ def test_a_pretrained_folder_makes_the_same_samples_and_says_what_it_is(colours,
     assert np.array_equal(found.sample(6, seed=2, label="red"), colours.sample(6, seed=2, label="red"))
     assert (found.step, found.label_names) == (colours.step, colours.label_names)
     card = (folder / "README.md").read_text()
+    assert "pipeline_tag" not in card  # the hub has no word for images of classes
     assert "No verdict is stored" in card and "library_name: equipoise" in card
     assert str(colours.folder.parent) not in card + (folder / "config.json").read_text()
     with pytest.raises(InputError, match="already"):
         colours.save_pretrained(folder)
     with pytest.raises(RunFolderError, match="not the data that it was trained on"):
         found.judge()
+
+
+def test_a_pretrained_folder_holds_no_path_of_the_machine_in_any_setting(colours, tmp_path):
+    from dataclasses import replace
+
+    from equipoise.experiment.pretrained import without_paths
+
+    begun = eq.fit(
+        colours.config.data.source,
+        steps=1,
+        outdir=tmp_path / "mine" / "tuned",
+        init_from=colours.folder,
+        settings=[*UNJUDGED, "data.labels=labels"],
+    )
+    evaluations = begun.config.evaluations.model_copy(
+        update={"features": str(tmp_path / "mine" / "eyes.onnx"), "metrics": ("frechet_distance",), "count": 2}
+    )
+    config = begun.config.model_copy(update={"evaluations": evaluations})
+    written = without_paths(config)
+    assert written["training"]["init_from"] == "run" and written["evaluations"]["features"] == "eyes.onnx"
+    assert written["data"]["labels"] == "labels" and written["networks"] == config.to_dict()["networks"]
+    folder = (replace(begun, config=config)).save_pretrained(tmp_path / "given")
+    text = "".join(path.read_text() for path in folder.iterdir() if path.suffix in (".json", ".md"))
+    assert "tuned" in begun.folder.name and not any(str(place) in text for place in (tmp_path, colours.folder.parent))
+    assert np.array_equal(eq.from_pretrained(folder).sample(2, seed=0), begun.sample(2, seed=0))
 
 
 def test_a_card_holds_the_verdict_on_the_weights_that_it_describes(colours, tmp_path):

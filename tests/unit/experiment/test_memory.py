@@ -13,6 +13,7 @@ from equipoise.experiment.build.trainer import build_trainer
 from equipoise.experiment.forecast import forecast_config, forecast_run
 from equipoise.experiment.judge.datasets import judge_sources
 from equipoise.experiment.judge.run_folder import judge_run
+from equipoise.experiment.memory_estimate import data_bytes, require_room
 from equipoise.experiment.prepare import plan_run
 from equipoise.experiment.train import fit, train_planned
 from equipoise.runfolder import RunFolder
@@ -109,7 +110,7 @@ def test_a_forecast_without_trouble_is_timed_and_counts_what_will_be_trained():
     assert found.parameters["generator"] == sum(p.numel() for p in trainer.generator.parameters)
     assert found.parameters["discriminator"] == sum(p.numel() for p in trainer.discriminator.parameters)
     real = trainer.batches.real
-    assert forecast.data_bytes(planned.data) == 2 * real.element_size() * real.nelement()
+    assert data_bytes(planned.data) == 2 * real.element_size() * real.nelement()
 
 
 def test_looks_that_find_no_room_leave_the_rest_of_the_forecast(no_memory):
@@ -150,3 +151,56 @@ def test_two_sets_that_find_no_room_say_so(no_memory, tmp_path):
     no_memory(datasets, "judge")
     with pytest.raises(OutOfMemory, match="points.npy and a ndarray"):
         judge_sources(path, np.zeros((60, 2)))
+
+
+@pytest.fixture
+def large_pictures(tmp_path):
+    path = tmp_path / "rgba.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, (24, 64, 64, 4), dtype=np.uint8))
+    return path
+
+
+def test_a_batch_that_cannot_fit_is_refused_before_a_step_with_the_forecast_and_one_that_does(
+    large_pictures, monkeypatch, tmp_path
+):
+    # Of 16,384 numbers a picture, 24 are kept for each as the least, and 64 as the estimate: 1,024 pictures take at
+    # least 1.6 GB, and 4.3 as estimated. In 1.5 GB beside torch's 0.35, 256 fit (1.07), and 512 do not (2.15).
+    settings = ["training.batch_size=1024", "runtime.threads=1"]
+    planned = plan_run(large_pictures, steps=5, settings=settings, device="cpu")
+    monkeypatch.setenv("EQUIPOISE_MOST_MEMORY_BYTES", str(1_500_000_000))
+    monkeypatch.setattr(forecast, "seconds_per_step", lambda planned: pytest.fail("a step was tried"))
+    found = forecast_run(planned)
+    assert found.seconds is None and 4.3e9 < found.memory_bytes < 6e9
+    assert "training.batch_size=256)" in found.trouble and "EQUIPOISE_MOST_MEMORY_BYTES" in found.trouble
+    with pytest.raises(OutOfMemory, match=r"takes about [45]\.\d GB, and 1\.5 GB are left") as caught:
+        train_planned(planned, tmp_path / "run")
+    assert "training.batch_size=256)" in caught.value.advice and not (tmp_path / "run").exists()
+    for length in ({"minutes": 1}, {"most_minutes": 1}):
+        with pytest.raises(OutOfMemory, match="and 1.5 GB are left"):
+            plan_run(large_pictures, settings=settings, device="cpu", **length)
+
+
+def test_a_run_that_may_fit_is_not_refused(large_pictures, monkeypatch):
+    planned = plan_run(
+        large_pictures, steps=5, settings=["training.batch_size=1024", "runtime.threads=1"], device="cpu"
+    )
+    monkeypatch.setenv("EQUIPOISE_MOST_MEMORY_BYTES", str(1_700_000_000))  # the estimate is more; the least is not
+    require_room(planned, doing="training")
+
+
+@pytest.mark.parametrize("of", ["container", "limit"])
+def test_limits_on_memory_count_as_memory_that_is_not_there(of, monkeypatch, tmp_path):
+    from equipoise.experiment import available_memory as memory
+
+    monkeypatch.delenv("EQUIPOISE_MOST_MEMORY_BYTES", raising=False)
+    monkeypatch.setattr(memory, "free_memory", lambda: 8 << 30)
+    if of == "container":
+        (tmp_path / "memory.max").write_text("2000000000\n")
+        (tmp_path / "memory.stat").write_text("anon 500000000\nfile 900000000\n")
+        monkeypatch.setattr(memory, "CGROUP", tmp_path)
+        assert memory.available_memory() == 1_500_000_000
+        (tmp_path / "memory.max").write_text("max\n")
+        assert memory.left_in_container() is None
+    else:
+        monkeypatch.setattr(memory, "left_by_limit", lambda: 1 << 30)
+        assert memory.available_memory() <= 1 << 30

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.formats.format import DataFormat, has_suffix
-from equipoise.data.images.arrow import image_column, images_from_table
+from equipoise.data.images.arrow import BATCH_LOOKED_AT, image_column, images_from_table
 from equipoise.data.images.files import image_bytes
 from equipoise.data.store.cache import cache_key, file_facts
 from equipoise.errors import DataError
@@ -62,7 +62,7 @@ def _read(places: list[Path], options: DataOptions, *, source: str, account: Any
 
     try:
         table = pa.concat_tables([_table(place) for place in places])
-        first = table.slice(0, 1).to_pylist()
+        column = image_column(table.schema, table.to_batches(max_chunksize=BATCH_LOOKED_AT), account=account)
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise DataError(
             source,
@@ -70,7 +70,6 @@ def _read(places: list[Path], options: DataOptions, *, source: str, account: Any
             "Expected Arrow files with rows of the same columns.",
             "Save it again, or check that the copy is complete.",
         ) from error
-    column = image_column(table.schema, first[0] if first else {})
     if column is None:
         raise DataError(
             source,

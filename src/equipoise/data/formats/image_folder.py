@@ -13,8 +13,9 @@ from PIL import Image
 from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.formats.arrow import is_saved_dataset, read_saved_dataset
 from equipoise.data.formats.format import DataFormat
+from equipoise.data.formats.parquet_shards import is_shard, read_shards
 from equipoise.data.images.decode import UnusableImage
-from equipoise.data.images.files import images_from_files, named_images, open_bytes
+from equipoise.data.images.files import images_from_files, is_image, named_images, open_bytes
 from equipoise.data.store.cache import cache_key
 from equipoise.documents import open_regular
 from equipoise.errors import DataError
@@ -23,7 +24,10 @@ from equipoise.limits import limit, raise_it
 
 
 def read_folder(path: Path, options: DataOptions) -> Dataset:
-    """All images below a folder; links to other folders are not followed. A folder of `datasets` is read as one."""
+    """All images below a folder; links to other folders are not followed.
+
+    A folder of `datasets` is read as one, and so are Parquet files where there is no image file.
+    """
     if is_saved_dataset(path):
         return read_saved_dataset(path, options)
     names, folders = [], []
@@ -31,6 +35,9 @@ def read_folder(path: Path, options: DataOptions) -> Dataset:
         relative = Path(place).relative_to(path)
         names += [(relative / name).as_posix() for name in files]
         folders += [(relative / name).as_posix() for name in below]
+    shards = [] if options.as_first_version else [name for name in names if is_shard(name)]
+    if shards and not any(is_image(name, names) for name in names):
+        return read_shards(path, shards, options)
     key = cache_key(
         "folder",
         str(path.absolute()),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,26 +27,57 @@ if TYPE_CHECKING:
 SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\x00", b"MM\x00*")
 """How files of the formats that are read begin."""
 BYTES = "bytes"
+FEWEST_BYTES = 26
+"""No image file is shorter: the head of a BMP. Names in a column of bytes may begin as one does, such as 'BMW'."""
+ROWS_LOOKED_AT = 256
+BATCH_LOOKED_AT = 16
+"""Rows that are read at once while a column of pictures is looked for: these may be large."""
 ACCOUNT = b"huggingface"
 """Key of a schema's metadata under which `datasets` says what the columns are."""
 
 
-def image_column(schema: pa.Schema, first: Mapping[str, Any]) -> str | None:
-    """The first column that holds pictures; `None` where there is none.
-
-    Args:
-        schema: of the table.
-        first: its first row, as plain values; `{}` of an empty one.
-    """
+def may_hold_pictures(kind: pa.DataType) -> bool:
+    """Whether a column of this type could hold the bytes of image files."""
     import pyarrow as pa
 
-    for field in schema:
-        value = first.get(field.name)
-        if pa.types.is_struct(field.type) and isinstance(value, dict):
-            value = value.get(BYTES)
-        if isinstance(value, bytes) and value.startswith(SIGNATURES):
-            return field.name
-    return None
+    if pa.types.is_struct(kind):
+        return any(kind.field(place).name == BYTES for place in range(kind.num_fields))
+    is_view = getattr(pa.types, "is_binary_view", None)  # older pyarrow has no such type
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or (is_view is not None and is_view(kind))
+
+
+def image_column(schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, account: Any = None) -> str | None:
+    """The first column that holds pictures; `None` where there is none.
+
+    It is found by its first rows, not by the first one alone: one empty or broken picture is skipped by name later on.
+    Where none of them is a picture, what `datasets` says of the columns decides.
+
+    Args:
+        schema: of the columns that are asked about.
+        batches: of their rows, a few each; `ROWS_LOOKED_AT` are looked at.
+        account: what `datasets` says of the columns; by default what the schema's metadata say.
+    """
+    names, seen = [field.name for field in schema if may_hold_pictures(field.type)], 0
+    for batch in batches:
+        for name in names:
+            column = batch.column(batch.schema.names.index(name))
+            if any(_begins_as_a_picture(value) for value in column.to_pylist()):
+                return name
+        seen += batch.num_rows
+        if seen >= ROWS_LOOKED_AT:
+            break
+    said = account or _account(schema)
+    features = said if isinstance(said, dict) else {}
+    return next((name for name in names if _is_image(features.get(name))), None)
+
+
+def _begins_as_a_picture(value: Any) -> bool:
+    content = value.get(BYTES) if isinstance(value, dict) else value
+    return isinstance(content, bytes) and content.startswith(SIGNATURES) and len(content) >= FEWEST_BYTES
+
+
+def _is_image(feature: Any) -> bool:
+    return isinstance(feature, dict) and feature.get("_type") == "Image"
 
 
 def images_from_table(

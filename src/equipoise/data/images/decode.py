@@ -8,6 +8,7 @@ camera is applied, 16-bit grey is scaled to 8 bits, of an animation the first fr
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from equipoise.data.images.resize import (
     MOST_ENLARGED,
     WHITE,
     choose_size,
+    cut_off,
     fewest_channels,
     framed,
     on_background,
@@ -33,7 +35,7 @@ from equipoise.data.images.views import View, views_of
 from equipoise.data.store.arrow import OnDiskArray, Writer
 from equipoise.data.store.cache import Draft, kept, map_above_bytes, open_entry
 from equipoise.errors import DataError
-from equipoise.limits import limit
+from equipoise.limits import VARIABLE, limit
 
 FILE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 FIRST_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
@@ -41,8 +43,6 @@ FIRST_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 IMAGE_SUFFIXES = (*FIRST_SUFFIXES, ".jfif", ".tif", ".tiff")
 DARK = 1 / 4
 """Brightest value of 16-bit images, as a share of white, below which a note is worth it."""
-LEAST_CUT = 0.02
-"""Share of an image that may be cropped without a note: a pixel of fifty."""
 # Decoders release the interpreter's lock; more than two readers gain little on small images.
 READERS = 2
 CHUNK = 1024
@@ -95,7 +95,8 @@ def assemble(
             with draft.writer("pixels", shape=shape, dtype=np.uint8) as writer:
                 positions, notes = _read_pixels(items, writer, faults, options=options, source=source)
             _keep(draft, positions, len(items))
-            draft.facts["notes"] = [*notes, *note]
+            read = [size for position in positions if (size := sizes[position]) is not None]
+            draft.facts["notes"] = [*notes, *note, *cut_off(read, (height, width), options)]
 
         is_large = math.prod(shape) >= map_above_bytes()
         entry = kept(key if is_large else None, make, needs_bytes=2 * math.prod(shape))
@@ -112,24 +113,11 @@ def _target(sizes: Sequence[tuple[int, int]], options: DataOptions) -> tuple[int
     if median * MOST_ENLARGED < min(height, width):
         small = f"The images are small (median short side {median:g} pixels): enlarged to {height}x{width}."
         return height, width, [small]
-    cut = [] if options.crop == "none" or options.as_first_version else _cut_off(sizes, (height, width))
     if (least, most) == (min(height, width),) * 2 and options.crop != "none":
-        return height, width, cut
+        return height, width, []
     were = f"{least:g}" if least == most else f"{least:g} to {most:g}"
     whole = ", whole, whatever their proportions" if options.crop == "none" else ""
-    return height, width, [f"Scaled to {height}x{width}{whole}; the short sides were {were} pixels.", *cut]
-
-
-def _cut_off(sizes: Sequence[tuple[int, int]], target: tuple[int, int]) -> list[str]:
-    """A note on how much of images of these heights and widths is left out, or none."""
-    height, width = np.array(sizes, dtype=np.float64).T
-    scale = np.maximum(target[0] / height, target[1] / width)
-    share = 1 - target[0] * target[1] / (scale**2 * height * width)
-    count = int((share > LEAST_CUT).sum())
-    if not count:
-        return []
-    most = f"of {count} of {len(sizes)} images a part is left out, at most {share.max():.0%}"
-    return [f"Cropped to these proportions: {most}. data.crop=none (--crop none) keeps all of each."]
+    return height, width, [f"Scaled to {height}x{width}{whole}; the short sides were {were} pixels."]
 
 
 def _read_pixels(
@@ -222,7 +210,7 @@ def _probe(
         try:
             with items[position].open() as image:
                 if image.width * image.height > most:
-                    raise UnusableImage(f"{image.width}x{image.height} pixels are too many")
+                    raise UnusableImage(f"{image.width}x{image.height} pixels are too many: {_stated_limit()}")
                 if min(image.size) < SMALLEST_SIDE:
                     raise UnusableImage(f"{image.width}x{image.height} pixels are too few")
                 sizes[position] = image.size if _is_on_its_side(image) else image.size[::-1]
@@ -246,10 +234,43 @@ def _is_on_its_side(image: Image.Image) -> bool:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Pillow warns of large images, for which `limits` has a number, and of damaged notes beside the pixels."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _PILLOWS_LIMIT.raised(limit("pixels")):
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         warnings.filterwarnings("ignore", module="PIL")
         yield
+
+
+class _PillowsLimit:
+    """Pillow refuses large images by a number of its own, of the whole process: never below ours while we read."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._before: int | None = None
+
+    @contextmanager
+    def raised(self, pixels: int) -> Iterator[None]:
+        """Several threads may read at once: the last one puts back what the first one found."""
+        with self._lock:
+            if self._readers == 0:
+                self._before = Image.MAX_IMAGE_PIXELS
+            self._readers += 1
+            if Image.MAX_IMAGE_PIXELS is not None:
+                Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, pixels)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readers -= 1
+                if self._readers == 0:
+                    Image.MAX_IMAGE_PIXELS = self._before
+
+
+_PILLOWS_LIMIT = _PillowsLimit()
+
+
+def _stated_limit() -> str:
+    return f"{VARIABLE}PIXELS={limit('pixels')}, raise it if you trust the file"
 
 
 def _depth(image: Image.Image) -> int:
@@ -306,7 +327,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, Image.UnidentifiedImageError):
         return "not a readable image"
     if isinstance(error, Image.DecompressionBombError):
-        return "too many pixels"
+        return f"too many pixels: {_stated_limit()}"
     if isinstance(error, MemoryError):
         return "too large for the memory"
     return (str(error).splitlines() or [type(error).__name__])[0][:80] or type(error).__name__

@@ -13,13 +13,20 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from equipoise.data.dataset import DataOptions, Dataset
-from equipoise.data.images.decode import FILE_FORMATS, FIRST_SUFFIXES, IMAGE_SUFFIXES, ImageItem, assemble
+from equipoise.data.images.decode import (
+    FILE_FORMATS,
+    FIRST_SUFFIXES,
+    IMAGE_SUFFIXES,
+    ImageItem,
+    UnusableImage,
+    assemble,
+)
 from equipoise.data.images.label_files import is_label_file, labels_from_files
 from equipoise.data.labels import check_classes, without_empty_classes
 from equipoise.errors import DataError
@@ -103,8 +110,23 @@ def _is_sample_below(name: str, folder: PurePosixPath) -> bool:
 
 
 def open_bytes(content: io.BufferedIOBase | str) -> Image.Image:
-    """A lazily opened image in one of the formats that we read."""
-    return Image.open(content, formats=FILE_FORMATS)
+    """A lazily opened image in one of the formats that we read.
+
+    Raises:
+        UnusableImage: there is not a single byte.
+    """
+    try:
+        return Image.open(content, formats=FILE_FORMATS)
+    except Image.UnidentifiedImageError:
+        if _is_empty(content):
+            raise UnusableImage("empty") from None
+        raise
+
+
+def _is_empty(content: io.BufferedIOBase | str) -> bool:
+    if isinstance(content, str):
+        return Path(content).stat().st_size == 0
+    return content.seek(0, io.SEEK_END) == 0
 
 
 def image_bytes(image: np.ndarray) -> bytes:

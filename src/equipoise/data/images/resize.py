@@ -30,6 +30,10 @@ READERS = 2
 WHITE = 65_535
 """Value of a white pixel in images of more than 8 bits."""
 CHUNK = 1024
+LEAST_CUT = 0.02
+"""Share of an image that may be cropped without a note: a pixel of fifty."""
+NEARLY_ALL = 0.99
+"""Share that is not told more exactly: rounded, it would be all of an image."""
 
 
 def choose_side(median_short_side: float) -> int:
@@ -57,7 +61,7 @@ def choose_size(sizes: Sequence[tuple[int, int]], options: DataOptions) -> tuple
 
 
 def resize_array(
-    pixels: np.ndarray, *, options: DataOptions, source: str, first_row: int = 0
+    pixels: np.ndarray, *, options: DataOptions, source: str, first_row: int = 0, images: int | None = None
 ) -> tuple[np.ndarray, str]:
     """Scale, crop and mirror uint8 `(n, channels, h, w)` by the rule in the head of this module; and a note, or ''.
 
@@ -66,6 +70,7 @@ def resize_array(
         options: the size, the crop, and whether some are mirrored.
         source: for messages.
         first_row: number of the first image among all of the source.
+        images: of the source in all, for the note; by default those of `pixels`.
     """
     height, width = pixels.shape[2:]
     if min(height, width) < SMALLEST_SIDE:
@@ -92,7 +97,23 @@ def resize_array(
         list(pool.map(scale, range(0, len(pixels), CHUNK)))
     if (height, width) == target:
         return result, ""
-    return result, f"Images scaled from {height}x{width} to {target[0]}x{target[1]} pixels."
+    cut = cut_off([(height, width)] * (len(pixels) if images is None else images), target, options)
+    return result, " ".join([f"Images scaled from {height}x{width} to {target[0]}x{target[1]} pixels.", *cut])
+
+
+def cut_off(sizes: Sequence[tuple[int, int]], target: tuple[int, int], options: DataOptions) -> list[str]:
+    """A note on how much of images of these heights and widths is left out, or none."""
+    if options.crop == "none" or options.as_first_version or not sizes:
+        return []
+    height, width = np.array(sizes, dtype=np.float64).T
+    scale = np.maximum(target[0] / height, target[1] / width)
+    share = 1 - target[0] * target[1] / (scale**2 * height * width)
+    count, most = int((share > LEAST_CUT).sum()), float(share.max())
+    if not count:
+        return []
+    said = f"at most {most:.0%}" if most < NEARLY_ALL else f"more than {NEARLY_ALL:.0%} of some"
+    left = f"of {count} of {len(sizes)} images a part is left out, {said}"
+    return [f"Cropped to these proportions: {left}. data.crop=none (--crop none) keeps all of each."]
 
 
 def framed(image: Image.Image, view: View, *, height: int, width: int) -> Image.Image:

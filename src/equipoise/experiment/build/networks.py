@@ -14,7 +14,7 @@ from equipoise.experiment.config.schema import RunConfig
 from equipoise.experiment.out_of_memory import is_out_of_memory
 from equipoise.networks import Family
 from equipoise.randomness import Stream, derived_seed
-from equipoise.spaces import Space
+from equipoise.spaces import ImageSpace, Space
 
 
 def build_networks(
@@ -59,11 +59,13 @@ def build_networks(
 def _family(name: str, space: Space, *, trusted: bool) -> Family:
     family = imported(name, "networks.family", trusted=trusted) if ":" in name else networks.find(name)
     if not family.supports(space):
+        is_image = isinstance(space, ImageSpace)
+        advice = "Give another size (--size, which is data.image_size), or other networks. " if is_image else ""
         raise ConfigError(
             "networks.family",
             f"'{name}' cannot be used for samples of shape {space.shape}.",
             f"Expected {family.limits}.",
-            f"Available: {', '.join(sorted(networks.available()))}.",
+            f"{advice}Available: {', '.join(sorted(networks.available()))}.",
         )
     return family
 

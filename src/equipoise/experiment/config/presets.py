@@ -31,8 +31,8 @@ FOR_FEW = {"kinds": ["translate", "rotate", "scale", "cutout"], "probability": 0
 1.3 times the distance of the hundred themselves. Shifts and cutout that follow what the discriminator knows by heart
 had 8, 34 and 29 %, at 1.6, 1.3 and 1.3; with 0.6 variety was lost (benchmarks/rows/images_choices.jsonl)."""
 STEPS_OF_FEW, FEWEST_STEPS = 50, 3_000
-"""Steps for each of few images, and the least: of a hundred digits 5,000 steps had 10 % copies at 1.2 times the distance
-of the hundred themselves (three hundreds), and 12,000 had 15 % at 1.15 with no more variety (one of them)."""
+"""Steps for each of few images, and the fewest. Of a hundred digits 5,000 steps had 10 % copies at 1.2 times the
+distance of the hundred themselves (three hundreds), and 12,000 had 15 % at 1.15 with no more variety (one of them)."""
 DEFAULT_STEPS = {
     "points": 30_000,
     "table": 3_000,

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from equipoise.data.dataset import Crop
+from equipoise.data.dataset import LARGEST_SIDE, SMALLEST_SIDE, Crop
 from equipoise.experiment.config.outputs import OutputsConfig
 from equipoise.experiment.config.section import Section
 from equipoise.game import Schedule, UpdateRule
@@ -95,6 +95,16 @@ class DataConfig(Section):
         None, description="Column or array that says how often each row is wanted; it is taken out of the data."
     )
     balance: Literal["none", "classes"] = Field("none", description="Whether training draws all classes equally often.")
+
+    @field_validator("image_size", mode="before")
+    @classmethod
+    def _is_size(cls, value: Any) -> Any:
+        """One sentence on all of it: the two forms of a size would each be refused in words of their own."""
+        sides = value if isinstance(value, (list, tuple)) else [value]
+        is_whole = all(str(side).isdecimal() and int(side) > 0 for side in sides)
+        if value is not None and not (is_whole and len(sides) == 1 + isinstance(value, (list, tuple))):
+            raise ValueError(f"a side of {SMALLEST_SIDE} to {LARGEST_SIDE} pixels (--size), or [height, width]")
+        return value
 
     @field_validator("labels", "sample_weight", "group", "drop", "missing", mode="before")
     @classmethod
