@@ -117,6 +117,13 @@ def sample(
             "training rows first; says how many are kept.",
         ),
     ] = False,
+    nearest: Annotated[
+        bool,
+        typer.Option(
+            "--nearest",
+            help="Also the training picture nearest to each of the first images, in PATH-nearest.png: are they copies?",
+        ),
+    ] = False,
     shard: Annotated[
         str | None,
         typer.Option("--shard", metavar="I/N", help="Part I of N of all samples, for many machines; needs --seed."),
@@ -143,7 +150,7 @@ def sample(
 
     \b
     Example: 64 images and a grid; a strip; a loop; 10,000 rows; rows under a condition; gaps filled; part 3 of 8.
-      equipoise sample runs/cats -n 64 -o new-cats/
+      equipoise sample runs/cats -n 64 -o new-cats/ --nearest
       equipoise sample runs/cats --interpolate -o cats.png
       equipoise sample runs/cats --interpolate -n 48 -o cats.gif
       equipoise sample runs/diamonds -n 10000 -o new-diamonds.parquet
@@ -161,19 +168,23 @@ def sample(
             "Expected --seeds alone: it says how many.",
             "Leave one out.",
         )
-    from equipoise.cli.sample_sets import Written, checked_seed, refuse_beside, write_filled, write_sets
+    import numpy as np
+
+    from equipoise.cli.sample_sets import Written, checked_seed, refuse_beside, require_free, write_filled, write_sets
     from equipoise.data import write_batches
     from equipoise.experiment.loading import load
+    from equipoise.experiment.nearest_pictures import require_images, save_nearest
 
     gan = load(run, checkpoint="last" if last else None, trust_code=trust_code)
     for text in gan.passed_over:
         note(text)
     is_loop = form == "gif" or (output is not None and output.suffix.lower() == ".gif")
     usual = "gif" if is_loop else USUAL_FORMAT[gan.space.kind]
+    pairs: Path | None = None
     limits: dict[str, Any] = {"where": where, "balance": balance, "most_draws": most_draws}
     if given is not None:
         others = {"-n": count, "--where": where, "--balance": balance, "--shard": shard, "--class": label}
-        others["--reject"] = reject or None
+        others |= {"--reject": reject or None, "--nearest": nearest or None}
         refuse_beside("--given", {**others, "--seeds": seeds, "--interpolate": interpolate or None})
     if interpolate or is_loop or asked is not None:
         refuse_beside(
@@ -186,6 +197,10 @@ def sample(
                 "--sets": None if sets == 1 else sets,
             },
         )
+    if nearest:
+        require_images(gan)
+        walks = interpolate or is_loop or None
+        refuse_beside("--nearest", {"a walk": walks, "--shard": shard, "--sets": None if sets == 1 else sets})
     if interpolate or is_loop:
         if truncation != 1:
             raise InputError(
@@ -202,6 +217,8 @@ def sample(
         target = free_target(run, output, wanted=form, usual=usual)
         count = count or (USUAL_COUNT if asked is None else len(asked))
         options = {"label": label, "truncation": truncation}
+        if nearest:
+            pairs = require_free(target.with_name(f"{target.stem}-nearest.png"))
         if asked is None:
             own = checked_seed(seed, shard=shard)
             if reject:
@@ -213,8 +230,14 @@ def sample(
                 gan.completed(gan.sample_raw(1, seed=each, **options), offset=place) for place, each in enumerate(asked)
             )
             made = [Written(target, count, write_batches(batches, target, rows=count))]
+        if pairs is not None:
+            first = min(count, USUAL_COUNT)
+            parts = [(first, own)] if asked is None else [(1, each) for each in asked[:first]]
+            images = np.concatenate([gan.sample_raw(number, seed=each, **options).values for number, each in parts])
+            save_nearest(gan, images, pairs)
     if as_json:
         shown = {} if asked is None else {"seeds": asked}
+        shown |= {} if pairs is None else {"nearest": str(pairs)}
         files = [str(path) for each in made for path in each.files]
         print_json(
             {
@@ -234,6 +257,8 @@ def sample(
             print(f"drawn: {each.acceptance.drawn:,} rows, of which {100 * each.acceptance.share:.3g} % were kept")
         if len(each.files) > 1:
             print(f"grid: {each.files[-1]}")
+    if pairs is not None:
+        print(f"nearest training pictures: {pairs}")
 
 
 def _walk(gan: Gan, frames: int, target: Path, *, seed: int | None, label: str | None) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -27,6 +27,13 @@ from equipoise.training.state import TrainingState
 
 MOST_COMPARED, COMPARED_AT_ONCE = 20_000, 1_000
 """Training rows among which the nearest is looked for, and how many are in memory at once."""
+
+
+def training_batches(data: PreparedData) -> Iterator[Any]:
+    """Training samples among which the nearest is looked for; of more than `MOST_COMPARED` as many, spread evenly."""
+    rows = data.split.train
+    rows = rows[:: -(-len(rows) // MOST_COMPARED)]
+    return (data.raw.rows(rows[at : at + COMPARED_AT_ONCE]).values for at in range(0, len(rows), COMPARED_AT_ONCE))
 
 
 class SampleGrids:
@@ -59,17 +66,9 @@ class SampleGrids:
         self.data.domain.save_shown(values, path, read_real=lambda: self.data.shown_part("train").values)
 
     def write_nearest(self, generator: nn.Module, *, latents: int, device: torch.device) -> None:
-        """Samples of a generator beside the nearest training samples, where that can be shown.
-
-        Of more than `MOST_COMPARED` training rows as many are looked through, spread evenly.
-        """
-        rows = self.data.split.train
-        rows = rows[:: -(-len(rows) // MOST_COMPARED)]
-        batches = (
-            self.data.raw.rows(rows[at : at + COMPARED_AT_ONCE]).values for at in range(0, len(rows), COMPARED_AT_ONCE)
-        )
+        """Samples of a generator beside the nearest training samples, where that can be shown."""
         values = self._shown(generator, latents=latents, device=device)
-        self.data.domain.save_nearest(values, batches, self.folder.nearest)
+        self.data.domain.save_nearest(values, training_batches(self.data), self.folder.nearest)
 
     def _shown(self, generator: nn.Module, *, latents: int, device: torch.device) -> Any:
         domain = self.data.domain

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import equipoise as eq
+from equipoise.data.images.domain import ImageDomain
 
 SMALL = ("training.batch_size=4", "outputs.final_verdict=false", "evaluations.count=0", "runtime.threads=1")
 
@@ -80,3 +81,47 @@ def test_fine_tuning_says_what_it_began_with(equipoise, run, tmp_path):
     # The new pictures have no classes: what the label added to the first layer has another shape, and is named.
     assert "not " in done.err + done.out
     assert equipoise(*told[:-1], "--outdir", tmp_path / "other", "--init-from", tmp_path / "nothing").code == 2
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A run on pictures that are a file."""
+    folder = tmp_path_factory.mktemp("stored")
+    images = np.random.default_rng(0).integers(0, 256, size=(30, 8, 8), dtype=np.uint8)
+    np.savez(folder / "pictures.npz", images=images)
+    eq.fit(str(folder / "pictures.npz"), steps=2, settings=SMALL, outdir=folder / "run")
+    return folder / "run"
+
+
+@pytest.mark.parametrize("asked", [("-n", 5, "--seed", 3), ("--seeds", "3,8")], ids=["a sample", "seeds"])
+def test_the_pictures_nearest_to_the_images_that_were_written_stand_beside_them(equipoise, stored, tmp_path, asked):
+    shown = []
+    real = ImageDomain.save_nearest
+
+    def save(self, values, batches, path):
+        batches = list(batches)
+        shown.append((values, sum(map(len, batches))))
+        real(self, values, batches, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageDomain, "save_nearest", save)
+        done = equipoise("sample", stored, *asked, "-o", tmp_path / "new.npy", "--nearest", "--json")
+    assert done.code == 0, done.err
+    assert done.json["nearest"] == str(tmp_path / "new-nearest.png") and (tmp_path / "new-nearest.png").is_file()
+    ((values, compared),) = shown
+    written = np.load(tmp_path / "new.npy")
+    assert np.array_equal(values.reshape(written.shape), written)
+    assert 20 <= compared <= 28  # the training part of thirty
+    again = equipoise("sample", stored, *asked, "-o", tmp_path / "other.npy", "--nearest")
+    assert f"nearest training pictures: {tmp_path / 'other-nearest.png'}" in again.out
+
+
+def test_nearest_pictures_are_refused_before_anything_is_written(equipoise, stored, tmp_path):
+    (tmp_path / "new-nearest.png").write_bytes(b"mine")
+    done = equipoise("sample", stored, "-n", 3, "-o", tmp_path / "new.npy", "--nearest")
+    assert done.code == 2 and "something is there already" in done.err
+    assert "Leave one out" in equipoise("sample", stored, "-n", 3, "--sets", 2, "--nearest").err
+    assert "Leave one out" in equipoise("sample", stored, "--interpolate", "--nearest").err
+    eq.fit(np.random.default_rng(0).normal(size=(100, 2)), steps=2, settings=SMALL, outdir=tmp_path / "points")
+    assert "Expected a generator of images" in equipoise("sample", tmp_path / "points", "--nearest").err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new-nearest.png", "points"]
