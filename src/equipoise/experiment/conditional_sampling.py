@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -32,9 +32,6 @@ from equipoise.experiment.balance import Balance, Shares, shares_of
 from equipoise.experiment.sample_parts import SamplePart
 from equipoise.randomness import Stream, numpy_stream
 
-if TYPE_CHECKING:
-    from equipoise.experiment.rejection import Rejection
-
 MOST_DRAWS = 10_000_000
 """Rows drawn for one request, unless more are allowed."""
 FIRST_DRAWS = 20_000
@@ -49,6 +46,14 @@ class Tell(Protocol):
     """Takes sentences for the person, while rows are drawn."""
 
     def __call__(self, text: str, /) -> None: ...
+
+
+class Filter(Protocol):
+    """Says which rows of a batch are kept; see `equipoise.experiment.rejection`."""
+
+    def places(self, values: pd.DataFrame, *, seed: int, source: int, batch: int) -> np.ndarray:
+        """Their numbers, for the batch of that number from one of several sources."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class Wanted:
     condition: Condition | None = None
     balance: Shares | None = None
     unique: tuple[tuple[Name, ...], ...] = ()
-    rejection: Rejection | None = None
+    rejection: Filter | None = None
     most_draws: int = MOST_DRAWS
     tell: Tell = lambda text: None
     acceptance: Acceptance = field(default_factory=Acceptance)
@@ -122,7 +127,7 @@ def wanted_rows(
     where: Where | None = None,
     balance: Balance | None = None,
     most_draws: int | None = None,
-    rejection: Rejection | None = None,
+    rejection: Filter | None = None,
     tell: Tell = lambda text: None,
     option: str = "where",
 ) -> Wanted | None:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,9 +37,6 @@ from equipoise.metrics.tables.auc import auc
 from equipoise.randomness import Stream, derived_seed, numpy_stream
 from equipoise.runfolder import RunFolder
 from equipoise.spaces import sample_size
-
-if TYPE_CHECKING:
-    from equipoise.experiment.generator import Gan
 
 MOST_ROWS, FEWEST_ROWS = 25_000, 200
 """Training rows that are taken, and without which trees learn nothing."""
@@ -95,8 +92,8 @@ class Rejection:
         )
 
 
-def rejection_of(gan: Gan) -> Rejection:
-    """Fit the discriminator of a run on a table; the same run gives the same one.
+def rejection_of(gan: Any) -> Rejection:
+    """Fit the discriminator of a run on a table, a `Gan`; the same run gives the same one.
 
     Raises:
         InputError: the samples are no rows of a table, or the generator is asked for classes.
