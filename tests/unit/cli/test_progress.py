@@ -66,9 +66,9 @@ def test_live_fields_are_rate_value_with_its_error_and_time_left(clock):
 
 def test_the_speed_that_is_shown_is_the_one_that_the_time_left_follows_from(clock):
     pace = Pace(total_steps=100, start_step=0)
-    clock.now += 10
+    clock.now += 20
     pace.mark(50)
-    assert live_text({"steps_per_second": 40.0}, pace) == "5.0 step/s  10.0 s left"
+    assert live_text({"steps_per_second": 40.0}, pace) == "2.5 step/s  20 s left"
     assert live_text({"steps_per_second": 40.0}, Pace(total_steps=100, start_step=0)) == "40 step/s"
 
 
