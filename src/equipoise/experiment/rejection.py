@@ -31,6 +31,7 @@ import pandas as pd
 from equipoise.data import TableEncoder
 from equipoise.data.tables.classifier_inputs import table_preparation
 from equipoise.errors import DataError, InputError
+from equipoise.experiment.conditional_sampling import Wanted
 from equipoise.experiment.judge.run import run_data
 from equipoise.experiment.weighted_density import thinned_rows
 from equipoise.metrics.tables.auc import auc
@@ -125,7 +126,8 @@ def rejection_of(gan: Any) -> Rejection:
     real = data.raw.rows(rows).values[columns].reset_index(drop=True)
 
     def draw(count: int, number: int) -> pd.DataFrame:
-        return gan.sample_raw(count, seed=derived_seed(seed, Stream.REJECTION, number)).values
+        # Of single rows: of many more than training rows, no two of which may share values, there might not be as many.
+        return gan.sample_raw(count, seed=derived_seed(seed, Stream.REJECTION, number), wanted=Wanted()).values
 
     return fitted(real, draw, seed=seed % 2**32)
 

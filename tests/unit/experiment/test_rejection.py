@@ -102,6 +102,17 @@ def test_rows_under_a_condition_obey_and_are_rejected_too(gan):
     assert (even["side"] == "left").sum() == BLOCK / 2
 
 
+def test_a_rule_that_leaves_fewer_rows_than_the_trees_are_fitted_to_is_no_hindrance(tmp_path):
+    seats = pd.DataFrame([(row, seat) for row in range(40) for seat in range(10)], columns=["row", "seat"])
+    seats["price"] = np.random.default_rng(0).integers(5, 20, len(seats))
+    seats.to_csv(tmp_path / "seats.csv", index=False)
+    settings = ["evaluations.count=0", "outputs.final_verdict=false", "training.batch_size=16"]
+    rules = "data.rules=['unique(row, seat)']"
+    gan = fit(str(tmp_path / "seats.csv"), steps=1, seed=0, settings=[*settings, rules], outdir=tmp_path / "run")
+    found = gan.sample(60, seed=0, rejection=gan.rejection())
+    assert len(found) == 60 and not found[["row", "seat"]].duplicated().any()
+
+
 def run_sample(*options) -> tuple[int, str, str]:
     result = CliRunner().invoke(app, ["sample", *map(str, options)])
     return result.exit_code, result.stdout, result.stderr

@@ -9,7 +9,8 @@ same name up to the first number that stands apart: mnist10 and mnist100 are two
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from equipoise.limits import limit, raise_it
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet
 
 SUFFIXES = (".parquet", ".pq")
 SHARD = re.compile(r"-?\d+-of-(?P<count>\d+)(-[0-9a-f]{16})?$")
@@ -67,7 +69,8 @@ def read_shards(folder: Path, names: Sequence[str], options: DataOptions) -> Dat
     column = files.column_of_pictures(options)
     if column is None and options.kind != "images":
         for place in places:
-            files.check(place, options)
+            with _opened(place) as file:
+                check_parquet(file, place, options)
         return read_rows(files, places, options, source=str(folder)).with_notes(*_missing(split, shards))
     if column is None:
         raise _no_pictures(folder, places[0], files.schema_arrow.names)
@@ -97,12 +100,11 @@ class ParquetFiles:
 
     def __init__(self, folder: Path, places: Sequence[Path]) -> None:
         import pyarrow as pa
-        import pyarrow.parquet
 
         self._folder, self._places = str(folder), places
         schemas, rows = [], 0
         for place in places:
-            with faults_named(str(place)), pyarrow.parquet.ParquetFile(place) as file:
+            with _opened(place) as file:
                 schemas.append(file.schema_arrow)
                 rows += file.metadata.num_rows
                 columns = file.metadata.num_columns
@@ -118,29 +120,19 @@ class ParquetFiles:
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Some columns of all files."""
         import pyarrow as pa
-        import pyarrow.parquet
 
         found = []
         for place in self._places:
-            with faults_named(str(place)), pyarrow.parquet.ParquetFile(place) as file:
+            with _opened(place) as file:
                 table = file.read(columns=None if columns is None else list(columns))
                 found.append(table.select(columns or self.schema_arrow.names) if _once(table.schema) else table)
         joined = pa.concat_tables(found, promote_options="permissive")
         return joined.replace_schema_metadata(self.schema_arrow.metadata)
 
-    def check(self, place: Path, options: DataOptions) -> None:
-        """Look at what one of the files states of itself; see `check_parquet`."""
-        import pyarrow.parquet
-
-        with faults_named(str(place)), pyarrow.parquet.ParquetFile(place) as file:
-            check_parquet(file, place, options)
-
     def column_of_pictures(self, options: DataOptions) -> str | None:
         """The column that holds pictures, by the first file that has rows; `None` where there is none."""
-        import pyarrow.parquet
-
         for place in self._places:
-            with faults_named(str(place)), pyarrow.parquet.ParquetFile(place) as file:
+            with _opened(place) as file:
                 if file.metadata.num_rows:
                     return column_of_pictures(file, options)
         return None
@@ -148,11 +140,10 @@ class ParquetFiles:
     def pictures(self) -> pa.Table:
         """All rows of all files, as long as they take no more memory than a limit."""
         import pyarrow as pa
-        import pyarrow.parquet
 
         tables, expanded = [], 0
         for place in self._places:
-            with faults_named(str(place)), pyarrow.parquet.ParquetFile(place) as file:
+            with _opened(place) as file:
                 tables.append(rows_of(file, place))
             expanded += tables[-1].nbytes
             if expanded > limit("expanded_bytes"):
@@ -160,6 +151,14 @@ class ParquetFiles:
                 raise DataError(self._folder, "its Parquet files become more.", most, raise_it("expanded_bytes"))
         with faults_named(self._folder):
             return pa.concat_tables(tables)
+
+
+@contextmanager
+def _opened(place: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
+    import pyarrow.parquet
+
+    with faults_named(str(place)), pyarrow.parquet.ParquetFile(place) as file:
+        yield file
 
 
 def _once(schema: pa.Schema) -> bool:
@@ -218,5 +217,5 @@ def _no_pictures(folder: Path, place: Path, names: Sequence[str]) -> DataError:
 def _missing(split: str, shards: Sequence[str]) -> list[str]:
     """A note where fewer files are there than their names say."""
     found = SHARD.search(PurePosixPath(shards[0]).stem)
-    said = int(found["count"]) if found is not None and found["count"] else len(shards)
+    said = len(shards) if found is None else int(found["count"])
     return [f"Of the {said} files of {split}, {len(shards)} are here."] if len(shards) < said else []
