@@ -176,6 +176,11 @@ def axes_in_order(values: np.ndarray, *, source: str) -> np.ndarray:
     )
 
 
+def channels_last(images: np.ndarray) -> np.ndarray:
+    """Images with the axes `(n, height, width, channels)`, or `(n, height, width)` in grey, of `(n, channels, ...)`."""
+    return images[:, 0] if images.shape[1] == 1 else np.moveaxis(images, 1, 3)
+
+
 def pixel_rule(
     low: float, high: float, dtype: np.dtype, *, source: str, options: DataOptions
 ) -> tuple[Callable[[np.ndarray], np.ndarray], str]:

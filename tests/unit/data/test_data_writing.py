@@ -7,6 +7,7 @@ from data_builders import mixed_frame
 from PIL import Image
 
 from equipoise.data import DataOptions, Dataset, load, write_batches, write_samples
+from equipoise.data.arrays import axes_in_order
 from equipoise.errors import ConfigError
 from equipoise.plotting.samples import image_grid
 
@@ -36,6 +37,41 @@ def test_images_fit_into_one_file(tmp_path, suffix):
     values = images()
     (path,) = write_samples(values, tmp_path / f"out{suffix}")
     assert (load(path).values == values).all()
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_arrays_of_images_have_their_channels_last(tmp_path, suffix, channels):
+    values = images(channels=channels)
+    (path,) = write_samples(values, tmp_path / f"out{suffix}")
+    found = np.load(path) if suffix == ".npy" else np.load(path)["values"]
+    assert found.shape == ((5, 8, 8) if channels == 1 else (5, 8, 8, channels))
+    assert (found.reshape(5, 8, 8, channels) == values.transpose(0, 2, 3, 1)).all()
+    assert (load(path, options=DataOptions(kind="images")).values == values).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 5), (4, 4), (5, 4), (3, 8), (4, 3)])
+def test_arrays_of_the_smallest_images_are_read_as_they_were(tmp_path, height, width):
+    values = np.random.default_rng(0).integers(0, 256, (6, 3, height, width), dtype=np.uint8)
+    (path,) = write_samples(values, tmp_path / "out.npy")
+    assert np.array_equal(axes_in_order(np.load(path), source=""), values)
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (("0", "7", "-3"), np.array([0, 7, -3])),
+        (("07", "7", "8"), np.array(["07", "7", "8"])),
+        (("1", "x", "2"), np.array(["1", "x", "2"])),
+    ],
+)
+def test_classes_that_are_whole_numbers_are_written_as_numbers(tmp_path, names, kept):
+    labels = np.array([0, 1, 2, 1, 0])
+    (path,) = write_samples(images(), tmp_path / "out.npz", labels=labels, label_names=names)
+    with np.load(path) as stored:
+        assert stored["labels"].dtype.kind == kept.dtype.kind and (stored["labels"] == kept[labels]).all()
+    again = load(path)
+    assert [again.label_names[label] for label in again.labels] == [names[label] for label in labels]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

@@ -2,23 +2,27 @@
 
 An `.npz` file holds the samples under `values`, `images`, `samples`, `data`, `points`, `x` or `arr_0`, or as its only
 array beside the labels; the labels under the name that `options.labels` gives, or `labels`, `label`, `targets` or `y`.
+
+Images are written with their channels last, as most arrays of images have them; images of 3 or 4 pixels in height that
+would so be read as others have them first. Classes whose names are whole numbers are written as numbers.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from equipoise.data.arrays import from_array
+from equipoise.data.arrays import axes_in_order, channels_last, from_array
 from equipoise.data.dataset import DataOptions, Dataset
 from equipoise.data.formats.format import DataFormat, has_suffix
 from equipoise.data.formats.zips import METHODS, open_zip
@@ -139,7 +143,7 @@ def write_npy(path: Path, batches: Iterable[Dataset], rows: int) -> None:
     """The values alone."""
     with replacing(path) as temporary, open(temporary, "wb") as stream:
         for number, batch in enumerate(batches):
-            values = np.ascontiguousarray(batch.values)
+            values = np.ascontiguousarray(_as_arrays_are(batch))
             if number == 0:
                 head = {"descr": values.dtype.str, "fortran_order": False, "shape": (rows, *values.shape[1:])}
                 np.lib.format.write_array_header_1_0(stream, head)
@@ -150,12 +154,26 @@ def write_npz(path: Path, batches: Iterable[Dataset], rows: int) -> None:
     """The values, and the labels by name; all of them are in memory first."""
     del rows
     parts = list(batches)
-    arrays = {"values": np.concatenate([part.values for part in parts])}
+    arrays = {"values": np.concatenate([_as_arrays_are(part) for part in parts])}
     if parts[0].labels is not None:
-        labels, names = np.concatenate([part.labels for part in parts]), parts[0].label_names
-        arrays["labels"] = np.array(names)[labels] if names else labels
+        labels, names = np.concatenate([part.labels for part in parts]), _numbers_or_names(parts[0].label_names)
+        arrays["labels"] = names[labels] if len(names) else labels
     with replacing(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **arrays)
+
+
+def _as_arrays_are(batch: Dataset) -> np.ndarray:
+    if batch.kind != "images":
+        return batch.values
+    values = channels_last(batch.values)
+    is_read_as_it_was = axes_in_order(values[:1], source="").shape == batch.values[:1].shape
+    return values if is_read_as_it_was else batch.values
+
+
+def _numbers_or_names(names: Sequence[str]) -> np.ndarray:
+    """Names of classes; whole numbers where all are written as such."""
+    are_numbers = all(re.fullmatch(r"0|-?[1-9][0-9]{0,17}", name) for name in names)
+    return np.array([int(name) for name in names]) if are_numbers else np.array(names)
 
 
 def _weight_name(names: list[str], options: DataOptions, path: Path) -> str | None:

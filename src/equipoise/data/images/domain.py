@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from equipoise.data.arrays import channels_last
 from equipoise.data.base import Domain, Encoder
 from equipoise.data.dataset import LARGEST_SIDE, Aligned, Dataset, unlike
 from equipoise.data.duplicates import Groups, image_groups
@@ -97,8 +98,7 @@ class ImageDomain(ImageJudging, Domain):
 
     def presented(self, values: np.ndarray) -> np.ndarray:
         """Uint8 `(n, height, width)`, or `(n, height, width, channels)`."""
-        images = values.transpose(0, 2, 3, 1)
-        return images[..., 0] if images.shape[-1] == 1 else images
+        return channels_last(values)
 
     def shown(self, part: Dataset, *, by_class: bool) -> np.ndarray:
         if not by_class:
